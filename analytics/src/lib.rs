@@ -1,0 +1,1 @@
+//! Continuous windowed SQL, and ad hoc SQL over archive and live tail.

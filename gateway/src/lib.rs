@@ -1,0 +1,1 @@
+//! The front door: AWS wire protocols and our REST API.

@@ -1,0 +1,1 @@
+//! Streams: the durable shard log.

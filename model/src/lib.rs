@@ -1,0 +1,20 @@
+//! The words and the seams of Gallop; no I/O.
+//!
+//! Every other crate stands on this one and meets its neighbours only here: a producer's entries become
+//! records of a [`stream_store::StreamStore`], queries fold them and commit rows with a
+//! [`checkpoint::Checkpoint`], delivery writes them to a [`table::TableStore`] or an [`archive::Archive`],
+//! and [`sql::SqlEngine`] reads them back. The modules stand in reading order.
+
+pub mod archive;
+pub mod checkpoint;
+pub mod clock;
+pub mod consumer;
+pub mod hash_key;
+pub mod name;
+pub mod record;
+pub mod sequence_number;
+pub mod shard;
+pub mod sql;
+pub mod stream_store;
+pub mod table;
+pub mod testing;

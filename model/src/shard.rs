@@ -1,0 +1,353 @@
+//! Shards and the map of them: a pure value that routes keys, splits, merges and knows the lineage.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::hash_key::{HashKey, HashKeyRange};
+use crate::sequence_number::SequenceNumber;
+
+/// A shard's number in its stream, given out in order of creation; printed `shardId-000000000007`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ShardId(pub u32);
+
+impl fmt::Display for ShardId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shardId-{:012}", self.0)
+    }
+}
+
+/// Text that is not a shard id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a shard id like `shardId-000000000000`")]
+pub struct InvalidShardId {
+    /// What was given.
+    pub text: String,
+}
+
+impl FromStr for ShardId {
+    type Err = InvalidShardId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidShardId> {
+        let invalid = || InvalidShardId { text: text.to_owned() };
+        let digits = text.strip_prefix("shardId-").ok_or_else(invalid)?;
+        if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(invalid());
+        }
+        digits.parse().map(ShardId).map_err(|_| invalid())
+    }
+}
+
+/// A log with a range of hash keys and a place in the lineage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Its number.
+    pub id: ShardId,
+    /// The hash keys it owns, or owned while it was open.
+    pub range: HashKeyRange,
+    /// The shard it was split from, or the first of the two it was merged from.
+    pub parent: Option<ShardId>,
+    /// The second of the two it was merged from.
+    pub adjacent_parent: Option<ShardId>,
+    /// When it was created; in a later second than its parents, so that printed sequence numbers keep order.
+    pub created_at: Timestamp,
+    /// The first number its records can have.
+    pub first: SequenceNumber,
+    /// One past the last number its records can have, once it is closed.
+    pub end: Option<SequenceNumber>,
+}
+
+impl Shard {
+    /// Whether it takes records.
+    pub fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// The shards it came from.
+    pub fn parents(&self) -> impl Iterator<Item = ShardId> {
+        self.parent.into_iter().chain(self.adjacent_parent)
+    }
+}
+
+/// A change of the shard map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reshard {
+    /// Cuts `shard` in two; the second child begins at `at`.
+    Split {
+        /// The open shard to cut.
+        shard: ShardId,
+        /// First hash key of the second child; strictly inside the shard's range.
+        at: HashKey,
+    },
+    /// Joins two open neighbours.
+    Merge {
+        /// One of them.
+        shard: ShardId,
+        /// The other one.
+        adjacent: ShardId,
+    },
+}
+
+/// Why a change of the shard map is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReshardError {
+    /// No such shard.
+    #[error("{0} does not exist")]
+    NotFound(ShardId),
+    /// It takes no records any more.
+    #[error("{0} is closed")]
+    Closed(ShardId),
+    /// The cut is not strictly inside the range.
+    #[error("hash key {at} does not split {shard}: choose one above {} and up to {}", range.start, range.end)]
+    SplitOutside {
+        /// The shard.
+        shard: ShardId,
+        /// The cut that was asked for.
+        at: HashKey,
+        /// What the shard owns.
+        range: HashKeyRange,
+    },
+    /// The two do not touch.
+    #[error("{0} and {1} are not neighbours in the hash space")]
+    NotAdjacent(ShardId, ShardId),
+}
+
+/// All shards of a stream, open and closed. The open ranges tile the hash space exactly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<Shard>", try_from = "Vec<Shard>")]
+pub struct ShardMap {
+    shards: BTreeMap<ShardId, Shard>,
+    /// Open shards by the start of their range.
+    open: Vec<(HashKey, ShardId)>,
+}
+
+impl ShardMap {
+    /// `count` shards of equal width, created at `created_at`. Panics on zero.
+    pub fn uniform(count: u32, created_at: Timestamp) -> Self {
+        let shards = HashKeyRange::uniform(count).into_iter().enumerate().map(|(i, range)| Shard {
+            id: ShardId(i as u32),
+            range,
+            parent: None,
+            adjacent_parent: None,
+            created_at,
+            first: SequenceNumber::FIRST,
+            end: None,
+        });
+        ShardMap::new(shards.collect()).expect("uniform ranges tile the hash space")
+    }
+
+    fn new(shards: Vec<Shard>) -> Result<Self, NotTiled> {
+        let shards: BTreeMap<_, _> = shards.into_iter().map(|shard| (shard.id, shard)).collect();
+        let mut open: Vec<&Shard> = shards.values().filter(|shard| shard.is_open()).collect();
+        open.sort_by_key(|shard| shard.range.start);
+        let ends_fit = open.first().is_some_and(|s| s.range.start == HashKey::MIN)
+            && open.last().is_some_and(|s| s.range.end == HashKey::MAX);
+        if !ends_fit || !open.windows(2).all(|pair| pair[0].range.is_just_before(&pair[1].range)) {
+            return Err(NotTiled);
+        }
+        let open = open.into_iter().map(|shard| (shard.range.start, shard.id)).collect();
+        Ok(ShardMap { shards, open })
+    }
+
+    /// The open shard that owns `key`.
+    pub fn route(&self, key: HashKey) -> ShardId {
+        let after = self.open.partition_point(|(start, _)| *start <= key);
+        self.open[after - 1].1
+    }
+
+    /// The shard of that id, open or closed.
+    pub fn get(&self, id: ShardId) -> Option<&Shard> {
+        self.shards.get(&id)
+    }
+
+    /// All shards in order of creation.
+    pub fn iter(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.values()
+    }
+
+    /// Open shards in order of their ranges.
+    pub fn open(&self) -> impl Iterator<Item = &Shard> {
+        self.open.iter().map(|(_, id)| &self.shards[id])
+    }
+
+    /// How many shards are open.
+    pub fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The shards that came from `id`.
+    pub fn children(&self, id: ShardId) -> impl Iterator<Item = &Shard> {
+        self.shards.values().filter(move |shard| shard.parents().any(|parent| parent == id))
+    }
+
+    /// The shards that a reader of everything begins with: those none of whose parents is still in the map.
+    pub fn roots(&self) -> impl Iterator<Item = &Shard> {
+        self.shards.values().filter(|shard| !shard.parents().any(|parent| self.shards.contains_key(&parent)))
+    }
+
+    fn open_shard(&self, id: ShardId) -> Result<&Shard, ReshardError> {
+        match self.get(id) {
+            None => Err(ReshardError::NotFound(id)),
+            Some(shard) if !shard.is_open() => Err(ReshardError::Closed(id)),
+            Some(shard) => Ok(shard),
+        }
+    }
+
+    /// The map after `change`. `next` gives the number that would come next in a shard; children begin there.
+    pub fn resharded(
+        &self,
+        change: Reshard,
+        now: Timestamp,
+        next: impl Fn(ShardId) -> SequenceNumber,
+    ) -> Result<ShardMap, ReshardError> {
+        let (parents, ranges): (Vec<&Shard>, Vec<HashKeyRange>) = match change {
+            Reshard::Split { shard, at } => {
+                let parent = self.open_shard(shard)?;
+                if at <= parent.range.start || parent.range.end < at {
+                    return Err(ReshardError::SplitOutside { shard, at, range: parent.range });
+                }
+                let below = HashKeyRange { start: parent.range.start, end: HashKey(at.0 - 1) };
+                (vec![parent], vec![below, HashKeyRange { start: at, end: parent.range.end }])
+            }
+            Reshard::Merge { shard, adjacent } => {
+                let (one, other) = (self.open_shard(shard)?, self.open_shard(adjacent)?);
+                let (low, high) = if one.range.start <= other.range.start { (one, other) } else { (other, one) };
+                if !low.range.is_just_before(&high.range) {
+                    return Err(ReshardError::NotAdjacent(shard, adjacent));
+                }
+                (vec![one, other], vec![HashKeyRange { start: low.range.start, end: high.range.end }])
+            }
+        };
+        let ids: Vec<ShardId> = parents.iter().map(|parent| parent.id).collect();
+        let first = ids.iter().map(|id| next(*id)).max().expect("a child has a parent");
+        let parents_created =
+            parents.iter().map(|parent| parent.created_at.as_secs()).max().expect("a child has a parent");
+        let created_at = now.max(Timestamp::from_millis((parents_created + 1) * 1000));
+        let mut shards = self.shards.clone();
+        for id in &ids {
+            shards.get_mut(id).expect("found above").end = Some(next(*id));
+        }
+        let last_id = shards.keys().next_back().expect("a map is never empty").0;
+        for (i, range) in ranges.into_iter().enumerate() {
+            let id = ShardId(last_id + 1 + i as u32);
+            let shard = Shard {
+                id,
+                range,
+                parent: ids.first().copied(),
+                adjacent_parent: ids.get(1).copied(),
+                created_at,
+                first,
+                end: None,
+            };
+            shards.insert(id, shard);
+        }
+        Ok(ShardMap::new(shards.into_values().collect()).expect("a reshard keeps the hash space tiled"))
+    }
+
+    /// The map without closed shards that `expired` names: all their records are past retention.
+    #[must_use]
+    pub fn without(&self, expired: impl Fn(&Shard) -> bool) -> ShardMap {
+        let kept = self.shards.values().filter(|shard| shard.is_open() || !expired(shard)).cloned();
+        ShardMap::new(kept.collect()).expect("open shards stay")
+    }
+}
+
+impl From<ShardMap> for Vec<Shard> {
+    fn from(map: ShardMap) -> Self {
+        map.shards.into_values().collect()
+    }
+}
+
+/// Open ranges that leave a gap or overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the ranges of the open shards do not tile the hash space")]
+pub struct NotTiled;
+
+impl TryFrom<Vec<Shard>> for ShardMap {
+    type Error = NotTiled;
+    fn try_from(shards: Vec<Shard>) -> Result<Self, NotTiled> {
+        ShardMap::new(shards)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_600_000_000_000);
+
+    #[test]
+    fn shard_ids_print_and_parse() {
+        assert_eq!(ShardId(7).to_string(), "shardId-000000000007");
+        assert_eq!("shardId-000000000007".parse(), Ok(ShardId(7)));
+        for bad in ["", "7", "shardId-7", "shardId-00000000000x", "shardId-999999999999"] {
+            assert!(bad.parse::<ShardId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_split_closes_the_parent_and_keeps_order() {
+        let map = ShardMap::uniform(1, NOW);
+        let at = HashKey(1 << 127);
+        let map = map.resharded(Reshard::Split { shard: ShardId(0), at }, NOW, |_| SequenceNumber(10)).expect("inside");
+        assert_eq!(map.get(ShardId(0)).expect("kept").end, Some(SequenceNumber(10)));
+        assert_eq!(map.children(ShardId(0)).map(|s| s.id).collect::<Vec<_>>(), [ShardId(1), ShardId(2)]);
+        assert!(
+            map.open().all(|child| child.first == SequenceNumber(10) && child.created_at.as_secs() > NOW.as_secs())
+        );
+        assert_eq!((map.route(HashKey(at.0 - 1)), map.route(at)), (ShardId(1), ShardId(2)));
+    }
+
+    #[test]
+    fn impossible_changes_are_refused_by_name() {
+        let map = ShardMap::uniform(4, NOW);
+        let refuse = |change| map.resharded(change, NOW, |_| SequenceNumber::FIRST).expect_err("refused");
+        let range = map.get(ShardId(1)).expect("there").range;
+        assert_eq!(
+            refuse(Reshard::Merge { shard: ShardId(0), adjacent: ShardId(2) }),
+            ReshardError::NotAdjacent(ShardId(0), ShardId(2))
+        );
+        assert_eq!(refuse(Reshard::Split { shard: ShardId(9), at: HashKey(1) }), ReshardError::NotFound(ShardId(9)));
+        assert_eq!(
+            refuse(Reshard::Split { shard: ShardId(1), at: range.start }),
+            ReshardError::SplitOutside { shard: ShardId(1), at: range.start, range }
+        );
+    }
+
+    proptest! {
+        /// Whatever is split and merged, every key has exactly one open shard, and the lineage never skips a number.
+        #[test]
+        fn random_reshards_tile_the_space(shards in 1u32..5, steps in prop::collection::vec((any::<u128>(), any::<bool>()), 0..20), keys in prop::collection::vec(any::<u128>(), 20)) {
+            let mut map = ShardMap::uniform(shards, NOW);
+            let mut number = 0;
+            for (key, split) in steps {
+                number += 5;
+                let shard = map.route(HashKey(key));
+                let change = if split {
+                    Reshard::Split { shard, at: HashKey(key) }
+                } else {
+                    let end = map.get(shard).expect("routed").range.end;
+                    Reshard::Merge { shard, adjacent: map.route(HashKey(end.0.wrapping_add(1))) }
+                };
+                if let Ok(next) = map.resharded(change, NOW, |_| SequenceNumber(number)) {
+                    map = next;
+                }
+            }
+            for key in keys.into_iter().map(HashKey) {
+                let owners: Vec<_> = map.open().filter(|shard| shard.range.contains(key)).map(|shard| shard.id).collect();
+                prop_assert_eq!(owners, vec![map.route(key)]);
+            }
+            for child in map.iter() {
+                for parent in child.parents().filter_map(|id| map.get(id)) {
+                    prop_assert!(parent.end.expect("a parent is closed") <= child.first);
+                    prop_assert!(parent.created_at.as_secs() < child.created_at.as_secs());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The seam of ad hoc queries: SQL in, rows as JSON lines out.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+/// A result column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its SQL type, for people.
+    pub sql_type: String,
+}
+
+/// A running query. Dropping it cancels the query.
+pub struct SqlRows {
+    /// The columns in order; rows have their keys in the same order.
+    pub columns: Vec<Column>,
+    /// Chunks of whole JSON lines: one object a row, nulls written out, each line ended by `\n`.
+    pub lines: BoxStream<'static, Result<Bytes, SqlError>>,
+}
+
+/// A place in the query's text, both counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Location {
+    /// Line.
+    pub line: u64,
+    /// Column, in characters.
+    pub column: u64,
+}
+
+/// Which kind of failure it was: what a front door turns into a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SqlErrorKind {
+    /// The query is wrong: syntax, names, types.
+    Invalid,
+    /// The query is refused: it would write, or use what is fenced off.
+    Refused,
+    /// A bound was hit: time, memory, rows.
+    LimitExceeded,
+    /// The data could not be read or the engine failed.
+    Failed,
+}
+
+/// What went wrong with a query, where, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    /// Which kind.
+    pub kind: SqlErrorKind,
+    /// What and why, as a fragment.
+    pub message: String,
+    /// Where in the text, when it is known.
+    pub location: Option<Location>,
+    /// What to write instead, when it can be guessed.
+    pub suggestion: Option<String>,
+}
+
+impl SqlError {
+    /// An error without a place or a suggestion.
+    pub fn new(kind: SqlErrorKind, message: impl Into<String>) -> Self {
+        SqlError { kind, message: message.into(), location: None, suggestion: None }
+    }
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Location { line, column }) = self.location {
+            write!(f, "line {line}, column {column}: ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "; {suggestion}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for SqlError {}
+
+/// Answers read-only queries over streams: one table a stream, archive and live tail together.
+#[async_trait]
+pub trait SqlEngine: Send + Sync {
+    /// Plans and starts one query.
+    async fn query(&self, sql: &str) -> Result<SqlRows, SqlError>;
+}

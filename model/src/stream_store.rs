@@ -1,0 +1,289 @@
+//! The seam that streams stand behind: ordered shards, durable appends, and outputs committed with the checkpoint
+//! that caused them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::checkpoint::Checkpoint;
+use crate::clock::Timestamp;
+use crate::name::{ConsumerName, StreamName};
+use crate::record::{Appended, PutEntry, Record};
+use crate::sequence_number::SequenceNumber;
+use crate::shard::{Reshard, ReshardError, ShardId, ShardMap};
+
+/// How shards are counted: by the user, or by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StreamMode {
+    /// The user names the number of shards and changes it.
+    #[default]
+    Provisioned,
+    /// The stream starts with some shards and needs no care.
+    OnDemand,
+}
+
+/// What a stream is created with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamOptions {
+    /// Open shards at creation, at least 1.
+    pub shards: u32,
+    /// Who counts shards.
+    pub mode: StreamMode,
+    /// Records older than this may be dropped.
+    pub retention: Duration,
+    /// When the stream is larger than this on disk, its oldest records may be dropped.
+    pub retention_bytes_max: Option<u64>,
+    /// The most data and key one record may have.
+    pub record_bytes_max: usize,
+}
+
+impl Default for StreamOptions {
+    /// One provisioned shard, 24 hours, no limit by size, records up to 1 MiB: the defaults of Kinesis.
+    fn default() -> Self {
+        StreamOptions {
+            shards: 1,
+            mode: StreamMode::Provisioned,
+            retention: Duration::from_secs(24 * 3600),
+            retention_bytes_max: None,
+            record_bytes_max: 1 << 20,
+        }
+    }
+}
+
+/// What is known of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamDescription {
+    /// Its name.
+    pub name: StreamName,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// What it was created with.
+    pub options: StreamOptions,
+    /// Its shards, open and closed.
+    pub shards: ShardMap,
+}
+
+/// Where a reader begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartingPosition {
+    /// The oldest record kept.
+    TrimHorizon,
+    /// After every record that was readable when asked.
+    Latest,
+    /// The record of that number, or the next one there is.
+    At(SequenceNumber),
+    /// The first record above that number.
+    After(SequenceNumber),
+    /// The first record that arrived at that time or later; [`StartingPosition::Latest`] when there is none.
+    AtTime(Timestamp),
+}
+
+/// How much one read returns, and whether it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// The most records, at least 1.
+    pub records_max: usize,
+    /// Stop after the record that reaches this many bytes of data and keys; one record always fits.
+    pub bytes_max: usize,
+    /// At the tip of an open shard, wait for a record instead of returning none.
+    pub wait: bool,
+}
+
+/// Records of one shard, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadBatch {
+    /// May be empty, only at the tip.
+    pub records: Vec<Record>,
+    /// Where to read next.
+    pub next: SequenceNumber,
+    /// The number the shard's next record would get: `next == tip` means nothing is left to read now.
+    pub tip: SequenceNumber,
+    /// The shard is closed and this was its end: go on with its children.
+    pub end_of_shard: bool,
+    /// A promise of the store: no record at `next` or after it arrives, or arrived, before this time.
+    pub complete_until: Timestamp,
+}
+
+/// Why one entry of an append was not taken. The others stand.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The store takes no more at the moment; the producer slows down and tries again.
+    #[error("{shard} has too many bytes waiting to be written")]
+    Throttled {
+        /// The shard that the entry belongs to.
+        shard: ShardId,
+    },
+    /// More data and key than the stream allows.
+    #[error("a record of {bytes} bytes is over the stream's limit of {bytes_max}")]
+    TooLarge {
+        /// What was given.
+        bytes: usize,
+        /// What is allowed.
+        bytes_max: usize,
+    },
+}
+
+/// Why an operation on streams failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// No stream of that name.
+    #[error("stream `{0}` does not exist")]
+    NotFound(StreamName),
+    /// The name is taken.
+    #[error("stream `{0}` exists already")]
+    Exists(StreamName),
+    /// Another bound of the store: too many streams, say.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// No shard of that id, or its records are past retention and it is gone.
+    #[error("{shard} of stream `{stream}` does not exist")]
+    ShardNotFound {
+        /// The stream.
+        stream: StreamName,
+        /// What was asked for.
+        shard: ShardId,
+    },
+    /// The place to read from is older than what is kept. Reading on at `oldest` skips records.
+    #[error("{shard} of stream `{stream}` begins at {oldest}: older records are past retention")]
+    Trimmed {
+        /// The stream.
+        stream: StreamName,
+        /// The shard.
+        shard: ShardId,
+        /// The first number that is kept.
+        oldest: SequenceNumber,
+    },
+    /// The shard map cannot change like that.
+    #[error("stream `{stream}` cannot be resharded")]
+    Reshard {
+        /// The stream.
+        stream: StreamName,
+        /// Why not.
+        #[source]
+        source: ReshardError,
+    },
+    /// Somebody else has committed for this consumer since its checkpoint was read.
+    #[error("consumer `{consumer}` is at version {found}, not at {expected}: another holder has committed")]
+    CheckpointConflict {
+        /// The consumer.
+        consumer: ConsumerName,
+        /// The version this commit would have replaced.
+        expected: u64,
+        /// The version that stands.
+        found: u64,
+    },
+    /// A commit's outputs or state that can never be taken as they are.
+    #[error("the commit of consumer `{consumer}` is not valid: {reason}")]
+    InvalidCommit {
+        /// The consumer.
+        consumer: ConsumerName,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store takes no more at the moment.
+    #[error("stream `{0}` has too many bytes waiting to be written")]
+    Throttled(StreamName),
+    /// Bytes read are not the bytes written.
+    #[error("stream `{stream}` is damaged: {file} at offset {offset}: {reason}")]
+    Damaged {
+        /// The stream.
+        stream: StreamName,
+        /// The file, relative to the store's folder.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A write or sync failed: what reached the disk is unknown, so the stream takes no more records until it is opened anew.
+    #[error("stream `{stream}` takes no records since a write failed: {reason}; restart to recover what is on disk")]
+    Stopped {
+        /// The stream.
+        stream: StreamName,
+        /// What failed first.
+        reason: String,
+    },
+    /// Anything else the backend met.
+    #[error("stream `{stream}`: {doing}")]
+    Io {
+        /// The stream.
+        stream: StreamName,
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Sharded, ordered, durable logs. Two implementations: the embedded log and the memory store of
+/// [`crate::testing::memory_store`]; both run [`crate::testing::conformance`].
+///
+/// Every future is cancel-safe: dropping an append leaves its entries either all in or, if they had not been
+/// handed to the writer, all out.
+#[async_trait]
+pub trait StreamStore: Send + Sync {
+    /// Creates a stream; it takes records as soon as this returns, and is still there after a crash.
+    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError>;
+
+    /// Deletes a stream with its records and the checkpoints kept in it.
+    async fn delete(&self, stream: &StreamName) -> Result<(), StreamError>;
+
+    /// All streams by name, in order.
+    async fn list(&self) -> Result<Vec<StreamName>, StreamError>;
+
+    /// What is known of a stream. Cheap: called for every request.
+    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError>;
+
+    /// Changes the shard map. Records appended before are in the closed parents, later ones in the children.
+    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError>;
+
+    /// Appends entries, each to the open shard that owns its hash key. When this returns, accepted entries are
+    /// durable and readable. Entries of one call that share a shard keep their order. One result per entry, in order.
+    async fn append(
+        &self,
+        stream: &StreamName,
+        entries: Vec<PutEntry>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError>;
+
+    /// The number that a reader who begins at `position` reads first.
+    async fn locate(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        position: StartingPosition,
+    ) -> Result<SequenceNumber, StreamError>;
+
+    /// Reads from `from` on; only durable records, in order, without gaps in what was written.
+    /// Error [`StreamError::Trimmed`] where `from` is older than what is kept.
+    async fn read(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError>;
+
+    /// Drops what retention no longer asks to keep. Called from time to time.
+    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError>;
+
+    /// Makes `outputs`, appended to `home`, and `checkpoint` durable together or not at all, and returns where the
+    /// outputs went. The checkpoint is kept in `home`: a query's home is its output stream, a delivery's its source.
+    ///
+    /// `checkpoint.version` must be one above what [`StreamStore::checkpoint`] returns (1 when there is none), else
+    /// [`StreamError::CheckpointConflict`]. An output that `append` would refuse is [`StreamError::InvalidCommit`].
+    /// Waits for room instead of throttling: a commit is never half taken.
+    async fn commit(
+        &self,
+        home: &StreamName,
+        consumer: &ConsumerName,
+        checkpoint: Checkpoint,
+        outputs: Vec<PutEntry>,
+    ) -> Result<Vec<Appended>, StreamError>;
+
+    /// The last checkpoint committed for `consumer` in `home`. It outlives the retention of records.
+    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError>;
+}

@@ -1,0 +1,252 @@
+//! The seam that key-value tables stand behind: rows upserted under a partition key and a sort key.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::name::TableName;
+
+/// Type of a key attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyType {
+    /// Text, ordered by its UTF-8 bytes.
+    #[default]
+    String,
+    /// A number, ordered by value.
+    Number,
+}
+
+/// A key attribute: its name in the item and its type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyAttribute {
+    /// Name of the attribute.
+    pub name: String,
+    /// Its type.
+    #[serde(default)]
+    pub key_type: KeyType,
+}
+
+/// A table's keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSchema {
+    /// The table.
+    pub name: TableName,
+    /// Says which items belong together.
+    pub partition_key: KeyAttribute,
+    /// Orders the items of a partition; without it a partition holds one item.
+    pub sort_key: Option<KeyAttribute>,
+}
+
+/// A row: attributes by name, in the order they were written. Nulls are kept.
+pub type Item = serde_json::Map<String, serde_json::Value>;
+
+/// The value of a key attribute.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KeyValue {
+    /// Text.
+    String(String),
+    /// A finite number.
+    Number(serde_json::Number),
+}
+
+impl fmt::Display for KeyValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyValue::String(text) => f.write_str(text),
+            KeyValue::Number(number) => number.fmt(f),
+        }
+    }
+}
+
+/// What names an item in its table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ItemKey {
+    /// Value of the partition key.
+    pub partition: KeyValue,
+    /// Value of the sort key, in tables that have one.
+    pub sort: Option<KeyValue>,
+}
+
+impl TableSchema {
+    /// The key of `item`. Error: [`TableError::InvalidItem`] naming the attribute that is missing, of another type, or empty text.
+    pub fn key_of(&self, item: &Item) -> Result<ItemKey, TableError> {
+        let partition = self.key_value(&self.partition_key, item)?;
+        let sort = self.sort_key.as_ref().map(|key| self.key_value(key, item)).transpose()?;
+        Ok(ItemKey { partition, sort })
+    }
+
+    fn key_value(&self, key: &KeyAttribute, item: &Item) -> Result<KeyValue, TableError> {
+        let invalid = |found: &str| TableError::InvalidItem {
+            table: self.name.clone(),
+            reason: format!("key attribute `{}` must be a {}, found {found}", key.name, key.key_type),
+        };
+        match (key.key_type, item.get(&key.name)) {
+            (_, None) => Err(invalid("nothing")),
+            (KeyType::String, Some(serde_json::Value::String(text))) if !text.is_empty() => {
+                Ok(KeyValue::String(text.clone()))
+            }
+            (KeyType::Number, Some(serde_json::Value::Number(number))) => Ok(KeyValue::Number(number.clone())),
+            (_, Some(serde_json::Value::String(text))) if text.is_empty() => Err(invalid("an empty text")),
+            (_, Some(other)) => Err(invalid(&other.to_string())),
+        }
+    }
+
+    /// Reads a key value from text, as in a URL. Error: [`TableError::InvalidKey`].
+    pub fn parse_key(&self, key: &KeyAttribute, text: &str) -> Result<KeyValue, TableError> {
+        match key.key_type {
+            KeyType::String => Ok(KeyValue::String(text.to_owned())),
+            KeyType::Number => serde_json::from_str(text).map(KeyValue::Number).map_err(|_| TableError::InvalidKey {
+                table: self.name.clone(),
+                reason: format!("`{text}` is not a number, as key `{}` is", key.name),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            KeyType::String => "string",
+            KeyType::Number => "number",
+        })
+    }
+}
+
+/// An item and the version that decides which of two writes of a key stays.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionedItem {
+    /// The row.
+    pub item: Item,
+    /// Of two writes of one key the one with the higher version stays, of equal ones the later.
+    pub version: u64,
+}
+
+/// Ascending or descending by sort key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Smallest first.
+    #[default]
+    Asc,
+    /// Greatest first.
+    Desc,
+}
+
+/// Items of one partition within a range of sort keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// The partition.
+    pub partition: KeyValue,
+    /// First sort key, included; from the beginning without it.
+    pub from: Option<KeyValue>,
+    /// Last sort key, included (as `BETWEEN` in DynamoDB); to the end without it.
+    pub to: Option<KeyValue>,
+    /// By sort key.
+    pub order: Order,
+    /// The most items, at least 1.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub after: Option<ItemKey>,
+}
+
+/// Items in order, and where the next page goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Key of the last item when there may be more.
+    pub next: Option<ItemKey>,
+}
+
+/// When a conditional put writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutCondition {
+    /// Only if no item has the key.
+    Absent,
+    /// Only if the item there has this version.
+    VersionIs(u64),
+}
+
+/// Why an operation on tables failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// No table of that name.
+    #[error("table `{0}` does not exist")]
+    NotFound(TableName),
+    /// The name is taken by a table with other keys.
+    #[error("table `{0}` exists already with other keys")]
+    Exists(TableName),
+    /// The item lacks a key attribute or is otherwise not storable; writing it again will not help.
+    #[error("item cannot be put into table `{table}`: {reason}")]
+    InvalidItem {
+        /// The table.
+        table: TableName,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A key that does not fit the table's keys.
+    #[error("key does not fit table `{table}`: {reason}")]
+    InvalidKey {
+        /// The table.
+        table: TableName,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The backend is out of reach or refuses for now; trying again later may help.
+    #[error("table `{table}` is not available: {reason}")]
+    Unavailable {
+        /// The table.
+        table: TableName,
+        /// What the backend said.
+        reason: String,
+    },
+    /// Anything else the backend met.
+    #[error("table `{table}`: {doing}")]
+    Backend {
+        /// The table.
+        table: TableName,
+        /// What was being done.
+        doing: String,
+        /// What the backend said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Tables of items. Implementations: embedded (redb) and memory; all run [`crate::testing::conformance`].
+#[async_trait]
+pub trait TableStore: Send + Sync {
+    /// Creates a table; does nothing when it exists with the same keys. Error: [`TableError::Exists`].
+    async fn create(&self, schema: TableSchema) -> Result<(), TableError>;
+
+    /// All tables, by name.
+    async fn list(&self) -> Result<Vec<TableSchema>, TableError>;
+
+    /// A table's keys.
+    async fn describe(&self, table: &TableName) -> Result<TableSchema, TableError>;
+
+    /// Deletes a table with its items.
+    async fn drop_table(&self, table: &TableName) -> Result<(), TableError>;
+
+    /// Writes items, all or none, durable when this returns. For a key that is there, the higher version stays
+    /// (equal versions overwrite, so a repeated put changes nothing).
+    async fn put(&self, table: &TableName, items: Vec<VersionedItem>) -> Result<(), TableError>;
+
+    /// Writes one item if `condition` holds; says whether it did.
+    async fn put_if(&self, table: &TableName, item: VersionedItem, condition: PutCondition)
+    -> Result<bool, TableError>;
+
+    /// The item under `key`.
+    async fn get(&self, table: &TableName, key: &ItemKey) -> Result<Option<VersionedItem>, TableError>;
+
+    /// Items of one partition in order of their sort key.
+    async fn query(&self, table: &TableName, query: Query) -> Result<Page, TableError>;
+
+    /// All items, page by page, in the store's own order.
+    async fn scan(&self, table: &TableName, after: Option<ItemKey>, limit: usize) -> Result<Page, TableError>;
+
+    /// Deletes items; keys that are not there are no error.
+    async fn delete(&self, table: &TableName, keys: Vec<ItemKey>) -> Result<(), TableError>;
+}

@@ -1,0 +1,4 @@
+//! What tests hold in place of the world: a clock that stands still, stores in memory, and the suites that every
+//! implementation of a seam must pass.
+
+pub mod clock;

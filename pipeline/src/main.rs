@@ -1,0 +1,3 @@
+//! The roof: command line, configuration and wiring.
+
+fn main() {}

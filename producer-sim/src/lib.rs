@@ -1,0 +1,1 @@
+//! Unicorns: a seeded fleet of producers.

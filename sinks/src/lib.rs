@@ -1,0 +1,1 @@
+//! Delivery streams, key-value tables, object archive.
