@@ -43,7 +43,7 @@ pub const READ_BYTES_MAX: usize = 1 << 20;
 /// The most records one read asks for.
 pub const READ_RECORDS_MAX: usize = 8192;
 
-type ReadInFlight = BoxFuture<'static, (ShardId, u64, Result<ReadBatch, StreamError>)>;
+type ReadInFlight = BoxFuture<'static, (ShardId, SequenceNumber, Result<ReadBatch, StreamError>)>;
 
 /// Reads all shards of a stream from given positions.
 pub struct StreamReader {
@@ -51,6 +51,9 @@ pub struct StreamReader {
     stream: StreamName,
     positions: Positions,
     reads: FuturesUnordered<ReadInFlight>,
+    /// A read that has ended and is not handed out yet.
+    ended: Option<(ShardId, ReadBatch)>,
+    /// Numbers lost to retention, to be told with the shard's next batch.
     skipped: BTreeMap<ShardId, u64>,
 }
 
@@ -63,8 +66,14 @@ impl StreamReader {
         positions: Positions,
         start: StartingPosition,
     ) -> Result<StreamReader, StreamError> {
-        let mut reader =
-            StreamReader { store, stream, positions, reads: FuturesUnordered::new(), skipped: BTreeMap::new() };
+        let mut reader = StreamReader {
+            store,
+            stream,
+            positions,
+            reads: FuturesUnordered::new(),
+            ended: None,
+            skipped: BTreeMap::new(),
+        };
         let map = reader.store.describe(&reader.stream).await?.shards.clone();
         if reader.positions.is_empty() {
             for shard in starting_shards(&map, start) {
@@ -77,7 +86,7 @@ impl StreamReader {
         let unfinished: Vec<_> =
             reader.positions.iter().filter(|(_, p)| !p.finished).map(|(id, p)| (*id, p.next)).collect();
         for (shard, next) in unfinished {
-            reader.start_read(shard, next, true);
+            reader.start_read(shard, next);
         }
         Ok(reader)
     }
@@ -94,23 +103,22 @@ impl StreamReader {
 
     /// The next batch of any shard; waits for one. Cancel-safe: a batch is handed out once or not at all.
     pub async fn next(&mut self) -> Result<ShardBatch, StreamError> {
-        loop {
+        while self.ended.is_none() {
             let (shard, from, result) = self.reads.next().await.expect("an open hash space always has a shard to read");
-            let batch = match result {
+            match result {
+                Ok(batch) => self.ended = Some((shard, batch)),
                 Err(StreamError::Trimmed { oldest, .. }) => {
-                    *self.skipped.entry(shard).or_default() += oldest.0.saturating_sub(from);
-                    self.start_read(shard, oldest, true);
-                    continue;
+                    *self.skipped.entry(shard).or_default() += oldest.0.saturating_sub(from.0);
+                    self.start_read(shard, oldest);
                 }
                 Err(error) => {
                     // The read is put back, so that a caller who waits and calls again goes on where it was.
-                    self.start_read(shard, SequenceNumber(from), true);
+                    self.start_read(shard, from);
                     return Err(error);
                 }
-                Ok(batch) => batch,
-            };
-            return self.hand_out(shard, batch).await;
+            }
         }
+        self.hand_out().await
     }
 
     /// Asks every active shard that is at its tip how far time is complete there, without waiting for records.
@@ -138,24 +146,21 @@ impl StreamReader {
         Ok(batches)
     }
 
-    async fn hand_out(&mut self, shard: ShardId, batch: ReadBatch) -> Result<ShardBatch, StreamError> {
-        let position = Position { next: batch.next, finished: batch.end_of_shard };
-        if batch.end_of_shard {
-            let map = match self.store.describe(&self.stream).await {
-                Ok(description) => description.shards.clone(),
-                Err(error) => {
-                    let from = self.positions.get(&shard).map_or(batch.next, |p| p.next);
-                    self.start_read(shard, from, true);
-                    return Err(error);
-                }
-            };
-            self.positions.insert(shard, position);
+    /// Turns the ended read into a batch. It stays in `ended` until nothing can fail or be cancelled any more.
+    async fn hand_out(&mut self) -> Result<ShardBatch, StreamError> {
+        if self.ended.as_ref().is_some_and(|(_, batch)| batch.end_of_shard) {
+            let map = self.store.describe(&self.stream).await?.shards.clone();
+            let (shard, batch) = self.ended.as_ref().expect("looked at above");
+            self.positions.insert(*shard, Position { next: batch.next, finished: true });
             for (child, first) in self.begin_children(&map) {
-                self.start_read(child, first, true);
+                self.start_read(child, first);
             }
-        } else {
-            self.positions.insert(shard, position);
-            self.start_read(shard, batch.next, true);
+        }
+        let (shard, batch) = self.ended.take().expect("a read has ended");
+        let position = Position { next: batch.next, finished: batch.end_of_shard };
+        self.positions.insert(shard, position);
+        if !batch.end_of_shard {
+            self.start_read(shard, batch.next);
         }
         Ok(ShardBatch {
             shard,
@@ -195,10 +200,10 @@ impl StreamReader {
         }
     }
 
-    fn start_read(&mut self, shard: ShardId, from: SequenceNumber, wait: bool) {
+    fn start_read(&mut self, shard: ShardId, from: SequenceNumber) {
         let (store, stream) = (Arc::clone(&self.store), self.stream.clone());
-        let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait };
-        self.reads.push(Box::pin(async move { (shard, from.0, store.read(&stream, shard, from, limit).await) }));
+        let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: true };
+        self.reads.push(Box::pin(async move { (shard, from, store.read(&stream, shard, from, limit).await) }));
     }
 }
 

@@ -2,3 +2,7 @@
 //! implementation of a seam must pass.
 
 pub mod clock;
+pub mod conformance;
+pub mod memory_archive;
+pub mod memory_store;
+pub mod memory_table;

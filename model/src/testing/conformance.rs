@@ -1,0 +1,34 @@
+//! One suite per seam: what every backend promises, checked the same way. Each takes an empty backend.
+
+mod archive;
+mod stream_store;
+mod table_store;
+
+pub use archive::archive;
+pub use stream_store::stream_store;
+pub use table_store::table_store;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::clock::Timestamp;
+    use crate::testing::clock::ManualClock;
+    use crate::testing::{memory_archive::MemoryArchive, memory_store::MemoryStore, memory_table::MemoryTables};
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_promises() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+        super::stream_store(Arc::new(MemoryStore::new(clock.clone())), &clock).await;
+    }
+
+    #[tokio::test]
+    async fn memory_tables_keep_the_promises() {
+        super::table_store(&MemoryTables::default()).await;
+    }
+
+    #[tokio::test]
+    async fn the_memory_archive_keeps_the_promises() {
+        super::archive(&MemoryArchive::default()).await;
+    }
+}

@@ -1,0 +1,322 @@
+//! What every [`StreamStore`] promises.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::join_all;
+
+use crate::checkpoint::{Checkpoint, Position};
+use crate::clock::{Clock, Timestamp};
+use crate::consumer::StreamReader;
+use crate::hash_key::{HashKey, PartitionKey};
+use crate::name::{ConsumerName, StreamName};
+use crate::record::{Appended, PutEntry, Record};
+use crate::sequence_number::SequenceNumber;
+use crate::shard::{Reshard, ShardId};
+use crate::stream_store::{AppendError, ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
+use crate::testing::clock::ManualClock;
+
+const ALL: ReadLimit = ReadLimit { records_max: 1_000_000, bytes_max: usize::MAX, wait: false };
+
+fn name(text: &str) -> StreamName {
+    StreamName::new(text).expect("a valid name")
+}
+
+fn entry(key: &str, data: impl Into<Bytes>) -> PutEntry {
+    PutEntry::new(PartitionKey::new(key.to_owned()).expect("a valid key"), data)
+}
+
+async fn put(store: &dyn StreamStore, stream: &StreamName, entries: Vec<PutEntry>) -> Vec<Appended> {
+    let results = store.append(stream, entries).await.expect("append");
+    results.into_iter().map(|result| result.expect("taken")).collect()
+}
+
+async fn read_all(store: &dyn StreamStore, stream: &StreamName, shard: ShardId) -> Vec<Record> {
+    let mut records = Vec::new();
+    let mut from = store.locate(stream, shard, StartingPosition::TrimHorizon).await.expect("locate");
+    loop {
+        let batch = store.read(stream, shard, from, ALL).await.expect("read");
+        from = batch.next;
+        let done = batch.records.is_empty() || batch.next == batch.tip;
+        records.extend(batch.records);
+        if done {
+            return records;
+        }
+    }
+}
+
+async fn data_of(store: &dyn StreamStore, stream: &StreamName, shard: ShardId) -> Vec<Bytes> {
+    read_all(store, stream, shard).await.into_iter().map(|record| record.data).collect()
+}
+
+async fn create(store: &dyn StreamStore, text: &str, shards: u32) -> StreamName {
+    let stream = name(text);
+    store.create(&stream, StreamOptions { shards, ..StreamOptions::default() }).await.expect("create");
+    stream
+}
+
+/// Runs the suite on an empty store that takes its time from `clock`.
+pub async fn stream_store(store: Arc<dyn StreamStore>, clock: &ManualClock) {
+    streams_come_and_go(&*store).await;
+    records_are_kept_in_order(&*store, clock).await;
+    appends_from_many_callers_all_stand(&*store).await;
+    explicit_hash_keys_choose_the_shard(&*store).await;
+    starting_positions_are_exact(&*store, clock).await;
+    limits_cut_reads(&*store).await;
+    waiting_reads_wake(&*store).await;
+    time_is_promised_and_kept(&*store, clock).await;
+    too_large_entries_are_refused_alone(&*store).await;
+    commits_are_fenced_and_whole(&*store).await;
+    resharding_keeps_order_per_key(&store).await;
+    retention_drops_the_old(&*store, clock).await;
+}
+
+async fn streams_come_and_go(store: &dyn StreamStore) {
+    let stream = create(store, "come-and-go", 3).await;
+    assert!(matches!(store.create(&stream, StreamOptions::default()).await, Err(StreamError::Exists(_))));
+    let description = store.describe(&stream).await.expect("describe");
+    assert_eq!((description.shards.open_count(), description.options.shards), (3, 3));
+    put(store, &stream, vec![entry("a", "old")]).await;
+    assert!(store.list().await.expect("list").contains(&stream));
+    store.delete(&stream).await.expect("delete");
+    assert!(matches!(store.describe(&stream).await, Err(StreamError::NotFound(_))));
+    assert!(matches!(store.delete(&stream).await, Err(StreamError::NotFound(_))));
+    assert!(matches!(store.append(&stream, vec![entry("a", "b")]).await, Err(StreamError::NotFound(_))));
+    assert!(!store.list().await.expect("list").contains(&stream));
+    create(store, "come-and-go", 1).await;
+    assert!(data_of(store, &stream, ShardId(0)).await.is_empty(), "a new stream holds nothing of the old one");
+    let missing = store.read(&stream, ShardId(9), SequenceNumber::FIRST, ALL).await;
+    assert!(matches!(missing, Err(StreamError::ShardNotFound { shard: ShardId(9), .. })), "{missing:?}");
+}
+
+async fn records_are_kept_in_order(store: &dyn StreamStore, clock: &ManualClock) {
+    let stream = create(store, "order", 4).await;
+    let map = store.describe(&stream).await.expect("describe").shards.clone();
+    let mut expected: BTreeMap<ShardId, Vec<(SequenceNumber, String, Bytes)>> = BTreeMap::new();
+    for call in 0..20 {
+        clock.advance(Duration::from_millis(call % 3));
+        let keys: Vec<String> = (0..10).map(|i| format!("key-{}", (call * 7 + i) % 13)).collect();
+        let datas: Vec<Bytes> = (0..10).map(|i| Bytes::from(format!("{call}/{i}").repeat(i as usize))).collect();
+        let entries = keys.iter().zip(&datas).map(|(key, data)| entry(key, data.clone())).collect();
+        for ((appended, key), data) in put(store, &stream, entries).await.into_iter().zip(keys).zip(datas) {
+            let hash = PartitionKey::new(key.clone()).expect("valid").hash_key();
+            assert_eq!(appended.shard, map.route(hash));
+            expected.entry(appended.shard).or_default().push((appended.sequence_number, key, data));
+        }
+    }
+    for shard in map.iter() {
+        let records = read_all(store, &stream, shard.id).await;
+        assert!(records.windows(2).all(|pair| pair[0].arrived_at <= pair[1].arrived_at));
+        assert!(records.windows(2).all(|pair| pair[0].sequence_number < pair[1].sequence_number));
+        let found: Vec<_> = records
+            .into_iter()
+            .map(|record| (record.sequence_number, record.partition_key.as_str().to_owned(), record.data))
+            .collect();
+        assert_eq!(found, expected.remove(&shard.id).unwrap_or_default());
+    }
+}
+
+async fn appends_from_many_callers_all_stand(store: &dyn StreamStore) {
+    let stream = create(store, "many-callers", 2).await;
+    let calls = (0..50).map(|i| put(store, &stream, vec![entry(&format!("{i}"), format!("{i}"))]));
+    let mut appended: Vec<_> =
+        join_all(calls).await.into_iter().flatten().map(|a| (a.shard, a.sequence_number)).collect();
+    appended.sort_unstable();
+    appended.dedup();
+    assert_eq!(appended.len(), 50, "no number is given twice");
+    let mut found: Vec<_> = data_of(store, &stream, ShardId(0)).await;
+    found.extend(data_of(store, &stream, ShardId(1)).await);
+    assert_eq!(found.len(), 50);
+}
+
+async fn explicit_hash_keys_choose_the_shard(store: &dyn StreamStore) {
+    let stream = create(store, "explicit", 2).await;
+    for (hash, shard) in [(HashKey::MIN, ShardId(0)), (HashKey::MAX, ShardId(1))] {
+        let chosen = PutEntry { explicit_hash_key: Some(hash), ..entry("same key", "x") };
+        assert_eq!(put(store, &stream, vec![chosen]).await[0].shard, shard);
+    }
+}
+
+async fn starting_positions_are_exact(store: &dyn StreamStore, clock: &ManualClock) {
+    let stream = create(store, "positions", 1).await;
+    let shard = ShardId(0);
+    let mut put_at = Vec::new();
+    for i in 0..5 {
+        put_at.push(put(store, &stream, vec![entry("k", format!("{i}"))]).await[0]);
+        clock.advance(Duration::from_millis(100));
+    }
+    let first_from = |position| {
+        let stream = &stream;
+        async move {
+            let from = store.locate(stream, shard, position).await.expect("locate");
+            let batch = store.read(stream, shard, from, ALL).await.expect("read");
+            batch.records.first().map(|record| String::from_utf8_lossy(&record.data).into_owned())
+        }
+    };
+    let number = |i: usize| put_at[i].sequence_number;
+    assert_eq!(first_from(StartingPosition::TrimHorizon).await.as_deref(), Some("0"));
+    assert_eq!(first_from(StartingPosition::Latest).await, None);
+    assert_eq!(first_from(StartingPosition::At(number(2))).await.as_deref(), Some("2"));
+    assert_eq!(first_from(StartingPosition::After(number(2))).await.as_deref(), Some("3"));
+    assert_eq!(first_from(StartingPosition::After(number(4))).await, None);
+    assert_eq!(first_from(StartingPosition::AtTime(put_at[3].arrived_at)).await.as_deref(), Some("3"));
+    let just_after = put_at[1].arrived_at + Duration::from_millis(1);
+    assert_eq!(first_from(StartingPosition::AtTime(just_after)).await.as_deref(), Some("2"));
+    assert_eq!(first_from(StartingPosition::AtTime(clock.now())).await, None);
+    assert_eq!(first_from(StartingPosition::AtTime(Timestamp::MIN)).await.as_deref(), Some("0"));
+
+    let latest = store.locate(&stream, shard, StartingPosition::Latest).await.expect("locate");
+    put(store, &stream, vec![entry("k", "after latest")]).await;
+    let batch = store.read(&stream, shard, latest, ALL).await.expect("read");
+    assert_eq!(batch.records.iter().map(|record| &record.data[..]).collect::<Vec<_>>(), [b"after latest"]);
+}
+
+async fn limits_cut_reads(store: &dyn StreamStore) {
+    let stream = create(store, "limits", 1).await;
+    put(store, &stream, (0..10).map(|i| entry("k", format!("{i}").repeat(100))).collect()).await;
+    let read = |from, records_max, bytes_max| {
+        store.read(&stream, ShardId(0), from, ReadLimit { records_max, bytes_max, wait: false })
+    };
+    let batch = read(SequenceNumber::FIRST, 3, usize::MAX).await.expect("read");
+    assert_eq!(batch.records.len(), 3);
+    assert!(batch.next < batch.tip);
+    let batch = read(batch.next, 100, 1).await.expect("read");
+    assert_eq!(batch.records.len(), 1, "one record always fits");
+    let batch = read(batch.next, 100, 250).await.expect("read");
+    assert_eq!(batch.records.len(), 3, "stops after the record that reaches the limit");
+    let batch = read(batch.next, 100, usize::MAX).await.expect("read");
+    assert_eq!((batch.records.len(), batch.next == batch.tip), (3, true));
+}
+
+async fn waiting_reads_wake(store: &dyn StreamStore) {
+    let stream = create(store, "waiting", 1).await;
+    let wait = ReadLimit { wait: true, ..ALL };
+    let mut read = std::pin::pin!(store.read(&stream, ShardId(0), SequenceNumber::FIRST, wait));
+    assert!(read.as_mut().now_or_never().is_none(), "nothing to read yet");
+    let (appended, batch) = tokio::join!(put(store, &stream, vec![entry("k", "news")]), read);
+    let batch = batch.expect("read");
+    assert_eq!((appended.len(), &batch.records[0].data[..]), (1, &b"news"[..]));
+}
+
+async fn time_is_promised_and_kept(store: &dyn StreamStore, clock: &ManualClock) {
+    let stream = create(store, "time", 1).await;
+    let begin = clock.now();
+    put(store, &stream, vec![entry("k", "1")]).await;
+    clock.advance(Duration::from_secs(60));
+    let batch = store.read(&stream, ShardId(0), SequenceNumber::FIRST, ALL).await.expect("read");
+    assert_eq!(batch.complete_until, clock.now(), "at the tip, time is complete until now");
+    clock.set(begin);
+    let appended = put(store, &stream, vec![entry("k", "2")]).await;
+    assert!(appended[0].arrived_at >= batch.complete_until, "a clock set back does not break the promise");
+    clock.advance(Duration::from_secs(120));
+    put(store, &stream, vec![entry("k", "3")]).await;
+    let one = ReadLimit { records_max: 1, ..ALL };
+    let batch = store.read(&stream, ShardId(0), SequenceNumber::FIRST, one).await.expect("read");
+    let rest = store.read(&stream, ShardId(0), batch.next, ALL).await.expect("read");
+    assert!(rest.records.iter().all(|record| record.arrived_at >= batch.complete_until));
+}
+
+async fn too_large_entries_are_refused_alone(store: &dyn StreamStore) {
+    let stream = name("too-large");
+    let options = StreamOptions { record_bytes_max: 1024, ..StreamOptions::default() };
+    store.create(&stream, options).await.expect("create");
+    let entries = vec![entry("k", "fits"), entry("k", vec![0; 1024]), entry("k", vec![1; 1023])];
+    let results = store.append(&stream, entries).await.expect("append");
+    assert!(results[0].is_ok() && results[2].is_ok());
+    assert_eq!(results[1], Err(AppendError::TooLarge { bytes: 1025, bytes_max: 1024 }));
+    assert_eq!(read_all(store, &stream, ShardId(0)).await.len(), 2);
+}
+
+async fn commits_are_fenced_and_whole(store: &dyn StreamStore) {
+    let stream = create(store, "commits", 2).await;
+    let consumer = ConsumerName::new("query").expect("valid");
+    assert_eq!(store.checkpoint(&stream, &consumer).await.expect("checkpoint"), None);
+    let checkpoint = |version, next| Checkpoint {
+        version,
+        positions: [(ShardId(3), Position::at(SequenceNumber(next)))].into(),
+        state: Bytes::from(format!("state {version}")),
+    };
+    let outputs = || (0..6).map(|i| entry(&format!("key-{i}"), format!("row {i}"))).collect::<Vec<_>>();
+    let appended = store.commit(&stream, &consumer, checkpoint(1, 10), outputs()).await.expect("commit");
+    assert_eq!(appended.len(), 6);
+    let again = store.commit(&stream, &consumer, checkpoint(1, 99), outputs()).await;
+    assert!(matches!(again, Err(StreamError::CheckpointConflict { expected: 0, found: 1, .. })), "{again:?}");
+    store.commit(&stream, &consumer, checkpoint(2, 20), Vec::new()).await.expect("a commit without outputs");
+    let other = ConsumerName::new("other").expect("valid");
+    store.commit(&stream, &other, checkpoint(1, 7), Vec::new()).await.expect("consumers do not share versions");
+    assert_eq!(store.checkpoint(&stream, &consumer).await.expect("checkpoint"), Some(checkpoint(2, 20)));
+
+    let too_large = vec![entry("k", "fits"), entry("k", vec![0; 2 << 20])];
+    let refused = store.commit(&stream, &consumer, checkpoint(3, 30), too_large).await;
+    assert!(matches!(refused, Err(StreamError::InvalidCommit { .. })), "{refused:?}");
+    assert_eq!(store.checkpoint(&stream, &consumer).await.expect("checkpoint"), Some(checkpoint(2, 20)));
+    let mut rows = data_of(store, &stream, ShardId(0)).await;
+    rows.extend(data_of(store, &stream, ShardId(1)).await);
+    rows.sort_unstable();
+    assert_eq!(rows, (0..6).map(|i| Bytes::from(format!("row {i}"))).collect::<Vec<_>>(), "rows are there once");
+}
+
+async fn resharding_keeps_order_per_key(store: &Arc<dyn StreamStore>) {
+    let stream = create(&**store, "reshard", 1).await;
+    let mut count = 0;
+    let mut put_some = async || {
+        let entries = (0..20).map(|i| entry(&format!("key-{i}"), format!("{count}"))).collect();
+        count += 1;
+        put(&**store, &stream, entries).await;
+    };
+    put_some().await;
+    let middle = HashKey(1 << 127);
+    store.reshard(&stream, Reshard::Split { shard: ShardId(0), at: middle }).await.expect("split");
+    put_some().await;
+    let refused = store.reshard(&stream, Reshard::Split { shard: ShardId(0), at: middle }).await;
+    assert!(matches!(refused, Err(StreamError::Reshard { .. })), "a closed shard cannot be split: {refused:?}");
+    let merge = Reshard::Merge { shard: ShardId(1), adjacent: ShardId(2) };
+    let description = store.reshard(&stream, merge).await.expect("merge");
+    assert_eq!(description.shards.open().map(|shard| shard.id).collect::<Vec<_>>(), [ShardId(3)]);
+    put_some().await;
+
+    let horizon = StartingPosition::TrimHorizon;
+    let mut reader =
+        StreamReader::open(Arc::clone(store), stream.clone(), BTreeMap::new(), horizon).await.expect("open");
+    let mut per_key: BTreeMap<String, Vec<Bytes>> = BTreeMap::new();
+    let mut records = 0;
+    while records < 60 {
+        let batch = reader.next().await.expect("next");
+        records += batch.records.len();
+        for record in batch.records {
+            per_key.entry(record.partition_key.as_str().to_owned()).or_default().push(record.data);
+        }
+    }
+    assert_eq!(per_key.len(), 20);
+    assert!(per_key.values().all(|rounds| rounds == &["0", "1", "2"]), "{per_key:?}");
+    assert!(reader.next().now_or_never().is_none(), "nothing comes twice");
+    let ended = store.read(&stream, ShardId(0), SequenceNumber(20), ALL).await.expect("read");
+    assert!(ended.end_of_shard && ended.records.is_empty());
+}
+
+async fn retention_drops_the_old(store: &dyn StreamStore, clock: &ManualClock) {
+    let stream = name("retention");
+    let options = StreamOptions { retention: Duration::from_secs(3600), ..StreamOptions::default() };
+    store.create(&stream, options).await.expect("create");
+    let consumer = ConsumerName::new("slow").expect("valid");
+    let checkpoint = Checkpoint { version: 1, ..Checkpoint::default() };
+    store.commit(&stream, &consumer, checkpoint.clone(), Vec::new()).await.expect("commit");
+    // Enough bytes that a backend which drops whole files has whole files to drop.
+    for _ in 0..64 {
+        put(store, &stream, vec![entry("k", vec![7; 64 << 10])]).await;
+    }
+    clock.advance(Duration::from_secs(2 * 3600));
+    let young = put(store, &stream, vec![entry("k", "young")]).await[0];
+    store.trim(&stream).await.expect("trim");
+    let oldest = store.locate(&stream, ShardId(0), StartingPosition::TrimHorizon).await.expect("locate");
+    assert!(SequenceNumber::FIRST < oldest && oldest <= young.sequence_number, "{oldest}");
+    let trimmed = store.read(&stream, ShardId(0), SequenceNumber::FIRST, ALL).await;
+    assert!(matches!(&trimmed, Err(StreamError::Trimmed { oldest: at, .. }) if *at == oldest), "{trimmed:?}");
+    let last = read_all(store, &stream, ShardId(0)).await.pop().expect("the young record is kept");
+    assert_eq!((last.sequence_number, &last.data[..]), (young.sequence_number, &b"young"[..]));
+    let kept = store.checkpoint(&stream, &consumer).await.expect("checkpoint");
+    assert_eq!(kept, Some(checkpoint), "a checkpoint outlives the records");
+}

@@ -1,0 +1,282 @@
+//! A stream store in memory: the simplest thing that keeps the promises of [`StreamStore`], and the model that
+//! others are compared with. Nothing survives the process.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use crate::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use crate::clock::{Clock, Timestamp};
+use crate::name::{ConsumerName, StreamName};
+use crate::record::{Appended, PutEntry, Record};
+use crate::sequence_number::SequenceNumber;
+use crate::shard::{Reshard, ShardId, ShardMap};
+use crate::stream_store::{
+    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+};
+
+/// Streams held in memory, without bound but for retention.
+#[derive(Debug)]
+pub struct MemoryStore {
+    clock: Arc<dyn Clock>,
+    streams: Mutex<BTreeMap<StreamName, Stream>>,
+    /// Bumped by every change, so that waiting reads look again.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    description: Arc<StreamDescription>,
+    shards: BTreeMap<ShardId, Log>,
+    checkpoints: HashMap<ConsumerName, Checkpoint>,
+    /// No later record is stamped below this.
+    floor: Timestamp,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    records: Vec<Record>,
+    oldest: SequenceNumber,
+    next: SequenceNumber,
+}
+
+impl MemoryStore {
+    /// An empty store on `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        MemoryStore { clock, streams: Mutex::default(), changed: watch::Sender::new(()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Stream>> {
+        self.streams.lock().expect("no holder of the lock panics")
+    }
+
+    fn with<T>(
+        &self,
+        name: &StreamName,
+        f: impl FnOnce(&mut Stream) -> Result<T, StreamError>,
+    ) -> Result<T, StreamError> {
+        f(self.lock().get_mut(name).ok_or_else(|| StreamError::NotFound(name.clone()))?)
+    }
+
+    fn read_now(
+        &self,
+        name: &StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        let now = self.clock.now();
+        self.with(name, |stream| {
+            let end = stream.description.shards.get(shard).and_then(|shard| shard.end);
+            let log = stream.log(name, shard)?;
+            if from < log.oldest {
+                return Err(StreamError::Trimmed { stream: name.clone(), shard, oldest: log.oldest });
+            }
+            let mut records = Vec::new();
+            let mut bytes = 0;
+            for record in &log.records[log.index_of(from)..] {
+                if records.len() >= limit.records_max || bytes >= limit.bytes_max {
+                    break;
+                }
+                bytes += record.size_bytes();
+                records.push(record.clone());
+            }
+            let tip = log.next;
+            let next = records.last().map_or(from.max(log.oldest), |record| record.sequence_number.next());
+            let complete_until = if next >= tip {
+                stream.floor = stream.floor.max(now);
+                stream.floor
+            } else {
+                records.last().map_or(Timestamp::MIN, |record| record.arrived_at)
+            };
+            Ok(ReadBatch { records, next, tip, end_of_shard: end.is_some_and(|end| end <= next), complete_until })
+        })
+    }
+}
+
+impl Stream {
+    fn log(&mut self, name: &StreamName, shard: ShardId) -> Result<&mut Log, StreamError> {
+        self.shards.get_mut(&shard).ok_or_else(|| StreamError::ShardNotFound { stream: name.clone(), shard })
+    }
+
+    fn stamp(&mut self, now: Timestamp) -> Timestamp {
+        self.floor = self.floor.max(now);
+        self.floor
+    }
+
+    fn check(&self, entry: &PutEntry) -> Result<(), AppendError> {
+        let (bytes, bytes_max) = (entry.size_bytes(), self.description.options.record_bytes_max);
+        if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+    }
+
+    fn push(&mut self, entry: PutEntry, arrived_at: Timestamp) -> Appended {
+        let shard = self.description.shards.route(entry.hash_key());
+        let log = self.shards.get_mut(&shard).expect("every shard of the map has a log");
+        let sequence_number = log.next;
+        log.next = sequence_number.next();
+        log.records.push(Record { sequence_number, arrived_at, partition_key: entry.partition_key, data: entry.data });
+        Appended { shard, sequence_number, arrived_at }
+    }
+
+    fn set_shards(&mut self, shards: ShardMap) {
+        for shard in shards.iter() {
+            let log = Log { records: Vec::new(), oldest: shard.first, next: shard.first };
+            self.shards.entry(shard.id).or_insert(log);
+        }
+        self.shards.retain(|id, _| shards.get(*id).is_some());
+        self.description = Arc::new(StreamDescription { shards, ..(*self.description).clone() });
+    }
+}
+
+impl Log {
+    fn index_of(&self, number: SequenceNumber) -> usize {
+        self.records.partition_point(|record| record.sequence_number < number)
+    }
+}
+
+#[async_trait]
+impl StreamStore for MemoryStore {
+    async fn create(&self, name: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
+        let mut streams = self.lock();
+        if streams.contains_key(name) {
+            return Err(StreamError::Exists(name.clone()));
+        }
+        let created_at = self.clock.now();
+        let shards = ShardMap::uniform(options.shards, created_at);
+        let description =
+            Arc::new(StreamDescription { name: name.clone(), created_at, options, shards: shards.clone() });
+        let mut stream =
+            Stream { description, shards: BTreeMap::new(), checkpoints: HashMap::new(), floor: Timestamp::MIN };
+        stream.set_shards(shards);
+        let description = Arc::clone(&stream.description);
+        streams.insert(name.clone(), stream);
+        Ok(description)
+    }
+
+    async fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
+        let removed = self.lock().remove(name);
+        self.changed.send_replace(());
+        removed.map(drop).ok_or_else(|| StreamError::NotFound(name.clone()))
+    }
+
+    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
+        Ok(self.lock().keys().cloned().collect())
+    }
+
+    async fn describe(&self, name: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
+        self.with(name, |stream| Ok(Arc::clone(&stream.description)))
+    }
+
+    async fn reshard(&self, name: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
+        let now = self.clock.now();
+        let description = self.with(name, |stream| {
+            let next = |shard: ShardId| stream.shards[&shard].next;
+            let shards = stream.description.shards.resharded(change, now, next);
+            stream.set_shards(shards.map_err(|source| StreamError::Reshard { stream: name.clone(), source })?);
+            Ok(Arc::clone(&stream.description))
+        });
+        self.changed.send_replace(());
+        description
+    }
+
+    async fn append(
+        &self,
+        name: &StreamName,
+        entries: Vec<PutEntry>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+        let now = self.clock.now();
+        let results = self.with(name, |stream| {
+            let at = stream.stamp(now);
+            Ok(entries.into_iter().map(|entry| stream.check(&entry).map(|()| stream.push(entry, at))).collect())
+        });
+        self.changed.send_replace(());
+        results
+    }
+
+    async fn locate(
+        &self,
+        name: &StreamName,
+        shard: ShardId,
+        position: StartingPosition,
+    ) -> Result<SequenceNumber, StreamError> {
+        self.with(name, |stream| {
+            let log = stream.log(name, shard)?;
+            Ok(match position {
+                StartingPosition::TrimHorizon => log.oldest,
+                StartingPosition::Latest => log.next,
+                StartingPosition::At(number) => number.clamp(log.oldest, log.next),
+                StartingPosition::After(number) => number.next().clamp(log.oldest, log.next),
+                StartingPosition::AtTime(at) => {
+                    let index = log.records.partition_point(|record| record.arrived_at < at);
+                    log.records.get(index).map_or(log.next, |record| record.sequence_number)
+                }
+            })
+        })
+    }
+
+    async fn read(
+        &self,
+        name: &StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            let batch = self.read_now(name, shard, from, limit)?;
+            if !limit.wait || !batch.records.is_empty() || batch.end_of_shard {
+                return Ok(batch);
+            }
+            changed.changed().await.expect("the store outlives its readers");
+        }
+    }
+
+    async fn trim(&self, name: &StreamName) -> Result<(), StreamError> {
+        let now = self.clock.now();
+        self.with(name, |stream| {
+            let horizon = now - stream.description.options.retention;
+            for log in stream.shards.values_mut() {
+                let expired = log.records.partition_point(|record| record.arrived_at < horizon);
+                log.records.drain(..expired);
+                log.oldest = log.records.first().map_or(log.next, |record| record.sequence_number);
+            }
+            let shards = stream.description.shards.without(|shard| stream.shards[&shard.id].records.is_empty());
+            stream.set_shards(shards);
+            Ok(())
+        })
+    }
+
+    async fn commit(
+        &self,
+        home: &StreamName,
+        consumer: &ConsumerName,
+        checkpoint: Checkpoint,
+        outputs: Vec<PutEntry>,
+    ) -> Result<Vec<Appended>, StreamError> {
+        let now = self.clock.now();
+        let appended = self.with(home, |stream| {
+            let found = stream.checkpoints.get(consumer).map_or(0, |checkpoint| checkpoint.version);
+            if checkpoint.version != found + 1 {
+                let expected = checkpoint.version.saturating_sub(1);
+                return Err(StreamError::CheckpointConflict { consumer: consumer.clone(), expected, found });
+            }
+            let invalid = |reason| StreamError::InvalidCommit { consumer: consumer.clone(), reason };
+            if checkpoint.state.len() > STATE_BYTES_MAX {
+                return Err(invalid(format!("{} bytes of state are over {STATE_BYTES_MAX}", checkpoint.state.len())));
+            }
+            outputs.iter().try_for_each(|entry| stream.check(entry)).map_err(|error| invalid(error.to_string()))?;
+            stream.checkpoints.insert(consumer.clone(), checkpoint);
+            let at = stream.stamp(now);
+            Ok(outputs.into_iter().map(|entry| stream.push(entry, at)).collect())
+        });
+        self.changed.send_replace(());
+        appended
+    }
+
+    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
+        self.with(home, |stream| Ok(stream.checkpoints.get(consumer).cloned()))
+    }
+}
