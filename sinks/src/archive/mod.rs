@@ -1,0 +1,3 @@
+//! Object archives behind [`model::archive::Archive`].
+
+pub mod folder;

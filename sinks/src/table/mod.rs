@@ -1,0 +1,4 @@
+//! Key-value tables behind [`model::table::TableStore`].
+
+pub mod embedded;
+mod key_bytes;
