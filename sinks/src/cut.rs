@@ -1,0 +1,100 @@
+//! A cut: the records of one shard from a first to a last number, delivered as one.
+//!
+//! A cut that is about to be delivered can be promised in the checkpoint: [`Promise`]. After a crash it is read from
+//! the stream again and delivered the same way, so that what is written twice is written identically.
+
+use bytes::Bytes;
+use model::clock::Timestamp;
+use model::name::StreamName;
+use model::record::Record;
+use model::sequence_number::SequenceNumber;
+use model::shard::ShardId;
+use model::stream_store::{ReadLimit, StreamError, StreamStore};
+use serde::{Deserialize, Serialize};
+
+use crate::object::format::Format;
+
+/// The most bytes that one read of [`read_cut`] asks for.
+const READ_BYTES_MAX: usize = 1 << 20;
+/// The most records that one read of [`read_cut`] asks for.
+const READ_RECORDS_MAX: usize = 8192;
+
+/// All that names a cut and what becomes of it, without the records.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CutRange {
+    /// The shard.
+    pub shard: ShardId,
+    /// Number of the first record.
+    pub first: SequenceNumber,
+    /// Number of the last record, included.
+    pub last: SequenceNumber,
+    /// When the first record arrived.
+    pub arrived_at: Timestamp,
+    /// How objects made from it are written.
+    pub format: Format,
+}
+
+/// A range and its records: what a sink delivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// What names it.
+    pub range: CutRange,
+    /// In order.
+    pub records: Vec<Record>,
+}
+
+/// Cuts that are about to be delivered, as kept in the checkpoint's state: JSON, empty when there are none.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Promise {
+    /// Of each shard the ones that follow its position, in order.
+    pub cuts: Vec<CutRange>,
+}
+
+impl Promise {
+    /// As state bytes.
+    pub fn encode(&self) -> Bytes {
+        if self.cuts.is_empty() {
+            return Bytes::new();
+        }
+        serde_json::to_vec(self).expect("numbers and names become JSON").into()
+    }
+
+    /// From state bytes.
+    pub fn decode(state: &[u8]) -> Result<Promise, serde_json::Error> {
+        if state.is_empty() { Ok(Promise::default()) } else { serde_json::from_slice(state) }
+    }
+}
+
+/// Reads a cut's records again, and counts the numbers that retention has taken meanwhile.
+pub async fn read_cut(
+    store: &dyn StreamStore,
+    stream: &StreamName,
+    range: &CutRange,
+) -> Result<(Vec<Record>, u64), StreamError> {
+    let (mut records, mut skipped, mut from) = (Vec::new(), 0, range.first);
+    let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: false };
+    while from <= range.last {
+        let batch = match store.read(stream, range.shard, from, limit).await {
+            Ok(batch) => batch,
+            Err(StreamError::Trimmed { oldest, .. }) if from < oldest => {
+                skipped += oldest.min(range.last.next()).0 - from.0;
+                from = oldest;
+                continue;
+            }
+            Err(StreamError::ShardNotFound { .. }) => {
+                skipped += range.last.next().0 - from.0;
+                break;
+            }
+            Err(error) => return Err(error),
+        };
+        let before = from;
+        from = batch.next;
+        records.extend(batch.records.into_iter().take_while(|record| record.sequence_number <= range.last));
+        if from == before {
+            // The tip, below a number that was read before: the stream was replaced by a younger one.
+            skipped += range.last.next().0 - from.0;
+            break;
+        }
+    }
+    Ok((records, skipped))
+}

@@ -1,0 +1,7 @@
+//! Objects that sinks write: their names, their lines, their bytes.
+
+pub mod dead_letter;
+pub mod format;
+pub mod json_line;
+pub mod name;
+pub mod put;

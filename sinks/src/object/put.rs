@@ -1,0 +1,47 @@
+//! Putting an object that may have been put before.
+
+use bytes::Bytes;
+use model::archive::{Archive, ObjectName, PutOutcome};
+use tracing::error;
+
+use super::format::Format;
+use super::name::conflict_object;
+use crate::sink::SinkError;
+
+/// Puts `lines` under `name`. An object that is there with the same lines is success: a crash came between its put
+/// and the checkpoint. One with other lines is of another origin (a stream that was deleted and created anew, say):
+/// both are kept, ours under `conflicts/`.
+pub async fn put_lines(
+    archive: &dyn Archive,
+    name: &ObjectName,
+    format: Format,
+    lines: Vec<u8>,
+    records: usize,
+) -> Result<(), SinkError> {
+    let failed = |source| SinkError::Encode { records, source };
+    let lines_len = lines.len() as u64;
+    // Packing some MiB takes milliseconds: not on a thread that serves others.
+    let packing = tokio::task::spawn_blocking(move || format.encode(lines)).await;
+    let body = Bytes::from(packing.map_err(std::io::Error::other).and_then(|packed| packed).map_err(failed)?);
+    if archive.put_if_absent(name, body.clone()).await? == PutOutcome::Created {
+        return Ok(());
+    }
+    let there = archive.get(name, None).await?;
+    if there == body || same_lines(format, &there, &body, lines_len) {
+        return Ok(());
+    }
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&body);
+    let beside = conflict_object(name, checksum.sum());
+    error!(object = %name, kept_as = %beside, "an object of this name is there with other content");
+    archive.put_if_absent(&beside, body).await?;
+    Ok(())
+}
+
+/// Another version of a compressor may have written the same lines as other bytes.
+fn same_lines(format: Format, there: &[u8], ours: &[u8], lines_len: u64) -> bool {
+    match (format.decode(there, lines_len), format.decode(ours, lines_len)) {
+        (Ok(there), Ok(ours)) => there == ours,
+        _ => false,
+    }
+}

@@ -1,0 +1,46 @@
+//! Where a delivery stream's records go.
+
+use async_trait::async_trait;
+
+use crate::cut::Cut;
+
+/// What a sink did with a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delivered {
+    /// Records that the sink keeps.
+    pub records: u64,
+    /// Records that it cannot take, put where dead letters go.
+    pub dead_letters: u64,
+}
+
+/// Why a cut could not be delivered now. It is tried again until it can.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The table refused or is out of reach.
+    #[error(transparent)]
+    Table(#[from] model::table::TableError),
+    /// The archive is out of reach or full.
+    #[error(transparent)]
+    Archive(#[from] model::archive::ArchiveError),
+    /// An object could not be made.
+    #[error("object cannot be made from {records} records")]
+    Encode {
+        /// How many there are.
+        records: usize,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Takes cuts. Two implementations: [`crate::table_sink::TableSink`] and [`crate::archive_sink::ArchiveSink`].
+#[async_trait]
+pub trait Sink: Send + Sync {
+    /// Whether delivering these cuts, stopping half-way and then cutting the same records elsewhere would leave
+    /// something double. Such cuts are promised in the checkpoint before they are delivered.
+    async fn must_be_promised(&self, cuts: &[Cut]) -> Result<bool, SinkError>;
+
+    /// Delivers a cut: when this returns, each of its records is durable in the sink or among the dead letters.
+    /// Delivering the same cut again changes nothing.
+    async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError>;
+}

@@ -1,0 +1,118 @@
+//! Upserts the records of a stream into a table: each a JSON object that holds the table's keys.
+//!
+//! An item's version is its record's sequence number, so of two records of a key the later stays, however often they
+//! are delivered. (Between shards that are no relatives numbers do not tell what is later: records of one item
+//! should share a partition key.) A record that is no item goes to the dead letters; it never holds up the others.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use model::archive::Archive;
+use model::name::{ConsumerName, TableName};
+use model::record::Record;
+use model::table::{Item, TableError, TableSchema, TableStore, VersionedItem};
+use tracing::warn;
+
+use crate::cut::Cut;
+use crate::object::dead_letter::push_dead_letter;
+use crate::object::name::error_object;
+use crate::object::put::put_lines;
+use crate::sink::{Delivered, Sink, SinkError};
+
+/// Delivers cuts to a table.
+pub struct TableSink {
+    delivery: ConsumerName,
+    tables: Arc<dyn TableStore>,
+    table: TableName,
+    dead_letters: Option<Arc<dyn Archive>>,
+}
+
+impl TableSink {
+    /// A sink for `table`. Dead letters go to `dead_letters` under `errors/<delivery>/`; without it they are logged.
+    pub fn new(
+        delivery: ConsumerName,
+        tables: Arc<dyn TableStore>,
+        table: TableName,
+        dead_letters: Option<Arc<dyn Archive>>,
+    ) -> Self {
+        TableSink { delivery, tables, table, dead_letters }
+    }
+
+    /// Puts items together or, where one of them is refused, one by one; adds the refused to `refused`.
+    async fn put<'a>(
+        &self,
+        items: Vec<(&'a Record, VersionedItem)>,
+        refused: &mut Vec<(&'a Record, String)>,
+    ) -> Result<u64, SinkError> {
+        if items.is_empty() {
+            return Ok(0);
+        }
+        let together = items.iter().map(|(_, item)| item.clone()).collect();
+        match self.tables.put(&self.table, together).await {
+            Ok(()) => return Ok(items.len() as u64),
+            Err(TableError::InvalidItem { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut count = 0;
+        for (record, item) in items {
+            match self.tables.put(&self.table, vec![item]).await {
+                Ok(()) => count += 1,
+                Err(error @ TableError::InvalidItem { .. }) => refused.push((record, error.to_string())),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(count)
+    }
+
+    async fn bury(&self, cut: &Cut, letters: &[(&Record, String)]) -> Result<(), SinkError> {
+        let shard = cut.range.shard;
+        let Some(archive) = &self.dead_letters else {
+            if let Some((record, reason)) = letters.first() {
+                let (delivery, records, first) = (&self.delivery, letters.len(), record.sequence_number);
+                warn!(%delivery, %shard, records, %first, reason, "records are no items of the table and are dropped");
+            }
+            return Ok(());
+        };
+        let mut lines = Vec::new();
+        for (record, reason) in letters {
+            push_dead_letter(&mut lines, shard, record, reason);
+        }
+        let name = error_object(self.delivery.as_str(), &cut.range);
+        put_lines(&**archive, &name, cut.range.format, lines, letters.len()).await
+    }
+}
+
+fn item_of(schema: &TableSchema, record: &Record) -> Result<VersionedItem, String> {
+    let item: Item = serde_json::from_slice(&record.data).map_err(|error| format!("not a JSON object: {error}"))?;
+    schema.key_of(&item).map_err(|error| error.to_string())?;
+    Ok(VersionedItem { item, version: record.sequence_number.0 })
+}
+
+#[async_trait]
+impl Sink for TableSink {
+    /// Only for dead letters: upserts may be repeated in any cut.
+    async fn must_be_promised(&self, cuts: &[Cut]) -> Result<bool, SinkError> {
+        if self.dead_letters.is_none() {
+            return Ok(false);
+        }
+        let schema = self.tables.describe(&self.table).await?;
+        Ok(cuts.iter().flat_map(|cut| &cut.records).any(|record| item_of(&schema, record).is_err()))
+    }
+
+    async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
+        let schema = self.tables.describe(&self.table).await?;
+        let (mut items, mut letters) = (Vec::with_capacity(cut.records.len()), Vec::new());
+        for record in &cut.records {
+            match item_of(&schema, record) {
+                Ok(item) => items.push((record, item)),
+                Err(reason) => letters.push((record, reason)),
+            }
+        }
+        let records = self.put(items, &mut letters).await?;
+        if !letters.is_empty() {
+            letters.sort_by_key(|(record, _)| record.sequence_number);
+            self.bury(cut, &letters).await?;
+        }
+        Ok(Delivered { records, dead_letters: letters.len() as u64 })
+    }
+}
