@@ -8,6 +8,9 @@ use super::format::Format;
 use super::name::conflict_object;
 use crate::sink::SinkError;
 
+/// Packing more than this takes so long that it moves to a thread of its own.
+const PACK_INLINE_BYTES_MAX: usize = 64 << 10;
+
 /// Puts `lines` under `name`. An object that is there with the same lines is success: a crash came between its put
 /// and the checkpoint. One with other lines is of another origin (a stream that was deleted and created anew, say):
 /// both are kept, ours under `conflicts/`.
@@ -20,9 +23,13 @@ pub async fn put_lines(
 ) -> Result<(), SinkError> {
     let failed = |source| SinkError::Encode { records, source };
     let lines_len = lines.len() as u64;
-    // Packing some MiB takes milliseconds: not on a thread that serves others.
-    let packing = tokio::task::spawn_blocking(move || format.encode(lines)).await;
-    let body = Bytes::from(packing.map_err(std::io::Error::other).and_then(|packed| packed).map_err(failed)?);
+    let packed = if lines.len() <= PACK_INLINE_BYTES_MAX {
+        format.encode(lines)
+    } else {
+        let packing = tokio::task::spawn_blocking(move || format.encode(lines)).await;
+        packing.map_err(std::io::Error::other).and_then(|packed| packed)
+    };
+    let body = Bytes::from(packed.map_err(failed)?);
     if archive.put_if_absent(name, body.clone()).await? == PutOutcome::Created {
         return Ok(());
     }

@@ -1,0 +1,165 @@
+//! Stream to archive: what stands where, when it is cut, and what happens when things fail.
+
+use std::future::pending;
+use std::time::Duration;
+
+use model::stream_store::StreamStore;
+use sinks::delivery::options::DeliveryOptions;
+use sinks::object::format::Format;
+use tokio::sync::oneshot;
+
+use crate::world::World;
+
+fn options() -> DeliveryOptions {
+    DeliveryOptions { seed: Some(1), ..DeliveryOptions::for_archive() }
+}
+
+const FIRST: &str = "wildrydes/dt=2026-11-01/hour=03/shardId-000000000000-00000000000000000000";
+
+#[tokio::test]
+async fn records_become_lines_of_named_objects() {
+    for format in [Format::JsonZstd, Format::JsonGzip, Format::Json] {
+        let world = World::new(1, 1).await;
+        world.put(&[("a", "{\"n\":0}"), ("a", "{\n\"n\": 1\n}\n"), ("a", "hello"), ("b", "{\"n\":3}")]).await;
+        world.run_to_the_end(world.to_archive(DeliveryOptions { format, ..options() })).await;
+        let objects = world.objects("").await;
+        let names: Vec<_> = objects.keys().map(String::as_str).collect();
+        let name = format!("{FIRST}-00000000000000000003.{format}");
+        assert_eq!(names, [format!("errors/{name}"), name.clone()]);
+        assert_eq!(objects[&name], ["{\"n\":0}", "{\"n\":1}", "{\"n\":3}"]);
+        assert_eq!(
+            objects[&format!("errors/{name}")],
+            [
+                "{\"reason\":\"not a JSON document: expected value at line 1 column 1\",\"shard\":\"shardId-000000000000\",\
+              \"sequence_number\":2,\"arrived_at\":\"2026-11-01T03:59:59.000Z\",\"partition_key\":\"a\",\"data_base64\":\"aGVsbG8=\"}"
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_cut_of_nothing_but_errors_has_no_data_object() {
+    let world = World::new(1, 1).await;
+    world.put(&[("a", ""), ("a", "[]")]).await;
+    world.run_to_the_end(world.to_archive(options())).await;
+    let names: Vec<_> = world.objects("").await.into_keys().collect();
+    assert_eq!(names, [format!("errors/{FIRST}-00000000000000000001.json.zst")]);
+}
+
+#[tokio::test]
+async fn a_minute_after_the_first_record_the_object_is_there_though_nothing_more_comes() {
+    let world = World::new(1, 1).await;
+    let delivery = world.to_archive(options());
+    let status = delivery.status();
+    let test = async {
+        world.settle().await;
+        world.put(&[("a", "{}")]).await;
+        world.settle().await;
+        world.advance_millis(59_999);
+        world.settle().await;
+        assert!(world.objects("").await.is_empty());
+        assert_eq!((status.get().lag_millis, status.get().running), (59_999, true));
+        world.advance_millis(1);
+        world.settle().await;
+        assert_eq!(world.objects("").await.len(), 1);
+        assert_eq!((status.get().lag_millis, status.get().delivered_records), (0, 1));
+    };
+    tokio::select! {
+        ended = delivery.run(pending()) => panic!("{ended:?}"),
+        () = test => {}
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_delivers_what_is_buffered() {
+    let world = World::new(1, 2).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let test = async {
+        world.put(&[("a", "{\"n\":1}"), ("b", "{\"n\":2}"), ("c", "{\"n\":3}")]).await;
+        world.settle().await;
+        assert!(world.objects("").await.is_empty());
+        stop.send(()).unwrap();
+    };
+    let shutdown = async { stopped.await.unwrap() };
+    let (ended, ()) = tokio::join!(world.to_archive(options()).run(shutdown), test);
+    ended.unwrap();
+    assert_eq!(world.lines("wildrydes/").await.len(), 3);
+    let checkpoint = world.store.checkpoint(&world.stream, &world.delivery).await.unwrap().unwrap();
+    assert!(checkpoint.state.is_empty(), "nothing is promised any more");
+}
+
+#[tokio::test]
+async fn an_archive_that_is_away_is_waited_for_and_a_shutdown_meanwhile_ends_in_time() {
+    let world = World::new(1, 1).await;
+    world.put(&[("a", "{\"n\":1}")]).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let delivery = world.to_archive(DeliveryOptions { cut_interval: Duration::ZERO, ..options() });
+    let status = delivery.status();
+    let test = async {
+        world.settle().await;
+        world.put(&[("a", "{\"n\":2}")]).await;
+        world.faults.set(None, 100);
+        for _ in 0..20 {
+            world.settle().await;
+            world.advance_millis(1000);
+        }
+        let now = status.get();
+        assert!(now.retries > 0 && now.last_error.unwrap().message.contains("a fault"));
+        stop.send(()).unwrap();
+        world.settle().await;
+        world.advance_millis(10_000);
+    };
+    let shutdown = async { stopped.await.unwrap() };
+    let (ended, ()) = tokio::join!(delivery.run(shutdown), test);
+    ended.unwrap();
+    assert!(!status.get().running);
+    world.faults.set(None, 0);
+    world.run_to_the_end(world.to_archive(options())).await;
+    assert_eq!(world.lines("wildrydes/").await, ["{\"n\":1}", "{\"n\":2}"]);
+}
+
+#[tokio::test]
+async fn a_second_holder_of_the_name_ends_the_first() {
+    let world = World::new(1, 1).await;
+    let first = world.to_archive(options());
+    let status = first.status();
+    let second = async {
+        world.put(&[("a", "{\"n\":1}")]).await;
+        world.settle().await;
+        world.run_to_the_end(world.to_archive(options())).await;
+        world.advance_millis(60_000);
+    };
+    let (ended, ()) = tokio::join!(first.run(pending()), second);
+    assert!(ended.is_err());
+    assert!(status.get().last_error.unwrap().message.contains("another holder"));
+    assert_eq!(world.lines("wildrydes/").await, ["{\"n\":1}"], "fenced before anything is written twice");
+}
+
+#[tokio::test]
+async fn records_that_fell_to_retention_are_counted() {
+    let world = World::new(1, 1).await;
+    world.run_to_the_end(world.to_archive(options())).await;
+    world.put(&[("a", "{\"n\":1}"), ("a", "{\"n\":2}")]).await;
+    world.advance_millis(25 * 3_600_000);
+    world.put(&[("a", "{\"n\":3}")]).await;
+    world.store.trim(&world.stream).await.unwrap();
+    let delivery = world.to_archive(options());
+    let status = delivery.status();
+    world.run_to_the_end(delivery).await;
+    assert_eq!(status.get().skipped, 2);
+    assert_eq!(world.lines("wildrydes/").await, ["{\"n\":3}"]);
+}
+
+#[tokio::test]
+async fn a_stream_created_anew_never_overwrites_or_loses_to_the_old_ones_objects() {
+    let world = World::new(1, 1).await;
+    world.put(&[("a", "{\"n\":\"old\"}")]).await;
+    world.run_to_the_end(world.to_archive(options())).await;
+    world.store.delete(&world.stream).await.unwrap();
+    world.clock.set(crate::world::BEGIN);
+    world.store.create(&world.stream, Default::default()).await.unwrap();
+    world.put(&[("a", "{\"n\":\"new\"}")]).await;
+    world.run_to_the_end(world.to_archive(options())).await;
+    assert_eq!(world.lines("wildrydes/").await, ["{\"n\":\"old\"}"]);
+    assert_eq!(world.lines("conflicts/").await, ["{\"n\":\"new\"}"]);
+}

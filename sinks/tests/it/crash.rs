@@ -1,0 +1,164 @@
+//! Crashes at random operations, random failures, random resharding: at the end every record is delivered once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::hash_key::HashKey;
+use model::shard::Reshard;
+use model::stream_store::StreamStore;
+use model::table::TableStore;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use serde_json::Value;
+use sinks::delivery::options::DeliveryOptions;
+use sinks::delivery::stream::DeliveryStream;
+use sinks::object::format::Format;
+
+use crate::world::World;
+
+const SEEDS: u64 = 40;
+const ROUNDS: u64 = 12;
+
+/// What was put, and in which order: later records of a key stand later.
+#[derive(Default)]
+struct Written {
+    good: Vec<(String, String)>,
+    bad: Vec<String>,
+}
+
+impl Written {
+    async fn put_some(&mut self, world: &World, random: &mut SmallRng) {
+        for _ in 0..random.random_range(0..6) {
+            let number = self.good.len() + self.bad.len();
+            let key = format!("unicorn-{}", random.random_range(0..5));
+            let data = if random.random_ratio(1, 8) {
+                self.bad.push(format!("bad {number}"));
+                format!("bad {number}")
+            } else {
+                let data = format!("{{\"Name\":\"{key}\",\"n\":{number}}}");
+                self.good.push((key.clone(), data.clone()));
+                data
+            };
+            world.put(&[(key.as_str(), data.as_str())]).await;
+        }
+    }
+}
+
+async fn reshard(world: &World, random: &mut SmallRng) {
+    world.advance_millis(1000);
+    let shards = world.store.describe(&world.stream).await.unwrap().shards.clone();
+    let open: Vec<_> = shards.open().collect();
+    let at = random.random_range(0..open.len());
+    let change = match open.get(at + 1) {
+        Some(next) if open.len() > 2 => Reshard::Merge { shard: open[at].id, adjacent: next.id },
+        _ => {
+            let range = &open[at].range;
+            let middle = range.start.0 + (range.end.0 - range.start.0) / 2;
+            Reshard::Split { shard: open[at].id, at: HashKey(middle) }
+        }
+    };
+    // A range too narrow to split stays as it is.
+    let _ = world.store.reshard(&world.stream, change).await;
+}
+
+/// Rounds of putting and delivering that end in a crash, a drop at any await point, or a shutdown; then one that ends well.
+async fn live(seed: u64, deliver: impl Fn(&World, DeliveryOptions) -> DeliveryStream) -> (World, Written) {
+    let mut random = SmallRng::seed_from_u64(seed);
+    let world = World::new(seed, random.random_range(1..4)).await;
+    let mut written = Written::default();
+    for round in 0..ROUNDS {
+        let formats = [Format::Json, Format::JsonGzip, Format::JsonZstd];
+        let options = DeliveryOptions {
+            cut_bytes_max: random.random_range(1..400),
+            cut_records_max: random.random_range(1..20),
+            cut_interval: Duration::from_millis(random.random_range(0..100)),
+            in_flight_max: random.random_range(1..4),
+            format: formats[random.random_range(0..3)],
+            checkpoint_interval: Duration::from_millis(random.random_range(0..50)),
+            seed: Some(seed),
+            ..DeliveryOptions::for_archive()
+        };
+        let crash_in = random.random_ratio(3, 4).then(|| random.random_range(0..60));
+        world.faults.set(crash_in, [0, 10, 30][random.random_range(0..3)]);
+        let stops_well = random.random_ratio(1, 3);
+        let ticks = async {
+            for _ in 0..random.random_range(1..60) {
+                for _ in 0..random.random_range(0..40) {
+                    tokio::task::yield_now().await;
+                }
+                written.put_some(&world, &mut random).await;
+                if random.random_ratio(1, 40) {
+                    reshard(&world, &mut random).await;
+                }
+                world.advance_millis([1, 7, 60, 1000][random.random_range(0..4)]);
+            }
+        };
+        let run = deliver(&world, options);
+        if stops_well {
+            // Whoever hangs in a crash is let go by the clock.
+            let hurry = async {
+                loop {
+                    tokio::task::yield_now().await;
+                    world.advance_millis(500);
+                }
+            };
+            tokio::select! {
+                ended = run.run(ticks) => ended.unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error:?}")),
+                () = hurry => {}
+            }
+        } else {
+            tokio::select! {
+                ended = run.run(std::future::pending()) => panic!("seed {seed}, round {round}: {ended:?}"),
+                () = world.faults.crashed() => {}
+                () = ticks => {}
+            }
+        }
+    }
+    world.faults.set(None, 0);
+    world.run_to_the_end(deliver(&world, DeliveryOptions::for_archive())).await;
+    (world, written)
+}
+
+fn sorted<T: Ord>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.into_iter().collect();
+    values.sort();
+    values
+}
+
+#[tokio::test]
+async fn every_record_is_in_the_archive_exactly_once() {
+    for seed in 0..SEEDS {
+        let (world, written) = live(seed, World::to_archive).await;
+        let lines = world.lines("wildrydes/").await;
+        assert_eq!(sorted(lines), sorted(written.good.into_iter().map(|(_, data)| data)), "seed {seed}");
+        assert_eq!(sorted(world.dead_letters().await), sorted(written.bad), "seed {seed}");
+        assert!(world.objects("conflicts/").await.is_empty(), "seed {seed}");
+
+        let mut ranges: BTreeMap<String, BTreeSet<(u64, u64)>> = BTreeMap::new();
+        for name in world.objects("").await.into_keys() {
+            let file = name.rsplit('/').next().unwrap().split('.').next().unwrap();
+            let parts: Vec<&str> = file.split('-').collect();
+            let [_, shard, first, last] = parts[..] else { panic!("{name}") };
+            ranges.entry(shard.to_owned()).or_default().insert((first.parse().unwrap(), last.parse().unwrap()));
+        }
+        for (shard, ranges) in ranges {
+            let mut next = 0;
+            for (first, last) in ranges {
+                assert!(next <= first && first <= last, "seed {seed}: ranges of {shard} overlap");
+                next = last + 1;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_table_holds_the_last_record_of_every_key_and_dead_letters_are_kept_once() {
+    for seed in 0..SEEDS {
+        let (world, written) = live(1000 + seed, World::to_table).await;
+        let model: BTreeMap<String, String> = written.good.into_iter().collect();
+        let rows = world.tables.scan(&world.table, None, 100).await.unwrap().items;
+        let rows: Vec<String> = rows.into_iter().map(|row| Value::Object(row).to_string()).collect();
+        assert_eq!(sorted(rows), sorted(model.into_values()), "seed {seed}");
+        assert_eq!(sorted(world.dead_letters().await), sorted(written.bad), "seed {seed}");
+    }
+}

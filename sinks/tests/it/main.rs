@@ -1,0 +1,9 @@
+//! Delivery streams from end to end, over stores in memory, with faults and crashes.
+
+#![allow(clippy::unwrap_used)]
+
+mod archive_delivery;
+mod crash;
+mod faults;
+mod table_delivery;
+mod world;

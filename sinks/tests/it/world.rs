@@ -1,0 +1,155 @@
+//! A stream, an archive and a table in memory, with a clock that the test moves, and what to ask of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64_simd::STANDARD;
+use model::archive::Archive;
+use model::clock::Timestamp;
+use model::hash_key::PartitionKey;
+use model::name::{ConsumerName, StreamName, TableName};
+use model::record::PutEntry;
+use model::stream_store::{StartingPosition, StreamOptions, StreamStore};
+use model::table::{KeyAttribute, KeyType, TableSchema, TableStore};
+use model::testing::clock::ManualClock;
+use model::testing::memory_archive::MemoryArchive;
+use model::testing::memory_store::MemoryStore;
+use model::testing::memory_table::MemoryTables;
+use serde_json::Value;
+use sinks::delivery::options::DeliveryOptions;
+use sinks::delivery::stream::DeliveryStream;
+use sinks::object::format::Format;
+
+use crate::faults::{Faults, FaultyArchive, FaultyStore, FaultyTables};
+
+/// 2026-11-01T03:59:59Z: an hour ends soon.
+pub(crate) const BEGIN: Timestamp = Timestamp::from_millis(1_793_505_599_000);
+
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) archive: Arc<MemoryArchive>,
+    pub(crate) tables: Arc<MemoryTables>,
+    pub(crate) stream: StreamName,
+    pub(crate) delivery: ConsumerName,
+    pub(crate) table: TableName,
+}
+
+impl World {
+    pub(crate) async fn new(seed: u64, shards: u32) -> World {
+        let clock = Arc::new(ManualClock::new(BEGIN));
+        let world = World {
+            faults: Faults::none(seed),
+            store: Arc::new(MemoryStore::new(clock.clone())),
+            archive: Arc::default(),
+            tables: Arc::default(),
+            stream: StreamName::new("wildrydes").unwrap(),
+            delivery: ConsumerName::new("keep").unwrap(),
+            table: TableName::new("unicorns").unwrap(),
+            clock,
+        };
+        world.store.create(&world.stream, StreamOptions { shards, ..StreamOptions::default() }).await.unwrap();
+        let partition_key = KeyAttribute { name: "Name".into(), key_type: KeyType::String };
+        world.tables.create(TableSchema { name: world.table.clone(), partition_key, sort_key: None }).await.unwrap();
+        world
+    }
+
+    pub(crate) async fn put(&self, entries: &[(&str, &str)]) {
+        let entry = |(key, data): &(&str, &str)| PutEntry::new(PartitionKey::new(*key).unwrap(), data.to_string());
+        let results = self.store.append(&self.stream, entries.iter().map(entry).collect()).await.unwrap();
+        assert!(results.iter().all(Result::is_ok));
+    }
+
+    pub(crate) fn to_archive(&self, options: DeliveryOptions) -> DeliveryStream {
+        DeliveryStream::archive(
+            self.delivery.clone(),
+            self.stream.clone(),
+            StartingPosition::TrimHorizon,
+            Arc::new(FaultyStore(self.store.clone(), self.faults.clone())),
+            self.clock.clone(),
+            Arc::new(FaultyArchive(self.archive.clone(), self.faults.clone())),
+            options,
+        )
+    }
+
+    pub(crate) fn to_table(&self, options: DeliveryOptions) -> DeliveryStream {
+        DeliveryStream::table(
+            self.delivery.clone(),
+            self.stream.clone(),
+            StartingPosition::TrimHorizon,
+            Arc::new(FaultyStore(self.store.clone(), self.faults.clone())),
+            self.clock.clone(),
+            Arc::new(FaultyTables(self.tables.clone(), self.faults.clone())),
+            self.table.clone(),
+            Some(Arc::new(FaultyArchive(self.archive.clone(), self.faults.clone()))),
+            options,
+        )
+    }
+
+    /// Lets others run, with the clock standing still.
+    pub(crate) async fn settle(&self) {
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Runs `delivery` until everything in the stream is behind its checkpoint, then shuts it down.
+    pub(crate) async fn run_to_the_end(&self, delivery: DeliveryStream) {
+        let done = async {
+            loop {
+                self.settle().await;
+                self.clock.advance(Duration::from_millis(100));
+                if self.is_all_behind_the_checkpoint().await {
+                    return;
+                }
+            }
+        };
+        delivery.run(done).await.unwrap();
+    }
+
+    async fn is_all_behind_the_checkpoint(&self) -> bool {
+        let Some(checkpoint) = self.store.checkpoint(&self.stream, &self.delivery).await.unwrap() else { return false };
+        let shards = self.store.describe(&self.stream).await.unwrap().shards.clone();
+        for shard in shards.iter() {
+            let tip = self.store.locate(&self.stream, shard.id, StartingPosition::Latest).await.unwrap();
+            if checkpoint.positions.get(&shard.id).is_none_or(|position| position.next < tip) {
+                return false;
+            }
+        }
+        checkpoint.state.is_empty()
+    }
+
+    /// Names and lines of all objects below `folder`.
+    pub(crate) async fn objects(&self, folder: &str) -> BTreeMap<String, Vec<String>> {
+        let mut objects = BTreeMap::new();
+        for object in self.archive.list(folder).await.unwrap() {
+            let body = self.archive.get(&object.name, None).await.unwrap();
+            let extension = object.name.as_str().split_once('.').unwrap().1;
+            let lines = extension.parse::<Format>().unwrap().decode(&body, 1 << 30).unwrap();
+            let lines = String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect();
+            objects.insert(object.name.as_str().to_owned(), lines);
+        }
+        objects
+    }
+
+    pub(crate) async fn lines(&self, folder: &str) -> Vec<String> {
+        self.objects(folder).await.into_values().flatten().collect()
+    }
+
+    /// The data of all dead letters.
+    pub(crate) async fn dead_letters(&self) -> Vec<String> {
+        let data = |line: String| {
+            let letter: Value = serde_json::from_str(&line).unwrap();
+            assert!(!letter["reason"].as_str().unwrap().is_empty());
+            let data = STANDARD.decode_to_vec(letter["data_base64"].as_str().unwrap()).unwrap();
+            String::from_utf8(data).unwrap()
+        };
+        self.lines("errors/").await.into_iter().map(data).collect()
+    }
+
+    pub(crate) fn advance_millis(&self, millis: u64) {
+        self.clock.advance(Duration::from_millis(millis));
+    }
+}
