@@ -1,0 +1,61 @@
+//! What can go wrong with the files of one stream, before the stream's name is put to it.
+
+use std::io;
+
+use model::name::StreamName;
+use model::stream_store::StreamError;
+
+/// Trouble with files.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Bytes read are not the bytes written.
+    #[error("{file} at offset {offset}: {reason}")]
+    Damaged {
+        /// The file's name in the stream's folder.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The system refused.
+    #[error("{doing}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl LogError {
+    pub(crate) fn damaged(file: impl Into<String>, offset: u64, reason: impl Into<String>) -> LogError {
+        LogError::Damaged { file: file.into(), offset, reason: reason.into() }
+    }
+
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> LogError {
+        let doing = doing.into();
+        move |source| LogError::Io { doing, source }
+    }
+
+    /// The same as an error of `stream`; files are named relative to the store's folder.
+    pub(crate) fn of(self, stream: &StreamName) -> StreamError {
+        let stream = stream.clone();
+        match self {
+            LogError::Damaged { file, offset, reason } => {
+                let file = format!("{stream}/{file}");
+                StreamError::Damaged { stream, file, offset, reason }
+            }
+            LogError::Io { doing, source } => StreamError::Io { stream, doing, source },
+        }
+    }
+
+    /// The message and its cause in one line.
+    pub(crate) fn in_full(&self) -> String {
+        match self {
+            LogError::Io { doing, source } => format!("{doing}: {source}"),
+            LogError::Damaged { .. } => self.to_string(),
+        }
+    }
+}

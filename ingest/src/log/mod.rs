@@ -1,0 +1,26 @@
+//! The embedded stream store: one segmented log per stream, all shards interleaved in it, one sync for all that waits.
+//!
+//! ```text
+//! append ─▶ queue ─▶ writer: number, stamp, frame ─▶ segment file ─▶ one sync ─▶ publish ─▶ acknowledge
+//!                                                                                  │
+//! read ◀─ tail in memory ◀─────────────────────────────────────────────────────────┤
+//! read ◀─ segment files, found by a sparse index, every frame checked ◀────────────┘
+//! ```
+//!
+//! What is promised: an acknowledged record is on disk; readers see only what is on disk; bytes that are not those
+//! written are reported, never returned. The modules stand in reading order.
+
+pub mod error;
+pub mod file;
+pub mod frame;
+pub mod index;
+pub mod manifest;
+mod queue;
+mod reader;
+pub mod recovery;
+mod retention;
+pub mod segment;
+pub mod store;
+mod stream;
+mod tail;
+mod writer;

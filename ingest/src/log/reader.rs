@@ -1,0 +1,167 @@
+//! Reading records of one shard from a segment file; every frame is verified each time.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use model::clock::Timestamp;
+use model::record::Record;
+use model::sequence_number::SequenceNumber;
+use model::shard::ShardId;
+use model::stream_store::ReadLimit;
+
+use crate::log::error::LogError;
+use crate::log::file::{Disk, LogFile};
+use crate::log::frame::{Block, Commit, HEADER_BYTES, Header, Kind, Place, Read, Reason};
+use crate::log::segment::log_name;
+use std::sync::Arc;
+
+/// How much is read from a file at a time; a larger frame is read whole.
+const READ_CHUNK_BYTES: usize = 256 << 10;
+
+/// Part of a segment to be searched for records of a shard.
+#[derive(Debug, Clone)]
+pub(crate) struct Stretch {
+    pub(crate) place: Place,
+    pub(crate) shard: ShardId,
+    /// A frame begins here.
+    pub(crate) begin: u64,
+    /// Durable bytes end here.
+    pub(crate) end: u64,
+}
+
+/// Reads from `from` on, until `limit` is reached or the stretch ends. At least one record is there.
+pub(crate) fn read(
+    disk: &dyn Disk,
+    folder: &Path,
+    stretch: &Stretch,
+    from: SequenceNumber,
+    limit: ReadLimit,
+) -> Result<Vec<Record>, LogError> {
+    let mut scan = FrameScan::open(disk, folder, stretch)?;
+    let mut read = Read::default();
+    let mut expected = None;
+    while !read.is_full(limit) {
+        let Some(block) = scan.next_block()? else { break };
+        if expected.is_some_and(|expected| expected != block.first) || (expected.is_none() && from < block.first) {
+            return Err(scan.damaged("records before this frame are missing"));
+        }
+        expected = Some(block.end());
+        block.read_into(from, limit, &mut read).map_err(|reason| scan.damaged(reason))?;
+    }
+    if read.records.is_empty() {
+        return Err(scan.damaged("records that the index names are missing"));
+    }
+    Ok(read.records)
+}
+
+/// The first record that arrived at `at` or later; none when the stretch has none.
+pub(crate) fn find(
+    disk: &dyn Disk,
+    folder: &Path,
+    stretch: &Stretch,
+    at: Timestamp,
+) -> Result<Option<SequenceNumber>, LogError> {
+    let mut scan = FrameScan::open(disk, folder, stretch)?;
+    while let Some(block) = scan.next_block()? {
+        if block.arrived_at >= at {
+            return Ok(Some(block.first));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads every frame of a stretch, of all shards.
+pub(crate) fn verify(disk: &dyn Disk, folder: &Path, stretch: &Stretch) -> Result<(), LogError> {
+    let mut scan = FrameScan::open(disk, folder, stretch)?;
+    while scan.offset < stretch.end {
+        let header = scan.header()?;
+        scan.payload(&header)?;
+        scan.offset += header.frame_bytes() as u64;
+    }
+    Ok(())
+}
+
+/// Walks the frames of a stretch. Headers verify by themselves, so that frames of other shards are skipped unread.
+struct FrameScan<'a> {
+    file: Arc<dyn LogFile>,
+    stretch: &'a Stretch,
+    /// The next frame.
+    offset: u64,
+    /// The frame that was looked at last.
+    at: u64,
+    buffer: Bytes,
+    buffer_at: u64,
+    /// Blocks of a commit frame that are not handed out yet.
+    blocks: std::vec::IntoIter<Block>,
+}
+
+impl<'a> FrameScan<'a> {
+    fn open(disk: &dyn Disk, folder: &Path, stretch: &'a Stretch) -> Result<Self, LogError> {
+        let name = log_name(stretch.place.segment);
+        let file = disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))?;
+        let (buffer, buffer_at) = (Bytes::new(), stretch.begin);
+        let blocks = Vec::new().into_iter();
+        Ok(FrameScan { file, stretch, offset: stretch.begin, at: stretch.begin, buffer, buffer_at, blocks })
+    }
+
+    fn damaged(&self, reason: impl Into<String>) -> LogError {
+        LogError::damaged(log_name(self.stretch.place.segment), self.at, reason)
+    }
+
+    fn next_block(&mut self) -> Result<Option<Block>, LogError> {
+        let shard = self.stretch.shard;
+        loop {
+            if let Some(block) = self.blocks.find(|block| block.shard == shard) {
+                return Ok(Some(block));
+            }
+            if self.offset >= self.stretch.end {
+                return Ok(None);
+            }
+            let header = self.header()?;
+            let block = match header.kind {
+                Kind::Records if header.shard == shard => Some(header.block(self.payload(&header)?)),
+                Kind::Commit => {
+                    let payload = self.payload(&header)?;
+                    let commit = Commit::decode(&payload, header.arrived_at).map_err(|r| self.damaged(r))?;
+                    self.blocks = commit.blocks.into_iter();
+                    None
+                }
+                Kind::Head | Kind::Records => None,
+            };
+            self.offset += header.frame_bytes() as u64;
+            if block.is_some() {
+                return Ok(block);
+            }
+        }
+    }
+
+    fn header(&mut self) -> Result<Header, LogError> {
+        self.at = self.offset;
+        let bytes = self.bytes(self.offset, HEADER_BYTES)?;
+        Header::decode(&bytes, self.stretch.place, self.offset).map_err(|reason| self.damaged(reason))
+    }
+
+    fn payload(&mut self, header: &Header) -> Result<Bytes, LogError> {
+        let payload = self.bytes(self.offset + HEADER_BYTES as u64, header.payload_bytes as usize)?;
+        header.verify(&payload).map_err(|reason: Reason| self.damaged(reason))?;
+        Ok(payload)
+    }
+
+    fn bytes(&mut self, offset: u64, length: usize) -> Result<Bytes, LogError> {
+        if offset + length as u64 > self.stretch.end {
+            return Err(self.damaged("a frame reaches beyond the end of the segment"));
+        }
+        let buffered = self.buffer_at + self.buffer.len() as u64;
+        if offset < self.buffer_at || buffered < offset + length as u64 {
+            let left = usize::try_from(self.stretch.end - offset).expect("a segment fits in memory");
+            let mut buffer = vec![0; length.max(READ_CHUNK_BYTES.min(left))];
+            self.file.read_at(offset, &mut buffer).map_err(|source| match source.kind() {
+                std::io::ErrorKind::UnexpectedEof => self.damaged("the file is shorter than it was"),
+                _ => LogError::io(format!("reading {}", log_name(self.stretch.place.segment)))(source),
+            })?;
+            (self.buffer, self.buffer_at) = (Bytes::from(buffer), offset);
+        }
+        let begin = usize::try_from(offset - self.buffer_at).expect("inside the buffer");
+        Ok(self.buffer.slice(begin..begin + length))
+    }
+}

@@ -1,0 +1,518 @@
+//! The store: a folder of streams, each a folder of its own, behind [`StreamStore`].
+//!
+//! ```text
+//! data/streams/
+//!   wildrydes/               manifest, segments, indexes
+//!   wildrydes~new/           being created: removed at the next start
+//!   wildrydes~trash/         being deleted: removed at the next start
+//! ```
+//!
+//! A name cannot hold `~`, so neither can be taken for a stream.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use model::clock::{Clock, Timestamp};
+use model::name::{ConsumerName, StreamName};
+use model::record::{Appended, PutEntry};
+use model::sequence_number::SequenceNumber;
+use model::shard::{Reshard, ShardId, ShardMap};
+use model::stream_store::{
+    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use crate::log::error::LogError;
+use crate::log::file::{self, Disk};
+use crate::log::frame::{Head, Place};
+use crate::log::manifest::{Manifest, Synced};
+use crate::log::queue::{Closing, Done, ENTRY_OVERHEAD_BYTES, HashedEntry, Job, Queue};
+use crate::log::recovery::{self, Recovered};
+use crate::log::stream::{Ended, ShardState, Shared, StreamLog};
+use crate::log::tail::Tail;
+use crate::log::writer::{self, Writer};
+
+/// The most bytes of outputs one commit may have.
+pub const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;
+/// The stack of a writer's thread; it does not recurse.
+const WRITER_STACK_BYTES: usize = 512 << 10;
+
+/// Bounds of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogOptions {
+    /// A segment is sealed when it is larger than this.
+    pub segment_bytes_max: u64,
+    /// The newest bytes of each stream that are kept in memory for readers at the tip.
+    pub tail_bytes_max: usize,
+    /// Entries of each stream that wait to be written; over it they are throttled.
+    pub waiting_bytes_max: usize,
+    /// About how much is written and synced at once.
+    pub group_bytes_max: usize,
+    /// Streams of the store. Each has a thread.
+    pub streams_max: usize,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        LogOptions {
+            segment_bytes_max: 64 << 20,
+            tail_bytes_max: 32 << 20,
+            waiting_bytes_max: 32 << 20,
+            group_bytes_max: 8 << 20,
+            streams_max: 1000,
+        }
+    }
+}
+
+impl LogOptions {
+    /// Small bounds, so that tests reach them.
+    pub fn small() -> Self {
+        LogOptions {
+            segment_bytes_max: 64 << 10,
+            tail_bytes_max: 16 << 10,
+            waiting_bytes_max: 4 << 20,
+            group_bytes_max: 64 << 10,
+            streams_max: 100,
+        }
+    }
+}
+
+/// Streams in a folder. Clones share it; when the last is dropped without [`LogStore::close`], writers stop where they
+/// are, as if the process had been killed.
+#[derive(Clone)]
+pub struct LogStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+    options: LogOptions,
+    streams: RwLock<BTreeMap<StreamName, Arc<StreamLog>>>,
+    writers: Mutex<HashMap<StreamName, JoinHandle<()>>>,
+    /// One stream is created or deleted at a time.
+    admin: Arc<tokio::sync::Mutex<()>>,
+    /// Above every incarnation given out before.
+    incarnation: Mutex<u64>,
+}
+
+impl LogStore {
+    /// Opens the streams in `folder`, which is created when it is missing. Refuses a folder with a damaged stream.
+    pub async fn open(
+        clock: Arc<dyn Clock>,
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        options: LogOptions,
+    ) -> Result<LogStore, StreamError> {
+        let folder = folder.to_owned();
+        blocking(move || {
+            let inner = Inner {
+                clock,
+                disk,
+                folder,
+                options,
+                streams: RwLock::default(),
+                writers: Mutex::default(),
+                admin: Arc::default(),
+                incarnation: Mutex::new(0),
+            };
+            inner.open_all()?;
+            Ok(LogStore { inner: Arc::new(inner) })
+        })
+        .await
+    }
+
+    /// Finishes what waits, leaves the durable mark behind each stream, and takes no more. Reads of what is there go on.
+    pub async fn close(&self) {
+        let inner = Arc::clone(&self.inner);
+        let _admin = Arc::clone(&inner.admin).lock_owned().await;
+        blocking(move || {
+            for stream in inner.all() {
+                stream.queue.close(Closing::Drain);
+            }
+            for (_, writer) in inner.writers().drain() {
+                join(writer);
+            }
+            for stream in inner.all() {
+                stream.end(Ended::Closed);
+            }
+        })
+        .await;
+    }
+
+    /// Verifies every frame of a stream, whoever's it is. Error: [`StreamError::Damaged`].
+    pub async fn verify(&self, stream: &StreamName) -> Result<(), StreamError> {
+        self.inner.get(stream)?.verify().await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+fn join(writer: JoinHandle<()>) {
+    if let Err(panic) = writer.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for stream in self.all() {
+            stream.queue.close(Closing::Abandon);
+            stream.end(Ended::Closed);
+        }
+    }
+}
+
+impl Inner {
+    fn all(&self) -> Vec<Arc<StreamLog>> {
+        self.streams.read().expect("no holder of the lock panics").values().cloned().collect()
+    }
+
+    fn get(&self, stream: &StreamName) -> Result<Arc<StreamLog>, StreamError> {
+        let streams = self.streams.read().expect("no holder of the lock panics");
+        streams.get(stream).cloned().ok_or_else(|| StreamError::NotFound(stream.clone()))
+    }
+
+    fn writers(&self) -> std::sync::MutexGuard<'_, HashMap<StreamName, JoinHandle<()>>> {
+        self.writers.lock().expect("no holder of the lock panics")
+    }
+
+    fn open_all(&self) -> Result<(), StreamError> {
+        // Trouble with the store's own folder has no stream: it is told under the folder's name, as near as a name can.
+        let nameless = StreamName::new("all-streams").expect("a valid name");
+        let names = self.list_folder().map_err(|error| error.of(&nameless))?;
+        for name in names {
+            let folder = self.folder.join(&name);
+            match StreamName::new(&name) {
+                Ok(stream) => {
+                    let recovered = recovery::recover(&*self.disk, &folder).map_err(|error| error.of(&stream))?;
+                    if recovered.manifest.name != stream {
+                        let reason = format!("it is the manifest of stream `{}`", recovered.manifest.name);
+                        return Err(LogError::damaged("manifest", 0, reason).of(&stream));
+                    }
+                    self.start(recovered, folder);
+                }
+                Err(_) if name.contains('~') => {
+                    let removed = file::remove_tree(&*self.disk, &folder);
+                    removed.map_err(|error| LogError::io(format!("removing {name}"))(error).of(&nameless))?;
+                }
+                Err(_) => warn!(%name, "not a stream, left alone"),
+            }
+        }
+        Ok(())
+    }
+
+    fn list_folder(&self) -> Result<Vec<String>, LogError> {
+        let mut missing = Vec::new();
+        let mut folder = self.folder.as_path();
+        while self.disk.list(folder).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            missing.push(folder);
+            match folder.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => folder = parent,
+                _ => break,
+            }
+        }
+        for folder in missing.into_iter().rev() {
+            let doing = || format!("creating folder {}", folder.display());
+            self.disk.create_folder(folder).map_err(LogError::io(doing()))?;
+            if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                self.disk.sync_folder(parent).map_err(LogError::io(doing()))?;
+            }
+        }
+        let listing = LogError::io(format!("listing {}", self.folder.display()));
+        let mut names = self.disk.list(&self.folder).map_err(listing)?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Takes a recovered stream into service.
+    fn start(&self, recovered: Recovered, folder: PathBuf) -> Arc<StreamDescription> {
+        let Recovered { manifest, segments, file, checkpoints, next, head_bytes } = recovered;
+        let description = Arc::new(manifest.description());
+        let shards = next
+            .iter()
+            .map(|(shard, next)| (*shard, ShardState { oldest: *next, next: *next, changed: Arc::default() }));
+        let mut shared = Shared {
+            description: Arc::clone(&description),
+            shards: shards.collect(),
+            segments,
+            tail: Tail::new(self.options.tail_bytes_max),
+            checkpoints,
+            floor: manifest.synced.floor,
+            in_flight: None,
+            ended: None,
+        };
+        shared.set_shards(manifest.shards.clone());
+        let (clock, disk) = (Arc::clone(&self.clock), Arc::clone(&self.disk));
+        let queue = Queue::new(self.options.waiting_bytes_max);
+        let name = manifest.name.clone();
+        let stream = Arc::new(StreamLog::new(name.clone(), folder, disk, clock, manifest.incarnation, queue, shared));
+        let mut incarnation = self.incarnation.lock().expect("no holder of the lock panics");
+        *incarnation = manifest.incarnation.max(*incarnation);
+        drop(incarnation);
+        let writer = Writer {
+            stream: Arc::clone(&stream),
+            segment: manifest.synced.segment,
+            length: manifest.synced.length,
+            head_bytes,
+            manifest,
+            file,
+            next,
+            segment_bytes_max: self.options.segment_bytes_max,
+            group_bytes_max: self.options.group_bytes_max,
+        };
+        let thread = std::thread::Builder::new().name(format!("log {name}")).stack_size(WRITER_STACK_BYTES);
+        let writer = thread.spawn(move || writer.run()).expect("the system has a thread for every stream");
+        self.writers().insert(name.clone(), writer);
+        self.streams.write().expect("no holder of the lock panics").insert(name, stream);
+        description
+    }
+
+    fn create(&self, name: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
+        let streams = self.streams.read().expect("no holder of the lock panics");
+        let (exists, count) = (streams.contains_key(name), streams.len());
+        drop(streams);
+        if exists {
+            return Err(StreamError::Exists(name.clone()));
+        }
+        if count >= self.options.streams_max {
+            return Err(StreamError::LimitExceeded(format!("{count} streams exist, the most allowed")));
+        }
+        if options.shards == 0 {
+            return Err(StreamError::LimitExceeded("a stream has at least 1 shard".to_owned()));
+        }
+        let now = self.clock.now();
+        let incarnation = {
+            let mut last = self.incarnation.lock().expect("no holder of the lock panics");
+            *last = (*last + 1).max(u64::try_from(now.as_millis()).unwrap_or(0));
+            *last
+        };
+        let manifest = Manifest {
+            name: name.clone(),
+            created_at: now,
+            shards: ShardMap::uniform(options.shards, now),
+            options,
+            incarnation,
+            oldest_segment: 0,
+            synced: Synced { segment: 0, length: 0, floor: Timestamp::MIN },
+        };
+        let folder = self.folder.join(name.as_str());
+        self.create_files(manifest, &folder).map_err(|error| error.of(name))?;
+        let recovered = recovery::recover(&*self.disk, &folder).map_err(|error| error.of(name))?;
+        info!(stream = %name, shards = recovered.manifest.shards.open_count(), "stream created");
+        Ok(self.start(recovered, folder))
+    }
+
+    /// Builds the stream's folder aside and moves it in place: after a crash it is there whole or not at all.
+    fn create_files(&self, mut manifest: Manifest, folder: &Path) -> Result<(), LogError> {
+        let (disk, new) = (&*self.disk, aside(folder, "new"));
+        let make = || {
+            if disk.list(&new).is_ok() {
+                file::remove_tree(disk, &new)?;
+            }
+            disk.create_folder(&new)
+        };
+        make().map_err(LogError::io("creating the stream's folder"))?;
+        let place = Place { incarnation: manifest.incarnation, segment: 0 };
+        let next = manifest.shards.iter().map(|shard| (shard.id, shard.first)).collect();
+        let head = Head { before_bytes: 0, checkpoints: 0, next };
+        let (_, length) = writer::create_segment(disk, &new, place, manifest.created_at, head, &BTreeMap::new())?;
+        manifest.synced = Synced { segment: 0, length, floor: manifest.created_at };
+        manifest.save(disk, &new)?;
+        let place_it = || {
+            disk.rename(&new, folder)?;
+            disk.sync_folder(&self.folder)
+        };
+        place_it().map_err(LogError::io("moving the new stream's folder in place"))
+    }
+
+    fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
+        let stream = self.get(name)?;
+        stream.queue.close(Closing::Abandon);
+        stream.end(Ended::Deleted);
+        let writer = self.writers().remove(name);
+        writer.into_iter().for_each(join);
+        let (disk, trash) = (&*self.disk, aside(&stream.folder, "trash"));
+        let remove = || {
+            if disk.list(&trash).is_ok() {
+                file::remove_tree(disk, &trash)?;
+            }
+            disk.rename(&stream.folder, &trash)?;
+            disk.sync_folder(&self.folder)
+        };
+        // Where this fails the name stays taken, so that the deletion can be tried again.
+        remove().map_err(|error| LogError::io("deleting the stream's folder")(error).of(name))?;
+        self.streams.write().expect("no holder of the lock panics").remove(name);
+        // The stream is gone; what is left of its files is removed now or at the next start.
+        if let Err(error) = file::remove_tree(disk, &trash) {
+            warn!(stream = %name, %error, "files of a deleted stream not removed yet");
+        }
+        info!(stream = %name, "stream deleted");
+        Ok(())
+    }
+}
+
+/// The folder's name with a mark that no stream's name can have.
+fn aside(folder: &Path, mark: &str) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(format!("~{mark}"));
+    PathBuf::from(name)
+}
+
+impl StreamLog {
+    /// Hands a job to the writer and waits for its answer.
+    async fn ask<T>(&self, job: impl FnOnce(Done<T>) -> Job) -> Result<T, StreamError> {
+        let (done, answer) = oneshot::channel();
+        if self.queue.push(job(done)).is_err() {
+            return Err(self.ended());
+        }
+        // A writer that is told to leave drops what it has not begun.
+        answer.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+}
+
+fn check(entry: &PutEntry, options: &StreamOptions) -> Result<(), AppendError> {
+    let (bytes, bytes_max) = (entry.size_bytes(), options.record_bytes_max);
+    if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+}
+
+fn hashed(entry: PutEntry) -> HashedEntry {
+    (entry.hash_key(), entry)
+}
+
+#[async_trait]
+impl StreamStore for LogStore {
+    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
+        let (inner, stream) = (Arc::clone(&self.inner), stream.clone());
+        let admin = Arc::clone(&inner.admin).lock_owned().await;
+        blocking(move || {
+            let _admin = admin;
+            inner.create(&stream, options)
+        })
+        .await
+    }
+
+    async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
+        let (inner, stream) = (Arc::clone(&self.inner), stream.clone());
+        let admin = Arc::clone(&inner.admin).lock_owned().await;
+        blocking(move || {
+            let _admin = admin;
+            inner.delete(&stream)
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
+        Ok(self.inner.streams.read().expect("no holder of the lock panics").keys().cloned().collect())
+    }
+
+    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
+        Ok(self.inner.get(stream)?.description())
+    }
+
+    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
+        self.inner.get(stream)?.ask(|done| Job::Reshard { change, done }).await
+    }
+
+    async fn append(
+        &self,
+        stream: &StreamName,
+        entries: Vec<PutEntry>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+        let stream = self.inner.get(stream)?;
+        let description = stream.description();
+        let checked: Vec<Result<HashedEntry, AppendError>> =
+            entries.into_iter().map(|entry| check(&entry, &description.options).map(|()| hashed(entry))).collect();
+        let size = |entry: &PutEntry| entry.size_bytes() + ENTRY_OVERHEAD_BYTES;
+        let sizes = checked.iter().flatten().map(|(_, entry)| size(entry));
+        let mut admitted = stream.queue.admit(sizes).into_iter();
+        let (mut taken, mut bytes) = (Vec::with_capacity(checked.len()), 0);
+        let mut results = Vec::with_capacity(checked.len());
+        for entry in checked {
+            results.push(match entry {
+                Err(error) => Some(error),
+                Ok((hash, entry)) if admitted.next() == Some(true) => {
+                    bytes += size(&entry);
+                    taken.push((hash, entry));
+                    None
+                }
+                Ok((hash, _)) => Some(AppendError::Throttled { shard: description.shards.route(hash) }),
+            });
+        }
+        let appended = match taken.is_empty() {
+            true => Vec::new(),
+            false => stream.ask(|done| Job::Append { entries: taken, bytes, done }).await?,
+        };
+        let mut appended = appended.into_iter();
+        let one = |refused: Option<AppendError>| match refused {
+            Some(error) => Err(error),
+            None => Ok(appended.next().expect("the writer answers for every entry it took")),
+        };
+        Ok(results.into_iter().map(one).collect())
+    }
+
+    async fn locate(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        position: StartingPosition,
+    ) -> Result<SequenceNumber, StreamError> {
+        self.inner.get(stream)?.locate(shard, position).await
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        self.inner.get(stream)?.read(shard, from, limit).await
+    }
+
+    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
+        self.inner.get(stream)?.ask(|done| Job::Trim { done }).await
+    }
+
+    async fn commit(
+        &self,
+        home: &StreamName,
+        consumer: &ConsumerName,
+        checkpoint: Checkpoint,
+        outputs: Vec<PutEntry>,
+    ) -> Result<Vec<Appended>, StreamError> {
+        let stream = self.inner.get(home)?;
+        let options = stream.description();
+        let invalid = |reason| StreamError::InvalidCommit { consumer: consumer.clone(), reason };
+        let state_bytes = checkpoint.state.len();
+        if state_bytes > STATE_BYTES_MAX {
+            return Err(invalid(format!("{state_bytes} bytes of state are over {STATE_BYTES_MAX}")));
+        }
+        outputs
+            .iter()
+            .try_for_each(|entry| check(entry, &options.options))
+            .map_err(|error| invalid(error.to_string()))?;
+        let output_bytes: usize = outputs.iter().map(|entry| entry.size_bytes() + ENTRY_OVERHEAD_BYTES).sum();
+        if output_bytes > COMMIT_OUTPUT_BYTES_MAX {
+            return Err(invalid(format!("{output_bytes} bytes of outputs are over {COMMIT_OUTPUT_BYTES_MAX}")));
+        }
+        let bytes = output_bytes + state_bytes + ENTRY_OVERHEAD_BYTES;
+        let outputs = outputs.into_iter().map(hashed).collect();
+        stream.queue.admit_waiting(bytes).await;
+        let consumer = consumer.clone();
+        stream.ask(|done| Job::Commit { consumer, checkpoint, outputs, bytes, done }).await
+    }
+
+    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
+        Ok(self.inner.get(home)?.lock().checkpoints.get(consumer).cloned())
+    }
+}

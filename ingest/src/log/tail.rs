@@ -1,0 +1,66 @@
+//! The newest groups of a stream, in memory, so that readers at the tip never touch the disk.
+
+use std::collections::{HashMap, VecDeque};
+
+use model::sequence_number::SequenceNumber;
+use model::shard::ShardId;
+use model::stream_store::ReadLimit;
+
+use crate::log::frame::{Block, Read, Reason};
+
+/// Groups in the order they were written, oldest dropped first.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    shards: HashMap<ShardId, VecDeque<Block>>,
+    /// Bytes of each group, and the shard of each of its blocks.
+    groups: VecDeque<(usize, Vec<ShardId>)>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Tail {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Tail { shards: HashMap::new(), groups: VecDeque::new(), bytes: 0, bytes_max }
+    }
+
+    /// Adds the blocks of a group that takes `bytes` of memory, and drops the oldest groups beyond the bound.
+    pub(crate) fn push(&mut self, bytes: usize, blocks: Vec<Block>) {
+        let shards = blocks.iter().map(|block| block.shard).collect();
+        for block in blocks {
+            self.shards.entry(block.shard).or_default().push_back(block);
+        }
+        self.groups.push_back((bytes, shards));
+        self.bytes += bytes;
+        while self.bytes > self.bytes_max
+            && let Some((bytes, shards)) = self.groups.pop_front()
+        {
+            self.bytes -= bytes;
+            for shard in shards {
+                let blocks = self.shards.get_mut(&shard).expect("a block of the group is there");
+                blocks.pop_front();
+                if blocks.is_empty() {
+                    self.shards.remove(&shard);
+                }
+            }
+        }
+    }
+
+    /// Records of `shard` from `from` on; none when they begin before what is in memory.
+    pub(crate) fn read(&self, shard: ShardId, from: SequenceNumber, limit: ReadLimit) -> Option<Result<Read, Reason>> {
+        let blocks = self.shards.get(&shard)?;
+        if from < blocks.front()?.first {
+            return None;
+        }
+        let mut read = Read::default();
+        let begin = blocks.partition_point(|block| block.end() <= from);
+        for block in blocks.range(begin..) {
+            if read.is_full(limit) {
+                break;
+            }
+            if let Err(reason) = block.read_into(from, limit, &mut read) {
+                return Some(Err(reason));
+            }
+        }
+        Some(Ok(read))
+    }
+}

@@ -1,0 +1,3 @@
+//! What tests hold in place of a disk.
+
+pub mod power_cut;

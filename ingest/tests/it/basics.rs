@@ -1,0 +1,154 @@
+//! The promises of every stream store, on a real disk and on the one of the tests.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::join_all;
+use ingest::log::file::{Disk, StdDisk};
+use ingest::log::store::{LogOptions, LogStore};
+use ingest::testing::power_cut::PowerCutDisk;
+use model::checkpoint::Checkpoint;
+use model::clock::Clock;
+use model::hash_key::HashKey;
+use model::shard::{Reshard, ShardId};
+use model::stream_store::{AppendError, ReadLimit, StreamError, StreamOptions, StreamStore};
+use model::testing::conformance;
+
+use crate::common::{ALL, clock, consumer, entry, open, put, read_all, read_by, stream};
+
+async fn conforms(disk: Arc<dyn Disk>, folder: &Path) {
+    let clock = clock();
+    let store = LogStore::open(clock.clone(), disk, folder, LogOptions::small()).await.unwrap();
+    conformance::stream_store(Arc::new(store.clone()), &clock).await;
+    store.close().await;
+}
+
+#[tokio::test]
+async fn the_log_keeps_the_promises_on_a_real_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    conforms(Arc::new(StdDisk), &folder.path().join("data/streams")).await;
+}
+
+#[tokio::test]
+async fn the_log_keeps_the_promises_in_memory() {
+    conforms(Arc::new(PowerCutDisk::default()), Path::new("/streams")).await;
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    for orderly in [true, false] {
+        let (disk, clock) = (PowerCutDisk::default(), clock());
+        let store = open(&disk, &clock).await.unwrap();
+        store.create(&stream(), StreamOptions { shards: 2, ..StreamOptions::default() }).await.unwrap();
+        for i in 0..100 {
+            clock.advance(Duration::from_millis(10));
+            put(&store, (0..20).map(|k| entry(&format!("key-{k}"), vec![i; 100])).collect()).await;
+        }
+        let checkpoint = Checkpoint { version: 1, state: Bytes::from_static(b"state"), ..Checkpoint::default() };
+        store.commit(&stream(), &consumer(), checkpoint.clone(), vec![entry("a", "row")]).await.unwrap();
+        let split = Reshard::Split { shard: ShardId(0), at: HashKey(7) };
+        let description = store.reshard(&stream(), split).await.unwrap();
+        put(&store, vec![entry("b", "after the split")]).await;
+        let mut before = Vec::new();
+        for shard in description.shards.iter() {
+            before.push(read_all(&store, shard.id).await.unwrap());
+        }
+        if orderly {
+            store.close().await;
+        }
+        drop(store);
+
+        clock.set(crate::common::NOW);
+        let store = open(&disk, &clock).await.unwrap();
+        assert_eq!(store.describe(&stream()).await.unwrap(), description);
+        let few = ReadLimit { records_max: 7, ..ALL };
+        for (shard, before) in description.shards.iter().zip(&before) {
+            assert_eq!(&read_all(&store, shard.id).await.unwrap(), before);
+            assert_eq!(&read_by(&store, shard.id, few).await.unwrap(), before);
+        }
+        assert_eq!(store.checkpoint(&stream(), &consumer()).await.unwrap(), Some(checkpoint));
+        let appended = put(&store, vec![entry("b", "next")]).await[0];
+        let last = before.iter().flatten().map(|record| record.arrived_at).max().unwrap();
+        assert!(appended.arrived_at >= last, "a clock that was set back does not turn time around");
+        store.verify(&stream()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn retention_by_bytes_drops_whole_segments_and_keeps_checkpoints() {
+    let (disk, clock) = (PowerCutDisk::default(), clock());
+    let store = open(&disk, &clock).await.unwrap();
+    let options = StreamOptions { retention_bytes_max: Some(200_000), ..StreamOptions::default() };
+    store.create(&stream(), options).await.unwrap();
+    let checkpoint = Checkpoint { version: 1, state: Bytes::from_static(b"old"), ..Checkpoint::default() };
+    store.commit(&stream(), &consumer(), checkpoint.clone(), Vec::new()).await.unwrap();
+    for i in 0..100u8 {
+        put(&store, vec![entry("k", vec![i; 10_000])]).await;
+    }
+    store.trim(&stream()).await.unwrap();
+    let kept = read_all(&store, ShardId(0)).await.unwrap();
+    assert!(kept.len() <= 20 && kept.len() >= 5, "{}", kept.len());
+    assert_eq!(kept.last().unwrap().data[0], 99);
+    drop(store);
+    let store = open(&disk, &clock).await.unwrap();
+    assert_eq!(read_all(&store, ShardId(0)).await.unwrap(), kept);
+    assert_eq!(store.checkpoint(&stream(), &consumer()).await.unwrap(), Some(checkpoint));
+}
+
+#[tokio::test]
+async fn concurrent_appends_share_syncs() {
+    let (disk, clock) = (PowerCutDisk::default(), clock());
+    let store = open(&disk, &clock).await.unwrap();
+    store.create(&stream(), StreamOptions::default()).await.unwrap();
+    let before = disk.syncs();
+    let mut appends = join_all((0..1000).map(|i| put(&store, vec![entry("k", format!("{i}"))])));
+    let held = disk.hold_syncs();
+    assert!((&mut appends).now_or_never().is_none(), "nothing is acknowledged before it is synced");
+    drop(held);
+    appends.await;
+    let syncs = disk.syncs() - before;
+    assert!(syncs <= 2 + 1000 * 70 / (64 << 10), "1000 appends took {syncs} syncs");
+    assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn what_waits_is_bounded() {
+    let (disk, clock) = (PowerCutDisk::default(), clock());
+    let store = open(&disk, &clock).await.unwrap();
+    store.create(&stream(), StreamOptions::default()).await.unwrap();
+    let entries = (0..10).map(|_| entry("k", vec![0; 1_000_000])).collect();
+    let results = store.append(&stream(), entries).await.unwrap();
+    let taken = results.iter().filter(|result| result.is_ok()).count();
+    assert!((1..10).contains(&taken), "{taken} of 10 MB fit into a bound of 4 MiB");
+    assert!(results.contains(&Err(AppendError::Throttled { shard: ShardId(0) })));
+    assert!(put(&store, vec![entry("k", "room again")]).await.len() == 1);
+}
+
+#[tokio::test]
+async fn a_failed_write_or_sync_stops_the_stream_and_reads_go_on() {
+    for fail in [PowerCutDisk::fail_syncs_after, PowerCutDisk::fail_writes_after] {
+        let (disk, clock) = (PowerCutDisk::default(), clock());
+        let store = open(&disk, &clock).await.unwrap();
+        store.create(&stream(), StreamOptions::default()).await.unwrap();
+        put(&store, vec![entry("k", "durable")]).await;
+        fail(&disk, 0);
+        for _ in 0..3 {
+            let stopped = store.append(&stream(), vec![entry("k", "lost")]).await;
+            assert!(matches!(stopped, Err(StreamError::Stopped { .. })), "{stopped:?}");
+        }
+        let syncs = disk.syncs();
+        let split = store.reshard(&stream(), Reshard::Split { shard: ShardId(0), at: HashKey(7) }).await;
+        assert!(matches!(split, Err(StreamError::Stopped { .. })), "{split:?}");
+        assert_eq!(disk.syncs(), syncs, "nothing is tried again");
+        assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), 1);
+        let batch = store
+            .read(&stream(), ShardId(0), read_all(&store, ShardId(0)).await.unwrap()[0].sequence_number.next(), ALL)
+            .await
+            .unwrap();
+        clock.advance(Duration::from_secs(100));
+        assert!(batch.complete_until < clock.now());
+    }
+}

@@ -1,0 +1,5 @@
+//! The log from outside: the shared promises, crashes, damage, groups.
+#![allow(clippy::unwrap_used)]
+
+mod basics;
+mod common;
