@@ -1,1 +1,13 @@
-//! Unicorns: a seeded fleet of producers.
+//! Unicorns: a seeded fleet of producers, and files as producers.
+//!
+//! A [`fleet::Fleet`] or a file of lines makes entries; a [`producer::Producer`] batches them, sends them through a
+//! [`transport::Transport`], sends again what was refused, and ends in a [`report::Report`].
+
+pub mod fleet;
+pub mod kinesis;
+pub mod lines;
+pub mod producer;
+pub mod report;
+pub mod sim;
+pub mod transport;
+pub mod unicorn;

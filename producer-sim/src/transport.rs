@@ -1,0 +1,22 @@
+//! The way from a producer to a stream. Two implementations: [`crate::kinesis::KinesisTransport`] and one for tests.
+
+use async_trait::async_trait;
+use model::record::PutEntry;
+
+/// Why a whole call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// It may succeed later: out of reach, overloaded, throttled.
+    #[error("{0}")]
+    Passing(String),
+    /// It will not succeed: no such stream, refused for its shape or its credentials.
+    #[error("{0}")]
+    Final(String),
+}
+
+/// Sends batches to one stream.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Sends a batch once. One result per entry, in order; an entry's error is why the server did not take it.
+    async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<(), String>>, CallError>;
+}
