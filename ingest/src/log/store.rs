@@ -169,6 +169,12 @@ impl Drop for Inner {
             stream.queue.close(Closing::Abandon);
             stream.end(Ended::Closed);
         }
+        // A group that is being written comes to its end, so that no writer is left when the folder is opened again.
+        for (_, writer) in self.writers().drain() {
+            if writer.join().is_err() {
+                warn!("a writer had panicked");
+            }
+        }
     }
 }
 

@@ -1,0 +1,252 @@
+//! The power is cut after every change of a random trace, and a random choice of what was not synced survives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ingest::log::store::{LogOptions, LogStore};
+use ingest::testing::power_cut::{PowerCutDisk, State};
+use model::checkpoint::Checkpoint;
+use model::clock::{Clock, Timestamp};
+use model::hash_key::HashKey;
+use model::name::StreamName;
+use model::record::{Appended, PutEntry};
+use model::sequence_number::SequenceNumber;
+use model::shard::{Reshard, ShardId};
+use model::stream_store::{StreamError, StreamOptions, StreamStore};
+use model::testing::clock::ManualClock;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::common::{NOW, clock, consumer, entry, put, read_all, stream};
+
+const STATES: usize = 2000;
+const STEPS: usize = 30;
+const RETENTION: Duration = Duration::from_secs(60);
+
+/// The disk after one change, and how far the trace had come.
+struct Moment {
+    disk: State,
+    /// Steps that were acknowledged.
+    acknowledged: usize,
+    /// Records older than this may be gone.
+    horizon: Timestamp,
+}
+
+/// What one step of the trace put, and must still be there once the step is acknowledged.
+struct Step {
+    put: Vec<(Appended, Bytes)>,
+    /// The version that the step committed.
+    version: Option<u64>,
+    open_shards: usize,
+}
+
+struct Trace {
+    clock: Arc<ManualClock>,
+    moments: Vec<Moment>,
+    steps: Vec<Step>,
+}
+
+fn options() -> LogOptions {
+    LogOptions { segment_bytes_max: 4 << 10, tail_bytes_max: 2 << 10, ..LogOptions::small() }
+}
+
+async fn open(disk: &PowerCutDisk, clock: &Arc<ManualClock>) -> Result<LogStore, StreamError> {
+    LogStore::open(clock.clone(), Arc::new(disk.clone()), Path::new("/streams"), options()).await
+}
+
+/// Runs random steps, and keeps what is on the disk after every change.
+async fn trace(seed: u64) -> Trace {
+    let mut random = StdRng::seed_from_u64(seed);
+    let (disk, clock) = (PowerCutDisk::default(), clock());
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let horizon = Arc::new(AtomicI64::new(i64::MIN));
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let mut store = open(&disk, &clock).await.unwrap();
+    let stream_options = StreamOptions { shards: 2, retention: RETENTION, ..StreamOptions::default() };
+    disk.observe({
+        let (acknowledged, horizon, moments) = (acknowledged.clone(), horizon.clone(), moments.clone());
+        move |disk| {
+            let horizon = Timestamp::from_millis(horizon.load(Ordering::SeqCst));
+            let acknowledged = acknowledged.load(Ordering::SeqCst);
+            moments.lock().unwrap().push(Moment { disk: disk.clone(), acknowledged, horizon });
+        }
+    });
+    store.create(&stream(), stream_options).await.unwrap();
+    acknowledged.fetch_add(1, Ordering::SeqCst);
+    let mut steps = vec![Step { put: Vec::new(), version: None, open_shards: 2 }];
+    let mut version = 0;
+    for number in 0..STEPS {
+        clock.advance(Duration::from_millis(random.random_range(0..8000)));
+        let mut step = Step { put: Vec::new(), version: None, open_shards: steps.last().unwrap().open_shards };
+        let entries: Vec<PutEntry> = (0..random.random_range(1..8))
+            .map(|i| entry(&format!("key-{i}"), format!("{number}/{i} ").repeat(random.random_range(1..150))))
+            .collect();
+        let data: Vec<Bytes> = entries.iter().map(|entry| entry.data.clone()).collect();
+        match random.random_range(0..10) {
+            0..5 => step.put = put(&store, entries).await.into_iter().zip(data).collect(),
+            5..7 => {
+                version += 1;
+                let appended = store.commit(&stream(), &consumer(), checkpoint(version), entries).await.unwrap();
+                step.put = appended.into_iter().zip(data).collect();
+                step.version = Some(version);
+            }
+            7 => {
+                let map = store.describe(&stream()).await.unwrap().shards.clone();
+                let (key, split) = (HashKey(random.random()), random.random_bool(0.5));
+                let shard = map.route(key);
+                let change = match (split, map.get(shard).unwrap().range.end) {
+                    (false, end) if end < HashKey::MAX => {
+                        Reshard::Merge { shard, adjacent: map.route(HashKey(end.0 + 1)) }
+                    }
+                    _ => Reshard::Split { shard, at: key },
+                };
+                step.open_shards = store.reshard(&stream(), change).await.unwrap().shards.open_count();
+            }
+            8 => {
+                horizon.store((clock.now() - RETENTION).as_millis(), Ordering::SeqCst);
+                store.trim(&stream()).await.unwrap();
+            }
+            _ => {
+                if random.random_bool(0.5) {
+                    store.close().await;
+                }
+                drop(store);
+                store = open(&disk, &clock).await.unwrap();
+            }
+        }
+        steps.push(step);
+        acknowledged.fetch_add(1, Ordering::SeqCst);
+    }
+    store.close().await;
+    let moments = std::mem::take(&mut *moments.lock().unwrap());
+    Trace { clock, moments, steps }
+}
+
+fn checkpoint(version: u64) -> Checkpoint {
+    Checkpoint { version, state: Bytes::from(format!("state {version}").repeat(40)), ..Checkpoint::default() }
+}
+
+/// Opens what survived, and compares it with what was acknowledged.
+async fn check(trace: &Trace, moment: &Moment, cut: u64) {
+    let disk = PowerCutDisk::with(moment.disk.after_power_cut(cut));
+    let store = open(&disk, &trace.clock).await.expect("the log always opens");
+    let found = content(&store).await;
+    if moment.acknowledged == 0 && found.is_none() {
+        return;
+    }
+    let (records, version, open_shards) = found.expect("a stream that was created is there");
+    let allowed: BTreeSet<usize> = trace.steps[moment.acknowledged - usize::from(moment.acknowledged > 0)..]
+        .iter()
+        .take(2)
+        .map(|s| s.open_shards)
+        .collect();
+    assert!(allowed.contains(&open_shards), "{open_shards} of {allowed:?}");
+
+    let acknowledged = &trace.steps[..moment.acknowledged];
+    let mut known = BTreeMap::new();
+    for (number, step) in trace.steps.iter().enumerate() {
+        let young = step.put.iter().filter(|(appended, _)| appended.arrived_at >= moment.horizon);
+        let kept = young.clone().filter(|(a, _)| records.contains_key(&(a.shard, a.sequence_number))).count();
+        let total = young.count();
+        if number < moment.acknowledged {
+            assert_eq!(kept, total, "step {number} was acknowledged");
+        } else if let Some(step_version) = step.version {
+            assert!(kept == 0 || kept == total, "a commit is there whole or not at all");
+            assert_eq!(kept == total && total > 0, version >= step_version && total > 0, "checkpoint and outputs part");
+        }
+        known.extend(step.put.iter().map(|(a, data)| ((a.shard, a.sequence_number), data.clone())));
+    }
+    for (place, data) in &records {
+        assert_eq!(known.get(place), Some(data), "nothing is there that was not put");
+    }
+    let last = acknowledged.iter().filter_map(|step| step.version).max().unwrap_or(0);
+    assert!(last <= version && version <= last + 1, "checkpoint {version}, acknowledged was {last}");
+
+    // What was recovered once is there for good, and numbering goes on above it.
+    let appended = put(&store, vec![entry("after", "the cut")]).await[0];
+    let place = (appended.shard, appended.sequence_number);
+    assert!(!records.contains_key(&place), "a number was given twice");
+    drop(store);
+    let again = PowerCutDisk::with(disk.state().after_power_cut(cut + 1));
+    let store = open(&again, &trace.clock).await.expect("the log opens again");
+    let (mut records_again, ..) = content(&store).await.expect("the stream is still there");
+    assert_eq!(records_again.remove(&place).as_deref(), Some(&b"the cut"[..]));
+    assert_eq!(records_again, records, "recovering twice gives the same");
+    store.verify(&stream()).await.unwrap();
+}
+
+type Content = (BTreeMap<(ShardId, SequenceNumber), Bytes>, u64, usize);
+
+async fn content(store: &LogStore) -> Option<Content> {
+    let description = store.describe(&stream()).await.ok()?;
+    let mut records = BTreeMap::new();
+    for shard in description.shards.iter() {
+        for record in read_all(store, shard.id).await.unwrap() {
+            records.insert((shard.id, record.sequence_number), record.data);
+        }
+    }
+    let checkpoint = store.checkpoint(&stream(), &consumer()).await.unwrap();
+    let version = checkpoint.as_ref().map_or(0, |found| found.version);
+    assert_eq!(checkpoint, (version > 0).then(|| self::checkpoint(version)), "a checkpoint is whole");
+    Some((records, version, description.shards.open_count()))
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_at_2000_power_cuts() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut states = 0;
+    for seed in 0.. {
+        let trace = runtime.block_on(trace(seed));
+        for (number, moment) in trace.moments.iter().enumerate() {
+            let cut = seed * 1_000_000 + number as u64;
+            let checked = std::panic::AssertUnwindSafe(|| runtime.block_on(check(&trace, moment, cut)));
+            if let Err(panic) = std::panic::catch_unwind(checked) {
+                eprintln!("trace of seed {seed}, cut after change {number} with seed {cut}");
+                std::panic::resume_unwind(panic);
+            }
+            states += 1;
+        }
+        if states >= STATES {
+            return;
+        }
+    }
+}
+
+/// A stream is created, deleted and created again whole or not at all.
+#[test]
+fn streams_come_and_go_whole_through_power_cuts() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let expected = Arc::new(Mutex::new((false, false)));
+    let (disk, clock) = (PowerCutDisk::default(), Arc::new(ManualClock::new(NOW)));
+    let name = StreamName::new("short-lived").unwrap();
+    runtime.block_on(async {
+        let store = open(&disk, &clock).await.unwrap();
+        disk.observe({
+            let (moments, expected) = (moments.clone(), expected.clone());
+            move |disk| moments.lock().unwrap().push((disk.clone(), *expected.lock().unwrap()))
+        });
+        for _ in 0..3 {
+            *expected.lock().unwrap() = (false, true);
+            store.create(&name, StreamOptions::default()).await.unwrap();
+            *expected.lock().unwrap() = (true, true);
+            store.append(&name, vec![entry("k", "old")]).await.unwrap();
+            *expected.lock().unwrap() = (true, false);
+            store.delete(&name).await.unwrap();
+            *expected.lock().unwrap() = (false, false);
+        }
+    });
+    let moments = std::mem::take(&mut *moments.lock().unwrap());
+    for (number, (state, (before, after))) in moments.into_iter().enumerate() {
+        for cut in 0..8 {
+            let disk = PowerCutDisk::with(state.after_power_cut(cut));
+            let store = runtime.block_on(open(&disk, &clock)).expect("the log always opens");
+            let there = runtime.block_on(store.list()).unwrap().contains(&name);
+            assert!(there == before || there == after, "change {number}, seed {cut}: {there}, was {before}, {after}");
+        }
+    }
+}
