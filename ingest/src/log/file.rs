@@ -26,6 +26,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn remove_folder(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a folder durable.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Creates a file that no other holder has while the handle lives; an error when somebody has it.
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>>;
 }
 
 /// A file. What is written is durable only after [`LogFile::sync`] returned without an error.
@@ -82,6 +84,12 @@ impl Disk for StdDisk {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        file.try_lock()?;
+        Ok(Arc::new(StdFile(file)))
     }
 }
 

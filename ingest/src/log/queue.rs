@@ -83,12 +83,14 @@ struct State {
     jobs: VecDeque<Job>,
     /// Of entries that wait or are being written.
     bytes: usize,
+    /// Commits that wait for room; entries are throttled meanwhile, else a large commit might wait for ever.
+    commits_waiting: usize,
     closing: Closing,
 }
 
 impl Queue {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        let state = State { jobs: VecDeque::new(), bytes: 0, closing: Closing::Open };
+        let state = State { jobs: VecDeque::new(), bytes: 0, commits_waiting: 0, closing: Closing::Open };
         Queue { state: Mutex::new(state), filled: Condvar::new(), room: Notify::new(), bytes_max }
     }
 
@@ -99,16 +101,23 @@ impl Queue {
     /// Holds `sizes` of room one after the other; true where there was room.
     pub(crate) fn admit(&self, sizes: impl Iterator<Item = usize>) -> Vec<bool> {
         let mut state = self.lock();
-        sizes.map(|size| state.admit(size, self.bytes_max)).collect()
+        sizes.map(|size| state.commits_waiting == 0 && state.admit(size, self.bytes_max)).collect()
     }
 
     /// Waits for room for `size` and holds it.
     pub(crate) async fn admit_waiting(&self, size: usize) {
+        if self.lock().admit(size, self.bytes_max) {
+            return;
+        }
+        let _waiting = CommitWaiting::begin(self);
         loop {
             let mut room = std::pin::pin!(self.room.notified());
             room.as_mut().enable();
-            if self.lock().admit(size, self.bytes_max) || self.lock().closing != Closing::Open {
-                return;
+            {
+                let mut state = self.lock();
+                if state.admit(size, self.bytes_max) || state.closing != Closing::Open {
+                    return;
+                }
             }
             room.await;
         }
@@ -174,6 +183,22 @@ impl Queue {
     /// What is left after closing.
     pub(crate) fn drain(&self) -> Vec<Job> {
         self.lock().jobs.drain(..).collect()
+    }
+}
+
+/// Counts a waiting commit, also when its future is dropped.
+struct CommitWaiting<'a>(&'a Queue);
+
+impl<'a> CommitWaiting<'a> {
+    fn begin(queue: &'a Queue) -> Self {
+        queue.lock().commits_waiting += 1;
+        CommitWaiting(queue)
+    }
+}
+
+impl Drop for CommitWaiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().commits_waiting -= 1;
     }
 }
 

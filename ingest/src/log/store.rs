@@ -5,6 +5,7 @@
 //!   wildrydes/               manifest, segments, indexes
 //!   wildrydes~new/           being created: removed at the next start
 //!   wildrydes~trash/         being deleted: removed at the next start
+//!   ~lock                    held while the store is open
 //! ```
 //!
 //! A name cannot hold `~`, so neither can be taken for a stream.
@@ -28,7 +29,7 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::log::error::LogError;
-use crate::log::file::{self, Disk};
+use crate::log::file::{self, Disk, LogFile};
 use crate::log::frame::{Head, Place};
 use crate::log::manifest::{Manifest, Synced};
 use crate::log::queue::{Closing, Done, ENTRY_OVERHEAD_BYTES, HashedEntry, Job, Queue};
@@ -41,6 +42,9 @@ use crate::log::writer::{self, Writer};
 pub const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;
 /// The stack of a writer's thread; it does not recurse.
 const WRITER_STACK_BYTES: usize = 512 << 10;
+
+/// Held by the process that has the store open.
+const LOCK: &str = "~lock";
 
 /// Bounds of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +104,8 @@ struct Inner {
     admin: Arc<tokio::sync::Mutex<()>>,
     /// Above every incarnation given out before.
     incarnation: Mutex<u64>,
+    /// Keeps other processes out.
+    lock: Option<Arc<dyn LogFile>>,
 }
 
 impl LogStore {
@@ -112,7 +118,7 @@ impl LogStore {
     ) -> Result<LogStore, StreamError> {
         let folder = folder.to_owned();
         blocking(move || {
-            let inner = Inner {
+            let mut inner = Inner {
                 clock,
                 disk,
                 folder,
@@ -121,6 +127,7 @@ impl LogStore {
                 writers: Mutex::default(),
                 admin: Arc::default(),
                 incarnation: Mutex::new(0),
+                lock: None,
             };
             inner.open_all()?;
             Ok(LogStore { inner: Arc::new(inner) })
@@ -192,11 +199,14 @@ impl Inner {
         self.writers.lock().expect("no holder of the lock panics")
     }
 
-    fn open_all(&self) -> Result<(), StreamError> {
+    fn open_all(&mut self) -> Result<(), StreamError> {
         // Trouble with the store's own folder has no stream: it is told under the folder's name, as near as a name can.
         let nameless = StreamName::new("all-streams").expect("a valid name");
         let names = self.list_folder().map_err(|error| error.of(&nameless))?;
-        for name in names {
+        let locking =
+            LogError::io(format!("locking folder {}, which another process may have open", self.folder.display()));
+        self.lock = Some(self.disk.lock(&self.folder.join(LOCK)).map_err(|error| locking(error).of(&nameless))?);
+        for name in names.into_iter().filter(|name| name != LOCK) {
             let folder = self.folder.join(&name);
             match StreamName::new(&name) {
                 Ok(stream) => {

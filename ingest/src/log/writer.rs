@@ -49,6 +49,20 @@ pub(crate) struct Writer {
     pub(crate) group_bytes_max: usize,
 }
 
+/// Ends the stream when its writer panics, so that nobody waits for it.
+struct Fallen(Arc<StreamLog>);
+
+impl Drop for Fallen {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end(Ended::Failed("its writer panicked".to_owned()));
+            self.0.queue.close(Closing::Abandon);
+            // Dropped jobs answer their callers with the stream's end.
+            drop(self.0.queue.drain());
+        }
+    }
+}
+
 /// An answer that is given once the group is durable.
 enum Answer {
     Appended(Done<Vec<Appended>>, Vec<Appended>),
@@ -70,11 +84,9 @@ impl Writer {
     /// Works until the queue is closed or a write fails. Runs on a thread of its own.
     pub(crate) fn run(mut self) {
         let stream = Arc::clone(&self.stream);
+        let _fallen = Fallen(Arc::clone(&stream));
         while let Some(jobs) = stream.queue.take(self.group_bytes_max) {
-            let bytes = jobs.iter().filter_map(Job::bytes).sum();
-            let result = self.work(jobs);
-            stream.queue.release(bytes);
-            if let Err(failed) = result {
+            if let Err(failed) = self.work(jobs) {
                 self.fail(&failed);
                 return;
             }
@@ -141,6 +153,7 @@ impl Writer {
     }
 
     fn write(&mut self, jobs: Vec<Job>) -> Result<(), LogError> {
+        let waited = jobs.iter().filter_map(Job::bytes).sum();
         let arrived_at = self.stream.lock().stamp(self.stream.clock.now());
         let group = Group::new(self.place(), self.length, self.length, arrived_at);
         let map = self.manifest.shards.clone();
@@ -178,6 +191,8 @@ impl Writer {
         }
         self.length += bytes.len() as u64;
         self.publish(bytes, &frames, draft.arrived_at, draft.checkpoints);
+        // Room first: who is answered may come again at once.
+        self.stream.queue.release(waited);
         draft.answers.into_iter().for_each(Answer::give);
         Ok(())
     }

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use ingest::log::file::{Disk, StdDisk};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
-use model::checkpoint::Checkpoint;
+use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use model::clock::Clock;
 use model::hash_key::HashKey;
 use model::shard::{Reshard, ShardId};
@@ -151,4 +151,42 @@ async fn a_failed_write_or_sync_stops_the_stream_and_reads_go_on() {
         clock.advance(Duration::from_secs(100));
         assert!(batch.complete_until < clock.now());
     }
+}
+
+#[tokio::test]
+async fn a_folder_has_one_store_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || LogStore::open(clock(), Arc::new(StdDisk), folder.path(), LogOptions::small());
+    let store = open().await.unwrap();
+    assert!(open().await.is_err(), "the first has it");
+    store.close().await;
+    drop(store);
+    open().await.unwrap();
+}
+
+#[tokio::test]
+async fn large_commits_find_room_and_too_large_ones_are_refused() {
+    let (disk, clock) = (PowerCutDisk::default(), clock());
+    let store = open(&disk, &clock).await.unwrap();
+    store.create(&stream(), StreamOptions::default()).await.unwrap();
+    let state = |bytes| Bytes::from(vec![0; bytes]);
+    let checkpoint = Checkpoint { version: 1, state: state(STATE_BYTES_MAX + 1), ..Checkpoint::default() };
+    let refused = store.commit(&stream(), &consumer(), checkpoint, Vec::new()).await;
+    assert!(matches!(refused, Err(StreamError::InvalidCommit { .. })), "{refused:?}");
+
+    let held = disk.hold_syncs();
+    let stream = stream();
+    let mut append = Box::pin(store.append(&stream, vec![entry("k", vec![0; 1000])]));
+    assert!((&mut append).now_or_never().is_none());
+    let checkpoint = Checkpoint { version: 1, state: state(8 << 20), ..Checkpoint::default() };
+    let consumer = consumer();
+    let mut commit = Box::pin(store.commit(&stream, &consumer, checkpoint.clone(), Vec::new()));
+    assert!((&mut commit).now_or_never().is_none(), "larger than the bound: it waits until nothing else does");
+    let throttled = store.append(&stream, vec![entry("k", "later")]).now_or_never().unwrap().unwrap();
+    assert!(matches!(throttled[..], [Err(AppendError::Throttled { .. })]), "{throttled:?}");
+    drop(held);
+    append.await.unwrap();
+    commit.await.unwrap();
+    put(&store, vec![entry("k", "room again")]).await;
+    assert_eq!(store.checkpoint(&stream, &consumer).await.unwrap(), Some(checkpoint));
 }

@@ -4,4 +4,6 @@
 mod basics;
 mod common;
 mod damage;
+mod large;
+mod model;
 mod power_cuts;

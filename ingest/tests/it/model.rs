@@ -1,0 +1,144 @@
+//! The log and the simplest store that keeps the promises do the same, step by random step, with restarts in between.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ingest::log::store::{LogOptions, LogStore};
+use ingest::testing::power_cut::PowerCutDisk;
+use model::checkpoint::Checkpoint;
+use model::clock::{Clock, Timestamp};
+use model::hash_key::HashKey;
+use model::record::PutEntry;
+use model::sequence_number::SequenceNumber;
+use model::shard::{Reshard, ShardId};
+use model::stream_store::{ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
+use model::testing::clock::ManualClock;
+use model::testing::memory_store::MemoryStore;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::common::{NOW, clock, consumer, entry, stream};
+
+const SEEDS: u64 = 40;
+const STEPS: usize = 80;
+
+async fn open(disk: &PowerCutDisk, clock: &Arc<ManualClock>) -> LogStore {
+    let options = LogOptions { segment_bytes_max: 6 << 10, tail_bytes_max: 3 << 10, ..LogOptions::small() };
+    LogStore::open(clock.clone(), Arc::new(disk.clone()), Path::new("/streams"), options).await.unwrap()
+}
+
+fn entries(random: &mut StdRng) -> Vec<PutEntry> {
+    let one = |random: &mut StdRng| {
+        let data: Vec<u8> = (0..random.random_range(0..400)).map(|_| random.random()).collect();
+        let key = format!("key-{}", random.random_range(0..20));
+        let explicit_hash_key = random.random_bool(0.3).then(|| HashKey(random.random()));
+        PutEntry { explicit_hash_key, ..entry(&key, data) }
+    };
+    (0..random.random_range(1..10)).map(|_| one(random)).collect()
+}
+
+fn change(random: &mut StdRng) -> Reshard {
+    let shard = ShardId(random.random_range(0..6));
+    match random.random() {
+        true => Reshard::Split { shard, at: HashKey(random.random()) },
+        false => Reshard::Merge { shard, adjacent: ShardId(random.random_range(0..6)) },
+    }
+}
+
+/// Results compare by their text where they hold errors.
+fn text<T: std::fmt::Debug>(result: Result<T, StreamError>) -> String {
+    format!("{result:?}")
+}
+
+async fn compare(log: &LogStore, memory: &MemoryStore, clock: &ManualClock, random: &mut StdRng) {
+    let name = stream();
+    let shards = memory.describe(&name).await.unwrap().shards.clone();
+    assert_eq!(log.describe(&name).await.unwrap().shards, shards);
+    for shard in shards.iter().map(|shard| shard.id) {
+        let number = SequenceNumber(random.random_range(0..300));
+        let at = Timestamp::from_millis(random.random_range(NOW.as_millis()..=clock.now().as_millis() + 10));
+        for position in [
+            StartingPosition::TrimHorizon,
+            StartingPosition::Latest,
+            StartingPosition::At(number),
+            StartingPosition::After(number),
+            StartingPosition::AtTime(at),
+        ] {
+            let (found, right) =
+                (log.locate(&name, shard, position).await, memory.locate(&name, shard, position).await);
+            assert_eq!(text(found), text(right), "{position:?}");
+        }
+        let limit =
+            ReadLimit { records_max: random.random_range(1..50), bytes_max: random.random_range(1..5000), wait: false };
+        let mut from = log.locate(&name, shard, StartingPosition::At(number)).await.unwrap();
+        loop {
+            let found = log.read(&name, shard, from, limit).await.unwrap();
+            // Where a segment ends the log may return less than the limit allows; never more, and never nothing.
+            let same = ReadLimit { records_max: found.records.len().max(1), ..limit };
+            assert_eq!(found, memory.read(&name, shard, from, same).await.unwrap());
+            from = found.next;
+            if found.next >= found.tip {
+                break;
+            }
+            assert!(!found.records.is_empty());
+        }
+    }
+    let checkpoint = log.checkpoint(&name, &consumer()).await.unwrap();
+    assert_eq!(checkpoint, memory.checkpoint(&name, &consumer()).await.unwrap());
+}
+
+async fn run(seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let (disk, clock, name) = (PowerCutDisk::default(), clock(), stream());
+    let memory = MemoryStore::new(clock.clone());
+    let mut log = open(&disk, &clock).await;
+    let options = StreamOptions { shards: random.random_range(1..4), ..StreamOptions::default() };
+    memory.create(&name, options.clone()).await.unwrap();
+    log.create(&name, options).await.unwrap();
+    let mut version = 1;
+    for _ in 0..STEPS {
+        clock.advance(Duration::from_millis(random.random_range(0..50)));
+        match random.random_range(0..20) {
+            0..10 => {
+                let entries = entries(&mut random);
+                assert_eq!(text(log.append(&name, entries.clone()).await), text(memory.append(&name, entries).await));
+            }
+            10..14 => {
+                let outputs = if random.random() { entries(&mut random) } else { Vec::new() };
+                let version_tried = if random.random_bool(0.8) { version } else { random.random_range(0..20) };
+                let state = Bytes::from(vec![3; random.random_range(0..500)]);
+                let checkpoint = Checkpoint { version: version_tried, state, ..Checkpoint::default() };
+                let done = log.commit(&name, &consumer(), checkpoint.clone(), outputs.clone()).await;
+                version += u64::from(done.is_ok());
+                assert_eq!(text(done), text(memory.commit(&name, &consumer(), checkpoint, outputs).await));
+            }
+            14..16 => {
+                let change = change(&mut random);
+                let (done, right) = (log.reshard(&name, change).await, memory.reshard(&name, change).await);
+                assert_eq!(done.map(|d| d.shards.clone()).ok(), right.map(|d| d.shards.clone()).ok());
+            }
+            16 => {
+                if random.random() {
+                    log.close().await;
+                }
+                drop(log);
+                log = open(&disk, &clock).await;
+            }
+            _ => compare(&log, &memory, &clock, &mut random).await,
+        }
+    }
+    compare(&log, &memory, &clock, &mut random).await;
+}
+
+#[test]
+fn the_log_does_what_the_memory_store_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for seed in 0..SEEDS {
+        if let Err(panic) = std::panic::catch_unwind(|| runtime.block_on(run(seed))) {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
