@@ -4,6 +4,7 @@
 mod basics;
 mod common;
 mod damage;
+mod frames;
 mod large;
 mod model;
 mod power_cuts;
