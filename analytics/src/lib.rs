@@ -1,1 +1,3 @@
 //! Continuous windowed SQL, and ad hoc SQL over archive and live tail.
+
+pub mod adhoc;

@@ -1,0 +1,135 @@
+//! From what DataFusion says to what a user reads. The only file that knows DataFusion's errors.
+
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::SchemaError;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::parser::ParserError;
+use model::sql::{Location, SqlError, SqlErrorKind};
+
+use super::names::Place;
+
+/// Carries one of our errors through DataFusion.
+pub(super) fn through(error: SqlError) -> DataFusionError {
+    DataFusionError::External(Box::new(error))
+}
+
+/// The data could not be read.
+pub(super) fn failed(doing: impl std::fmt::Display, cause: &dyn std::error::Error) -> SqlError {
+    SqlError::new(SqlErrorKind::Failed, format!("{doing}: {cause}"))
+}
+
+/// Our own error if `error` carries one, else that `doing` failed.
+pub(super) fn carried_or_failed(doing: String, error: &DataFusionError) -> SqlError {
+    carried(error).unwrap_or_else(|| failed(doing, error))
+}
+
+/// Translates an error of DataFusion. `locate` finds where a name stands in the query's text.
+pub(super) fn translate(error: &DataFusionError, locate: impl Fn(&str) -> Option<Place>) -> SqlError {
+    if let Some(ours) = carried(error) {
+        return ours;
+    }
+    let root = error.find_root();
+    let invalid = |message: String| SqlError::new(SqlErrorKind::Invalid, message);
+    match root {
+        DataFusionError::SQL(parser, _) => syntax(parser),
+        DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
+            SchemaError::FieldNotFound { field, valid_fields } => {
+                let names: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
+                let place = locate(&field.name);
+                let spelling = place.as_ref().map_or(&field.name, |place| &place.spelling);
+                let mut error = invalid(format!("column `{spelling}` does not exist"));
+                error.location = place.map(|place| place.location);
+                error.suggestion = suggestion(&field.name, names.iter().copied());
+                error
+            }
+            SchemaError::AmbiguousReference { field } => {
+                let mut error = invalid(format!("column `{}` is in more than one table", field.name));
+                error.location = locate(&field.name).map(|place| place.location);
+                error.suggestion = Some("put the table's name before it".to_owned());
+                error
+            }
+            other => invalid(other.to_string()),
+        },
+        DataFusionError::ResourcesExhausted(message) => SqlError::new(SqlErrorKind::LimitExceeded, first_line(message)),
+        DataFusionError::Plan(message)
+        | DataFusionError::NotImplemented(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::Configuration(message) => invalid(first_line(message)),
+        DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
+            ArrowError::ExternalError(_) | ArrowError::IoError(..) | ArrowError::MemoryError(_) => {
+                SqlError::new(SqlErrorKind::Failed, arrow.to_string())
+            }
+            wrong => invalid(wrong.to_string()),
+        },
+        other => SqlError::new(SqlErrorKind::Failed, first_line(&other.strip_backtrace())),
+    }
+}
+
+/// Our own error, however deep DataFusion has wrapped it.
+fn carried(error: &DataFusionError) -> Option<SqlError> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(ours) = error.downcast_ref::<SqlError>() {
+            return Some(ours.clone());
+        }
+        if let Some(DataFusionError::External(inner)) = error.downcast_ref::<DataFusionError>()
+            && let Some(ours) = inner.downcast_ref::<SqlError>()
+        {
+            return Some(ours.clone());
+        }
+        if let Some(DataFusionError::Shared(inner)) = error.downcast_ref::<DataFusionError>() {
+            return carried(inner);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// The closest of `names`, as advice; the list of them when nothing is close and they are few.
+pub(super) fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    /// Names that fit into an error.
+    const NAMES_SHOWN_MAX: usize = 20;
+    /// How alike two names are, from 0 to 1, so that one is taken for the other.
+    const LIKENESS_MIN: f64 = 0.7;
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    let folded = wanted.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&folded, &name.to_lowercase());
+    let closest = names.iter().map(|name| (likeness(name), *name)).max_by(|one, other| one.0.total_cmp(&other.0));
+    match closest {
+        Some((likeness, name)) if LIKENESS_MIN <= likeness => Some(format!("did you mean `{name}`?")),
+        Some(_) if names.len() <= NAMES_SHOWN_MAX => Some(format!("there is `{}`", names.join("`, `"))),
+        _ => None,
+    }
+}
+
+/// A parser's error; it carries its place as text: `.. at Line: 1, Column: 8`.
+fn syntax(error: &ParserError) -> SqlError {
+    let (ParserError::TokenizerError(text) | ParserError::ParserError(text)) = error else {
+        return SqlError::new(SqlErrorKind::LimitExceeded, "the query is nested too deeply");
+    };
+    let (message, place) = match text.rsplit_once(" at Line: ") {
+        Some((message, place)) => (message, Some(place)),
+        None => (text.as_str(), None),
+    };
+    let location = place.and_then(|place| place.split_once(", Column: ")).and_then(|(line, column)| {
+        Some(Location { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
+    });
+    SqlError { location, ..SqlError::new(SqlErrorKind::Invalid, fragment(message)) }
+}
+
+fn first_line(message: &str) -> String {
+    fragment(message.lines().next().unwrap_or_default())
+}
+
+/// As our messages are: a lowercase beginning unless it is a name in capitals.
+fn fragment(message: &str) -> String {
+    let mut chars = message.chars();
+    match (chars.next(), chars.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => message.to_owned(),
+    }
+}

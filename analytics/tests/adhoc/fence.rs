@@ -1,0 +1,62 @@
+//! What queries may not do, and how much of what they may.
+
+use std::time::Duration;
+
+use analytics::adhoc::limits::AdhocLimits;
+use futures::StreamExt;
+use model::sql::{SqlEngine, SqlErrorKind};
+
+use crate::fixture::{World, check, limits, lines};
+
+async fn check_kind(limits: AdhocLimits, sql: &str, expected: SqlErrorKind) {
+    let world = World::new();
+    world.file("s/a.json", b"{\"i\":1}\n{\"i\":2}\n{\"i\":3}\n");
+    let engine = world.engine_with(limits);
+    let error = lines(&engine, sql).await.expect_err(sql);
+    assert_eq!(error.kind, expected, "{sql}: {error}");
+    // Whatever a query did, the next one works.
+    check(&engine, "SELECT sum(i) AS s FROM s LIMIT 1", &[r#"{"s":6}"#]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_only_read_and_only_tables() {
+    for sql in ["INSERT INTO s VALUES (4)", "CREATE TABLE t AS SELECT * FROM s", "SELECT * INTO t FROM s", "SHOW ALL"] {
+        check_kind(limits(), sql, SqlErrorKind::Refused).await;
+    }
+    for sql in
+        ["SELECT * FROM '/etc/passwd'", "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM public.s", "", "--"]
+    {
+        check_kind(limits(), sql, SqlErrorKind::Invalid).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_stops_at_its_limits() {
+    let rows = AdhocLimits { rows_max: 2, ..limits() };
+    check_kind(rows, "SELECT * FROM s", SqlErrorKind::LimitExceeded).await;
+    let memory = AdhocLimits { query_memory_bytes_max: 4 << 20, ..limits() };
+    let greedy = "SELECT length(array_to_string(array_agg(value), ',')) FROM generate_series(1, 5000000)";
+    check_kind(memory, greedy, SqlErrorKind::LimitExceeded).await;
+    let text = AdhocLimits { query_text_bytes_max: 100, ..limits() };
+    check_kind(text, &format!("SELECT '{}'", "x".repeat(100)), SqlErrorKind::LimitExceeded).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_stops_in_time() {
+    let engine = World::new().engine_with(AdhocLimits { query_duration_max: Duration::from_millis(200), ..limits() });
+    let error = lines(&engine, "SELECT count(*) FROM generate_series(1, 1000000000000)").await.expect_err("it is long");
+    assert_eq!((error.kind, error.message.as_str()), (SqlErrorKind::LimitExceeded, "the query took longer than 0.2 s"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_query_makes_room_for_the_next() {
+    let world = World::new();
+    let queue_wait_max = Duration::from_millis(20);
+    let engine = world.engine_with(AdhocLimits { queries_running_max: 1, queue_wait_max, ..limits() });
+    let mut running = engine.query("SELECT * FROM generate_series(1, 5000000)").await.expect("it starts");
+    running.lines.next().await.expect("rows").expect("rows");
+    let error = lines(&engine, "SELECT 1").await.expect_err("one at a time");
+    assert_eq!(error.kind, SqlErrorKind::LimitExceeded);
+    drop(running);
+    while lines(&engine, "SELECT 1 AS one").await.is_err() {}
+}

@@ -1,0 +1,7 @@
+//! Ad hoc SQL over archives and live tails.
+
+mod exactness;
+mod fence;
+mod fixture;
+mod names;
+mod values;
