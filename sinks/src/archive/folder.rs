@@ -55,8 +55,10 @@ impl FolderArchive {
                 tracing::warn!(path = %path.display(), %error, "leftover of a crash cannot be removed");
             }
         }
-        if let Some(parent) = root.canonicalize().map_err(failed)?.parent() {
-            sync_folder(parent).map_err(failed)?;
+        // Absolute, so that a later change of the working directory does not move the archive.
+        let root = root.canonicalize().map_err(failed)?;
+        if let Some(parent) = root.parent() {
+            sync_folder(parent).map_err(|source| unavailable(format!("syncing `{}`", parent.display()), source))?;
         }
         let opened_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let writer = format!("{}-{opened_at}", process::id());

@@ -24,6 +24,9 @@ use super::key_bytes::{AFTER_PARTITION, key_bytes, push_value, value_bytes};
 
 const SCHEMAS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("schemas");
 
+/// What the store keeps of its file in memory.
+const CACHE_BYTES_MAX: usize = 64 << 20;
+
 type ItemsDefinition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 type ItemsTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 
@@ -49,7 +52,8 @@ impl EmbeddedTables {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenTablesError> {
         let path = path.as_ref();
         let failed = |source: redb::Error| OpenTablesError { path: path.to_owned(), source };
-        let database = Database::create(path).map_err(|error| failed(error.into()))?;
+        let database =
+            Database::builder().set_cache_size(CACHE_BYTES_MAX).create(path).map_err(|error| failed(error.into()))?;
         let start = || -> Result<(), redb::Error> {
             let transaction = database.begin_write()?;
             transaction.open_table(SCHEMAS)?;

@@ -6,4 +6,5 @@ mod archive_delivery;
 mod crash;
 mod faults;
 mod table_delivery;
+mod tables;
 mod world;
