@@ -16,7 +16,7 @@ use sinks::object::format::Format;
 
 use crate::world::World;
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 20;
 const ROUNDS: u64 = 12;
 
 /// What was put, and in which order: later records of a key stand later.
@@ -114,8 +114,13 @@ async fn live(seed: u64, deliver: impl Fn(&World, DeliveryOptions) -> DeliverySt
             }
         }
     }
-    world.faults.set(None, 0);
-    world.run_to_the_end(deliver(&world, DeliveryOptions::for_archive())).await;
+    // Much at once in small cuts, some of which fail and so come after later ones.
+    for _ in 0..20 {
+        written.put_some(&world, &mut random).await;
+    }
+    world.faults.set(None, 20);
+    let options = DeliveryOptions { cut_records_max: 3, seed: Some(seed), ..DeliveryOptions::for_archive() };
+    world.run_to_the_end(deliver(&world, options)).await;
     (world, written)
 }
 

@@ -20,6 +20,7 @@ use serde_json::Value;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryStream;
 use sinks::object::format::Format;
+use tokio::sync::oneshot;
 
 use crate::faults::{Faults, FaultyArchive, FaultyStore, FaultyTables};
 
@@ -97,16 +98,25 @@ impl World {
 
     /// Runs `delivery` until everything in the stream is behind its checkpoint, then shuts it down.
     pub(crate) async fn run_to_the_end(&self, delivery: DeliveryStream) {
-        let done = async {
+        let (stop, stopped) = oneshot::channel();
+        let mut stop = Some(stop);
+        // The clock goes on after the shutdown too: whoever waits for another try then needs it.
+        let time = async {
             loop {
                 self.settle().await;
                 self.clock.advance(Duration::from_millis(100));
-                if self.is_all_behind_the_checkpoint().await {
-                    return;
+                if self.is_all_behind_the_checkpoint().await
+                    && let Some(stop) = stop.take()
+                {
+                    stop.send(()).unwrap();
                 }
             }
         };
-        delivery.run(done).await.unwrap();
+        let shutdown = async { stopped.await.unwrap() };
+        tokio::select! {
+            ended = delivery.run(shutdown) => ended.unwrap(),
+            () = time => {}
+        }
     }
 
     async fn is_all_behind_the_checkpoint(&self) -> bool {
