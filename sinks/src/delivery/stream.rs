@@ -164,7 +164,7 @@ impl DeliveryStream {
             let clock = Arc::clone(&run.delivery.clock);
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stopping| *stopping) => {}
+                () = stopped(&mut stopping) => {}
                 batch = run.reader.next() => run.take(batch).await?,
                 () = sleep_until(&*clock, wake_at) => {}
             }
@@ -172,6 +172,12 @@ impl DeliveryStream {
         }
         run.turn(true).await
     }
+}
+
+/// Returns once a stop is asked for. A future of its own, so that the value's lock is never held over an await.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error says that the sender is gone, and with it whoever could wait for us: stop too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 async fn sleep_until(clock: &dyn Clock, at: Option<Timestamp>) {
