@@ -10,6 +10,7 @@ pub mod limits;
 pub mod object_name;
 
 mod archive_folder;
+mod capped_functions;
 mod column_kind;
 mod decode;
 mod error;

@@ -11,8 +11,8 @@
 use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 
-/// Top-level folder of what could not be archived as JSON; never a table.
-pub const ERRORS_FOLDER: &str = "errors";
+/// Top-level folders that are no tables: what could not be archived as JSON, and objects whose names were taken.
+pub const FOLDERS_WITHOUT_TABLES: [&str; 2] = ["errors", "conflicts"];
 
 /// Digits of a sequence number in a name.
 const NUMBER_DIGITS: usize = 20;
