@@ -202,7 +202,7 @@ impl Sources {
         let mut reader = TailReader::new(Arc::clone(&tail.store), stream, left);
         while let Some(records) = reader.next().await? {
             for record in &records {
-                if let Ok(Parsed::Row(row)) = parse_record(&record.data) {
+                if let Some(row) = parse_record(&record.data) {
                     columns.observe(&row);
                 }
             }

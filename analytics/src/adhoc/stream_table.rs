@@ -207,7 +207,7 @@ async fn read_tail(tail: &Tail, range: TailRange, output: &mut Output) -> Result
     while let Some(records) = reader.next().await? {
         for record in &records {
             // What is not a JSON object has gone, or will go, to the error prefix.
-            if let Ok(Parsed::Row(row)) = parse_record(&record.data) {
+            if let Some(row) = parse_record(&record.data) {
                 output.decoder.push(&row)?;
             }
             if output.decoder.is_full() {
