@@ -40,7 +40,8 @@ impl Cut {
         let (rest, last) = stem.rsplit_once('-')?;
         let (shard, first) = rest.rsplit_once('-')?;
         let cut = Cut { shard: shard.parse().ok()?, first: number(first)?, last: number(last)? };
-        (cut.first <= cut.last).then_some(cut)
+        // The highest number of all is never given: there would be none after it.
+        (cut.first <= cut.last && cut.last.0 < u64::MAX).then_some(cut)
     }
 }
 
