@@ -20,7 +20,7 @@ use model::sql::{SqlError, SqlErrorKind};
 
 use super::error::{carried_or_failed, failed};
 use super::limits::AdhocLimits;
-use super::object_name::{Cut, ERRORS_FOLDER};
+use super::object_name::{Cut, FOLDERS_WITHOUT_TABLES};
 
 /// Bytes that one request to the store asks for.
 const READ_BYTES: u64 = 4 << 20;
@@ -63,7 +63,7 @@ impl ArchiveFolder {
         let listing = self.store.list_with_delimiter(None).await;
         let folders = listing.map_err(|error| failed("listing the archive", &error))?.common_prefixes;
         let names = folders.iter().filter_map(|folder| folder.filename());
-        Ok(names.filter(|name| *name != ERRORS_FOLDER && !is_hidden(name)).map(str::to_owned).collect())
+        Ok(names.filter(|name| !FOLDERS_WITHOUT_TABLES.contains(name) && !is_hidden(name)).map(str::to_owned).collect())
     }
 
     /// The objects of a table in order of their names, such that the cuts of every shard have no gap behind which

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::strict_json;
+
 /// Keys in order of appearance; a key may come twice, and then the last one counts.
 #[derive(Debug)]
 pub(super) struct JsonRow<'a>(pub(super) Vec<(Cow<'a, str>, &'a str)>);
@@ -19,12 +21,9 @@ pub(super) enum Parsed<'a> {
     NotAnObject,
 }
 
-/// Parses a record: exactly one JSON value.
-pub(super) fn parse_record(text: &[u8]) -> Result<Parsed<'_>, serde_json::Error> {
-    if !is_object(text) {
-        return serde_json::from_slice::<IgnoredAny>(text).map(|_| Parsed::NotAnObject);
-    }
-    serde_json::from_slice(text).map(Parsed::Row)
+/// The row that a record is; none where it is not exactly one JSON object, as the archive would have it.
+pub(super) fn parse_record(data: &[u8]) -> Option<JsonRow<'_>> {
+    if strict_json::is_object(data) { serde_json::from_slice(data).ok() } else { None }
 }
 
 /// Parses a line: none, one or several JSON values, as other writers put them.

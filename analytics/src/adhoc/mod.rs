@@ -9,18 +9,28 @@
 pub mod limits;
 pub mod object_name;
 
-mod archive_folder;
+mod error;
+
+mod json_row;
+mod strict_json;
+
 mod column_kind;
 mod decode;
-mod error;
-mod json_row;
-mod names;
-mod output;
-mod schema_cache;
-mod session;
-mod snapshot;
-mod statement;
-mod stream_table;
+
+mod archive_folder;
 mod tail;
+
+mod schema_cache;
+mod snapshot;
+mod stream_table;
+
+mod statement;
+
+mod names;
+
+mod capped_functions;
+mod session;
+
+mod output;
 
 pub mod engine;

@@ -11,8 +11,8 @@
 use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 
-/// Top-level folder of what could not be archived as JSON; never a table.
-pub const ERRORS_FOLDER: &str = "errors";
+/// Top-level folders that are no tables: what could not be archived as JSON, and objects whose names were taken.
+pub const FOLDERS_WITHOUT_TABLES: [&str; 2] = ["errors", "conflicts"];
 
 /// Digits of a sequence number in a name.
 const NUMBER_DIGITS: usize = 20;
@@ -40,7 +40,8 @@ impl Cut {
         let (rest, last) = stem.rsplit_once('-')?;
         let (shard, first) = rest.rsplit_once('-')?;
         let cut = Cut { shard: shard.parse().ok()?, first: number(first)?, last: number(last)? };
-        (cut.first <= cut.last).then_some(cut)
+        // The highest number of all is never given: there would be none after it.
+        (cut.first <= cut.last && cut.last.0 < u64::MAX).then_some(cut)
     }
 }
 

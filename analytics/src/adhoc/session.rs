@@ -11,6 +11,7 @@ use datafusion::object_store::ObjectStore;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
+use super::capped_functions::cap;
 use super::limits::AdhocLimits;
 
 /// No store: tables bring their own, and a path in a query leads nowhere.
@@ -35,7 +36,9 @@ pub(super) fn session(limits: &AdhocLimits) -> Result<SessionContext> {
         .with_object_store_registry(Arc::new(NoStores))
         .build_arc()?;
     let config = SessionConfig::new().with_target_partitions(limits.threads).with_information_schema(false);
-    Ok(SessionContext::new_with_config_rt(config, runtime))
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    cap(&context, limits.function_output_bytes_max);
+    Ok(context)
 }
 
 /// What plans may do: read.

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::name::StreamName;
 use model::sequence_number::SequenceNumber;
@@ -189,7 +190,8 @@ impl Sources {
             return Ok(columns);
         }
         let looking = look_through(archive, object.clone());
-        let columns = tokio::spawn(looking).await.map_err(|error| failed("looking through an object", &error))??;
+        let looked = SpawnedTask::spawn(looking).await;
+        let columns = looked.map_err(|error| failed("looking through an object", &error))??;
         let columns = Arc::new(columns);
         self.cache.put_object(&object, Arc::clone(&columns));
         Ok(columns)
@@ -202,7 +204,7 @@ impl Sources {
         let mut reader = TailReader::new(Arc::clone(&tail.store), stream, left);
         while let Some(records) = reader.next().await? {
             for record in &records {
-                if let Ok(Parsed::Row(row)) = parse_record(&record.data) {
+                if let Some(row) = parse_record(&record.data) {
                     columns.observe(&row);
                 }
             }

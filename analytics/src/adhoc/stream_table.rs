@@ -16,6 +16,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use model::sql::SqlError;
 use tokio::sync::mpsc::Sender;
+use tracing::debug;
 
 use super::archive_folder::{ArchiveFolder, Object};
 use super::decode::BatchDecoder;
@@ -203,17 +204,22 @@ async fn read_object(archive: &ArchiveFolder, object: &Object, output: &mut Outp
 
 async fn read_tail(tail: &Tail, range: TailRange, output: &mut Output) -> Result<(), Stop> {
     let stream = tail.description.name.clone();
-    let mut reader = TailReader::new(Arc::clone(&tail.store), stream, range);
+    let mut reader = TailReader::new(Arc::clone(&tail.store), stream.clone(), range);
+    let mut skipped: u64 = 0;
     while let Some(records) = reader.next().await? {
         for record in &records {
             // What is not a JSON object has gone, or will go, to the error prefix.
-            if let Ok(Parsed::Row(row)) = parse_record(&record.data) {
-                output.decoder.push(&row)?;
+            match parse_record(&record.data) {
+                Some(row) => output.decoder.push(&row)?,
+                None => skipped += 1,
             }
             if output.decoder.is_full() {
                 output.flush().await?;
             }
         }
+    }
+    if skipped > 0 {
+        debug!(%stream, shard = %range.shard, skipped, "records that are no JSON objects are no rows");
     }
     Ok(())
 }

@@ -60,3 +60,29 @@ async fn a_dropped_query_makes_room_for_the_next() {
     drop(running);
     while lines(&engine, "SELECT 1 AS one").await.is_err() {}
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn growing_functions_have_a_cap() {
+    for sql in [
+        "SELECT length(repeat('x', 1500000000))",
+        "SELECT length(lpad('x', 1500000000))",
+        "SELECT length(rpad('x', 1500000000, 'é'))",
+        "SELECT length(replace(repeat('x', 1000000), 'x', repeat('y', 1000000)))",
+        "SELECT length(regexp_replace(repeat('x', 1000000), 'x', repeat('y', 1000000), 'g'))",
+        "SELECT cardinality(range(1, 1000000000))",
+        "SELECT cardinality(generate_series(1, 1000000000, 2))",
+        "SELECT cardinality(list_repeat(1, 1000000000))",
+        "SELECT length(repeat('x', i * 100000000)) FROM s",
+    ] {
+        check_kind(limits(), sql, SqlErrorKind::LimitExceeded).await;
+    }
+    let world = World::new();
+    let engine = world.engine();
+    check(
+        &engine,
+        "SELECT repeat('ab', 3) AS r, lpad('7', 3, '0') AS l, replace('aba', 'b', 'cc') AS p",
+        &[r#"{"r":"ababab","l":"007","p":"acca"}"#],
+    )
+    .await;
+    check(&engine, "SELECT range(1, 4) AS r, array_repeat(7, 2) AS a", &[r#"{"r":[1,2,3],"a":[7,7]}"#]).await;
+}

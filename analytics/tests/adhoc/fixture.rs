@@ -94,7 +94,10 @@ impl World {
     pub(crate) fn archive(&self, stream: &StreamName, shard: ShardId, records: &[Record], packing: Packing) {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
         let mut text = Vec::new();
-        for record in records.iter().filter(|record| serde_json::from_slice::<Value>(&record.data).is_ok()) {
+        for record in records
+            .iter()
+            .filter(|record| serde_json::from_slice::<Value>(&record.data).is_ok_and(|value| value.is_object()))
+        {
             text.extend_from_slice(record.data.trim_ascii());
             text.push(b'\n');
         }
