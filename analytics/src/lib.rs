@@ -1,1 +1,15 @@
 //! Continuous windowed SQL, and ad hoc SQL over archive and live tail.
+
+pub mod schema;
+pub mod window;
+
+pub mod sql;
+
+mod decode;
+mod encode;
+mod operator;
+mod plan;
+mod snapshot;
+
+pub mod bounded;
+pub mod query;
