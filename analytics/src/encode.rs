@@ -47,7 +47,7 @@ impl Encoder {
             .map(|column| SortColumn { values: ArrayRef::clone(column), options: None })
             .collect();
         let batch = take_record_batch(batch, &lexsort_to_indices(&order, None)?)?;
-        let key = batch.columns().get(values + 1).map(|key| text_of(key)).transpose()?;
+        let key = batch.columns().get(values + 1).map(text_of).transpose()?;
         let columns = self
             .targets
             .iter()

@@ -1,5 +1,7 @@
 //! Continuous windowed SQL, and ad hoc SQL over archive and live tail.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod schema;
 pub mod window;
 
