@@ -1,3 +1,19 @@
 //! Continuous windowed SQL, and ad hoc SQL over archive and live tail.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod schema;
+pub mod window;
+
+pub mod sql;
+
+mod decode;
+mod encode;
+mod operator;
+mod plan;
+mod snapshot;
+
+pub mod bounded;
+pub mod query;
+
 pub mod adhoc;

@@ -1,0 +1,157 @@
+//! A windowed query at work: rows in, results of closed windows out, and all its state as bytes in between.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
+use datafusion::arrow::compute::take_record_batch;
+use datafusion::arrow::datatypes::TimestampMillisecondType;
+use datafusion::error::DataFusionError;
+use model::clock::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::decode::{Decoder, Unfit};
+use crate::encode::{Encoder, OutputRow};
+use crate::plan::Plan;
+use crate::schema::{SqlColumn, SqlType};
+use crate::sql::rewrite::WindowedSelect;
+use crate::window::Window;
+
+/// Rows wait until there are this many, or until state is asked for.
+const WAITING_ROWS_MAX: usize = 8192;
+/// A window's state is merged when it has more parts than this.
+const PARTS_MAX: usize = 16;
+
+/// One pump's query over a source whose columns are known.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    select: WindowedSelect,
+    plan: Plan,
+    encoder: Encoder,
+    decoder: Decoder,
+    /// Open windows by start, with their end and their state.
+    panes: BTreeMap<Timestamp, Pane>,
+}
+
+#[derive(Debug)]
+struct Pane {
+    end: Timestamp,
+    parts: Vec<RecordBatch>,
+}
+
+/// What closing windows gave.
+#[derive(Debug, Default)]
+pub(crate) struct Closed {
+    pub(crate) rows: Vec<OutputRow>,
+    /// Why rows are missing.
+    pub(crate) errors: Vec<String>,
+}
+
+impl Operator {
+    /// Plans the query. `target` are the declared columns of the stream it writes to and where each one's value comes
+    /// from; without a declaration the query's own columns are written.
+    pub(crate) fn new(
+        select: &WindowedSelect,
+        columns: &[SqlColumn],
+        target: Option<&[(SqlColumn, Option<usize>)]>,
+    ) -> Result<Operator, DataFusionError> {
+        let plan = Plan::new(select, columns)?;
+        let own = || {
+            let column = |(index, name): (usize, &String)| {
+                let sql_type = SqlType::of_arrow(plan.result.field(index).data_type());
+                (SqlColumn { name: name.clone(), sql_type }, Some(index))
+            };
+            select.names.iter().enumerate().map(column).collect()
+        };
+        let encoder = Encoder::new(target.map_or_else(own, <[_]>::to_vec));
+        Ok(Operator { select: select.clone(), plan, encoder, decoder: Decoder::new(columns), panes: BTreeMap::new() })
+    }
+
+    /// The window of a moment.
+    pub(crate) fn window_of(&self, at: Timestamp) -> Window {
+        self.select.tumbling.window_of(at)
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, object: &Map<String, Value>, rowtime: Timestamp) -> Result<(), Unfit> {
+        let window = self.window_of(rowtime);
+        self.decoder.push(object, rowtime, window)?;
+        self.panes.entry(window.start).or_insert(Pane { end: window.end, parts: Vec::new() });
+        Ok(())
+    }
+
+    /// Folds waiting rows if there are many.
+    pub(crate) fn settle(&mut self) -> Result<(), DataFusionError> {
+        if self.decoder.rows() < WAITING_ROWS_MAX { Ok(()) } else { self.fold() }
+    }
+
+    /// When the first open window ends.
+    pub(crate) fn next_end(&self) -> Option<Timestamp> {
+        self.panes.values().next().map(|pane| pane.end)
+    }
+
+    /// Closes every window that ends at `until` or before.
+    pub(crate) fn close(&mut self, until: Timestamp) -> Result<Closed, DataFusionError> {
+        let mut closed = Closed::default();
+        if self.next_end().is_none_or(|end| until < end) {
+            return Ok(closed);
+        }
+        self.fold()?;
+        while let Some(pane) = self.panes.first_entry().filter(|pane| pane.get().end <= until) {
+            let parts = pane.remove().parts;
+            if parts.is_empty() {
+                continue;
+            }
+            let result = self.plan.close(parts)?;
+            let (rows, errors) = self.encoder.encode(&result, self.select.names.len())?;
+            closed.rows.extend(rows);
+            closed.errors.extend(errors);
+        }
+        Ok(closed)
+    }
+
+    /// The state rows of all open windows.
+    pub(crate) fn states(&mut self) -> Result<Vec<RecordBatch>, DataFusionError> {
+        self.fold()?;
+        Ok(self.panes.values().flat_map(|pane| pane.parts.iter().cloned()).collect())
+    }
+
+    /// What state rows look like.
+    pub(crate) fn state_schema(&self) -> Arc<datafusion::arrow::datatypes::Schema> {
+        Arc::clone(self.plan.state_schema())
+    }
+
+    /// Takes back what [`Operator::states`] gave.
+    pub(crate) fn restore(&mut self, states: Vec<RecordBatch>) -> Result<(), DataFusionError> {
+        states.into_iter().try_for_each(|states| self.keep(states))
+    }
+
+    fn fold(&mut self) -> Result<(), DataFusionError> {
+        if self.decoder.rows() == 0 {
+            return Ok(());
+        }
+        let states = self.plan.fold(self.decoder.finish())?;
+        self.keep(states)
+    }
+
+    /// Gives each window its state rows.
+    fn keep(&mut self, states: RecordBatch) -> Result<(), DataFusionError> {
+        let (start, end) = self.plan.window_columns();
+        let starts = states.column(start).as_primitive::<TimestampMillisecondType>().clone();
+        let ends = states.column(end).as_primitive::<TimestampMillisecondType>().clone();
+        let mut rows_by_window: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for row in 0..starts.len() {
+            rows_by_window.entry(starts.value(row)).or_default().push(row as u32);
+        }
+        for (start, rows) in rows_by_window {
+            let end = Timestamp::from_millis(ends.value(rows[0] as usize));
+            let part = take_record_batch(&states, &UInt32Array::from(rows))?;
+            let pane = self.panes.entry(Timestamp::from_millis(start)).or_insert(Pane { end, parts: Vec::new() });
+            pane.parts.push(part);
+            if pane.parts.len() > PARTS_MAX {
+                pane.parts = vec![self.plan.merge(std::mem::take(&mut pane.parts))?];
+            }
+        }
+        Ok(())
+    }
+}

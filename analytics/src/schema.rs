@@ -1,0 +1,131 @@
+//! Columns and types of a stream, as `CREATE STREAM` declares them or as its first records show them.
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The column that says when a record arrived; every source has it.
+pub(crate) const ROWTIME: &str = "ROWTIME";
+/// The column that holds the start of a record's window.
+pub(crate) const WINDOW_START: &str = "__window_start";
+/// The column that holds the end of a record's window.
+pub(crate) const WINDOW_END: &str = "__window_end";
+
+/// A type of the dialect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SqlType {
+    /// `BOOLEAN`.
+    Boolean,
+    /// `TINYINT`: 8 bits.
+    TinyInt,
+    /// `SMALLINT`: 16 bits.
+    SmallInt,
+    /// `INTEGER`: 32 bits.
+    Integer,
+    /// `BIGINT`: 64 bits.
+    BigInt,
+    /// `REAL`, `FLOAT` and `DOUBLE`: all kept as 64 bits.
+    Double,
+    /// `DECIMAL(precision, scale)`.
+    Decimal(u8, i8),
+    /// `VARCHAR(length)` and `CHAR(length)`, in characters.
+    Varchar(Option<u32>),
+    /// `TIMESTAMP`, in milliseconds, UTC.
+    Timestamp,
+}
+
+impl SqlType {
+    /// The Arrow type that values are kept in.
+    pub fn arrow(self) -> DataType {
+        match self {
+            SqlType::Boolean => DataType::Boolean,
+            SqlType::TinyInt => DataType::Int8,
+            SqlType::SmallInt => DataType::Int16,
+            SqlType::Integer => DataType::Int32,
+            SqlType::BigInt => DataType::Int64,
+            SqlType::Double => DataType::Float64,
+            SqlType::Decimal(precision, scale) => DataType::Decimal128(precision, scale),
+            SqlType::Varchar(_) => DataType::Utf8,
+            SqlType::Timestamp => timestamp_millis(),
+        }
+    }
+
+    /// The smallest and largest integer of an integer type.
+    pub(crate) fn integer_range(self) -> Option<(i64, i64)> {
+        match self {
+            SqlType::TinyInt => Some((i64::from(i8::MIN), i64::from(i8::MAX))),
+            SqlType::SmallInt => Some((i64::from(i16::MIN), i64::from(i16::MAX))),
+            SqlType::Integer => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+            SqlType::BigInt => Some((i64::MIN, i64::MAX)),
+            _ => None,
+        }
+    }
+
+    /// The type of the dialect that holds values of an Arrow type.
+    pub(crate) fn of_arrow(arrow: &DataType) -> SqlType {
+        match arrow {
+            DataType::Boolean => SqlType::Boolean,
+            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => SqlType::Timestamp,
+            DataType::Decimal128(precision, scale) => SqlType::Decimal(*precision, *scale),
+            t if t.is_integer() => SqlType::BigInt,
+            t if t.is_floating() => SqlType::Double,
+            _ => SqlType::Varchar(None),
+        }
+    }
+}
+
+/// A column with its name as it is looked up in records and written to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SqlColumn {
+    /// The name; an unquoted one is in upper case.
+    pub name: String,
+    /// The type.
+    pub sql_type: SqlType,
+}
+
+/// `TIMESTAMP` as Arrow has it.
+pub(crate) fn timestamp_millis() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, None)
+}
+
+/// What a query's plan reads: the declared columns, then the row's time and its window.
+pub(crate) fn source_schema(columns: &[SqlColumn]) -> SchemaRef {
+    let declared = columns
+        .iter()
+        .filter(|column| column.name != ROWTIME)
+        .map(|column| Field::new(&column.name, column.sql_type.arrow(), true));
+    let hidden = [ROWTIME, WINDOW_START, WINDOW_END].map(|name| Field::new(name, timestamp_millis(), false));
+    Arc::new(Schema::new(declared.chain(hidden).collect::<Vec<_>>()))
+}
+
+/// Columns that fit all of `records`: `BIGINT`, `DOUBLE`, `BOOLEAN`, and `VARCHAR` for all else, in order of appearance.
+pub(crate) fn discover<'a>(records: impl IntoIterator<Item = &'a serde_json::Map<String, Value>>) -> Vec<SqlColumn> {
+    let mut found: Vec<(String, Option<SqlType>)> = Vec::new();
+    for record in records {
+        for (name, value) in record.iter().filter(|(name, _)| *name != ROWTIME) {
+            let index = found.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                found.push((name.clone(), None));
+                found.len() - 1
+            });
+            let seen = match value {
+                Value::Null => continue,
+                Value::Bool(_) => SqlType::Boolean,
+                Value::Number(number) if number.is_i64() => SqlType::BigInt,
+                Value::Number(_) => SqlType::Double,
+                _ => SqlType::Varchar(None),
+            };
+            let known = &mut found[index].1;
+            *known = Some(match (*known, seen) {
+                (None, seen) => seen,
+                (Some(a), b) if a == b => a,
+                (Some(SqlType::BigInt), SqlType::Double) | (Some(SqlType::Double), SqlType::BigInt) => SqlType::Double,
+                _ => SqlType::Varchar(None),
+            });
+        }
+    }
+    found
+        .into_iter()
+        .map(|(name, sql_type)| SqlColumn { name, sql_type: sql_type.unwrap_or(SqlType::Varchar(None)) })
+        .collect()
+}

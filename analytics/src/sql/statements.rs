@@ -1,0 +1,182 @@
+//! The two statements of the dialect: `CREATE STREAM` and `CREATE PUMP`.
+
+use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
+use model::sql::SqlError;
+
+use super::tokens::{Cursor, Token, tokenize};
+use crate::schema::{SqlColumn, SqlType};
+
+/// What a text declares.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub(crate) streams: Vec<StreamDeclaration>,
+    pub(crate) pumps: Vec<Pump>,
+}
+
+/// `CREATE STREAM name (columns)`.
+#[derive(Debug)]
+pub(crate) struct StreamDeclaration {
+    pub(crate) name: String,
+    pub(crate) columns: Vec<SqlColumn>,
+}
+
+/// `CREATE PUMP name AS INSERT INTO stream (columns) query`.
+#[derive(Debug)]
+pub(crate) struct Pump {
+    pub(crate) name: String,
+    pub(crate) into: String,
+    /// The token that names the target.
+    pub(crate) into_at: Token,
+    pub(crate) columns: Option<Vec<(String, Token)>>,
+    /// From `SELECT` to the end.
+    pub(crate) query: Vec<Token>,
+}
+
+impl Script {
+    /// Reads all statements.
+    pub(crate) fn parse(sql: &str) -> Result<Script, SqlError> {
+        let tokens = tokenize(sql)?;
+        let mut script = Script { streams: Vec::new(), pumps: Vec::new() };
+        for statement in tokens.split(|token| token.lexeme == Lexeme::SemiColon).filter(|tokens| !tokens.is_empty()) {
+            script.statement(statement)?;
+        }
+        if script.pumps.is_empty() {
+            let mut error = Cursor::new(&tokens).expected("a pump");
+            error.message = "the query has no pump, so it would write nothing".to_owned();
+            error.suggestion =
+                Some("add CREATE OR REPLACE PUMP \"P\" AS INSERT INTO \"OUT\" SELECT STREAM ...".to_owned());
+            return Err(error);
+        }
+        Ok(script)
+    }
+
+    /// The declared columns of a stream.
+    pub(crate) fn columns(&self, stream: &str) -> Option<&[SqlColumn]> {
+        self.streams.iter().rev().find(|declared| declared.name == stream).map(|declared| declared.columns.as_slice())
+    }
+
+    fn statement(&mut self, tokens: &[Token]) -> Result<(), SqlError> {
+        let mut cursor = Cursor::new(tokens);
+        let first = &tokens[0];
+        let head = |cursor: &mut Cursor<'_>| {
+            cursor.accept("CREATE")
+                && (!cursor.accept("OR") || cursor.accept("REPLACE"))
+                && cursor.peek().is_some_and(|token| token.is("STREAM") || token.is("PUMP"))
+        };
+        if !head(&mut cursor) {
+            return Err(first.refuse(
+                format!("a continuous query has no `{}` statement", first.lexeme),
+                "use CREATE OR REPLACE STREAM and CREATE OR REPLACE PUMP",
+            ));
+        }
+        if cursor.accept("STREAM") {
+            self.streams.push(stream(&mut cursor)?);
+        } else {
+            cursor.expect("PUMP")?;
+            self.pumps.push(pump(&mut cursor)?);
+        }
+        Ok(())
+    }
+}
+
+fn stream(cursor: &mut Cursor<'_>) -> Result<StreamDeclaration, SqlError> {
+    let name = cursor.expect_name("the stream's name")?;
+    cursor.expect_lexeme(&Lexeme::LParen)?;
+    let mut columns: Vec<SqlColumn> = Vec::new();
+    loop {
+        let at = cursor.peek().cloned();
+        let column = SqlColumn { name: cursor.expect_name("a column's name")?, sql_type: sql_type(cursor)? };
+        if columns.iter().any(|known| known.name == column.name) {
+            let at = at.expect("a name was read here");
+            return Err(at.refuse(format!("column `{}` is declared twice", column.name), "remove one of them"));
+        }
+        if cursor.accept("NOT") {
+            cursor.expect("NULL")?;
+        }
+        columns.push(column);
+        if !cursor.accept_lexeme(&Lexeme::Comma) {
+            break;
+        }
+    }
+    cursor.expect_lexeme(&Lexeme::RParen)?;
+    if cursor.accept("DESCRIPTION") {
+        cursor.advance();
+    }
+    if cursor.peek().is_some() {
+        return Err(cursor.expected("`;`"));
+    }
+    Ok(StreamDeclaration { name, columns })
+}
+
+fn sql_type(cursor: &mut Cursor<'_>) -> Result<SqlType, SqlError> {
+    let at = cursor.peek().cloned();
+    let word = cursor.expect_name("a column's type")?;
+    let mut sizes = Vec::new();
+    if word == "DOUBLE" {
+        cursor.accept("PRECISION");
+    }
+    if cursor.accept_lexeme(&Lexeme::LParen) {
+        sizes.push(cursor.expect_number()?);
+        if cursor.accept_lexeme(&Lexeme::Comma) {
+            sizes.push(cursor.expect_number()?);
+        }
+        cursor.expect_lexeme(&Lexeme::RParen)?;
+    }
+    Ok(match word.as_str() {
+        "BOOLEAN" => SqlType::Boolean,
+        "TINYINT" => SqlType::TinyInt,
+        "SMALLINT" => SqlType::SmallInt,
+        "INTEGER" | "INT" => SqlType::Integer,
+        "BIGINT" => SqlType::BigInt,
+        "REAL" | "FLOAT" | "DOUBLE" => SqlType::Double,
+        "DECIMAL" | "NUMERIC" | "DEC" => {
+            let precision = sizes.first().copied().unwrap_or(18).clamp(1, 38);
+            let scale = sizes.get(1).copied().unwrap_or(0).min(precision);
+            SqlType::Decimal(precision as u8, scale as i8)
+        }
+        "VARCHAR" | "CHAR" | "CHARACTER" => SqlType::Varchar(sizes.first().copied()),
+        "TIMESTAMP" => SqlType::Timestamp,
+        _ => {
+            let at = at.expect("a name was read here");
+            let known = ["BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "REAL", "DOUBLE", "DECIMAL", "VARCHAR"];
+            let near = known
+                .into_iter()
+                .chain(["TIMESTAMP"])
+                .max_by(|a, b| strsim::jaro(a, &word).total_cmp(&strsim::jaro(b, &word)))
+                .expect("the list is not empty");
+            return Err(at.refuse(format!("unknown type `{word}`"), format!("did you mean {near}?")));
+        }
+    })
+}
+
+fn pump(cursor: &mut Cursor<'_>) -> Result<Pump, SqlError> {
+    let name = cursor.expect_name("the pump's name")?;
+    if cursor.accept("DESCRIPTION") {
+        cursor.advance();
+    }
+    cursor.expect("AS")?;
+    cursor.expect("INSERT")?;
+    cursor.accept("EXPEDITED");
+    cursor.expect("INTO")?;
+    let into_at = cursor.peek().cloned();
+    let into = cursor.expect_name("the name of the stream to insert into")?;
+    let mut columns = None;
+    if cursor.accept_lexeme(&Lexeme::LParen) {
+        let mut names = Vec::new();
+        loop {
+            let at = cursor.peek().cloned();
+            let name = cursor.expect_name("a column's name")?;
+            names.push((name, at.expect("a name was read here")));
+            if !cursor.accept_lexeme(&Lexeme::Comma) {
+                break;
+            }
+        }
+        cursor.expect_lexeme(&Lexeme::RParen)?;
+        columns = Some(names);
+    }
+    if !cursor.peek().is_some_and(|token| token.is("SELECT")) {
+        return Err(cursor.expected("SELECT STREAM"));
+    }
+    let into_at = into_at.expect("a name was read here");
+    Ok(Pump { name, into, into_at, columns, query: cursor.rest().to_vec() })
+}

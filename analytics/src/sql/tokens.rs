@@ -1,0 +1,192 @@
+//! Tokens with their places, and a cursor over them. Comments are `--`, `//` and `/* */`.
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token as Lexeme, Tokenizer};
+use model::sql::{Location, SqlError, SqlErrorKind};
+
+/// A token and where it began.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Token {
+    pub(crate) lexeme: Lexeme,
+    pub(crate) at: Location,
+}
+
+impl Token {
+    /// The name this token stands for: quoted as written, unquoted in upper case.
+    pub(crate) fn name(&self) -> Option<String> {
+        match &self.lexeme {
+            Lexeme::Word(word) if word.quote_style.is_some() => Some(word.value.clone()),
+            Lexeme::Word(word) => Some(word.value.to_uppercase()),
+            _ => None,
+        }
+    }
+
+    /// Whether this is the unquoted word, in any case.
+    pub(crate) fn is(&self, keyword: &str) -> bool {
+        matches!(&self.lexeme, Lexeme::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword))
+    }
+
+    /// The token as DataFusion is to read it, with names folded as the dialect says.
+    pub(crate) fn text(&self, before_parenthesis: bool) -> String {
+        match &self.lexeme {
+            Lexeme::Word(word) if word.quote_style.is_some() => quoted(&word.value),
+            Lexeme::Word(word) if before_parenthesis => word.value.to_lowercase(),
+            Lexeme::Word(word) => word.value.to_uppercase(),
+            Lexeme::SingleQuotedString(text) => format!("'{}'", text.replace('\'', "''")),
+            other => other.to_string(),
+        }
+    }
+
+    /// An error at this token.
+    pub(crate) fn refuse(&self, message: impl Into<String>, suggestion: impl Into<String>) -> SqlError {
+        SqlError {
+            kind: SqlErrorKind::Invalid,
+            message: message.into(),
+            location: Some(self.at),
+            suggestion: Some(suggestion.into()).filter(|text| !text.is_empty()),
+        }
+    }
+}
+
+/// A name in double quotes.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Tokens as one line of SQL.
+pub(crate) fn render(tokens: &[Token]) -> String {
+    let mut sql = String::new();
+    for (index, token) in tokens.iter().enumerate() {
+        let before_parenthesis = tokens.get(index + 1).is_some_and(|next| next.lexeme == Lexeme::LParen);
+        if index > 0 {
+            sql.push(' ');
+        }
+        sql.push_str(&token.text(before_parenthesis));
+    }
+    sql
+}
+
+/// Cuts text into tokens, without blanks and comments.
+pub(crate) fn tokenize(sql: &str) -> Result<Vec<Token>, SqlError> {
+    let sql = with_dashes(sql);
+    let lexemes = Tokenizer::new(&GenericDialect {}, &sql).tokenize_with_location().map_err(|error| SqlError {
+        location: Some(Location { line: error.location.line, column: error.location.column }),
+        ..SqlError::new(SqlErrorKind::Invalid, error.message)
+    })?;
+    Ok(lexemes
+        .into_iter()
+        .filter(|lexeme| !matches!(lexeme.token, Lexeme::Whitespace(_) | Lexeme::EOF))
+        .map(|lexeme| {
+            let start = lexeme.span.start;
+            Token { lexeme: lexeme.token, at: Location { line: start.line, column: start.column } }
+        })
+        .collect())
+}
+
+/// Turns `//` comments into `--` comments, which every tokenizer knows; nothing changes its place.
+fn with_dashes(sql: &str) -> String {
+    let mut text = String::with_capacity(sql.len());
+    let mut characters = sql.chars().peekable();
+    let mut inside: Option<char> = None;
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied();
+        let pair = match (inside, character, next) {
+            (None, '/', Some('/')) => Some(("--", Some('\n'))),
+            (None, '-', Some('-')) => Some(("--", Some('\n'))),
+            (None, '/', Some('*')) => Some(("/*", Some('*'))),
+            (Some('*'), '*', Some('/')) => Some(("*/", None)),
+            _ => None,
+        };
+        if let Some((written, now_inside)) = pair {
+            text.push_str(written);
+            characters.next();
+            inside = now_inside;
+            continue;
+        }
+        match (inside, character) {
+            (None, '\'' | '"') => inside = Some(character),
+            (Some(end), character) if end == character && end != '*' => inside = None,
+            _ => {}
+        }
+        text.push(character);
+    }
+    text
+}
+
+/// A place in a statement's tokens.
+pub(crate) struct Cursor<'a> {
+    tokens: &'a [Token],
+    next: usize,
+    end: Location,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(tokens: &'a [Token]) -> Self {
+        let end = tokens.last().map_or(Location { line: 1, column: 1 }, |token| token.at);
+        Cursor { tokens, next: 0, end }
+    }
+
+    pub(crate) fn peek(&self) -> Option<&'a Token> {
+        self.tokens.get(self.next)
+    }
+
+    pub(crate) fn rest(&self) -> &'a [Token] {
+        &self.tokens[self.next..]
+    }
+
+    pub(crate) fn advance(&mut self) -> Option<&'a Token> {
+        let token = self.peek();
+        self.next += usize::from(token.is_some());
+        token
+    }
+
+    /// Takes the word if it is next.
+    pub(crate) fn accept(&mut self, keyword: &str) -> bool {
+        let is_next = self.peek().is_some_and(|token| token.is(keyword));
+        self.next += usize::from(is_next);
+        is_next
+    }
+
+    /// Takes the lexeme if it is next.
+    pub(crate) fn accept_lexeme(&mut self, lexeme: &Lexeme) -> bool {
+        let is_next = self.peek().is_some_and(|token| token.lexeme == *lexeme);
+        self.next += usize::from(is_next);
+        is_next
+    }
+
+    pub(crate) fn expect(&mut self, keyword: &str) -> Result<(), SqlError> {
+        if self.accept(keyword) { Ok(()) } else { Err(self.expected(keyword)) }
+    }
+
+    pub(crate) fn expect_lexeme(&mut self, lexeme: &Lexeme) -> Result<(), SqlError> {
+        if self.accept_lexeme(lexeme) { Ok(()) } else { Err(self.expected(&format!("`{lexeme}`"))) }
+    }
+
+    pub(crate) fn expect_name(&mut self, what: &str) -> Result<String, SqlError> {
+        let name = self.peek().and_then(Token::name).ok_or_else(|| self.expected(what))?;
+        self.next += 1;
+        Ok(name)
+    }
+
+    pub(crate) fn expect_number(&mut self) -> Result<u32, SqlError> {
+        let number = match self.peek().map(|token| &token.lexeme) {
+            Some(Lexeme::Number(digits, _)) => digits.parse().ok(),
+            _ => None,
+        };
+        let number = number.ok_or_else(|| self.expected("a number"))?;
+        self.next += 1;
+        Ok(number)
+    }
+
+    /// An error that says what should stand here.
+    pub(crate) fn expected(&self, what: &str) -> SqlError {
+        let (at, found) = match self.peek() {
+            Some(token) => (token.at, format!("`{}`", token.lexeme)),
+            None => (self.end, "the end of the statement".to_owned()),
+        };
+        SqlError {
+            location: Some(at),
+            ..SqlError::new(SqlErrorKind::Invalid, format!("expected {what}, found {found}"))
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What users are told before anything runs.
+
+use analytics::query::{ContinuousQuery, QueryOptions};
+
+const SOURCE: &str =
+    "CREATE STREAM \"S\" (\"Name\" VARCHAR(16), \"Distance\" DOUBLE);\nCREATE STREAM \"OUT\" (\"n\" BIGINT);\n";
+
+#[track_caller]
+fn check(query: &str, expected: &str) {
+    let sql = format!("{SOURCE}CREATE PUMP \"P\" AS INSERT INTO \"OUT\"\n{query};");
+    let error = ContinuousQuery::prepare(&"q".parse().unwrap(), &sql, QueryOptions::default()).unwrap_err().to_string();
+    assert!(error.contains(expected), "{query}\n  says     {error}\n  not      {expected}");
+}
+
+#[test]
+fn refusals_name_the_place_and_the_way_out() {
+    check("SELECT STREAM COUNT(*) FROM \"S\" GROUP BY \"Name\"", "line 4, column 42: GROUP BY has no window");
+    check("SELECT STREAM COUNT(*) FROM \"S\"", "GROUP BY has no window");
+    check(
+        "SELECT STREAM COUNT(*) FROM \"S\" JOIN \"T\" ON TRUE GROUP BY FLOOR(\"S\".ROWTIME TO MINUTE)",
+        "line 4, column 33: JOIN",
+    );
+    check("SELECT STREAM COUNT(*) OVER (PARTITION BY \"Name\") FROM \"S\"", "sliding windows");
+    check("SELECT STREAM COUNT(*) FROM \"S\" WINDOWED BY STAGGER (RANGE INTERVAL '1' MINUTE)", "stagger windows");
+    check(
+        "SELECT STREAM COUNT(*) FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE) ORDER BY 1",
+        "ORDER BY is not supported",
+    );
+    check("SELECT STREAM COUNT(*) FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE) LIMIT 1", "LIMIT is not supported");
+    check("SELECT STREAM DISTINCT \"Name\" FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE)", "SELECT DISTINCT");
+    check("SELECT STREAM approx_median(\"Distance\") FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE)", "use median");
+    check("SELECT STREAM COUNT(*) FROM \"S\" GROUP BY FLOOR(ROWTIME TO FORTNIGHT)", "unknown unit of time `FORTNIGHT`");
+}
+
+#[test]
+fn wrong_names_and_counts_are_told() {
+    check(
+        "SELECT STREAM SUM(\"Distanc\") FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE)",
+        "line 4, column 19: no column `Distanc` in stream `S`; did you mean \"Distance\"?",
+    );
+    check(
+        "SELECT STREAM 1, COUNT(*) FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE)",
+        "1 columns of stream `OUT` are given 2",
+    );
+    check("SELECT STREAM summ(\"Distance\") FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE)", "summ");
+}
+
+#[test]
+fn other_statements_are_refused() {
+    let error = ContinuousQuery::prepare(&"q".parse().unwrap(), "DROP TABLE x", QueryOptions::default()).unwrap_err();
+    assert!(error.to_string().starts_with("line 1, column 1: a continuous query has no `DROP` statement"), "{error}");
+}
