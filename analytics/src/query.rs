@@ -152,6 +152,15 @@ impl Definition {
         Operator::new(&self.select, columns, self.target.as_deref()).map_err(|error| sql_error(&error, &self.select))
     }
 
+    /// The error of a query whose source is not declared: first records may lack a column that later ones have.
+    fn advised(&self, error: SqlError) -> SqlError {
+        let advice = || format!("declare the columns: CREATE OR REPLACE STREAM \"{}\" (..)", self.select.source);
+        match self.columns {
+            Some(_) => error,
+            None => SqlError { suggestion: Some(error.suggestion.unwrap_or_else(advice)), ..error },
+        }
+    }
+
     /// The query as text: equal for texts that differ in blanks and comments only.
     fn fingerprint(&self) -> String {
         format!("{} {:?} {:?} {:?} {:?}", self.select.sql, self.select.tumbling, self.columns, self.target, self.into)
@@ -348,10 +357,10 @@ impl<'a> Running<'a> {
 
     fn plan(&mut self, columns: &[SqlColumn]) -> Result<&mut Operator, QueryError> {
         let query = self.query;
-        let operator = query
-            .definition
-            .operator(columns)
-            .map_err(|source| QueryError::Sql { query: query.name.clone(), source })?;
+        let operator = query.definition.operator(columns).map_err(|source| QueryError::Sql {
+            query: query.name.clone(),
+            source: query.definition.advised(source),
+        })?;
         self.header.columns = Some(columns.to_vec());
         Ok(self.operator.insert(operator))
     }

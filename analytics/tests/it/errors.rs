@@ -50,3 +50,26 @@ fn other_statements_are_refused() {
     let error = ContinuousQuery::prepare(&"q".parse().unwrap(), "DROP TABLE x", QueryOptions::default()).unwrap_err();
     assert!(error.to_string().starts_with("line 1, column 1: a continuous query has no `DROP` statement"), "{error}");
 }
+
+#[test]
+fn pumps_and_streams_get_their_names() {
+    let golden = include_str!("../golden/per-minute.sql");
+    let options = QueryOptions {
+        streams: [("SOURCE_SQL_STREAM_001".to_owned(), "wildrydes".parse().unwrap())].into(),
+        ..QueryOptions::default()
+    };
+    let names = |sql: &str| -> Vec<String> {
+        let queries = ContinuousQuery::prepare(&"rides".parse().unwrap(), sql, options.clone()).unwrap();
+        queries.iter().map(|query| format!("{}: {} to {}", query.name(), query.source(), query.output())).collect()
+    };
+    assert_eq!(names(golden), ["rides: wildrydes to DESTINATION_SQL_STREAM"]);
+    let undeclared = &golden[golden.find("CREATE OR REPLACE STREAM \"DESTINATION").unwrap()..];
+    assert_eq!(names(undeclared), ["rides: wildrydes to DESTINATION_SQL_STREAM"]);
+    let second = "CREATE PUMP p2 AS INSERT INTO \"minutes\" SELECT STREAM ROWTIME, COUNT(*) AS n
+        FROM SOURCE_SQL_STREAM_001 GROUP BY FLOOR(SOURCE_SQL_STREAM_001.ROWTIME TO MINUTE);";
+    let both = format!("{golden}{second}");
+    assert_eq!(
+        names(&both),
+        ["rides.STREAM_PUMP: wildrydes to DESTINATION_SQL_STREAM", "rides.P2: wildrydes to minutes"]
+    );
+}

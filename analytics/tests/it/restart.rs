@@ -9,7 +9,7 @@ use model::hash_key::PartitionKey;
 use model::name::StreamName;
 use model::record::PutEntry;
 use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::shard::{Reshard, ShardId};
 use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
@@ -33,7 +33,7 @@ async fn rows(store: &MemoryStore, stream: &StreamName) -> Vec<String> {
     batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()).collect()
 }
 
-/// Feeds seeded records; drops the query with this probability after each step. Returns the rows and the records' count.
+/// Feeds seeded records, over a reshard too; drops the query with this probability after each step. Returns the rows and the records' count.
 async fn scenario(seed: u64, drop_chance: f64) -> (Vec<String>, u64) {
     let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_600_000_000_000)));
     let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
@@ -49,7 +49,10 @@ async fn scenario(seed: u64, drop_chance: f64) -> (Vec<String>, u64) {
     let (mut records, mut drops) = (StdRng::seed_from_u64(seed), StdRng::seed_from_u64(!seed));
     let mut running = start();
     let mut sent = 0;
-    for _ in 0..120 {
+    for step in 0..120 {
+        if step == 60 {
+            store.reshard(&source, Reshard::Merge { shard: ShardId(0), adjacent: ShardId(1) }).await.unwrap();
+        }
         let count = records.random_range(0..6_u64);
         let entries = (0..count).map(|_| {
             let key = format!("k{}", records.random_range(0..4));
@@ -105,4 +108,38 @@ async fn a_changed_query_is_refused_and_shutdown_keeps_what_was_read() {
     let changed = prepare(&SQL.replace("COUNT(*)", "COUNT(\"v\")"));
     let error = changed.run(Arc::clone(&store) as _, Arc::clone(&clock) as _, async {}).await.unwrap_err();
     assert!(error.to_string().contains("was changed since its checkpoint"), "{error}");
+}
+
+#[tokio::test]
+async fn unfit_records_are_left_out_and_the_minute_closes_without_later_records() {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_521_343_200_000)));
+    let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+    let (source, output): (StreamName, StreamName) =
+        ("SOURCE_SQL_STREAM_001".parse().unwrap(), "DESTINATION_SQL_STREAM".parse().unwrap());
+    store.create(&source, StreamOptions::default()).await.unwrap();
+    store.create(&output, StreamOptions::default()).await.unwrap();
+    let sql = include_str!("../golden/per-minute.sql");
+    let query = ContinuousQuery::prepare(&"rides".parse().unwrap(), sql, QueryOptions::default()).unwrap().remove(0);
+    let running = {
+        let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
+        tokio::spawn(async move { query.run(store, clock, std::future::pending()).await })
+    };
+    settle().await;
+    let ride = r#"{"Name":"Shadowfax","StatusTime":"2018-03-18 03:19:59.000","Distance":180.6,"MagicPoints":170,"HealthPoints":149}"#;
+    let entries = ["", "null", "[1]", "{\"Name\":", ride, ride]
+        .map(|data| PutEntry::new(PartitionKey::new("Shadowfax").unwrap(), data.as_bytes().to_vec()));
+    store.append(&source, entries.into()).await.unwrap();
+    settle().await;
+    clock.advance(Duration::from_secs(59));
+    settle().await;
+    assert!(rows(&store, &output).await.is_empty());
+    clock.advance(Duration::from_secs(1));
+    settle().await;
+    assert_eq!(
+        rows(&store, &output).await,
+        [
+            r#"{"Name":"Shadowfax","StatusTime":"2018-03-18 03:21:00.000","Distance":361,"MinMagicPoints":170,"MaxMagicPoints":170,"MinHealthPoints":149,"MaxHealthPoints":149}"#
+        ]
+    );
+    running.abort();
 }
