@@ -87,11 +87,12 @@ async fn read(state: &GatewayState, iterator: &mut ShardIterator, limit: usize) 
 /// The store's batch may be over the bound by a part of its last record: that one waits for the next call.
 fn within(mut batch: ReadBatch, bytes_max: usize) -> ReadBatch {
     let bytes: usize = batch.records.iter().map(|record| record.size_bytes()).sum();
-    if bytes > bytes_max && batch.records.len() > 1 {
-        if let Some(last) = batch.records.pop() {
-            batch.next = last.sequence_number;
-            batch.end_of_shard = false;
-        }
+    if bytes > bytes_max
+        && batch.records.len() > 1
+        && let Some(last) = batch.records.pop()
+    {
+        batch.next = last.sequence_number;
+        batch.end_of_shard = false;
     }
     batch
 }
