@@ -105,3 +105,23 @@ async fn health_and_streams_are_shown() {
     server.kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":2}"#).await;
     assert_eq!(server.get("/v1/streams").await.json()["streams"][0]["open_shards"], 2);
 }
+
+#[tokio::test]
+async fn one_port_speaks_http_2_too() {
+    let server = Server::start().await;
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<http_body_util::Full<bytes::Bytes>>();
+    let response = client.get(format!("http://{}/v1/tables", server.address).parse().unwrap()).await.unwrap();
+    assert_eq!((response.version(), response.status()), (http::Version::HTTP_2, StatusCode::OK));
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_refused() {
+    let server = Server::start().await;
+    for (origin, status) in [("http://localhost:3000", StatusCode::OK), ("http://evil.example", StatusCode::FORBIDDEN)]
+    {
+        let request = Request::get(format!("http://{}/v1/tables", server.address)).header("origin", origin);
+        assert_eq!(server.send(request.body(String::new()).unwrap()).await.status, status, "{origin}");
+    }
+}
