@@ -1,0 +1,4 @@
+//! What all AWS JSON protocols share.
+
+pub(crate) mod error;
+pub(crate) mod protocol;

@@ -1,0 +1,33 @@
+//! DeleteStream.
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::aws::error::AwsError;
+use crate::kinesis::wire::{self, Text};
+use crate::kinesis::{error, limits};
+use crate::router::GatewayState;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input<'a> {
+    #[serde(borrow)]
+    stream_name: Option<Text<'a>>,
+    #[serde(borrow, rename = "StreamARN")]
+    stream_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    stream_id: Option<Text<'a>>,
+}
+
+/// Deletes a stream with its records; the answer has no body.
+pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
+    let input: Input<'_> = wire::parse(body)?;
+    let stream = limits::stream(
+        &state.options,
+        input.stream_name.as_deref(),
+        input.stream_arn.as_deref(),
+        input.stream_id.as_deref(),
+    )?;
+    let deleted = state.streams.delete(&stream).await;
+    deleted.map(|()| Vec::new()).map_err(|failure| error::of_stream(&failure, &state.options.account_id))
+}

@@ -1,0 +1,148 @@
+//! ListShards: a stream's shards, filtered and page by page.
+
+use bytes::Bytes;
+use model::clock::Timestamp;
+use model::shard::{Shard, ShardId, ShardMap};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::aws::error::AwsError;
+use crate::kinesis::token::{self, Kind};
+use crate::kinesis::wire::{self, Text};
+use crate::kinesis::{error, limits};
+use crate::router::GatewayState;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input<'a> {
+    #[serde(borrow)]
+    stream_name: Option<Text<'a>>,
+    #[serde(borrow, rename = "StreamARN")]
+    stream_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    stream_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    next_token: Option<Text<'a>>,
+    #[serde(borrow)]
+    exclusive_start_shard_id: Option<Text<'a>>,
+    max_results: Option<i64>,
+    stream_creation_timestamp: Option<f64>,
+    #[serde(borrow)]
+    shard_filter: Option<Filter<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Filter<'a> {
+    #[serde(borrow, rename = "Type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    shard_id: Option<Text<'a>>,
+    timestamp: Option<f64>,
+}
+
+/// Which shards are asked for.
+#[derive(Debug, Clone, Copy)]
+enum Chosen {
+    All,
+    After(ShardId),
+    AtTrimHorizon,
+    AtLatest,
+    AtTime(Timestamp),
+    FromTime(Timestamp),
+}
+
+/// Lists shards.
+pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
+    let input: Input<'_> = wire::parse(body)?;
+    let limit = limits::number(input.max_results, "maxResults", limits::PAGE_MAX, limits::LIST_SHARDS_PAGE as i64)?;
+    let limit = limit.min(limits::LIST_SHARDS_PAGE);
+    // A token carries the stream's name and creation, the last shard and the filter of the first page.
+    let continued = input.next_token.as_ref();
+    let continued = continued.map(|text| wire::page_token(Kind::Shards, text, state.clock.now())).transpose()?;
+    let (stream, created_at, after, filter);
+    match &continued {
+        Some(token) => {
+            if input.stream_name.is_some() || input.stream_arn.is_some() || input.exclusive_start_shard_id.is_some() {
+                return Err(AwsError::invalid_argument("NextToken and the stream must not be given together."));
+            }
+            let broken = || AwsError::invalid_argument("Invalid NextToken.");
+            let page: Page = serde_json::from_str(token).map_err(|_| broken())?;
+            stream = limits::stream_name(&page.0)?;
+            created_at = Some(page.1);
+            after = Some(page.2);
+            filter = page.3;
+        }
+        None => {
+            stream = limits::stream(
+                &state.options,
+                input.stream_name.as_deref(),
+                input.stream_arn.as_deref(),
+                input.stream_id.as_deref(),
+            )?;
+            created_at = input.stream_creation_timestamp.map(wire::timestamp);
+            let id = input.exclusive_start_shard_id.as_deref();
+            after = id.map(|id| limits::shard_id(id, "exclusiveStartShardId")).transpose()?;
+            filter = input.shard_filter.as_ref().map(|filter| {
+                (filter.kind.to_string(), filter.shard_id.as_ref().map(|id| id.to_string()), filter.timestamp)
+            });
+        }
+    }
+    let describe = state.streams.describe(&stream).await;
+    let description = describe.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
+    if created_at.is_some_and(|at| at != description.created_at) {
+        return Err(error::not_found(stream.as_str(), &state.options.account_id));
+    }
+    let chosen = filter.as_ref().map_or(Ok(Chosen::All), choose)?;
+    let found = select(&description.shards, chosen);
+    let mut rest = found.into_iter().filter(|shard| after.is_none_or(|after| after < shard.id));
+    let page: Vec<&Shard> = rest.by_ref().take(limit).collect();
+    let shards: Vec<Value> = page.iter().map(|shard| wire::shard(shard)).collect();
+    let mut answer = json!({"Shards": shards});
+    if let (Some(last), Some(_)) = (page.last(), rest.next()) {
+        let payload = json!([stream, description.created_at, last.id, filter]).to_string();
+        answer["NextToken"] = token::seal(Kind::Shards, state.clock.now(), payload.as_bytes()).into();
+    }
+    Ok(answer.to_string().into_bytes())
+}
+
+type FilterValue = (String, Option<String>, Option<f64>);
+type Page = (String, Timestamp, ShardId, Option<FilterValue>);
+
+fn choose((kind, shard_id, timestamp): &FilterValue) -> Result<Chosen, AwsError> {
+    let time = || {
+        let seconds = timestamp.ok_or_else(|| AwsError::invalid_argument(format!("{kind} needs a Timestamp.")));
+        seconds.map(wire::timestamp)
+    };
+    match kind.as_str() {
+        "AFTER_SHARD_ID" => {
+            let id = shard_id.as_ref().ok_or_else(|| AwsError::invalid_argument("AFTER_SHARD_ID needs a ShardId."))?;
+            limits::shard_id(id, "shardFilter.shardId").map(Chosen::After)
+        }
+        "FROM_TRIM_HORIZON" => Ok(Chosen::All),
+        "AT_TRIM_HORIZON" => Ok(Chosen::AtTrimHorizon),
+        "AT_LATEST" => Ok(Chosen::AtLatest),
+        "AT_TIMESTAMP" => time().map(Chosen::AtTime),
+        "FROM_TIMESTAMP" => time().map(Chosen::FromTime),
+        other => Err(AwsError::validation(
+            &format!("'{other}'"),
+            "shardFilter.type",
+            "Member must satisfy enum value set: [AFTER_SHARD_ID, AT_TRIM_HORIZON, FROM_TRIM_HORIZON, AT_LATEST, \
+             AT_TIMESTAMP, FROM_TIMESTAMP]",
+        )),
+    }
+}
+
+fn select(shards: &ShardMap, chosen: Chosen) -> Vec<&Shard> {
+    // A shard closes when its children are made.
+    let open_after =
+        |shard: &Shard, at: Timestamp| shard.is_open() || shards.children(shard.id).any(|child| at < child.created_at);
+    match chosen {
+        Chosen::All => shards.iter().collect(),
+        Chosen::After(after) => shards.iter().filter(|shard| after < shard.id).collect(),
+        Chosen::AtTrimHorizon => shards.roots().collect(),
+        Chosen::AtLatest => shards.iter().filter(|shard| shard.is_open()).collect(),
+        Chosen::AtTime(at) => shards.iter().filter(|shard| shard.created_at <= at && open_after(shard, at)).collect(),
+        Chosen::FromTime(at) => shards.iter().filter(|shard| open_after(shard, at)).collect(),
+    }
+}

@@ -1,0 +1,57 @@
+//! PutRecord: one record, durable when it is answered.
+
+use bytes::Bytes;
+use model::record::PutEntry;
+use serde::Deserialize;
+
+use crate::aws::error::AwsError;
+use crate::kinesis::wire::{self, Text};
+use crate::kinesis::{error, limits};
+use crate::router::GatewayState;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Input<'a> {
+    #[serde(borrow)]
+    stream_name: Option<Text<'a>>,
+    #[serde(borrow, rename = "StreamARN")]
+    stream_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    stream_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    data: Option<Text<'a>>,
+    #[serde(borrow)]
+    partition_key: Option<Text<'a>>,
+    #[serde(borrow)]
+    explicit_hash_key: Option<Text<'a>>,
+    dry_run: Option<bool>,
+}
+
+/// Appends a record. `SequenceNumberForOrdering` needs no reading: order in a shard is always that of arrival.
+pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
+    let input: Input<'_> = wire::parse(body)?;
+    limits::no_dry_run(input.dry_run)?;
+    let stream = limits::stream(
+        &state.options,
+        input.stream_name.as_deref(),
+        input.stream_arn.as_deref(),
+        input.stream_id.as_deref(),
+    )?;
+    let data = input.data.as_ref().ok_or_else(|| AwsError::missing("data"))?;
+    let key = input.partition_key.as_ref().ok_or_else(|| AwsError::missing("partitionKey"))?;
+    let partition_key = limits::partition_key(key, || "partitionKey".to_owned())?;
+    let explicit_hash_key = input.explicit_hash_key.as_deref();
+    let explicit_hash_key = explicit_hash_key.map(|key| limits::hash_key(key, || "explicitHashKey".to_owned()));
+    let mut bytes = Vec::new();
+    wire::decode_base64(data, &mut bytes)?;
+    let entry = PutEntry { partition_key, explicit_hash_key: explicit_hash_key.transpose()?, data: bytes.into() };
+    let account = &state.options.account_id;
+    let results = state.streams.append(&stream, vec![entry]).await;
+    let result = results.map_err(|failure| error::of_stream(&failure, account))?.pop().expect("one result per entry");
+    let appended = result.map_err(|failure| error::of_append(&failure, stream.as_str(), account))?;
+    let description = state.streams.describe(&stream).await;
+    let description = description.map_err(|failure| error::of_stream(&failure, account))?;
+    let mut out = Vec::with_capacity(160);
+    wire::write_appended(&description.shards, &appended, &mut out);
+    Ok(out)
+}

@@ -1,0 +1,10 @@
+//! Our REST API: tables to read, streams to see, SQL to ask, health to watch.
+
+pub(crate) mod error;
+pub(crate) mod health;
+pub(crate) mod host;
+pub(crate) mod sql;
+pub(crate) mod streams;
+pub(crate) mod tables;
+
+mod parameters;

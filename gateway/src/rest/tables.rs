@@ -1,0 +1,143 @@
+//! `/v1/tables`: what tables there are, and their items by key, by range or all.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use http::{StatusCode, Uri};
+use model::name::TableName;
+use model::table::{Item, ItemKey, KeyAttribute, KeyType, KeyValue, Order, Page, Query, TableSchema};
+use serde_json::{Value, json};
+
+use crate::rest::error::RestError;
+use crate::rest::parameters::Parameters;
+use crate::router::GatewayState;
+
+/// The most items of a page.
+const PAGE_ITEMS_MAX: usize = 1000;
+/// Items of a page when no limit is named.
+const PAGE_ITEMS_DEFAULT: usize = 100;
+
+type Shared = State<Arc<GatewayState>>;
+type Segments<T> = Result<Path<T>, PathRejection>;
+
+/// All tables with their keys.
+pub(crate) async fn list(State(state): Shared, uri: Uri) -> Result<Json<Value>, RestError> {
+    Parameters::read(&uri, &[])?;
+    Ok(Json(json!({"tables": state.tables.list().await?})))
+}
+
+/// One table's keys.
+pub(crate) async fn describe(
+    State(state): Shared,
+    table: Segments<String>,
+    uri: Uri,
+) -> Result<Json<TableSchema>, RestError> {
+    Parameters::read(&uri, &[])?;
+    schema(&state, &segments(table)?).await.map(Json)
+}
+
+/// All items of a table, in the store's own order.
+pub(crate) async fn scan(State(state): Shared, table: Segments<String>, uri: Uri) -> Result<Json<Value>, RestError> {
+    let parameters = Parameters::read(&uri, &["limit", "after"])?;
+    let schema = schema(&state, &segments(table)?).await?;
+    let limit = parameters.limit(PAGE_ITEMS_MAX, PAGE_ITEMS_DEFAULT)?;
+    let after = parameters.get("after").map(|text| open(&schema, text)).transpose()?;
+    Ok(answer(state.tables.scan(&schema.name, after, limit).await?))
+}
+
+/// Items of one partition, in order of their sort keys.
+pub(crate) async fn query(
+    State(state): Shared,
+    path: Segments<(String, String)>,
+    uri: Uri,
+) -> Result<Json<Value>, RestError> {
+    let parameters = Parameters::read(&uri, &["from", "to", "limit", "order", "after"])?;
+    let (table, partition) = segments(path)?;
+    let schema = schema(&state, &table).await?;
+    let partition = schema.parse_key(&schema.partition_key, &partition)?;
+    let bound = |name: &str| match (parameters.get(name), &schema.sort_key) {
+        (None, _) => Ok(None),
+        (Some(text), Some(key)) => Ok(Some(schema.parse_key(key, text)?)),
+        (Some(_), None) => Err(RestError::invalid(format!("`{name}` needs a sort key, which `{table}` does not have"))),
+    };
+    let (from, to) = (bound("from")?, bound("to")?);
+    let order = match parameters.get("order") {
+        None | Some("asc") => Order::Asc,
+        Some("desc") => Order::Desc,
+        Some(other) => return Err(RestError::invalid(format!("`order` is `{other}`, not `asc` or `desc`"))),
+    };
+    let limit = parameters.limit(PAGE_ITEMS_MAX, PAGE_ITEMS_DEFAULT)?;
+    let after = parameters.get("after").map(|text| open(&schema, text)).transpose()?;
+    if after.as_ref().is_some_and(|after| after.partition != partition) {
+        return Err(RestError::invalid("`after` is of another partition"));
+    }
+    let query = Query { partition, from, to, order, limit, after };
+    Ok(answer(state.tables.query(&schema.name, query).await?))
+}
+
+/// One item.
+pub(crate) async fn item(
+    State(state): Shared,
+    path: Segments<(String, String, String)>,
+    uri: Uri,
+) -> Result<Json<Item>, RestError> {
+    Parameters::read(&uri, &[])?;
+    let (table, partition, sort) = segments(path)?;
+    let schema = schema(&state, &table).await?;
+    let no_sort = || RestError::invalid(format!("table `{table}` has no sort key: leave the last segment out"));
+    let sort_key = schema.sort_key.as_ref().ok_or_else(no_sort)?;
+    let key = ItemKey {
+        partition: schema.parse_key(&schema.partition_key, &partition)?,
+        sort: Some(schema.parse_key(sort_key, &sort)?),
+    };
+    let found = state.tables.get(&schema.name, &key).await?;
+    let missing = || {
+        let message = format!("table `{table}` has no item `{partition}`, `{sort}`");
+        RestError::new(StatusCode::NOT_FOUND, "item_not_found", message)
+    };
+    found.map(|versioned| Json(versioned.item)).ok_or_else(missing)
+}
+
+fn segments<T>(path: Segments<T>) -> Result<T, RestError> {
+    path.map(|Path(segments)| segments).map_err(|wrong| RestError::invalid(wrong.body_text()))
+}
+
+async fn schema(state: &GatewayState, table: &str) -> Result<TableSchema, RestError> {
+    let name = TableName::new(table).map_err(|wrong| RestError::invalid(wrong.to_string()))?;
+    Ok(state.tables.describe(&name).await?)
+}
+
+fn answer(page: Page) -> Json<Value> {
+    Json(json!({"items": page.items, "next": page.next.as_ref().map(seal)}))
+}
+
+/// Where a page ended, as text for a URL.
+fn seal(key: &ItemKey) -> String {
+    let value = |value: &KeyValue| match value {
+        KeyValue::String(text) => json!(text),
+        KeyValue::Number(number) => Value::Number(number.clone()),
+    };
+    let parts = json!([value(&key.partition), key.sort.as_ref().map(value)]);
+    base64_simd::URL_SAFE_NO_PAD.encode_to_string(parts.to_string())
+}
+
+fn open(schema: &TableSchema, text: &str) -> Result<ItemKey, RestError> {
+    read(schema, text).ok_or_else(|| RestError::invalid(format!("`after` is `{text}`, not a `next` of this table")))
+}
+
+fn read(schema: &TableSchema, text: &str) -> Option<ItemKey> {
+    let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
+    let (partition, sort): (Value, Value) = serde_json::from_slice(&bytes).ok()?;
+    let value = |key: &KeyAttribute, value: Value| match (key.key_type, value) {
+        (KeyType::String, Value::String(text)) => Some(KeyValue::String(text)),
+        (KeyType::Number, Value::Number(number)) => Some(KeyValue::Number(number)),
+        _ => None,
+    };
+    let sort = match &schema.sort_key {
+        Some(key) => Some(value(key, sort)?),
+        None => sort.is_null().then_some(None)?,
+    };
+    Some(ItemKey { partition: value(&schema.partition_key, partition)?, sort })
+}

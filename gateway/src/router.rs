@@ -1,0 +1,66 @@
+//! Everything this server answers, as one router.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use axum::Router;
+use axum::routing::{get, post};
+use model::clock::Clock;
+use model::sql::SqlEngine;
+use model::stream_store::StreamStore;
+use model::table::TableStore;
+
+use crate::{kinesis, rest};
+
+/// What the front door stands before.
+#[derive(Clone)]
+pub struct GatewayState {
+    /// Streams.
+    pub streams: Arc<dyn StreamStore>,
+    /// Tables.
+    pub tables: Arc<dyn TableStore>,
+    /// Ad hoc queries.
+    pub sql: Arc<dyn SqlEngine>,
+    /// Time: iterators expire by it.
+    pub clock: Arc<dyn Clock>,
+    /// What `/readyz` says.
+    pub ready: Arc<AtomicBool>,
+    /// Names that answers carry.
+    pub options: GatewayOptions,
+}
+
+/// The region and the account that ARNs and error texts name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayOptions {
+    /// Such as `us-east-1`.
+    pub region: String,
+    /// Twelve digits.
+    pub account_id: String,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        GatewayOptions { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned() }
+    }
+}
+
+/// Kinesis at `POST /`, our REST API below `/v1`, and `/healthz` and `/readyz`.
+pub fn router(state: GatewayState) -> Router {
+    let v1 = Router::new()
+        .route("/v1/tables", get(rest::tables::list))
+        .route("/v1/tables/{table}", get(rest::tables::describe))
+        .route("/v1/tables/{table}/items", get(rest::tables::scan))
+        .route("/v1/tables/{table}/items/{partition}", get(rest::tables::query))
+        .route("/v1/tables/{table}/items/{partition}/{sort}", get(rest::tables::item))
+        .route("/v1/sql", post(rest::sql::query))
+        .route("/v1/streams", get(rest::streams::list))
+        .method_not_allowed_fallback(rest::error::method_not_allowed)
+        .layer(axum::middleware::from_fn(rest::host::check));
+    Router::new()
+        .route("/", post(kinesis::router::handle))
+        .route("/healthz", get(rest::health::live))
+        .route("/readyz", get(rest::health::ready))
+        .merge(v1)
+        .fallback(rest::error::not_found)
+        .with_state(Arc::new(state))
+}

@@ -1,0 +1,8 @@
+//! The front door as its clients see it, over loopback, with stores in memory behind it.
+
+#![allow(clippy::unwrap_used)]
+
+mod kinesis;
+mod raw;
+mod rest;
+mod server;

@@ -1,0 +1,106 @@
+//! A server on a free port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt;
+use gateway::router::{GatewayOptions, GatewayState, router};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use model::clock::Timestamp;
+use model::sql::{Column, SqlEngine, SqlError, SqlErrorKind, SqlRows};
+use model::testing::clock::ManualClock;
+use model::testing::memory_store::MemoryStore;
+use model::testing::memory_table::MemoryTables;
+use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Answers `rows` with two, `late` with one and an error, all else with an error.
+struct Canned;
+
+#[async_trait]
+impl SqlEngine for Canned {
+    async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
+        let row = |n: u8| Ok(Bytes::from(format!("{{\"n\":{n}}}\n")));
+        let lines = match sql {
+            "rows" => vec![row(1), row(2)],
+            "late" => vec![row(1), Err(SqlError::new(SqlErrorKind::LimitExceeded, "out of time"))],
+            "early" => vec![Err(SqlError::new(SqlErrorKind::LimitExceeded, "out of time"))],
+            _ => {
+                return Err(SqlError {
+                    location: Some(model::sql::Location { line: 1, column: 8 }),
+                    suggestion: Some("did you mean `rows`?".to_owned()),
+                    ..SqlError::new(SqlErrorKind::Invalid, "no such query")
+                });
+            }
+        };
+        let columns = vec![Column { name: "n".to_owned(), sql_type: "BIGINT".to_owned() }];
+        Ok(SqlRows { columns, lines: futures::stream::iter(lines).boxed() })
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) state: GatewayState,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) address: SocketAddr,
+    _stop: DropGuard,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Server {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+        let state = GatewayState {
+            streams: Arc::new(MemoryStore::new(clock.clone())),
+            tables: Arc::new(MemoryTables::default()),
+            sql: Arc::new(Canned),
+            clock: clock.clone(),
+            ready: Arc::new(AtomicBool::new(false)),
+            options: GatewayOptions::default(),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        tokio::spawn(gateway::accept::serve(listener, router(state.clone()), stopped));
+        Server { state, clock, address, _stop: stop.drop_guard() }
+    }
+
+    pub(crate) async fn send(&self, request: Request<String>) -> Answer {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let response = client.request(request.map(Full::<Bytes>::from)).await.unwrap();
+        let (parts, body) = response.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(format!("http://{}{path}", self.address)).body(String::new()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
+        self.send(Request::post(format!("http://{}{path}", self.address)).body(body.to_owned()).unwrap()).await
+    }
+
+    pub(crate) async fn kinesis(&self, operation: &str, body: &str) -> Answer {
+        let request = Request::post(format!("http://{}/", self.address))
+            .header("x-amz-target", format!("Kinesis_20131202.{operation}"))
+            .header("content-type", "application/x-amz-json-1.1");
+        self.send(request.body(body.to_owned()).unwrap()).await
+    }
+}
