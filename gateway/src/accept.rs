@@ -19,6 +19,9 @@ use tracing::{debug, warn};
 /// The most connections at a time; more wait to be accepted.
 pub const CONNECTIONS_MAX: usize = 4096;
 
+/// The most requests at a time on one HTTP/2 connection.
+const HTTP2_REQUESTS_MAX: u32 = 128;
+
 /// How long requests that are under way may go on after the shutdown begins.
 pub const DRAIN_MAX: Duration = Duration::from_secs(10);
 
@@ -89,7 +92,7 @@ async fn accept(
 async fn connection(stream: TcpStream, router: Router, drain: CancellationToken, cut: CancellationToken) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_READ_MAX);
-    builder.http2().timer(TokioTimer::new());
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(HTTP2_REQUESTS_MAX);
     let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     tokio::pin!(connection);
     let finished = tokio::select! {

@@ -8,5 +8,6 @@ pub mod accept;
 pub mod router;
 
 mod aws;
+mod host;
 mod kinesis;
 mod rest;

@@ -25,27 +25,30 @@ pub struct GatewayState {
     pub clock: Arc<dyn Clock>,
     /// What `/readyz` says.
     pub ready: Arc<AtomicBool>,
-    /// Names that answers carry.
+    /// Names in answers, and of the server.
     pub options: GatewayOptions,
 }
 
-/// The region and the account that ARNs and error texts name.
+/// The region and the account that ARNs and error texts name, and the names of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayOptions {
     /// Such as `us-east-1`.
     pub region: String,
     /// Twelve digits.
     pub account_id: String,
+    /// Names, besides loopback and the own address, under which browsers may reach the server.
+    pub hosts: Vec<String>,
 }
 
 impl Default for GatewayOptions {
     fn default() -> Self {
-        GatewayOptions { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned() }
+        GatewayOptions { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned(), hosts: Vec::new() }
     }
 }
 
 /// Kinesis at `POST /`, our REST API below `/v1`, and `/healthz` and `/readyz`.
 pub fn router(state: GatewayState) -> Router {
+    let state = Arc::new(state);
     let v1 = Router::new()
         .route("/v1/tables", get(rest::tables::list))
         .route("/v1/tables/{table}", get(rest::tables::describe))
@@ -55,12 +58,12 @@ pub fn router(state: GatewayState) -> Router {
         .route("/v1/sql", post(rest::sql::query))
         .route("/v1/streams", get(rest::streams::list))
         .method_not_allowed_fallback(rest::error::method_not_allowed)
-        .layer(axum::middleware::from_fn(rest::host::check));
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
     Router::new()
         .route("/", post(kinesis::router::handle))
         .route("/healthz", get(rest::health::live))
         .route("/readyz", get(rest::health::ready))
         .merge(v1)
         .fallback(rest::error::not_found)
-        .with_state(Arc::new(state))
+        .with_state(state)
 }

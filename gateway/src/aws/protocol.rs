@@ -31,7 +31,7 @@ pub(crate) fn operation<'a>(headers: &'a HeaderMap, service: &str) -> Result<&'a
 /// The error for an operation that is not here.
 pub(crate) fn unknown_operation(operation: &str) -> AwsError {
     let message = match operation {
-        "" => "The header X-Amz-Target is missing or empty.".to_owned(),
+        "" => "The header X-Amz-Target names no operation.".to_owned(),
         operation => format!("The operation {operation} is not supported by this endpoint."),
     };
     AwsError::new("UnknownOperationException", message)

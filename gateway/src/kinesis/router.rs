@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::aws::error::AwsError;
 use crate::aws::protocol;
+use crate::host;
 use crate::kinesis::actions::{
     create_stream, delete_stream, describe_stream, describe_stream_summary, get_records, get_shard_iterator,
     list_shards, list_streams, put_record, put_records,
@@ -23,6 +24,9 @@ pub(crate) async fn handle(State(state): State<Arc<GatewayState>>, request: Requ
 }
 
 async fn answer(state: &GatewayState, request: Request) -> Result<Vec<u8>, AwsError> {
+    if let Some(origin) = host::foreign_origin(&request, &state.options.hosts) {
+        return Err(AwsError::new("AccessDeniedException", format!("Origin {origin} is not this server.")));
+    }
     let (parts, body) = request.into_parts();
     let operation = protocol::operation(&parts.headers, SERVICE)?;
     let body = protocol::body(&parts.headers, body).await?;

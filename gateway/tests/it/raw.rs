@@ -128,3 +128,54 @@ async fn a_closed_shard_ends_with_its_children() {
     assert_eq!(rest["Shards"][0]["ShardId"], "shardId-000000000002");
     assert_eq!(rest["NextToken"], Value::Null);
 }
+
+/// One request must not take the process down, however it is nested.
+#[tokio::test]
+async fn bodies_nested_beyond_any_stack_are_refused() {
+    let server = Server::start().await;
+    for open in [r#"{"x":"#, r#"{"x":["#] {
+        check_error(&server, "ListStreams", &open.repeat(200_000), "SerializationException").await;
+    }
+    let unknown = format!(r#"{{"x":{}{}}}"#, "[".repeat(15), "]".repeat(15));
+    assert_eq!(server.kinesis("ListStreams", &unknown).await.status, StatusCode::OK);
+    let keys = r#"{"Data":"","PartitionKey":"[{[{[{"},"#.repeat(499);
+    server.kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":1}"#).await;
+    let body = format!(r#"{{"StreamName":"s","Records":[{}]}}"#, keys.trim_end_matches(','));
+    assert_eq!(server.kinesis("PutRecords", &body).await.json()["FailedRecordCount"], 0);
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_cannot_write() {
+    let server = Server::start().await;
+    for (origin, status) in
+        [("http://localhost:3000", StatusCode::OK), ("http://evil.example", StatusCode::BAD_REQUEST)]
+    {
+        let request = Request::post(format!("http://{}/", server.address))
+            .header("x-amz-target", "Kinesis_20131202.ListStreams")
+            .header("origin", origin);
+        assert_eq!(server.send(request.body("{}".to_owned()).unwrap()).await.status, status, "{origin}");
+    }
+}
+
+/// The end of a closed shard is a place too: its reader goes on with the children.
+#[tokio::test]
+async fn a_reader_may_begin_at_the_end_of_a_closed_shard() {
+    let server = Server::start().await;
+    server.kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":1}"#).await;
+    let change =
+        model::shard::Reshard::Split { shard: model::shard::ShardId(0), at: model::hash_key::HashKey(1 << 127) };
+    server.state.streams.reshard(&"s".parse().unwrap(), change).await.unwrap();
+    let shards = server.kinesis("ListShards", r#"{"StreamName":"s"}"#).await.json();
+    let range = &shards["Shards"][0]["SequenceNumberRange"];
+    for kind in ["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"] {
+        for end in ["StartingSequenceNumber", "EndingSequenceNumber"] {
+            let body = json!({
+                "StreamName": "s", "ShardId": "shardId-000000000000",
+                "ShardIteratorType": kind, "StartingSequenceNumber": range[end],
+            });
+            let answer = server.kinesis("GetShardIterator", &body.to_string()).await.json();
+            let batch = read(&server, answer["ShardIterator"].as_str().unwrap()).await;
+            assert_eq!(batch["ChildShards"].as_array().map(Vec::len), Some(2), "{kind} {end}: {batch}");
+        }
+    }
+}

@@ -63,8 +63,15 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     let (stream, created_at, after, filter);
     match &continued {
         Some(token) => {
-            if input.stream_name.is_some() || input.stream_arn.is_some() || input.exclusive_start_shard_id.is_some() {
-                return Err(AwsError::invalid_argument("NextToken and the stream must not be given together."));
+            let excluded = [
+                ("StreamName", input.stream_name.is_some()),
+                ("StreamARN", input.stream_arn.is_some()),
+                ("StreamCreationTimestamp", input.stream_creation_timestamp.is_some()),
+                ("ExclusiveStartShardId", input.exclusive_start_shard_id.is_some()),
+            ];
+            if let Some((member, _)) = excluded.iter().find(|(_, given)| *given) {
+                let message = format!("NextToken and {member} cannot be provided together.");
+                return Err(AwsError::invalid_argument(message));
             }
             let broken = || AwsError::invalid_argument("Invalid NextToken.");
             let page: Page = serde_json::from_str(token).map_err(|_| broken())?;
