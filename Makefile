@@ -3,9 +3,13 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
+# Python with the AWS SDK, for the tests that speak to us as Python users do.
+PYTHON := $(CARGO_TARGET_DIR)/python/bin/python3
+BOTO3 := boto3==1.40.0
+
 .PHONY: test fmt clippy docs
 
-test: fmt clippy
+test: fmt clippy $(PYTHON)
 	cargo test --workspace
 	$(MAKE) docs
 
@@ -17,3 +21,7 @@ clippy:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+$(PYTHON):
+	python3 -m venv $(CARGO_TARGET_DIR)/python
+	$(CARGO_TARGET_DIR)/python/bin/pip install --quiet --disable-pip-version-check $(BOTO3) || { rm -rf $(CARGO_TARGET_DIR)/python; exit 1; }

@@ -1,3 +1,16 @@
-//! The roof: command line, configuration and wiring.
+//! The roof: parses, reads the settings, wires and waits. It knows everyone; nobody knows it.
 
-fn main() {}
+mod cli;
+mod config;
+mod shutdown;
+mod telemetry;
+mod wiring;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::main()
+}

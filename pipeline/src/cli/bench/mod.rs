@@ -1,0 +1,43 @@
+//! `gallop bench`: figures for this machine, as text and as JSON.
+
+mod process;
+mod put;
+mod recovery;
+mod report;
+mod window;
+
+use clap::{Args, Subcommand};
+
+use crate::telemetry;
+
+/// Arguments of `gallop bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+    /// Prints one JSON object instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// PutRecords over HTTP on loopback, against a server in a process of its own.
+    Put(put::PutArgs),
+    /// The workshop's per-minute query over generated records, from JSON lines to rows.
+    Window(window::WindowArgs),
+    /// Opening a log of a given size.
+    Recovery(recovery::RecoveryArgs),
+}
+
+/// Runs one benchmark and prints its report.
+pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    telemetry::start(true)?;
+    let report = match args.what {
+        What::Put(put) => put::run(put).await?,
+        What::Window(window) => window::run(window).await?,
+        What::Recovery(recovery) => recovery::run(recovery).await?,
+    };
+    report.print(args.json);
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! `gallop bench recovery`: how long a log of a given size takes to open, after a kill and after a clean close.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use model::clock::{Clock, SystemClock};
+use model::hash_key::PartitionKey;
+use model::name::StreamName;
+use model::record::PutEntry;
+use model::stream_store::{StreamOptions, StreamStore};
+
+use super::process::{cpu_time, peak_memory};
+use super::report::{Report, latencies, micros};
+use crate::wiring::open_log;
+
+/// Arguments of `gallop bench recovery`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gallop bench recovery\n  gallop bench recovery --mib 4096 --json")]
+pub(crate) struct RecoveryArgs {
+    /// Size of the log.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=65536))]
+    mib: u64,
+    /// Bytes of data a record.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    bytes: u64,
+    /// How often it is opened.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    times: u64,
+}
+
+/// Records of one append.
+const BATCH: u64 = 5000;
+
+/// Measures.
+pub(crate) async fn run(args: RecoveryArgs) -> anyhow::Result<Report> {
+    let folder = std::env::temp_dir().join(format!("gallop-bench-recovery-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let result = measure(&args, &folder).await;
+    std::fs::remove_dir_all(&folder)?;
+    result
+}
+
+async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Result<Report> {
+    let stream = StreamName::new("bench")?;
+    let store = open_log(folder).await?;
+    store.create(&stream, StreamOptions { shards: 4, ..StreamOptions::default() }).await?;
+    let records = (args.mib << 20) / args.bytes;
+    let data = vec![b'x'; args.bytes as usize];
+    for batch in 0..records.div_ceil(BATCH) {
+        let numbers = batch * BATCH..((batch + 1) * BATCH).min(records);
+        let entry = |n: u64| Ok(PutEntry::new(PartitionKey::new(format!("key-{}", n % 997))?, data.clone()));
+        let entries = numbers.map(entry).collect::<anyhow::Result<Vec<_>>>()?;
+        for result in store.append(&stream, entries).await? {
+            result?;
+        }
+    }
+    // Dropped without a close: the next open recovers as after a kill.
+    drop(store);
+    let (mut latency, mut wall, begin_cpu) = (latencies(), Duration::ZERO, cpu_time("self")?);
+    for _ in 0..args.times {
+        let begin = Instant::now();
+        let store = open_log(folder).await?;
+        latency.saturating_record(micros(begin.elapsed()));
+        wall += begin.elapsed();
+        store.describe(&stream).await?;
+        drop(store);
+    }
+    let cpu = cpu_time("self")? - begin_cpu;
+    let what = format!(
+        "recovery: a log of {} MiB in records of {} bytes, opened {} times without a clean close, at {}",
+        args.mib,
+        args.bytes,
+        args.times,
+        SystemClock.now()
+    );
+    Ok(Report::new(what, records * args.times, wall, cpu, ("opening the log", &latency), peak_memory("self")?))
+}

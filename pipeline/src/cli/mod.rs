@@ -1,0 +1,74 @@
+//! The command line. Data goes to standard output, everything else to standard error. Exit status: 0 done,
+//! 1 failed, 2 not understood.
+
+mod bench;
+mod demo;
+mod put;
+mod remote_sql;
+mod row_printer;
+mod run;
+mod serve;
+mod sim;
+mod sql;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A streaming data pipeline in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "gallop", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything at once: server, twenty unicorns, queries, and a live table of what they find.
+    Demo(demo::DemoArgs),
+    /// The server: Kinesis API, queries, deliveries, REST and SQL on one port.
+    Serve(serve::ServeArgs),
+    /// A fleet of simulated unicorns that send to a stream.
+    Sim(sim::SimArgs),
+    /// Sends the lines of a JSON-lines file, or of standard input, to a stream.
+    Put(put::PutArgs),
+    /// Runs a query file over JSON lines, without a server.
+    Run(run::RunArgs),
+    /// Asks archive and live records with SQL.
+    Sql(sql::SqlArgs),
+    /// Measures this machine.
+    Bench(bench::BenchArgs),
+}
+
+/// Parses the arguments and runs the command.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(message) =
+        crate::config::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+    {
+        eprintln!("error: {message}");
+        return ExitCode::from(2);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            let misunderstood = error.downcast_ref::<crate::config::ConfigError>().is_some();
+            if misunderstood { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
+        Command::Sim(args) => sim::run(args).await,
+        Command::Put(args) => put::run(args).await,
+        Command::Run(args) => run::run(args).await,
+        Command::Sql(args) => sql::run(args).await,
+        Command::Bench(args) => bench::run(args).await,
+    }
+}

@@ -1,0 +1,27 @@
+//! `gallop put`: lines of JSON as records.
+
+use anyhow::{Context, ensure};
+use clap::Args;
+
+use crate::{shutdown, telemetry};
+
+/// Arguments of `gallop put`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gallop put wildrydes --file lines.json --key-field Name\n  tail -f app.log | gallop put logs --key-field host --create-shards 1"
+)]
+pub(crate) struct PutArgs {
+    #[command(flatten)]
+    put: producer_sim::lines::PutArgs,
+}
+
+/// Sends every line, and reports.
+pub(crate) async fn run(args: PutArgs) -> anyhow::Result<()> {
+    telemetry::start(true)?;
+    let stop = shutdown::on_signal().context("signals cannot be caught")?;
+    let report = producer_sim::lines::run(args.put, stop.cancelled_owned()).await?;
+    println!("{report}");
+    ensure!(report.failed == 0, "{} records were not taken", report.failed);
+    ensure!(report.skipped == 0, "{} lines are no records; the others were sent", report.skipped);
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `gallop sql`: one query with `-c`, or a shell; against a server, or over an archive folder alone.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use futures::StreamExt;
+use model::sql::SqlEngine;
+
+use crate::cli::remote_sql::RemoteSql;
+use crate::cli::row_printer::{Output, RowPrinter};
+use crate::{telemetry, wiring};
+
+/// Arguments of `gallop sql`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gallop sql -c 'SELECT COUNT(*) FROM wildrydes'\n  gallop sql --archive gallop-data/archive -c 'SHOW TABLES'"
+)]
+pub(crate) struct SqlArgs {
+    /// Runs one query and ends; without it, queries are read from standard input.
+    #[arg(short = 'c', long = "command", value_name = "SQL")]
+    command: Option<String>,
+    /// The server to ask.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4567", conflicts_with = "archive")]
+    endpoint: String,
+    /// Asks an archive folder, without a server.
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
+    /// How rows are printed [default: table on a terminal, else json].
+    #[arg(long, value_enum)]
+    output: Option<OutputArg>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OutputArg {
+    /// A drawn table.
+    Table,
+    /// One JSON object a line.
+    Json,
+    /// Comma-separated, with a header line.
+    Csv,
+}
+
+/// Runs the query, or the shell.
+pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
+    telemetry::start(true)?;
+    let engine: Arc<dyn SqlEngine> = match &args.archive {
+        Some(folder) => wiring::archive_engine(folder)?,
+        None => Arc::new(RemoteSql::new(&args.endpoint)?),
+    };
+    let output = match args.output {
+        Some(OutputArg::Table) => Output::Table,
+        Some(OutputArg::Json) => Output::Json,
+        Some(OutputArg::Csv) => Output::Csv,
+        None if std::io::stdout().is_terminal() => Output::Table,
+        None => Output::Json,
+    };
+    match args.command {
+        Some(sql) => query(&*engine, &sql, output).await,
+        None if std::io::stdin().is_terminal() => shell(&*engine, output).await,
+        None => script(&*engine, output).await,
+    }
+}
+
+async fn query(engine: &dyn SqlEngine, sql: &str, output: Output) -> anyhow::Result<()> {
+    let mut rows = engine.query(sql).await?;
+    let columns = rows.columns.iter().map(|column| column.name.clone()).collect();
+    let mut printer = RowPrinter::new(output, columns, std::io::stdout().lock());
+    while let Some(chunk) = rows.lines.next().await {
+        printer.lines(&chunk?)?;
+    }
+    printer.finish()?;
+    Ok(())
+}
+
+/// Prompts on a terminal; a query ends with `;`. An error does not end the shell.
+async fn shell(engine: &dyn SqlEngine, output: Output) -> anyhow::Result<()> {
+    let mut editor = rustyline::DefaultEditor::new().context("the terminal cannot be used")?;
+    let mut text = String::new();
+    loop {
+        match editor.readline(if text.is_empty() { "gallop> " } else { "   ...> " }) {
+            Ok(line) if text.is_empty() && matches!(line.trim(), "exit" | "quit" | "\\q") => return Ok(()),
+            Ok(line) => {
+                text.push_str(&line);
+                text.push('\n');
+            }
+            Err(rustyline::error::ReadlineError::Interrupted) => text.clear(),
+            Err(rustyline::error::ReadlineError::Eof) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        if text.trim_end().ends_with(';') {
+            let sql = std::mem::take(&mut text);
+            // History is a convenience: a line it cannot take is no error.
+            let _ = editor.add_history_entry(sql.trim_end());
+            if let Err(error) = query(engine, &sql, output).await {
+                eprintln!("error: {error:#}");
+            }
+        }
+    }
+}
+
+/// Runs what standard input holds, query by query; the first error ends it.
+async fn script(engine: &dyn SqlEngine, output: Output) -> anyhow::Result<()> {
+    let mut text = String::new();
+    for line in std::io::stdin().lock().lines() {
+        text.push_str(&line.context("standard input cannot be read")?);
+        text.push('\n');
+        if text.trim_end().ends_with(';') {
+            query(engine, &std::mem::take(&mut text), output).await?;
+        }
+    }
+    if !text.trim().is_empty() {
+        query(engine, &text, output).await?;
+    }
+    std::io::stdout().flush()?;
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! Puts the crates together: the only file that names backends.
+//!
+//! ```text
+//! settings ──▶ log store ──┬──▶ gateway (Kinesis, REST, SQL) ──▶ one port
+//!              tables ─────┤
+//!              archive ────┼──▶ queries, deliveries, retention: a task each
+//!              SQL ────────┘
+//! ```
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
+use analytics::query::{ContinuousQuery, QueryOptions};
+use anyhow::Context;
+use gateway::router::{GatewayOptions, GatewayState};
+use ingest::log::file::StdDisk;
+use ingest::log::store::{LogOptions, LogStore};
+use model::archive::Archive;
+use model::clock::{Clock, SystemClock};
+use model::name::ConsumerName;
+use model::sql::SqlEngine;
+use model::stream_store::{StreamError, StreamOptions, StreamStore};
+use model::table::TableStore;
+use sinks::archive::folder::FolderArchive;
+use sinks::delivery::options::DeliveryOptions;
+use sinks::delivery::stream::DeliveryStream;
+use sinks::object::format::Format;
+use sinks::table::embedded::EmbeddedTables;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::config::{Compression, Config, DeliveryConfig, QueryConfig};
+
+/// What the server needs to know, brought together from flags, variables and file.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Folder for everything that is kept.
+    pub(crate) data: PathBuf,
+    /// Folder that paths in the settings file are relative to.
+    pub(crate) folder: PathBuf,
+    /// The settings file.
+    pub(crate) config: Config,
+}
+
+/// How often streams are trimmed to their retention.
+const TRIM_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a query that failed waits before it starts again from its checkpoint.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+/// How long a drain waits for workers.
+const DRAIN_MAX: Duration = Duration::from_secs(15);
+
+/// The running server.
+pub(crate) struct Engine {
+    parts: Parts,
+    address: SocketAddr,
+    workers: TaskTracker,
+    stop_workers: CancellationToken,
+    server: JoinHandle<std::io::Result<()>>,
+    stop_server: CancellationToken,
+    ready: Arc<AtomicBool>,
+}
+
+/// The seams, with the backends behind them.
+#[derive(Clone)]
+struct Parts {
+    clock: Arc<dyn Clock>,
+    log: LogStore,
+    streams: Arc<dyn StreamStore>,
+    tables: Arc<dyn TableStore>,
+    archive: Arc<dyn Archive>,
+    sql: Arc<dyn SqlEngine>,
+}
+
+/// SQL over an archive folder alone.
+pub(crate) fn archive_engine(folder: &Path) -> anyhow::Result<Arc<dyn SqlEngine>> {
+    anyhow::ensure!(folder.is_dir(), "{} is not a folder", folder.display());
+    let options = AdhocOptions { archive: Some(folder.to_owned()), ..AdhocOptions::default() };
+    Ok(Arc::new(AdhocEngine::new(options)?))
+}
+
+/// A log store on the machine's disk and clock.
+pub(crate) async fn open_log(folder: &Path) -> Result<LogStore, StreamError> {
+    LogStore::open(Arc::new(SystemClock), Arc::new(StdDisk), folder, LogOptions::default()).await
+}
+
+impl Parts {
+    async fn open(data: &Path) -> anyhow::Result<Parts> {
+        std::fs::create_dir_all(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
+        let log = open_log(&data.join("streams")).await.context("the streams cannot be opened")?;
+        let streams: Arc<dyn StreamStore> = Arc::new(log.clone());
+        let tables_file = data.join("tables.redb");
+        let tables = tokio::task::spawn_blocking(move || EmbeddedTables::open(tables_file)).await??;
+        let archive_folder = data.join("archive");
+        let archive = FolderArchive::open(&archive_folder).context("the archive cannot be opened")?;
+        let sql = AdhocEngine::new(AdhocOptions {
+            archive: Some(archive_folder),
+            streams: Some(Arc::clone(&streams)),
+            ..AdhocOptions::default()
+        })?;
+        Ok(Parts {
+            clock: Arc::new(SystemClock),
+            log,
+            streams,
+            tables: Arc::new(tables),
+            archive: Arc::new(archive),
+            sql: Arc::new(sql),
+        })
+    }
+
+    /// Creates what the settings name and is not there yet.
+    async fn create(&self, config: &Config) -> anyhow::Result<()> {
+        for (name, stream) in &config.streams {
+            self.create_stream(name, stream.options()).await?;
+        }
+        for (name, table) in &config.tables {
+            self.tables.create(table.schema(name)).await?;
+        }
+        Ok(())
+    }
+
+    async fn create_stream(&self, name: &model::name::StreamName, options: StreamOptions) -> anyhow::Result<()> {
+        match self.streams.create(name, options).await {
+            Ok(_) => info!(stream = %name, "stream created"),
+            Err(StreamError::Exists(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    async fn queries(
+        &self,
+        name: &ConsumerName,
+        config: &QueryConfig,
+        folder: &Path,
+    ) -> anyhow::Result<Vec<ContinuousQuery>> {
+        let file = folder.join(&config.sql);
+        let sql = std::fs::read_to_string(&file)
+            .with_context(|| format!("query `{name}`: {} cannot be read", file.display()))?;
+        let options =
+            QueryOptions { streams: config.streams.clone(), start: config.start.into(), ..QueryOptions::default() };
+        let queries = ContinuousQuery::prepare(name, &sql, options).with_context(|| file.display().to_string())?;
+        for query in &queries {
+            for stream in [query.source(), query.output()] {
+                self.create_stream(stream, StreamOptions::default()).await?;
+            }
+        }
+        Ok(queries)
+    }
+
+    fn delivery(&self, name: &ConsumerName, config: &DeliveryConfig) -> DeliveryStream {
+        let (name, source, start) = (name.clone(), config.source.clone(), config.start.into());
+        let (streams, clock, archive) = (Arc::clone(&self.streams), Arc::clone(&self.clock), Arc::clone(&self.archive));
+        if let Some(table) = &config.table {
+            let (tables, options) = (Arc::clone(&self.tables), DeliveryOptions::for_table());
+            return DeliveryStream::table(
+                name,
+                source,
+                start,
+                streams,
+                clock,
+                tables,
+                table.clone(),
+                Some(archive),
+                options,
+            );
+        }
+        let to = config.archive.clone().expect("the settings were checked: a table or the archive");
+        let options = DeliveryOptions {
+            cut_bytes_max: to.bytes_max,
+            cut_interval: Duration::from_secs(to.interval_seconds),
+            format: match to.compression {
+                Compression::Zstd => Format::JsonZstd,
+                Compression::Gzip => Format::JsonGzip,
+                Compression::None => Format::Json,
+            },
+            ..DeliveryOptions::for_archive()
+        };
+        DeliveryStream::archive(name, source, start, streams, clock, archive, options)
+    }
+
+    /// Drops what retention no longer keeps, until cancelled.
+    async fn trim(self, stop: CancellationToken) {
+        let mut pause = tokio::time::interval(TRIM_INTERVAL);
+        while stop.run_until_cancelled(pause.tick()).await.is_some() {
+            for stream in self.streams.list().await.unwrap_or_default() {
+                match self.streams.trim(&stream).await {
+                    Ok(()) | Err(StreamError::NotFound(_)) => {}
+                    Err(error) => error!(%stream, %error, "stream cannot be trimmed"),
+                }
+            }
+        }
+    }
+}
+
+/// Runs a query; after an error it goes on from its checkpoint.
+async fn keep_running(query: ContinuousQuery, parts: Parts, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let streams = Arc::clone(&parts.streams);
+        match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
+            Ok(()) => return,
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                error!(query = %query.name(), error = %format!("{error:#}"), "query failed; it starts again from its checkpoint");
+            }
+        }
+        stop.run_until_cancelled(tokio::time::sleep(RESTART_DELAY)).await;
+    }
+}
+
+impl Engine {
+    /// Opens everything, starts the workers and listens.
+    pub(crate) async fn start(settings: Settings) -> anyhow::Result<Engine> {
+        let Settings { listen, data, folder, config } = settings;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
+        let address = listener.local_addr()?;
+        let parts = Parts::open(&data).await?;
+        parts.create(&config).await?;
+        let (workers, stop_workers, stop_server) =
+            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        for (name, query) in &config.queries {
+            for query in parts.queries(name, query, &folder).await? {
+                workers.spawn(keep_running(query, parts.clone(), stop_workers.clone()));
+            }
+        }
+        for (name, delivery) in &config.deliveries {
+            parts.create_stream(&delivery.source, StreamOptions::default()).await?;
+            let (name, stream) = (name.clone(), parts.delivery(name, delivery));
+            let stop = stop_workers.clone().cancelled_owned();
+            workers.spawn(async move {
+                if let Err(error) = stream.run(stop).await {
+                    let error = anyhow::Error::from(error);
+                    error!(delivery = %name, error = %format!("{error:#}"), "delivery ended");
+                }
+            });
+        }
+        workers.spawn(parts.clone().trim(stop_workers.clone()));
+        workers.close();
+
+        let ready = Arc::new(AtomicBool::new(true));
+        let router = gateway::router::router(GatewayState {
+            streams: Arc::clone(&parts.streams),
+            tables: Arc::clone(&parts.tables),
+            sql: Arc::clone(&parts.sql),
+            clock: Arc::clone(&parts.clock),
+            ready: Arc::clone(&ready),
+            options: GatewayOptions::default(),
+        });
+        let server = tokio::spawn(gateway::accept::serve(listener, router, stop_server.clone().cancelled_owned()));
+        info!(%address, data = %data.display(), "gallop listens");
+        Ok(Engine { parts, address, workers, stop_workers, server, stop_server, ready })
+    }
+
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The streams, for a command that runs in the same process.
+    pub(crate) fn streams(&self) -> Arc<dyn StreamStore> {
+        Arc::clone(&self.parts.streams)
+    }
+
+    /// Serves until `shutdown` ends or the server fails, then drains.
+    pub(crate) async fn run_until(mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        tokio::select! {
+            () = shutdown => self.drain().await,
+            ended = &mut self.server => ended.context("the server panicked")?.context("the server ended"),
+        }
+    }
+
+    /// Takes no more calls, lets workers finish what they have, and closes the log: in this order, so that what is
+    /// acknowledged is delivered as far as it can be.
+    pub(crate) async fn drain(self) -> anyhow::Result<()> {
+        self.ready.store(false, Ordering::Relaxed);
+        self.stop_server.cancel();
+        self.server.await.context("the server panicked")?.context("the server ended")?;
+        self.stop_workers.cancel();
+        if tokio::time::timeout(DRAIN_MAX, self.workers.wait()).await.is_err() {
+            warn!("not everything was delivered in {DRAIN_MAX:?}; the rest comes after the next start");
+        }
+        self.parts.log.close().await;
+        info!("drained");
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! The binary as its users run it: started as a process, spoken to over loopback, killed at will.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_kinesis::config::retry::RetryConfig;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use serde_json::Value;
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A running `gallop serve`; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+}
+
+/// The binary, with no setting from the outside.
+pub(crate) fn gallop() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gallop"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GALLOP_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+impl Server {
+    /// Starts a server on a free port over `data`.
+    pub(crate) fn start(data: &Path) -> Server {
+        let mut child = gallop()
+            .args(["serve", "--port", "0", "--data"])
+            .arg(data)
+            .env("GALLOP_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped above");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = url.unwrap_or_else(|| panic!("no address in `{line}`")).to_owned();
+        Server { child, url }
+    }
+
+    /// SIGKILL: nothing is drained.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("the server runs");
+        self.child.wait().expect("the server ends");
+    }
+
+    /// A Kinesis client that tries everything once.
+    pub(crate) fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        let http = aws_smithy_http_client::Builder::new().build_http();
+        let config = aws_sdk_kinesis::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url(&self.url)
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::for_tests())
+            .retry_config(RetryConfig::disabled())
+            .http_client(http)
+            .build();
+        aws_sdk_kinesis::Client::from_conf(config)
+    }
+
+    /// Rows of a query over this server.
+    pub(crate) fn sql(&self, sql: &str) -> Vec<Value> {
+        rows(&["sql", "--endpoint", &self.url, "-c", sql])
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, or been killed already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the binary and reads the JSON lines it prints.
+pub(crate) fn rows(args: &[&str]) -> Vec<Value> {
+    let output = gallop().args(args).stderr(Stdio::inherit()).output().expect("the binary starts");
+    assert!(output.status.success(), "gallop {args:?} ended with {}", output.status);
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+}
+
+/// Looks again and again until `look` finds something, or patience ends.
+pub(crate) async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    let mut pause = tokio::time::interval(Duration::from_millis(50));
+    while begin.elapsed() < PATIENCE {
+        pause.tick().await;
+        if let Some(found) = look().await {
+            return found;
+        }
+    }
+    panic!("{what}: not within {PATIENCE:?}");
+}
+
+/// A folder with settings and query files in it.
+pub(crate) fn folder_with(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).expect("the folder can be written");
+    }
+    let path = folder.path().to_owned();
+    (folder, path)
+}
