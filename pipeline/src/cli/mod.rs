@@ -30,9 +30,9 @@ enum Command {
     /// The server: Kinesis API, queries, deliveries, REST and SQL on one port.
     Serve(serve::ServeArgs),
     /// A fleet of simulated unicorns that send to a stream.
-    Sim(sim::SimArgs),
+    Sim(sim::SimCommand),
     /// Sends the lines of a JSON-lines file, or of standard input, to a stream.
-    Put(put::PutArgs),
+    Put(put::PutCommand),
     /// Runs a query file over JSON lines, without a server.
     Run(run::RunArgs),
     /// Asks archive and live records with SQL.
@@ -70,5 +70,15 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Run(args) => run::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Bench(args) => bench::run(args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
     }
 }

@@ -10,13 +10,13 @@ use crate::{shutdown, telemetry};
 #[command(
     after_help = "Examples:\n  gallop put wildrydes --file lines.json --key-field Name\n  tail -f app.log | gallop put logs --key-field host --create-shards 1"
 )]
-pub(crate) struct PutArgs {
+pub(crate) struct PutCommand {
     #[command(flatten)]
     put: producer_sim::lines::PutArgs,
 }
 
 /// Sends every line, and reports.
-pub(crate) async fn run(args: PutArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: PutCommand) -> anyhow::Result<()> {
     telemetry::start(true)?;
     let stop = shutdown::on_signal().context("signals cannot be caught")?;
     let report = producer_sim::lines::run(args.put, stop.cancelled_owned()).await?;

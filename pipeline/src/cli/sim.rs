@@ -10,13 +10,13 @@ use crate::{shutdown, telemetry};
 #[command(
     after_help = "Examples:\n  gallop sim --unicorns 20\n  gallop sim --stream test --create-shards 4 --unicorns 1000 --seconds 60"
 )]
-pub(crate) struct SimArgs {
+pub(crate) struct SimCommand {
     #[command(flatten)]
     sim: producer_sim::sim::SimArgs,
 }
 
 /// Sends until a signal, and reports.
-pub(crate) async fn run(args: SimArgs) -> anyhow::Result<()> {
+pub(crate) async fn run(args: SimCommand) -> anyhow::Result<()> {
     telemetry::start(true)?;
     let stop = shutdown::on_signal().context("signals cannot be caught")?;
     let report = producer_sim::sim::run(args.sim, stop.cancelled_owned()).await?;

@@ -74,6 +74,7 @@ async fn a_file_that_is_put_is_found_again_everywhere() {
 
     let archive = data.join("archive").display().to_string();
     let archived = eventually("the archive holds the file", async || {
+        data.join("archive/wildrydes").exists().then_some(())?;
         let rows = rows(&["sql", "--archive", &archive, "--output", "json", "-c", "SELECT * FROM wildrydes"]);
         (rows.len() >= 1440).then_some(rows)
     });

@@ -1,3 +1,7 @@
 //! Tests of the house and of the binary as its users meet it.
 
 mod borders;
+mod clients;
+mod conservation;
+mod rest;
+mod server;

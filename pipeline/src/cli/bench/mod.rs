@@ -23,7 +23,7 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// PutRecords over HTTP on loopback, against a server in a process of its own.
-    Put(put::PutArgs),
+    Put(put::PutBenchArgs),
     /// The workshop's per-minute query over generated records, from JSON lines to rows.
     Window(window::WindowArgs),
     /// Opening a log of a given size.

@@ -24,7 +24,7 @@ use super::report::{Report, latencies, micros};
 /// Arguments of `gallop bench put`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gallop bench put\n  gallop bench put --connections 16 --records 1 --json")]
-pub(crate) struct PutArgs {
+pub(crate) struct PutBenchArgs {
     /// How long to send.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
@@ -114,7 +114,7 @@ impl Connection {
     }
 }
 
-fn body(args: &PutArgs, random: &mut SmallRng) -> Bytes {
+fn body(args: &PutBenchArgs, random: &mut SmallRng) -> Bytes {
     let mut data = vec![0; args.bytes as usize];
     let records: Vec<String> = (0..args.records)
         .map(|_| {
@@ -147,7 +147,7 @@ async fn send(mut connection: Connection, bodies: Vec<Bytes>, until: Instant) ->
 }
 
 /// Measures.
-pub(crate) async fn run(args: PutArgs) -> anyhow::Result<Report> {
+pub(crate) async fn run(args: PutBenchArgs) -> anyhow::Result<Report> {
     let mut server = Server::start().await?;
     let create = format!("{{\"StreamName\":\"{STREAM}\",\"ShardCount\":{}}}", args.shards);
     Connection::open(&server.address).await?.call("CreateStream", create.into()).await?;
