@@ -17,6 +17,9 @@ pub(crate) const FILE_NAME: &str = "gallop.toml";
 /// The port that everything is served on.
 pub(crate) const PORT: u16 = 4567;
 
+/// Folders of the archive that hold no stream.
+const ARCHIVE_FOLDERS: [&str; 2] = ["conflicts", "errors"];
+
 /// Environment variables that are understood; another `GALLOP_*` is an error.
 pub(crate) const VARIABLES: [&str; 5] = ["GALLOP_CONFIG", "GALLOP_DATA", "GALLOP_HOST", "GALLOP_LOG", "GALLOP_PORT"];
 
@@ -244,7 +247,21 @@ impl Config {
                 return Err(format!("stream `{name}`: retention_hours must be 1 to 8760, not {hours}"));
             }
         }
+        let mut archived = BTreeMap::new();
         for (name, delivery) in &self.deliveries {
+            let source = &delivery.source;
+            if delivery.archive.is_some() {
+                if ARCHIVE_FOLDERS.contains(&source.as_str()) {
+                    return Err(format!(
+                        "delivery `{name}`: the archive keeps a folder `{source}` for itself, so a stream of that name cannot be archived"
+                    ));
+                }
+                if let Some(other) = archived.insert(source, name) {
+                    return Err(format!(
+                        "deliveries `{other}` and `{name}` would archive stream `{source}` under the same names: keep one"
+                    ));
+                }
+            }
             if delivery.table.is_some() == delivery.archive.is_some() {
                 return Err(format!("delivery `{name}`: give exactly one of `table` and `archive`"));
             }
@@ -330,6 +347,10 @@ mod tests {
         assert!(refused("[streams.\"a b\"]\nshards = 1").contains("name `a b` is not valid"));
         let delivery = "[deliveries.a]\nsource = \"s\"\narchive = { interval_seconds = 0 }";
         assert!(refused(delivery).contains("interval_seconds must be 1 to 3600"));
+        let twice = "[deliveries.a]\nsource = \"s\"\narchive = {}\n[deliveries.b]\nsource = \"s\"\narchive = {}";
+        assert!(refused(twice).contains("deliveries `a` and `b` would archive stream `s`"));
+        assert!(refused("[deliveries.a]\nsource = \"errors\"\narchive = {}").contains("keeps a folder `errors`"));
+        assert!(refused("[deliveries.a]\nsource = \"s\"").contains("exactly one of `table` and `archive`"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
-use analytics::query::{ContinuousQuery, QueryOptions};
+use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
 use gateway::router::{GatewayOptions, GatewayState};
 use ingest::log::file::StdDisk;
@@ -209,8 +209,14 @@ async fn keep_running(query: ContinuousQuery, parts: Parts, stop: CancellationTo
         match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
             Ok(()) => return,
             Err(error) => {
-                let error = anyhow::Error::from(error);
-                error!(query = %query.name(), error = %format!("{error:#}"), "query failed; it starts again from its checkpoint");
+                let passing = matches!(error, QueryError::Stream { .. } | QueryError::Engine { .. });
+                let text = format!("{:#}", anyhow::Error::from(error));
+                if !passing {
+                    // Nothing that time mends: somebody must come.
+                    error!(query = %query.name(), error = text, "query ended");
+                    return;
+                }
+                error!(query = %query.name(), error = text, "query failed; it starts again from its checkpoint");
             }
         }
         stop.run_until_cancelled(tokio::time::sleep(RESTART_DELAY)).await;

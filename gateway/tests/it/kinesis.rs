@@ -95,13 +95,3 @@ async fn streams_are_created_listed_described_and_deleted() {
     let garbled = client.get_records().shard_iterator("garbled").send().await.unwrap_err().into_service_error();
     assert!(garbled.is_invalid_argument_exception(), "{garbled:?}");
 }
-
-#[tokio::test]
-#[ignore = "needs python3 with boto3"]
-async fn boto3_sees_the_same() {
-    let server = Server::start().await;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/boto3_kinesis.py");
-    let endpoint = format!("http://{}", server.address);
-    let run = tokio::process::Command::new("python3").args([script, &endpoint]).output().await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&run.stdout), "ok\n", "{}", String::from_utf8_lossy(&run.stderr));
-}

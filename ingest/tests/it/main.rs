@@ -5,6 +5,5 @@ mod basics;
 mod common;
 mod damage;
 mod frames;
-mod large;
 mod model;
 mod power_cuts;
