@@ -1,7 +1,7 @@
 //! An error as AWS clients read it: `{"__type": "Name", "message": "…"}`.
 
 use http::StatusCode;
-use serde_json::json;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 /// A named error with its HTTP status.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,9 +50,14 @@ impl AwsError {
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         AwsError { status: StatusCode::INTERNAL_SERVER_ERROR, ..AwsError::new("InternalFailureException", message) }
     }
+}
 
-    /// The body of the answer.
-    pub(crate) fn body(&self) -> Vec<u8> {
-        json!({"__type": self.name, "message": self.message}).to_string().into_bytes()
+/// The body of the answer.
+impl Serialize for AwsError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_struct("Error", 2)?;
+        body.serialize_field("__type", self.name)?;
+        body.serialize_field("message", &self.message)?;
+        body.end()
     }
 }

@@ -1,4 +1,4 @@
-//! The frame around AWS JSON 1.1: one path, the operation in a header, request ids on every answer.
+//! The frame around AWS JSON 1.1 and its CBOR twin: one path, the operation in a header, request ids on every answer.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use http::{HeaderName, StatusCode};
 use uuid::Uuid;
 
 use crate::aws::error::AwsError;
+use crate::aws::wire::format::Format;
 
 /// The most bytes of one request's body: 10 MiB in base64, and room for 500 keys written with escapes.
 pub(crate) const BODY_BYTES_MAX: usize = 20 << 20;
@@ -17,7 +18,6 @@ pub(crate) const BODY_BYTES_MAX: usize = 20 << 20;
 /// The longest that a client may take to send a body.
 pub(crate) const BODY_READ_MAX: Duration = Duration::from_secs(60);
 
-const CONTENT_TYPE_JSON: HeaderValue = HeaderValue::from_static("application/x-amz-json-1.1");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
 
@@ -37,14 +37,8 @@ pub(crate) fn unknown_operation(operation: &str) -> AwsError {
     AwsError::new("UnknownOperationException", message)
 }
 
-/// Reads the body, bounded in bytes and in time. CBOR is refused, because reading it as JSON would only confuse.
-pub(crate) async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, AwsError> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if content_type.starts_with("application/x-amz-cbor") {
-        return Err(AwsError::serialization(
-            "CBOR is not supported by this endpoint: use JSON (in the SDKs for Java, set AWS_CBOR_DISABLE=true).",
-        ));
-    }
+/// Reads the body, bounded in bytes and in time.
+pub(crate) async fn body(body: Body) -> Result<Bytes, AwsError> {
     match tokio::time::timeout(BODY_READ_MAX, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(AwsError {
@@ -62,15 +56,15 @@ pub(crate) async fn body(headers: &HeaderMap, body: Body) -> Result<Bytes, AwsEr
 }
 
 /// The answer to one request, with the two ids that AWS clients log.
-pub(crate) fn answer(outcome: Result<Vec<u8>, AwsError>) -> Response {
+pub(crate) fn answer(format: Format, outcome: Result<Vec<u8>, AwsError>) -> Response {
     let (status, body, name) = match outcome {
         Ok(body) => (StatusCode::OK, body, None),
-        Err(error) => (error.status, error.body(), Some(error.name)),
+        Err(error) => (error.status, format.write(&error), Some(error.name)),
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, CONTENT_TYPE_JSON);
+    headers.insert(CONTENT_TYPE, format.content_type());
     let id = Uuid::new_v4();
     headers.insert(REQUEST_ID, header(&id.hyphenated().to_string()));
     let id_2 = [id.as_bytes().as_slice(), Uuid::new_v4().as_bytes()].concat();

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use bytes::Bytes;
+use serde::Deserialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::protocol;
+use crate::aws::wire::format::Format;
+use crate::aws::wire::output::Output;
 use crate::host;
 use crate::kinesis::actions::{
     create_stream, delete_stream, describe_stream, describe_stream_summary, get_records, get_shard_iterator,
@@ -20,31 +22,51 @@ const SERVICE: &str = "Kinesis_20131202";
 
 /// Answers `POST /`.
 pub(crate) async fn handle(State(state): State<Arc<GatewayState>>, request: Request) -> Response {
-    protocol::answer(answer(&state, request).await)
+    let format = Format::of(request.headers());
+    protocol::answer(format, answer(&state, format, request).await)
 }
 
-async fn answer(state: &GatewayState, request: Request) -> Result<Vec<u8>, AwsError> {
+async fn answer(state: &GatewayState, format: Format, request: Request) -> Result<Vec<u8>, AwsError> {
     if let Some(origin) = host::foreign_origin(&request, &state.options.hosts) {
         return Err(AwsError::new("AccessDeniedException", format!("Origin {origin} is not this server.")));
     }
     let (parts, body) = request.into_parts();
     let operation = protocol::operation(&parts.headers, SERVICE)?;
-    let body = protocol::body(&parts.headers, body).await?;
-    run(state, operation, &body).await
+    let body = protocol::body(body).await?;
+    run(state, operation, Call { format, body: &body }).await
 }
 
-async fn run(state: &GatewayState, operation: &str, body: &Bytes) -> Result<Vec<u8>, AwsError> {
+async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Vec<u8>, AwsError> {
     match operation {
-        "PutRecords" => put_records::run(state, body).await,
-        "PutRecord" => put_record::run(state, body).await,
-        "GetRecords" => get_records::run(state, body).await,
-        "GetShardIterator" => get_shard_iterator::run(state, body).await,
-        "CreateStream" => create_stream::run(state, body).await,
-        "DeleteStream" => delete_stream::run(state, body).await,
-        "DescribeStream" => describe_stream::run(state, body).await,
-        "DescribeStreamSummary" => describe_stream_summary::run(state, body).await,
-        "ListStreams" => list_streams::run(state, body).await,
-        "ListShards" => list_shards::run(state, body).await,
+        "PutRecords" => call.answer(|input| put_records::run(state, input)).await,
+        "PutRecord" => call.answer(|input| put_record::run(state, input)).await,
+        "GetRecords" => call.answer(|input| get_records::run(state, input)).await,
+        "GetShardIterator" => call.answer(|input| get_shard_iterator::run(state, input)).await,
+        "CreateStream" => call.answer(|input| create_stream::run(state, input)).await,
+        "DeleteStream" => call.answer(|input| delete_stream::run(state, input)).await,
+        "DescribeStream" => call.answer(|input| describe_stream::run(state, input)).await,
+        "DescribeStreamSummary" => call.answer(|input| describe_stream_summary::run(state, input)).await,
+        "ListStreams" => call.answer(|input| list_streams::run(state, input)).await,
+        "ListShards" => call.answer(|input| list_shards::run(state, input)).await,
         other => Err(protocol::unknown_operation(other)),
+    }
+}
+
+/// A request whose operation is known and whose input is still bytes.
+struct Call<'a> {
+    format: Format,
+    body: &'a [u8],
+}
+
+impl<'a> Call<'a> {
+    /// Reads the input of `action`, runs it and writes its output.
+    async fn answer<I, O, F>(self, action: impl FnOnce(I) -> F) -> Result<Vec<u8>, AwsError>
+    where
+        I: Deserialize<'a>,
+        O: Output,
+        F: Future<Output = Result<O, AwsError>>,
+    {
+        let output = action(self.format.read(self.body)?).await?;
+        Ok(self.format.write(&output))
     }
 }

@@ -8,6 +8,9 @@
 
 use model::clock::Timestamp;
 
+use crate::aws::error::AwsError;
+use crate::kinesis::limits::ITERATOR_MILLIS_MAX;
+
 /// Which kind of token it is: one is never taken for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -41,4 +44,14 @@ pub(crate) fn open(kind: Kind, text: &str) -> Option<(Timestamp, Vec<u8>)> {
     bytes.truncate(checked);
     bytes.drain(..HEAD_BYTES);
     Some((Timestamp::from_millis(made_at), bytes))
+}
+
+/// What a page token holds. Error: [`AwsError::invalid_argument`], or `ExpiredNextTokenException` for an old one.
+pub(crate) fn page(kind: Kind, text: &str, now: Timestamp) -> Result<String, AwsError> {
+    let invalid = || AwsError::invalid_argument("Invalid NextToken.");
+    let (made_at, payload) = open(kind, text).ok_or_else(invalid)?;
+    if now.as_millis().saturating_sub(made_at.as_millis()) > ITERATOR_MILLIS_MAX {
+        return Err(AwsError::new("ExpiredNextTokenException", "NextToken expired: begin the listing anew."));
+    }
+    String::from_utf8(payload).map_err(|_| invalid())
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cbor;
 mod kinesis;
 mod raw;
 mod rest;

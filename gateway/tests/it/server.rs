@@ -83,6 +83,10 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, request: Request<String>) -> Answer {
+        self.send_bytes(request.map(String::into_bytes)).await
+    }
+
+    pub(crate) async fn send_bytes(&self, request: Request<Vec<u8>>) -> Answer {
         let client = Client::builder(TokioExecutor::new()).build_http();
         let response = client.request(request.map(Full::<Bytes>::from)).await.unwrap();
         let (parts, body) = response.into_parts();

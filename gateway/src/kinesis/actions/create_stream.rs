@@ -1,17 +1,17 @@
 //! CreateStream: on-demand with four shards where no number of shards is named.
 
-use bytes::Bytes;
 use model::stream_store::{StreamMode, StreamOptions};
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;
-use crate::kinesis::wire::{self, Text};
+use crate::aws::wire::output::Empty;
+use crate::aws::wire::text::Text;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     shard_count: Option<i64>,
@@ -34,12 +34,11 @@ struct ModeDetails<'a> {
 }
 
 /// Creates a stream; the answer has no body.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let name = limits::stream_name(&input.stream_name.as_ref().ok_or_else(|| AwsError::missing("streamName"))?.0)?;
     let options = options(&input)?;
     let created = state.streams.create(&name, options).await;
-    created.map(|_| Vec::new()).map_err(|failure| error::of_stream(&failure, &state.options.account_id))
+    created.map(|_| Empty).map_err(|failure| error::of_stream(&failure, &state.options.account_id))
 }
 
 fn options(input: &Input<'_>) -> Result<StreamOptions, AwsError> {

@@ -1,16 +1,16 @@
 //! DeleteStream.
 
-use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;
-use crate::kinesis::wire::{self, Text};
+use crate::aws::wire::output::Empty;
+use crate::aws::wire::text::Text;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
@@ -20,8 +20,7 @@ struct Input<'a> {
 }
 
 /// Deletes a stream with its records; the answer has no body.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let stream = limits::stream(
         &state.options,
         input.stream_name.as_deref(),
@@ -29,5 +28,5 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
         input.stream_id.as_deref(),
     )?;
     let deleted = state.streams.delete(&stream).await;
-    deleted.map(|()| Vec::new()).map_err(|failure| error::of_stream(&failure, &state.options.account_id))
+    deleted.map(|()| Empty).map_err(|failure| error::of_stream(&failure, &state.options.account_id))
 }

@@ -1,17 +1,18 @@
 //! DescribeStream: the stream and its shards, page by page.
 
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use model::name::StreamName;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
-use crate::kinesis::wire::{self, Text};
+use crate::aws::wire::text::Text;
+use crate::aws::wire::time::Time;
+use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
@@ -23,9 +24,30 @@ struct Input<'a> {
     exclusive_start_shard_id: Option<Text<'a>>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    stream_description: Description,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Description {
+    stream_name: StreamName,
+    #[serde(rename = "StreamARN")]
+    stream_arn: String,
+    stream_status: &'static str,
+    stream_mode_details: ModeDetails,
+    shards: Vec<ShardShape>,
+    has_more_shards: bool,
+    retention_period_hours: u64,
+    stream_creation_timestamp: Time,
+    enhanced_monitoring: [EnhancedMetrics; 1],
+    encryption_type: &'static str,
+}
+
 /// Describes a stream.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let stream = limits::stream(
         &state.options,
         input.stream_name.as_deref(),
@@ -38,18 +60,19 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     let describe = state.streams.describe(&stream).await;
     let description = describe.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
     let mut rest = description.shards.iter().filter(|shard| after.is_none_or(|after| after < shard.id));
-    let shards: Vec<Value> = rest.by_ref().take(limit).map(wire::shard).collect();
-    let answer = json!({"StreamDescription": {
-        "StreamName": description.name,
-        "StreamARN": limits::arn(&state.options, &description.name),
-        "StreamStatus": "ACTIVE",
-        "StreamModeDetails": wire::mode_details(&description),
-        "Shards": shards,
-        "HasMoreShards": rest.next().is_some(),
-        "RetentionPeriodHours": description.options.retention.as_secs() / 3600,
-        "StreamCreationTimestamp": wire::seconds(description.created_at),
-        "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
-        "EncryptionType": "NONE",
-    }});
-    Ok(answer.to_string().into_bytes())
+    let shards = rest.by_ref().take(limit).map(ShardShape::of).collect();
+    Ok(Output {
+        stream_description: Description {
+            stream_name: description.name.clone(),
+            stream_arn: limits::arn(&state.options, &description.name),
+            stream_status: "ACTIVE",
+            stream_mode_details: ModeDetails::of(&description),
+            shards,
+            has_more_shards: rest.next().is_some(),
+            retention_period_hours: description.options.retention.as_secs() / 3600,
+            stream_creation_timestamp: Time(description.created_at),
+            enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: Vec::new() }],
+            encryption_type: "NONE",
+        },
+    })
 }

@@ -1,17 +1,18 @@
 //! DescribeStreamSummary: the stream without its shards.
 
-use bytes::Bytes;
-use serde::Deserialize;
-use serde_json::json;
+use model::name::StreamName;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
-use crate::kinesis::wire::{self, Text};
+use crate::aws::wire::text::Text;
+use crate::aws::wire::time::Time;
+use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
@@ -20,9 +21,32 @@ struct Input<'a> {
     stream_id: Option<Text<'a>>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    stream_description_summary: Summary,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Summary {
+    stream_name: StreamName,
+    #[serde(rename = "StreamARN")]
+    stream_arn: String,
+    stream_status: &'static str,
+    stream_mode_details: ModeDetails,
+    retention_period_hours: u64,
+    stream_creation_timestamp: Time,
+    enhanced_monitoring: [EnhancedMetrics; 1],
+    encryption_type: &'static str,
+    open_shard_count: usize,
+    consumer_count: usize,
+    #[serde(rename = "MaxRecordSizeInKiB")]
+    max_record_size_in_kib: usize,
+}
+
 /// Describes a stream in short.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let stream = limits::stream(
         &state.options,
         input.stream_name.as_deref(),
@@ -31,18 +55,19 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     )?;
     let describe = state.streams.describe(&stream).await;
     let description = describe.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
-    let answer = json!({"StreamDescriptionSummary": {
-        "StreamName": description.name,
-        "StreamARN": limits::arn(&state.options, &description.name),
-        "StreamStatus": "ACTIVE",
-        "StreamModeDetails": wire::mode_details(&description),
-        "RetentionPeriodHours": description.options.retention.as_secs() / 3600,
-        "StreamCreationTimestamp": wire::seconds(description.created_at),
-        "EnhancedMonitoring": [{"ShardLevelMetrics": []}],
-        "EncryptionType": "NONE",
-        "OpenShardCount": description.shards.open_count(),
-        "ConsumerCount": 0,
-        "MaxRecordSizeInKiB": description.options.record_bytes_max >> 10,
-    }});
-    Ok(answer.to_string().into_bytes())
+    Ok(Output {
+        stream_description_summary: Summary {
+            stream_name: description.name.clone(),
+            stream_arn: limits::arn(&state.options, &description.name),
+            stream_status: "ACTIVE",
+            stream_mode_details: ModeDetails::of(&description),
+            retention_period_hours: description.options.retention.as_secs() / 3600,
+            stream_creation_timestamp: Time(description.created_at),
+            enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: Vec::new() }],
+            encryption_type: "NONE",
+            open_shard_count: description.shards.open_count(),
+            consumer_count: 0,
+            max_record_size_in_kib: description.options.record_bytes_max >> 10,
+        },
+    })
 }

@@ -1,22 +1,24 @@
 //! GetRecords: the next records of a shard, and where to go on.
 
-use std::io::Write;
+use std::io::Write as _;
 
-use bytes::Bytes;
-use model::shard::{Shard, ShardMap};
+use minicbor::encode::Encoder;
+use model::record::Record;
+use model::shard::Shard;
 use model::stream_store::{ReadBatch, ReadLimit, StreamError};
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use crate::aws::error::AwsError;
+use crate::aws::wire::output;
+use crate::aws::wire::text::Text;
 use crate::kinesis::iterator::ShardIterator;
-use crate::kinesis::wire::{self, Text};
-use crate::kinesis::{error, limits};
+use crate::kinesis::shapes::ChildShard;
+use crate::kinesis::{error, limits, records};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     shard_iterator: Option<Text<'a>>,
     limit: Option<i64>,
@@ -30,12 +32,8 @@ struct Input<'a> {
 /// How often a read that retention overtook begins anew before it gives up.
 const TRIMMED_RETRIES_MAX: usize = 8;
 
-/// Bytes of the answer for one record, besides its data and key.
-const RECORD_BYTES: usize = 192;
-
 /// Reads records.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     limits::no_dry_run(input.dry_run)?;
     let limit = limits::number(input.limit, "limit", limits::GET_RECORDS_MAX, limits::GET_RECORDS_MAX)?;
     let text = input.shard_iterator.as_deref().ok_or_else(|| AwsError::missing("shardIterator"))?;
@@ -59,13 +57,19 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     })?;
     iterator.next = batch.next;
     // Asked again at the end of a shard: its children may be newer than the description above.
-    let children = if batch.end_of_shard {
+    let now = state.clock.now();
+    let next = if batch.end_of_shard {
         let description = state.streams.describe(&iterator.stream).await;
-        Some(children(&description.map_err(|failure| error::of_stream(&failure, account))?.shards, shard))
+        let description = description.map_err(|failure| error::of_stream(&failure, account))?;
+        Next::Children(ChildShard::all(&description.shards, shard.id))
     } else {
-        None
+        Next::Iterator(iterator.seal(now))
     };
-    Ok(write(state, &iterator, shard, &batch, children))
+    let millis_behind = match batch.records.last() {
+        Some(last) if batch.next < batch.tip => now.since(last.arrived_at).as_millis() as u64,
+        _ => 0,
+    };
+    Ok(Output { shard: shard.clone(), records: batch.records, millis_behind, next })
 }
 
 /// Reads, going on at the oldest record kept where retention has overtaken the reader.
@@ -97,48 +101,55 @@ fn within(mut batch: ReadBatch, bytes_max: usize) -> ReadBatch {
     batch
 }
 
-fn children(shards: &ShardMap, shard: &Shard) -> Value {
-    let child = |child: &Shard| {
-        json!({
-            "ShardId": child.id.to_string(),
-            "ParentShards": child.parents().map(|parent| parent.to_string()).collect::<Vec<_>>(),
-            "HashKeyRange": wire::hash_key_range(child.range),
-        })
-    };
-    shards.children(shard.id).map(child).collect()
+/// Records, and how the reader goes on.
+pub(crate) struct Output {
+    shard: Shard,
+    records: Vec<Record>,
+    millis_behind: u64,
+    next: Next,
 }
 
-fn write(
-    state: &GatewayState,
-    iterator: &ShardIterator,
-    shard: &Shard,
-    batch: &ReadBatch,
-    children: Option<Value>,
-) -> Vec<u8> {
-    let now = state.clock.now();
-    let bytes: usize = batch.records.iter().map(|record| record.size_bytes()).sum();
-    let mut out = Vec::with_capacity(512 + bytes / 3 * 4 + batch.records.len() * RECORD_BYTES);
-    out.extend_from_slice(b"{\"Records\":[");
-    for (i, record) in batch.records.iter().enumerate() {
-        out.extend_from_slice(if i == 0 { &b"{\"SequenceNumber\":\""[..] } else { &b",{\"SequenceNumber\":\""[..] });
-        wire::write_sequence_number(shard, record.sequence_number, record.arrived_at, &mut out);
-        out.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
-        wire::write_seconds(record.arrived_at, &mut out);
-        out.extend_from_slice(b",\"Data\":\"");
-        wire::encode_base64(&record.data, &mut out);
-        out.extend_from_slice(b"\",\"PartitionKey\":");
-        wire::write_text(record.partition_key.as_str(), &mut out);
-        out.push(b'}');
-    }
-    let behind = match batch.records.last() {
-        Some(last) if batch.next < batch.tip => now.since(last.arrived_at).as_millis(),
-        _ => 0,
-    };
-    write!(out, "],\"MillisBehindLatest\":{behind},\"NextShardIterator\":").expect("writing to memory does not fail");
-    match children {
-        Some(children) => write!(out, "null,\"ChildShards\":{children}}}"),
-        None => write!(out, "\"{}\"}}", iterator.seal(now)),
-    }
-    .expect("writing to memory does not fail");
-    out
+/// Where a reader goes on.
+enum Next {
+    /// In the same shard.
+    Iterator(String),
+    /// In the children of a closed shard that has no more.
+    Children(Vec<ChildShard>),
 }
+
+impl output::Output for Output {
+    fn write_json(&self, into: &mut Vec<u8>) {
+        into.reserve(1024 + records::bytes_expected(&self.records));
+        into.extend_from_slice(b"{\"Records\":");
+        records::write_json(&self.shard, &self.records, into);
+        write!(into, ",\"MillisBehindLatest\":{},\"NextShardIterator\":", self.millis_behind).expect(INFALLIBLE);
+        match &self.next {
+            Next::Iterator(iterator) => write!(into, "\"{iterator}\"").expect(INFALLIBLE),
+            Next::Children(children) => {
+                into.extend_from_slice(b"null,\"ChildShards\":");
+                children.write_json(into);
+            }
+        }
+        into.push(b'}');
+    }
+
+    fn write_cbor(&self, into: &mut Vec<u8>) {
+        into.reserve(1024 + records::bytes_expected(&self.records));
+        let mut encoder = Encoder::new(into);
+        let members = encoder.map(3).expect(INFALLIBLE);
+        members.str("MillisBehindLatest").and_then(|members| members.u64(self.millis_behind)).expect(INFALLIBLE);
+        match &self.next {
+            Next::Iterator(iterator) => {
+                members.str("NextShardIterator").and_then(|members| members.str(iterator)).expect(INFALLIBLE);
+            }
+            Next::Children(children) => {
+                members.str("ChildShards").expect(INFALLIBLE);
+                children.write_cbor(members.writer_mut());
+            }
+        }
+        encoder.str("Records").expect(INFALLIBLE);
+        records::write_cbor(&self.shard, &self.records, encoder.writer_mut());
+    }
+}
+
+const INFALLIBLE: &str = "writing to memory does not fail";

@@ -1,21 +1,20 @@
 //! GetShardIterator: where in a shard a reader begins.
 
-use bytes::Bytes;
 use model::sequence_number::{PrintedSequenceNumber, SequenceNumber};
 use model::shard::Shard;
 use model::stream_store::StartingPosition;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
+use crate::aws::wire::text::Text;
+use crate::aws::wire::time::Time;
 use crate::kinesis::iterator::ShardIterator;
-use crate::kinesis::wire::{self, Text};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
@@ -28,13 +27,18 @@ struct Input<'a> {
     shard_iterator_type: Option<Text<'a>>,
     #[serde(borrow)]
     starting_sequence_number: Option<Text<'a>>,
-    timestamp: Option<f64>,
+    timestamp: Option<Time>,
     dry_run: Option<bool>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    shard_iterator: String,
+}
+
 /// Makes an iterator.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     limits::no_dry_run(input.dry_run)?;
     let stream = limits::stream(
         &state.options,
@@ -55,7 +59,7 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     let next = state.streams.locate(&stream, id, position).await;
     let next = next.map_err(|failure| error::of_stream(&failure, account))?;
     let iterator = ShardIterator { stream, stream_created_at: description.created_at, shard: id, next };
-    Ok(json!({"ShardIterator": iterator.seal(state.clock.now())}).to_string().into_bytes())
+    Ok(Output { shard_iterator: iterator.seal(state.clock.now()) })
 }
 
 fn position(input: &Input<'_>, shard: &Shard) -> Result<StartingPosition, AwsError> {
@@ -67,8 +71,8 @@ fn position(input: &Input<'_>, shard: &Shard) -> Result<StartingPosition, AwsErr
         "AFTER_SEQUENCE_NUMBER" => sequence_number(input, kind, shard).map(StartingPosition::After),
         "AT_TIMESTAMP" => {
             let message = "Must specify timestamp parameter for shard iterator type AT_TIMESTAMP.";
-            let seconds = input.timestamp.ok_or_else(|| AwsError::invalid_argument(message))?;
-            Ok(StartingPosition::AtTime(wire::timestamp(seconds)))
+            let at = input.timestamp.ok_or_else(|| AwsError::invalid_argument(message))?;
+            Ok(StartingPosition::AtTime(at.0))
         }
         other => Err(AwsError::validation(
             &format!("'{other}'"),

@@ -1,20 +1,21 @@
 //! ListShards: a stream's shards, filtered and page by page.
 
-use bytes::Bytes;
 use model::clock::Timestamp;
 use model::shard::{Shard, ShardId, ShardMap};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::aws::error::AwsError;
+use crate::aws::wire::text::Text;
+use crate::aws::wire::time::Time;
+use crate::kinesis::shapes::ShardShape;
 use crate::kinesis::token::{self, Kind};
-use crate::kinesis::wire::{self, Text};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
@@ -26,7 +27,7 @@ struct Input<'a> {
     #[serde(borrow)]
     exclusive_start_shard_id: Option<Text<'a>>,
     max_results: Option<i64>,
-    stream_creation_timestamp: Option<f64>,
+    stream_creation_timestamp: Option<Time>,
     #[serde(borrow)]
     shard_filter: Option<Filter<'a>>,
 }
@@ -38,7 +39,15 @@ struct Filter<'a> {
     kind: Text<'a>,
     #[serde(borrow)]
     shard_id: Option<Text<'a>>,
-    timestamp: Option<f64>,
+    timestamp: Option<Time>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    shards: Vec<ShardShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
 }
 
 /// Which shards are asked for.
@@ -53,13 +62,12 @@ enum Chosen {
 }
 
 /// Lists shards.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let limit = limits::number(input.max_results, "maxResults", limits::PAGE_MAX, limits::LIST_SHARDS_PAGE as i64)?;
     let limit = limit.min(limits::LIST_SHARDS_PAGE);
     // A token carries the stream's name and creation, the last shard and the filter of the first page.
     let continued = input.next_token.as_ref();
-    let continued = continued.map(|text| wire::page_token(Kind::Shards, text, state.clock.now())).transpose()?;
+    let continued = continued.map(|text| token::page(Kind::Shards, text, state.clock.now())).transpose()?;
     let (stream, created_at, after, filter);
     match &continued {
         Some(token) => {
@@ -87,11 +95,15 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
                 input.stream_arn.as_deref(),
                 input.stream_id.as_deref(),
             )?;
-            created_at = input.stream_creation_timestamp.map(wire::timestamp);
+            created_at = input.stream_creation_timestamp.map(|at| at.0);
             let id = input.exclusive_start_shard_id.as_deref();
             after = id.map(|id| limits::shard_id(id, "exclusiveStartShardId")).transpose()?;
             filter = input.shard_filter.as_ref().map(|filter| {
-                (filter.kind.to_string(), filter.shard_id.as_ref().map(|id| id.to_string()), filter.timestamp)
+                (
+                    filter.kind.to_string(),
+                    filter.shard_id.as_ref().map(|id| id.to_string()),
+                    filter.timestamp.map(|at| at.0),
+                )
             });
         }
     }
@@ -104,23 +116,21 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     let found = select(&description.shards, chosen);
     let mut rest = found.into_iter().filter(|shard| after.is_none_or(|after| after < shard.id));
     let page: Vec<&Shard> = rest.by_ref().take(limit).collect();
-    let shards: Vec<Value> = page.iter().map(|shard| wire::shard(shard)).collect();
-    let mut answer = json!({"Shards": shards});
-    if let (Some(last), Some(_)) = (page.last(), rest.next()) {
-        let payload = json!([stream, description.created_at, last.id, filter]).to_string();
-        answer["NextToken"] = token::seal(Kind::Shards, state.clock.now(), payload.as_bytes()).into();
-    }
-    Ok(answer.to_string().into_bytes())
+    let next_token = match (page.last(), rest.next()) {
+        (Some(last), Some(_)) => {
+            let payload = json!([stream, description.created_at, last.id, filter]).to_string();
+            Some(token::seal(Kind::Shards, state.clock.now(), payload.as_bytes()))
+        }
+        _ => None,
+    };
+    Ok(Output { shards: page.into_iter().map(ShardShape::of).collect(), next_token })
 }
 
-type FilterValue = (String, Option<String>, Option<f64>);
+type FilterValue = (String, Option<String>, Option<Timestamp>);
 type Page = (String, Timestamp, ShardId, Option<FilterValue>);
 
 fn choose((kind, shard_id, timestamp): &FilterValue) -> Result<Chosen, AwsError> {
-    let time = || {
-        let seconds = timestamp.ok_or_else(|| AwsError::invalid_argument(format!("{kind} needs a Timestamp.")));
-        seconds.map(wire::timestamp)
-    };
+    let time = || timestamp.ok_or_else(|| AwsError::invalid_argument(format!("{kind} needs a Timestamp.")));
     match kind.as_str() {
         "AFTER_SHARD_ID" => {
             let id = shard_id.as_ref().ok_or_else(|| AwsError::invalid_argument("AFTER_SHARD_ID needs a ShardId."))?;

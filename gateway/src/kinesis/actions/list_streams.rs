@@ -1,19 +1,20 @@
 //! ListStreams, page by page in order of names.
 
-use bytes::Bytes;
+use model::name::StreamName;
 use model::stream_store::StreamError;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
+use crate::aws::wire::text::Text;
+use crate::aws::wire::time::Time;
+use crate::kinesis::shapes::ModeDetails;
 use crate::kinesis::token::{self, Kind};
-use crate::kinesis::wire::{self, Text};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     limit: Option<i64>,
     #[serde(borrow)]
     exclusive_start_stream_name: Option<Text<'a>>,
@@ -21,12 +22,32 @@ struct Input<'a> {
     next_token: Option<Text<'a>>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    stream_names: Vec<StreamName>,
+    has_more_streams: bool,
+    stream_summaries: Vec<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Summary {
+    stream_name: StreamName,
+    #[serde(rename = "StreamARN")]
+    stream_arn: String,
+    stream_status: &'static str,
+    stream_mode_details: ModeDetails,
+    stream_creation_timestamp: Time,
+}
+
 /// Lists streams.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let limit = limits::number(input.limit, "limit", limits::PAGE_MAX, limits::PAGE_DEFAULT)?;
     let after = match &input.next_token {
-        Some(text) => Some(wire::page_token(Kind::Streams, text, state.clock.now())?),
+        Some(text) => Some(token::page(Kind::Streams, text, state.clock.now())?),
         None => input.exclusive_start_stream_name.as_ref().map(|name| name.to_string()),
     };
     let failed = |failure: StreamError| error::of_stream(&failure, &state.options.account_id);
@@ -41,17 +62,15 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
             Err(StreamError::NotFound(_)) => continue,
             described => described.map_err(failed)?,
         };
-        summaries.push(json!({
-            "StreamName": name,
-            "StreamARN": limits::arn(&state.options, name),
-            "StreamStatus": "ACTIVE",
-            "StreamModeDetails": wire::mode_details(&description),
-            "StreamCreationTimestamp": wire::seconds(description.created_at),
-        }));
+        summaries.push(Summary {
+            stream_name: name.clone(),
+            stream_arn: limits::arn(&state.options, name),
+            stream_status: "ACTIVE",
+            stream_mode_details: ModeDetails::of(&description),
+            stream_creation_timestamp: Time(description.created_at),
+        });
     }
-    let mut answer = json!({"StreamNames": page, "HasMoreStreams": more, "StreamSummaries": summaries});
-    if let Some(last) = page.last().filter(|_| more) {
-        answer["NextToken"] = token::seal(Kind::Streams, state.clock.now(), last.as_str().as_bytes()).into();
-    }
-    Ok(answer.to_string().into_bytes())
+    let last = page.last().filter(|_| more);
+    let next_token = last.map(|last| token::seal(Kind::Streams, state.clock.now(), last.as_str().as_bytes()));
+    Ok(Output { stream_names: page, has_more_streams: more, stream_summaries: summaries, next_token })
 }

@@ -1,17 +1,18 @@
 //! PutRecord: one record, durable when it is answered.
 
-use bytes::Bytes;
 use model::record::PutEntry;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;
-use crate::kinesis::wire::{self, Text};
+use crate::aws::wire::blob::Blob;
+use crate::aws::wire::text::Text;
+use crate::kinesis::appended::Placed;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
@@ -19,7 +20,7 @@ struct Input<'a> {
     #[serde(borrow)]
     stream_id: Option<Text<'a>>,
     #[serde(borrow)]
-    data: Option<Text<'a>>,
+    data: Option<Blob<'a>>,
     #[serde(borrow)]
     partition_key: Option<Text<'a>>,
     #[serde(borrow)]
@@ -28,8 +29,7 @@ struct Input<'a> {
 }
 
 /// Appends a record. `SequenceNumberForOrdering` needs no reading: order in a shard is always that of arrival.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed, AwsError> {
     limits::no_dry_run(input.dry_run)?;
     let stream = limits::stream(
         &state.options,
@@ -42,8 +42,8 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     let partition_key = limits::partition_key(key, || "partitionKey".to_owned())?;
     let explicit_hash_key = input.explicit_hash_key.as_deref();
     let explicit_hash_key = explicit_hash_key.map(|key| limits::hash_key(key, || "explicitHashKey".to_owned()));
-    let mut bytes = Vec::new();
-    wire::decode_base64(data, &mut bytes)?;
+    let mut bytes = Vec::with_capacity(data.length_max());
+    data.append_to(&mut bytes)?;
     let entry = PutEntry { partition_key, explicit_hash_key: explicit_hash_key.transpose()?, data: bytes.into() };
     let account = &state.options.account_id;
     let results = state.streams.append(&stream, vec![entry]).await;
@@ -51,7 +51,5 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     let appended = result.map_err(|failure| error::of_append(&failure, stream.as_str(), account))?;
     let description = state.streams.describe(&stream).await;
     let description = description.map_err(|failure| error::of_stream(&failure, account))?;
-    let mut out = Vec::with_capacity(160);
-    wire::write_appended(&description.shards, &appended, &mut out);
-    Ok(out)
+    Ok(Placed::new(&description.shards, &appended))
 }

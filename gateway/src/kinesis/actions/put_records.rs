@@ -1,18 +1,25 @@
 //! PutRecords: up to 500 records, each taken or refused on its own.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
-use model::record::PutEntry;
-use model::stream_store::StreamDescription;
+use minicbor::encode::Encoder;
+use model::record::{Appended, PutEntry};
+use model::stream_store::{AppendError, StreamDescription};
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;
-use crate::kinesis::wire::{self, Text};
+use crate::aws::wire::blob::Blob;
+use crate::aws::wire::json;
+use crate::aws::wire::output;
+use crate::aws::wire::text::Text;
+use crate::kinesis::appended::Placed;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Input<'a> {
+pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
@@ -28,7 +35,7 @@ struct Input<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Entry<'a> {
     #[serde(borrow)]
-    data: Option<Text<'a>>,
+    data: Option<Blob<'a>>,
     #[serde(borrow)]
     partition_key: Option<Text<'a>>,
     #[serde(borrow)]
@@ -39,8 +46,7 @@ struct Entry<'a> {
 const RESULT_BYTES: usize = 128;
 
 /// Appends records. What is wrong with one entry's form refuses the whole request, before anything is written.
-pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, AwsError> {
-    let input: Input<'_> = wire::parse(body)?;
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     limits::no_dry_run(input.dry_run)?;
     let stream = limits::stream(
         &state.options,
@@ -58,28 +64,66 @@ pub(crate) async fn run(state: &GatewayState, body: &Bytes) -> Result<Vec<u8>, A
     // Again: a reshard in between may have made the shards that took the records.
     let description = state.streams.describe(&stream).await;
     let description = description.map_err(|failure| error::of_stream(&failure, account))?;
-    let failed = results.iter().filter(|result| result.is_err()).count();
-    let mut out = Vec::with_capacity(64 + results.len() * RESULT_BYTES);
-    out.extend_from_slice(format!("{{\"FailedRecordCount\":{failed},\"Records\":[").as_bytes());
-    for (i, result) in results.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
+    let result = |result: &Result<Appended, AppendError>| match result {
+        Ok(appended) => Ok(Placed::new(&description.shards, appended)),
+        Err(failure) => Err(error::of_append(failure, stream.as_str(), account)),
+    };
+    Ok(Output { records: results.iter().map(result).collect() })
+}
+
+/// A result per entry, in order.
+pub(crate) struct Output {
+    records: Vec<Result<Placed, AwsError>>,
+}
+
+impl Output {
+    fn failed_count(&self) -> usize {
+        self.records.iter().filter(|record| record.is_err()).count()
+    }
+}
+
+impl output::Output for Output {
+    fn write_json(&self, into: &mut Vec<u8>) {
+        into.reserve(64 + self.records.len() * RESULT_BYTES);
+        write!(into, "{{\"FailedRecordCount\":{},\"Records\":[", self.failed_count()).expect(INFALLIBLE);
+        for (i, record) in self.records.iter().enumerate() {
+            if i > 0 {
+                into.push(b',');
+            }
+            match record {
+                Ok(placed) => placed.write_json(into),
+                Err(failure) => {
+                    into.extend_from_slice(b"{\"ErrorCode\":");
+                    json::write_text(failure.name, into);
+                    into.extend_from_slice(b",\"ErrorMessage\":");
+                    json::write_text(&failure.message, into);
+                    into.push(b'}');
+                }
+            }
         }
-        match result {
-            Ok(appended) => wire::write_appended(&description.shards, appended, &mut out),
-            Err(failure) => {
-                let failure = error::of_append(failure, stream.as_str(), account);
-                out.extend_from_slice(b"{\"ErrorCode\":");
-                wire::write_text(failure.name, &mut out);
-                out.extend_from_slice(b",\"ErrorMessage\":");
-                wire::write_text(&failure.message, &mut out);
-                out.push(b'}');
+        into.extend_from_slice(b"]}");
+    }
+
+    fn write_cbor(&self, into: &mut Vec<u8>) {
+        into.reserve(64 + self.records.len() * RESULT_BYTES);
+        let mut encoder = Encoder::new(into);
+        let members = encoder.map(2).expect(INFALLIBLE);
+        members.str("FailedRecordCount").expect(INFALLIBLE).u64(self.failed_count() as u64).expect(INFALLIBLE);
+        members.str("Records").and_then(|members| members.array(self.records.len() as u64)).expect(INFALLIBLE);
+        for record in &self.records {
+            match record {
+                Ok(placed) => placed.write_cbor(encoder.writer_mut()),
+                Err(failure) => {
+                    let members = encoder.map(2).expect(INFALLIBLE);
+                    members.str("ErrorCode").and_then(|members| members.str(failure.name)).expect(INFALLIBLE);
+                    members.str("ErrorMessage").and_then(|members| members.str(&failure.message)).expect(INFALLIBLE);
+                }
             }
         }
     }
-    out.extend_from_slice(b"]}");
-    Ok(out)
 }
+
+const INFALLIBLE: &str = "writing to memory does not fail";
 
 /// Checks and decodes all entries into one buffer that they share.
 fn entries(records: &[Entry<'_>], description: &StreamDescription) -> Result<Vec<PutEntry>, AwsError> {
@@ -89,8 +133,8 @@ fn entries(records: &[Entry<'_>], description: &StreamDescription) -> Result<Vec
     if records.len() > limits::PUT_RECORDS_MAX {
         return Err(AwsError::validation("", "records", "Member must have length less than or equal to 500"));
     }
-    let encoded: usize = records.iter().filter_map(|record| record.data.as_ref()).map(|data| data.len()).sum();
-    let mut buffer = Vec::with_capacity(encoded / 4 * 3 + 3);
+    let length_max = records.iter().filter_map(|record| record.data.as_ref()).map(Blob::length_max).sum();
+    let mut buffer = Vec::with_capacity(length_max);
     let mut ends = Vec::with_capacity(records.len());
     let mut keys = 0;
     let bytes_max = description.options.record_bytes_max;
@@ -99,7 +143,7 @@ fn entries(records: &[Entry<'_>], description: &StreamDescription) -> Result<Vec
         let data = record.data.as_ref().ok_or_else(|| AwsError::missing(&member("data")))?;
         let key = record.partition_key.as_ref().ok_or_else(|| AwsError::missing(&member("partitionKey")))?;
         let start = buffer.len();
-        wire::decode_base64(data, &mut buffer)?;
+        data.append_to(&mut buffer)?;
         if buffer.len() - start + key.len() > bytes_max {
             return Err(error::record_too_large(&member("data"), bytes_max));
         }

@@ -1,0 +1,62 @@
+//! `Records` of an answer, written straight into its bytes: the same for GetRecords and for pushed events.
+
+use std::io::Write;
+
+use minicbor::data::Tag;
+use minicbor::encode::Encoder;
+use model::record::Record;
+use model::sequence_number::PrintedSequenceNumber;
+use model::shard::Shard;
+
+use crate::aws::wire::json;
+use crate::aws::wire::time::CBOR_TAG;
+
+/// Bytes of one record in an answer, besides its data and key.
+const RECORD_BYTES: usize = 192;
+
+/// About how many bytes the records take, for the answer's first allocation.
+pub(crate) fn bytes_expected(records: &[Record]) -> usize {
+    let bytes: usize = records.iter().map(Record::size_bytes).sum();
+    bytes / 3 * 4 + records.len() * RECORD_BYTES
+}
+
+/// The number that clients see.
+fn printed(shard: &Shard, record: &Record) -> PrintedSequenceNumber {
+    PrintedSequenceNumber::new(shard.id, shard.created_at, record.sequence_number, record.arrived_at)
+}
+
+/// Appends the records as a JSON array.
+pub(crate) fn write_json(shard: &Shard, records: &[Record], into: &mut Vec<u8>) {
+    into.push(b'[');
+    for (i, record) in records.iter().enumerate() {
+        into.extend_from_slice(if i == 0 { &b"{\"SequenceNumber\":\""[..] } else { &b",{\"SequenceNumber\":\""[..] });
+        write!(into, "{}", printed(shard, record)).expect("writing to memory does not fail");
+        into.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
+        json::write_seconds(record.arrived_at, into);
+        into.extend_from_slice(b",\"Data\":\"");
+        json::write_base64(&record.data, into);
+        into.extend_from_slice(b"\",\"PartitionKey\":");
+        json::write_text(record.partition_key.as_str(), into);
+        into.push(b'}');
+    }
+    into.push(b']');
+}
+
+/// Appends the records as a CBOR array.
+pub(crate) fn write_cbor(shard: &Shard, records: &[Record], into: &mut Vec<u8>) {
+    let mut number = String::new();
+    let mut encoder = Encoder::new(into);
+    encoder.array(records.len() as u64).expect(INFALLIBLE);
+    for record in records {
+        number.clear();
+        std::fmt::Write::write_fmt(&mut number, format_args!("{}", printed(shard, record))).expect(INFALLIBLE);
+        let members = encoder.map(4).expect(INFALLIBLE);
+        members.str("SequenceNumber").and_then(|members| members.str(&number)).expect(INFALLIBLE);
+        members.str("ApproximateArrivalTimestamp").expect(INFALLIBLE);
+        members.tag(Tag::new(CBOR_TAG)).expect(INFALLIBLE).i64(record.arrived_at.as_millis()).expect(INFALLIBLE);
+        members.str("Data").and_then(|members| members.bytes(&record.data)).expect(INFALLIBLE);
+        members.str("PartitionKey").and_then(|members| members.str(record.partition_key.as_str())).expect(INFALLIBLE);
+    }
+}
+
+const INFALLIBLE: &str = "writing to memory does not fail";
