@@ -38,11 +38,18 @@ pub struct GatewayOptions {
     pub account_id: String,
     /// Names, besides loopback and the own address, under which browsers may reach the server.
     pub hosts: Vec<String>,
+    /// Origins, such as `https://app.example`, whose pages may call the Kinesis API from a browser.
+    pub origins: Vec<String>,
 }
 
 impl Default for GatewayOptions {
     fn default() -> Self {
-        GatewayOptions { region: "us-east-1".to_owned(), account_id: "000000000000".to_owned(), hosts: Vec::new() }
+        GatewayOptions {
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 }
 
@@ -60,7 +67,7 @@ pub fn router(state: GatewayState) -> Router {
         .method_not_allowed_fallback(rest::error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
     Router::new()
-        .route("/", post(kinesis::router::handle))
+        .route("/", kinesis::router::routes(Arc::clone(&state)))
         .route("/healthz", get(rest::health::live))
         .route("/readyz", get(rest::health::ready))
         .merge(v1)

@@ -1,5 +1,6 @@
 //! What all AWS JSON protocols share.
 
+pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod protocol;
 pub(crate) mod wire;

@@ -1,10 +1,7 @@
 //! The frame around AWS JSON 1.1 and its CBOR twin: one path, the operation in a header, request ids on every answer.
 
-use std::time::Duration;
-
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{HeaderName, StatusCode};
 use uuid::Uuid;
@@ -12,13 +9,8 @@ use uuid::Uuid;
 use crate::aws::error::AwsError;
 use crate::aws::wire::format::Format;
 
-/// The most bytes of one request's body: 10 MiB in base64, and room for 500 keys written with escapes.
-pub(crate) const BODY_BYTES_MAX: usize = 20 << 20;
-
-/// The longest that a client may take to send a body.
-pub(crate) const BODY_READ_MAX: Duration = Duration::from_secs(60);
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
 
 /// The text after the last dot of `X-Amz-Target`, when it begins with `service`.
@@ -37,24 +29,6 @@ pub(crate) fn unknown_operation(operation: &str) -> AwsError {
     AwsError::new("UnknownOperationException", message)
 }
 
-/// Reads the body, bounded in bytes and in time.
-pub(crate) async fn body(body: Body) -> Result<Bytes, AwsError> {
-    match tokio::time::timeout(BODY_READ_MAX, axum::body::to_bytes(body, BODY_BYTES_MAX)).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(_)) => Err(AwsError {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..AwsError::new(
-                "RequestEntityTooLargeException",
-                format!("The body did not arrive whole or is over {BODY_BYTES_MAX} bytes."),
-            )
-        }),
-        Err(_) => Err(AwsError {
-            status: StatusCode::REQUEST_TIMEOUT,
-            ..AwsError::new("RequestTimeoutException", "The body took too long to arrive.")
-        }),
-    }
-}
-
 /// The answer to one request, with the two ids that AWS clients log.
 pub(crate) fn answer(format: Format, outcome: Result<Vec<u8>, AwsError>) -> Response {
     let (status, body, name) = match outcome {
@@ -70,7 +44,7 @@ pub(crate) fn answer(format: Format, outcome: Result<Vec<u8>, AwsError>) -> Resp
     let id_2 = [id.as_bytes().as_slice(), Uuid::new_v4().as_bytes()].concat();
     headers.insert(ID_2, header(&base64_simd::STANDARD.encode_to_string(id_2)));
     if let Some(name) = name {
-        headers.insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(name));
+        headers.insert(ERROR_TYPE, HeaderValue::from_static(name));
     }
     response
 }

@@ -4,6 +4,7 @@ pub(crate) mod router;
 
 mod actions;
 mod appended;
+mod cors;
 mod error;
 mod iterator;
 mod limits;

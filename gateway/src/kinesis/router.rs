@@ -4,36 +4,72 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::routing::{MethodRouter, post};
 use serde::Deserialize;
 
+use crate::aws::body::Bodies;
 use crate::aws::error::AwsError;
 use crate::aws::protocol;
 use crate::aws::wire::format::Format;
 use crate::aws::wire::output::Output;
-use crate::host;
 use crate::kinesis::actions::{
     create_stream, delete_stream, describe_stream, describe_stream_summary, get_records, get_shard_iterator,
     list_shards, list_streams, put_record, put_records,
 };
+use crate::kinesis::cors::Cors;
 use crate::router::GatewayState;
 
 /// What `X-Amz-Target` begins with.
 const SERVICE: &str = "Kinesis_20131202";
 
-/// Answers `POST /`.
-pub(crate) async fn handle(State(state): State<Arc<GatewayState>>, request: Request) -> Response {
-    let format = Format::of(request.headers());
-    protocol::answer(format, answer(&state, format, request).await)
+/// What all requests share.
+pub(crate) struct Kinesis {
+    gateway: Arc<GatewayState>,
+    bodies: Bodies,
 }
 
-async fn answer(state: &GatewayState, format: Format, request: Request) -> Result<Vec<u8>, AwsError> {
-    if let Some(origin) = host::foreign_origin(&request, &state.options.hosts) {
-        return Err(AwsError::new("AccessDeniedException", format!("Origin {origin} is not this server.")));
+/// `POST /`, and the question that browsers ask before it.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(gateway: Arc<GatewayState>) -> MethodRouter<S> {
+    let kinesis = Arc::new(Kinesis { gateway, bodies: Bodies::default() });
+    post(handle).options(preflight).with_state(kinesis)
+}
+
+async fn preflight(State(kinesis): State<Arc<Kinesis>>, request: Request) -> Response {
+    match Cors::check(&request, &kinesis.gateway.options) {
+        Ok(cors) => {
+            let mut response = protocol::answer(Format::Json, Ok(Vec::new()));
+            cors.preflight(&mut response);
+            response
+        }
+        Err(refused) => protocol::answer(Format::Json, Err(refused)),
     }
-    let (parts, body) = request.into_parts();
-    let operation = protocol::operation(&parts.headers, SERVICE)?;
-    let body = protocol::body(body).await?;
-    run(state, operation, Call { format, body: &body }).await
+}
+
+async fn handle(State(kinesis): State<Arc<Kinesis>>, request: Request) -> Response {
+    let format = Format::of(request.headers());
+    let in_doubt = *format.as_ref().unwrap_or(&Format::Json);
+    match Cors::check(&request, &kinesis.gateway.options) {
+        Ok(cors) => {
+            let outcome = match format {
+                Ok(format) => kinesis.answer(format, request).await,
+                Err(unsupported) => Err(unsupported),
+            };
+            let mut response = protocol::answer(in_doubt, outcome);
+            cors.allow(&mut response);
+            response
+        }
+        Err(refused) => protocol::answer(in_doubt, Err(refused)),
+    }
+}
+
+impl Kinesis {
+    async fn answer(&self, format: Format, request: Request) -> Result<Vec<u8>, AwsError> {
+        let (parts, body) = request.into_parts();
+        let operation = protocol::operation(&parts.headers, SERVICE)?;
+        let mut received = self.bodies.receive(&parts.headers, body).await?;
+        let body = received.unpack(&parts.headers).await?;
+        run(&self.gateway, operation, Call { format, body: &body }).await
+    }
 }
 
 async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Vec<u8>, AwsError> {

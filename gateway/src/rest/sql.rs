@@ -14,7 +14,7 @@ use http::{StatusCode, Uri};
 use model::sql::SqlError;
 use serde::Deserialize;
 
-use crate::aws::protocol::BODY_READ_MAX;
+use crate::aws::body::BODY_READ_MAX;
 use crate::rest::error::RestError;
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;

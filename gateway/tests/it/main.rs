@@ -4,6 +4,7 @@
 
 mod cbor;
 mod kinesis;
+mod protocol;
 mod raw;
 mod rest;
 mod server;

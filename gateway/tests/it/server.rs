@@ -65,6 +65,10 @@ impl Answer {
 
 impl Server {
     pub(crate) async fn start() -> Server {
+        Server::with(GatewayOptions::default()).await
+    }
+
+    pub(crate) async fn with(options: GatewayOptions) -> Server {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
         let state = GatewayState {
             streams: Arc::new(MemoryStore::new(clock.clone())),
@@ -72,7 +76,7 @@ impl Server {
             sql: Arc::new(Canned),
             clock: clock.clone(),
             ready: Arc::new(AtomicBool::new(false)),
-            options: GatewayOptions::default(),
+            options,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

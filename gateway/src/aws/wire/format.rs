@@ -3,6 +3,7 @@
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
+use crate::aws::body;
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Output;
 use crate::aws::wire::{cbor, json};
@@ -17,10 +18,15 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// What a request's headers say; JSON where they say nothing.
-    pub(crate) fn of(headers: &HeaderMap) -> Format {
-        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if content_type.starts_with("application/x-amz-cbor") { Format::Cbor } else { Format::Json }
+    /// What a request's headers say; JSON where they say nothing. Error: neither of the two.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Format, AwsError> {
+        let content_type = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        match media_type.to_ascii_lowercase().as_str() {
+            "" | "application/x-amz-json-1.1" | "application/json" => Ok(Format::Json),
+            "application/x-amz-cbor-1.1" => Ok(Format::Cbor),
+            _ => Err(body::unsupported(&format!("Content-Type {media_type}"))),
+        }
     }
 
     /// The header of answers.
