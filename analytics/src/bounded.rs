@@ -7,9 +7,9 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use model::clock::{Clock, SystemClock, Timestamp};
 use model::sql::{SqlError, SqlErrorKind};
-use serde_json::{Map, Value};
 
 use crate::decode::{objects, time_of};
+use crate::field::{FieldNames, Fields};
 use crate::operator::{Closed, Operator};
 use crate::query::Definition;
 use crate::schema::{ROWTIME, discover};
@@ -85,7 +85,10 @@ pub fn run(
         }
     };
     let operator = definition.operator(&columns)?;
-    let mut run = Run { operator, options, report: RunReport::default(), closed_until: Timestamp::MIN, output };
+    let mut fields = operator.fields().clone();
+    let time = fields.add_exactly(options.time_field.as_deref().unwrap_or(ROWTIME));
+    let mut run =
+        Run { operator, fields, time, options, report: RunReport::default(), closed_until: Timestamp::MIN, output };
     for line in sample.into_iter().map(Ok).chain(lines) {
         run.line(&line?)?;
     }
@@ -96,6 +99,10 @@ pub fn run(
 
 struct Run<'a, W> {
     operator: Operator,
+    /// The columns' fields, and the time.
+    fields: FieldNames,
+    /// The place of the time.
+    time: usize,
     options: BoundedOptions,
     report: RunReport,
     /// The watermark: windows that end here or before are closed.
@@ -109,8 +116,8 @@ impl<W: Write> Run<'_, W> {
             return Ok(());
         }
         self.report.records += 1;
-        match objects(line) {
-            Ok(objects) => objects.iter().try_for_each(|object| self.row(object)),
+        match self.fields.read(line) {
+            Ok(objects) => objects.into_iter().try_for_each(|fields| self.row(fields)),
             Err(_) => {
                 self.report.errors += 1;
                 Ok(())
@@ -118,8 +125,12 @@ impl<W: Write> Run<'_, W> {
         }
     }
 
-    fn row(&mut self, object: &Map<String, Value>) -> Result<(), BoundedError> {
-        let Some(at) = self.time(object) else {
+    fn row(&mut self, fields: Fields<'_>) -> Result<(), BoundedError> {
+        let at = match &fields[self.time] {
+            Some(field) => time_of(field).map(Timestamp::from_millis),
+            None => self.options.time_field.is_none().then(|| SystemClock.now()),
+        };
+        let Some(at) = at else {
             self.report.errors += 1;
             return Ok(());
         };
@@ -127,24 +138,16 @@ impl<W: Write> Run<'_, W> {
             self.report.late += 1;
             return Ok(());
         }
-        if self.operator.push(object, at).is_err() {
-            self.report.errors += 1;
-            return Ok(());
+        match self.operator.row(fields) {
+            Ok(row) => self.operator.push(row, at),
+            Err(_) => {
+                self.report.errors += 1;
+                return Ok(());
+            }
         }
         self.operator.settle()?;
         self.closed_until = self.closed_until.max(at - self.options.delay);
         self.close(self.closed_until)
-    }
-
-    fn time(&self, object: &Map<String, Value>) -> Option<Timestamp> {
-        let value = match &self.options.time_field {
-            Some(field) => object.get(field)?,
-            None => match object.get(ROWTIME) {
-                Some(value) => value,
-                None => return Some(SystemClock.now()),
-            },
-        };
-        time_of(value).map(Timestamp::from_millis)
     }
 
     fn close(&mut self, until: Timestamp) -> Result<(), BoundedError> {

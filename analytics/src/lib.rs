@@ -9,6 +9,7 @@ pub mod sql;
 
 mod decode;
 mod encode;
+mod field;
 mod operator;
 mod plan;
 mod snapshot;

@@ -8,10 +8,10 @@ use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::TimestampMillisecondType;
 use datafusion::error::DataFusionError;
 use model::clock::Timestamp;
-use serde_json::{Map, Value};
 
-use crate::decode::{Decoder, Unfit};
+use crate::decode::{Decoder, Row, Unfit};
 use crate::encode::{Encoder, OutputRow};
+use crate::field::{FieldNames, Fields};
 use crate::plan::Plan;
 use crate::schema::{SqlColumn, SqlType};
 use crate::sql::rewrite::WindowedSelect;
@@ -29,6 +29,7 @@ pub(crate) struct Operator {
     plan: Plan,
     encoder: Encoder,
     decoder: Decoder,
+    fields: FieldNames,
     /// Open windows by start, with their end and their state.
     panes: BTreeMap<Timestamp, Pane>,
 }
@@ -64,7 +65,9 @@ impl Operator {
             select.names.iter().enumerate().map(column).collect()
         };
         let encoder = Encoder::new(target.map_or_else(own, <[_]>::to_vec));
-        Ok(Operator { select: select.clone(), plan, encoder, decoder: Decoder::new(columns), panes: BTreeMap::new() })
+        let decoder = Decoder::new(columns);
+        let fields = FieldNames::new(decoder.names());
+        Ok(Operator { select: select.clone(), plan, encoder, decoder, fields, panes: BTreeMap::new() })
     }
 
     /// The window of a moment.
@@ -72,11 +75,28 @@ impl Operator {
         self.select.tumbling.window_of(at)
     }
 
+    /// The fields that its columns name, in the order that [`Operator::row`] takes them.
+    pub(crate) fn fields(&self) -> &FieldNames {
+        &self.fields
+    }
+
+    /// Makes a row of fields, which may be followed by others.
+    pub(crate) fn row<'a>(&self, fields: Fields<'a>) -> Result<Row<'a>, Unfit> {
+        self.decoder.row(fields)
+    }
+
     /// Adds a row.
-    pub(crate) fn push(&mut self, object: &Map<String, Value>, rowtime: Timestamp) -> Result<(), Unfit> {
+    pub(crate) fn push(&mut self, row: Row<'_>, rowtime: Timestamp) {
         let window = self.window_of(rowtime);
-        self.decoder.push(object, rowtime, window)?;
+        self.decoder.push(row, rowtime, window);
         self.panes.entry(window.start).or_insert(Pane { end: window.end, parts: Vec::new() });
+    }
+
+    /// Adds all objects of a record, or none of them.
+    pub(crate) fn push_record(&mut self, data: &[u8], rowtime: Timestamp) -> Result<(), Unfit> {
+        let objects = self.fields.read(data)?;
+        let rows = objects.into_iter().map(|fields| self.row(fields)).collect::<Result<Vec<_>, _>>()?;
+        rows.into_iter().for_each(|row| self.push(row, rowtime));
         Ok(())
     }
 
@@ -158,6 +178,8 @@ impl Operator {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Map, Value};
+
     use super::*;
     use crate::query::Definition;
     use crate::snapshot::{Header, decode, encode};
@@ -181,8 +203,8 @@ mod tests {
             errors: 0,
         };
         for record in 0..600_i64 {
-            let object = serde_json::json!({"k": format!("k{}", record % 3), "v": record * 7919 % 50});
-            operator.push(object.as_object().unwrap(), Timestamp::from_millis(record * 5)).unwrap();
+            let object = serde_json::json!({"k": format!("k{}", record % 3), "v": record * 7919 % 50}).to_string();
+            operator.push_record(object.as_bytes(), Timestamp::from_millis(record * 5)).unwrap();
             if record % every == 0 {
                 operator.states().unwrap();
             }

@@ -396,12 +396,12 @@ impl<'a> Running<'a> {
     fn count(&mut self, record: &Record) {
         self.header.records += 1;
         let rowtime = record.arrived_at.max(self.header.closed_until);
-        let unfit = match (objects(&record.data), &mut self.operator) {
-            (Ok(objects), Some(operator)) => objects.iter().find_map(|object| operator.push(object, rowtime).err()),
-            (Ok(_), None) => return,
-            (Err(unfit), _) => Some(unfit),
+        let taken = match &mut self.operator {
+            Some(operator) => operator.push_record(&record.data, rowtime),
+            // There are no columns because no record so far was one of objects.
+            None => objects(&record.data).map(|_| ()),
         };
-        if let Some(unfit) = unfit {
+        if let Err(unfit) = taken {
             self.left_out(1, &unfit.to_string());
         }
     }
