@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::hash_key::{HashKey, HashKeyRange};
+use crate::reshard::Draft;
 use crate::sequence_number::SequenceNumber;
 
 /// A shard's number in its stream, given out in order of creation; printed `shardId-000000000007`.
@@ -90,7 +91,15 @@ pub enum Reshard {
         /// The other one.
         adjacent: ShardId,
     },
+    /// Splits and merges until there are so many open shards, of equal width.
+    Uniform {
+        /// At least 1.
+        shards: u32,
+    },
 }
+
+/// The most shards of a stream, open and closed ones together: every change writes the map anew.
+pub const SHARDS_MAX: usize = 100_000;
 
 /// Why a change of the shard map is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,6 +123,9 @@ pub enum ReshardError {
     /// The two do not touch.
     #[error("{0} and {1} are not neighbours in the hash space")]
     NotAdjacent(ShardId, ShardId),
+    /// More open and closed shards than a stream may have.
+    #[error("{0} shards, open and closed, are over {SHARDS_MAX}: closed ones go when retention is over")]
+    TooMany(usize),
 }
 
 /// All shards of a stream, open and closed. The open ranges tile the hash space exactly.
@@ -189,14 +201,6 @@ impl ShardMap {
         self.shards.values().filter(|shard| !shard.parents().any(|parent| self.shards.contains_key(&parent)))
     }
 
-    fn open_shard(&self, id: ShardId) -> Result<&Shard, ReshardError> {
-        match self.get(id) {
-            None => Err(ReshardError::NotFound(id)),
-            Some(shard) if !shard.is_open() => Err(ReshardError::Closed(id)),
-            Some(shard) => Ok(shard),
-        }
-    }
-
     /// The map after `change`. `next` gives the number that would come next in a shard; children begin there.
     pub fn resharded(
         &self,
@@ -204,55 +208,24 @@ impl ShardMap {
         now: Timestamp,
         next: impl Fn(ShardId) -> SequenceNumber,
     ) -> Result<ShardMap, ReshardError> {
-        let (parents, ranges): (Vec<&Shard>, Vec<HashKeyRange>) = match change {
-            Reshard::Split { shard, at } => {
-                let parent = self.open_shard(shard)?;
-                if at <= parent.range.start || parent.range.end < at {
-                    return Err(ReshardError::SplitOutside { shard, at, range: parent.range });
-                }
-                let below = HashKeyRange { start: parent.range.start, end: HashKey(at.0 - 1) };
-                (vec![parent], vec![below, HashKeyRange { start: at, end: parent.range.end }])
-            }
-            Reshard::Merge { shard, adjacent } => {
-                let (one, other) = (self.open_shard(shard)?, self.open_shard(adjacent)?);
-                let (low, high) = if one.range.start <= other.range.start { (one, other) } else { (other, one) };
-                if !low.range.is_just_before(&high.range) {
-                    return Err(ReshardError::NotAdjacent(shard, adjacent));
-                }
-                (vec![one, other], vec![HashKeyRange { start: low.range.start, end: high.range.end }])
-            }
-        };
-        let ids: Vec<ShardId> = parents.iter().map(|parent| parent.id).collect();
-        let first = ids.iter().map(|id| next(*id)).max().expect("a child has a parent");
-        let parents_created =
-            parents.iter().map(|parent| parent.created_at.as_secs()).max().expect("a child has a parent");
-        let created_at = now.max(Timestamp::from_millis((parents_created + 1) * 1000));
-        let mut shards = self.shards.clone();
-        for id in &ids {
-            shards.get_mut(id).expect("found above").end = Some(next(*id));
-        }
-        let last_id = shards.keys().next_back().expect("a map is never empty").0;
-        for (i, range) in ranges.into_iter().enumerate() {
-            let id = ShardId(last_id + 1 + i as u32);
-            let shard = Shard {
-                id,
-                range,
-                parent: ids.first().copied(),
-                adjacent_parent: ids.get(1).copied(),
-                created_at,
-                first,
-                end: None,
-            };
-            shards.insert(id, shard);
-        }
+        let shards = Draft::new(self.shards.clone(), now, next).apply(change)?;
         Ok(ShardMap::new(shards.into_values().collect()).expect("a reshard keeps the hash space tiled"))
     }
 
-    /// The map without closed shards that `expired` names: all their records are past retention.
+    /// The map without shards that were closed before `horizon`: all their records are older.
     #[must_use]
-    pub fn without(&self, expired: impl Fn(&Shard) -> bool) -> ShardMap {
-        let kept = self.shards.values().filter(|shard| shard.is_open() || !expired(shard)).cloned();
-        ShardMap::new(kept.collect()).expect("open shards stay")
+    pub fn without_closed_before(&self, horizon: Timestamp) -> ShardMap {
+        let mut closed_at: BTreeMap<ShardId, Timestamp> = BTreeMap::new();
+        for child in self.shards.values() {
+            for parent in child.parents() {
+                closed_at.entry(parent).and_modify(|at| *at = child.created_at.min(*at)).or_insert(child.created_at);
+            }
+        }
+        let is_kept = |shard: &&Shard| {
+            // Children go after their parents: who has none any more is older than they were.
+            shard.is_open() || closed_at.get(&shard.id).is_some_and(|at| horizon <= *at)
+        };
+        ShardMap::new(self.shards.values().filter(is_kept).cloned().collect()).expect("open shards stay")
     }
 }
 
@@ -319,20 +292,54 @@ mod tests {
         );
     }
 
+    /// Uniform maps have exactly the ranges they should, whatever was before.
+    fn check_uniform(mut map: ShardMap, counts: &[u32]) -> ShardMap {
+        for count in counts {
+            let change = Reshard::Uniform { shards: *count };
+            map = map.resharded(change, NOW, |_| SequenceNumber(5)).expect("any number of shards");
+            let ranges: Vec<_> = map.open().map(|shard| shard.range).collect();
+            assert_eq!(ranges, HashKeyRange::uniform(*count), "{counts:?}");
+        }
+        map
+    }
+
+    #[test]
+    fn shards_of_equal_width_come_by_splits_and_merges() {
+        let doubled = check_uniform(ShardMap::uniform(2, NOW), &[4]);
+        assert_eq!(doubled.iter().count(), 6, "one split each");
+        let halved = check_uniform(ShardMap::uniform(4, NOW), &[2]);
+        assert_eq!(halved.iter().count(), 6, "one merge each");
+        assert_eq!(check_uniform(ShardMap::uniform(3, NOW), &[3]), ShardMap::uniform(3, NOW), "nothing to do");
+        check_uniform(ShardMap::uniform(1, NOW), &[7, 3, 5, 10, 1, 2, 64, 33]);
+        let large = check_uniform(ShardMap::uniform(5000, NOW), &[10_000, 7001]);
+        let newest = large.open().map(|shard| shard.created_at.since(NOW)).max().expect("open shards");
+        assert!(newest.as_secs() < 10, "few generations: {newest:?}");
+    }
+
+    #[test]
+    fn closed_shards_go_when_they_were_closed_before_the_horizon() {
+        let map = check_uniform(ShardMap::uniform(1, NOW), &[2, 1]);
+        let created = |id| map.get(ShardId(id)).expect("there").created_at;
+        let kept = |horizon| map.without_closed_before(horizon).iter().map(|shard| shard.id.0).collect::<Vec<_>>();
+        assert_eq!(kept(created(1)), [0, 1, 2, 3], "closed at the horizon, not before it");
+        assert_eq!(kept(created(3)), [1, 2, 3]);
+        assert_eq!(kept(Timestamp::MAX), [3]);
+    }
+
     proptest! {
         /// Whatever is split and merged, every key has exactly one open shard, and the lineage never skips a number.
         #[test]
-        fn random_reshards_tile_the_space(shards in 1u32..5, steps in prop::collection::vec((any::<u128>(), any::<bool>()), 0..20), keys in prop::collection::vec(any::<u128>(), 20)) {
+        fn random_reshards_tile_the_space(shards in 1u32..5, steps in prop::collection::vec((any::<u128>(), 0u32..9), 0..20), keys in prop::collection::vec(any::<u128>(), 20)) {
             let mut map = ShardMap::uniform(shards, NOW);
             let mut number = 0;
-            for (key, split) in steps {
+            for (key, kind) in steps {
                 number += 5;
                 let shard = map.route(HashKey(key));
-                let change = if split {
-                    Reshard::Split { shard, at: HashKey(key) }
-                } else {
-                    let end = map.get(shard).expect("routed").range.end;
-                    Reshard::Merge { shard, adjacent: map.route(HashKey(end.0.wrapping_add(1))) }
+                let end = map.get(shard).expect("routed").range.end;
+                let change = match kind {
+                    0..4 => Reshard::Split { shard, at: HashKey(key) },
+                    4..7 => Reshard::Merge { shard, adjacent: map.route(HashKey(end.0.wrapping_add(1))) },
+                    _ => Reshard::Uniform { shards: (key % 9 + 1) as u32 },
                 };
                 if let Ok(next) = map.resharded(change, NOW, |_| SequenceNumber(number)) {
                     map = next;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Timestamp;
@@ -13,20 +12,10 @@ use crate::name::{ConsumerName, StreamName};
 use crate::record::{Appended, PutEntry, Record};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Reshard, ReshardError, ShardId, ShardMap};
-
-/// How shards are counted: by the user, or by us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StreamMode {
-    /// The user names the number of shards and changes it.
-    #[default]
-    Provisioned,
-    /// The stream starts with some shards and needs no care.
-    OnDemand,
-}
+use crate::stream_settings::{StreamMode, StreamSettings, Tags};
 
 /// What a stream is created with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamOptions {
     /// Open shards at creation, at least 1.
     pub shards: u32,
@@ -38,18 +27,33 @@ pub struct StreamOptions {
     pub retention_bytes_max: Option<u64>,
     /// The most data and key one record may have.
     pub record_bytes_max: usize,
+    /// The stream's labels.
+    pub tags: Tags,
+    /// MiB a second that the stream is kept ready for.
+    pub warm_throughput_mibps: Option<u32>,
+}
+
+impl StreamOptions {
+    /// What the stream is told to be at first.
+    pub fn settings(&self) -> StreamSettings {
+        StreamSettings {
+            mode: self.mode,
+            retention: self.retention,
+            retention_bytes_max: self.retention_bytes_max,
+            record_bytes_max: self.record_bytes_max,
+            tags: self.tags.clone(),
+            warm_throughput_mibps: self.warm_throughput_mibps,
+            ..StreamSettings::default()
+        }
+    }
 }
 
 impl Default for StreamOptions {
     /// One provisioned shard, 24 hours, no limit by size, records up to 1 MiB: the defaults of Kinesis.
     fn default() -> Self {
-        StreamOptions {
-            shards: 1,
-            mode: StreamMode::Provisioned,
-            retention: Duration::from_secs(24 * 3600),
-            retention_bytes_max: None,
-            record_bytes_max: 1 << 20,
-        }
+        let StreamSettings { mode, retention, retention_bytes_max, record_bytes_max, .. } = StreamSettings::default();
+        let (tags, warm_throughput_mibps) = (Tags::new(), None);
+        StreamOptions { shards: 1, mode, retention, retention_bytes_max, record_bytes_max, tags, warm_throughput_mibps }
     }
 }
 
@@ -60,8 +64,8 @@ pub struct StreamDescription {
     pub name: StreamName,
     /// When it was created.
     pub created_at: Timestamp,
-    /// What it was created with.
-    pub options: StreamOptions,
+    /// What it is told to be.
+    pub settings: StreamSettings,
     /// Its shards, open and closed.
     pub shards: ShardMap,
 }
@@ -165,6 +169,9 @@ pub enum StreamError {
         #[source]
         source: ReshardError,
     },
+    /// Somebody else has altered the stream since its settings were read.
+    #[error("the settings of stream `{0}` have changed meanwhile")]
+    SettingsConflict(StreamName),
     /// Somebody else has committed for this consumer since its checkpoint was read.
     #[error("consumer `{consumer}` is at version {found}, not at {expected}: another holder has committed")]
     CheckpointConflict {
@@ -241,6 +248,16 @@ pub trait StreamStore: Send + Sync {
     /// Changes the shard map. Records appended before are in the closed parents, later ones in the children.
     async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError>;
 
+    /// Replaces the settings `from`, which [`StreamStore::describe`] has shown, by `to`: durable when this returns, all of it
+    /// or nothing. Error [`StreamError::SettingsConflict`] where other settings stand by now. A shorter retention holds at
+    /// once: no older record is read any more.
+    async fn alter(
+        &self,
+        stream: &StreamName,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Arc<StreamDescription>, StreamError>;
+
     /// Appends entries, each to the open shard that owns its hash key. When this returns, accepted entries are
     /// durable and readable. Entries of one call that share a shard keep their order. One result per entry, in order.
     async fn append(
@@ -267,7 +284,8 @@ pub trait StreamStore: Send + Sync {
         limit: ReadLimit,
     ) -> Result<ReadBatch, StreamError>;
 
-    /// Drops what retention no longer asks to keep. Called from time to time.
+    /// Drops what retention no longer asks to keep: records by their age, and shards by the time they have been closed.
+    /// No record that is older than retention at that moment is read any more. Called from time to time.
     async fn trim(&self, stream: &StreamName) -> Result<(), StreamError>;
 
     /// Makes `outputs`, appended to `home`, and `checkpoint` durable together or not at all, and returns where the

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::name::{ConsumerName, StreamName, TableName};
-use model::stream_store::{StreamMode, StreamOptions};
+use model::stream_settings::StreamMode;
+use model::stream_store::StreamOptions;
 use model::table::{KeyAttribute, KeyType, TableSchema};
 use serde::Deserialize;
 

@@ -21,6 +21,10 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
             "ProvisionedThroughputExceededException",
             format!("Rate exceeded for stream {stream} under account {account}."),
         ),
+        StreamError::SettingsConflict(stream) => AwsError::new(
+            "ResourceInUseException",
+            format!("Stream {stream} under account {account} is being changed by somebody else."),
+        ),
         StreamError::Trimmed { .. } | StreamError::Reshard { .. } => AwsError::invalid_argument(failure.to_string()),
         StreamError::CheckpointConflict { .. }
         | StreamError::InvalidCommit { .. }

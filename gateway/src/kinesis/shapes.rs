@@ -3,7 +3,8 @@
 use model::hash_key::{HashKey, HashKeyRange};
 use model::sequence_number::PrintedSequenceNumber;
 use model::shard::{Shard, ShardId, ShardMap};
-use model::stream_store::{StreamDescription, StreamMode};
+use model::stream_settings::StreamMode;
+use model::stream_store::StreamDescription;
 use serde::Serialize;
 
 use crate::aws::wire::output::Shown;
@@ -19,7 +20,7 @@ impl ModeDetails {
     /// Of a stream.
     pub(crate) fn of(description: &StreamDescription) -> Self {
         ModeDetails {
-            stream_mode: match description.options.mode {
+            stream_mode: match description.settings.mode {
                 StreamMode::Provisioned => "PROVISIONED",
                 StreamMode::OnDemand => "ON_DEMAND",
             },

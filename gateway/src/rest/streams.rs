@@ -24,9 +24,9 @@ pub(crate) async fn list(State(state): State<Arc<GatewayState>>, uri: Uri) -> Re
         };
         streams.push(json!({
             "name": name,
-            "mode": description.options.mode,
+            "mode": description.settings.mode,
             "open_shards": description.shards.open_count(),
-            "retention_seconds": description.options.retention.as_secs(),
+            "retention_seconds": description.settings.retention.as_secs(),
             "created_at": description.created_at.to_string(),
         }));
     }

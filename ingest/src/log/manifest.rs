@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! gallop-manifest 1 crc32c=0f1e2d3c
-//! { "name": .., "created_at": .., "options": .., "shards": [..], "incarnation": .., "oldest_segment": .., "synced": .. }
+//! { "name": .., "created_at": .., "settings": .., "shards": [..], "incarnation": .., "oldest_segment": ..,
+//!   "horizon": .., "synced": .. }
 //! ```
 
 use std::path::Path;
@@ -10,7 +11,8 @@ use std::path::Path;
 use model::clock::Timestamp;
 use model::name::StreamName;
 use model::shard::ShardMap;
-use model::stream_store::{StreamDescription, StreamOptions};
+use model::stream_settings::StreamSettings;
+use model::stream_store::StreamDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::log::error::LogError;
@@ -26,14 +28,18 @@ pub struct Manifest {
     pub name: StreamName,
     /// When it was created.
     pub created_at: Timestamp,
-    /// What it was created with.
-    pub options: StreamOptions,
+    /// What it is told to be. Called `options` by those who knew no change of it.
+    #[serde(alias = "options")]
+    pub settings: StreamSettings,
     /// Its shards.
     pub shards: ShardMap,
     /// Tells this stream's frames from those of an earlier one of the same name.
     pub incarnation: u64,
     /// Segments below it are dropped; their files may still be there.
     pub oldest_segment: u64,
+    /// Records that arrived before it are past retention, wherever they stand.
+    #[serde(default)]
+    pub horizon: Timestamp,
     /// Everything up to here was durable when the manifest was written: what is damaged below it is not a torn write.
     pub synced: Synced,
 }
@@ -55,7 +61,7 @@ impl Manifest {
         StreamDescription {
             name: self.name.clone(),
             created_at: self.created_at,
-            options: self.options.clone(),
+            settings: self.settings.clone(),
             shards: self.shards.clone(),
         }
     }

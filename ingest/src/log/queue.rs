@@ -9,6 +9,7 @@ use model::hash_key::HashKey;
 use model::name::ConsumerName;
 use model::record::{Appended, PutEntry};
 use model::shard::Reshard;
+use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamDescription, StreamError};
 use tokio::sync::{Notify, oneshot};
 
@@ -36,6 +37,11 @@ pub(crate) enum Job {
         change: Reshard,
         done: Done<Arc<StreamDescription>>,
     },
+    Alter {
+        /// What stands, as far as the caller knows; and what it is replaced by.
+        from_to: Box<(StreamSettings, StreamSettings)>,
+        done: Done<Arc<StreamDescription>>,
+    },
     Trim {
         done: Done<()>,
     },
@@ -46,7 +52,7 @@ impl Job {
     pub(crate) fn bytes(&self) -> Option<usize> {
         match self {
             Job::Append { bytes, .. } | Job::Commit { bytes, .. } => Some(*bytes),
-            Job::Reshard { .. } | Job::Trim { .. } => None,
+            Job::Reshard { .. } | Job::Alter { .. } | Job::Trim { .. } => None,
         }
     }
 
@@ -55,7 +61,7 @@ impl Job {
         // A caller that has gone away does not need the answer.
         match self {
             Job::Append { done, .. } | Job::Commit { done, .. } => drop(done.send(Err(error))),
-            Job::Reshard { done, .. } => drop(done.send(Err(error))),
+            Job::Reshard { done, .. } | Job::Alter { done, .. } => drop(done.send(Err(error))),
             Job::Trim { done } => drop(done.send(Err(error))),
         }
     }

@@ -6,7 +6,8 @@
 //!
 //! **What follows for a frame that does not verify,** at offset `bad` of the last segment:
 //! - A valid frame of a group begun after `bad` proves that `bad` was synced: the bytes were right once. *Damage.*
-//! - `bad` lies below the durable mark of the manifest (written at every opening, reshard, trim and clean close): *damage.*
+//! - `bad` lies below the durable mark of the manifest (written at every opening, reshard, change of settings, trim and
+//!   clean close): *damage.*
 //! - Otherwise it may be the group that was being written, which nobody was told about: it is *cut*, from `bad` on.
 //!   After a crash, and only then, a bit that rots inside the very last group looks the same; no log without a second
 //!   copy can tell them apart. After a clean close the mark stands at the end and nothing can be cut.

@@ -22,6 +22,7 @@ use model::name::{ConsumerName, StreamName};
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId, ShardMap};
+use model::stream_settings::StreamSettings;
 use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
@@ -254,9 +255,7 @@ impl Inner {
     fn start(&self, recovered: Recovered, folder: PathBuf) -> Arc<StreamDescription> {
         let Recovered { manifest, segments, file, checkpoints, next, head_bytes } = recovered;
         let description = Arc::new(manifest.description());
-        let shards = next
-            .iter()
-            .map(|(shard, next)| (*shard, ShardState { oldest: *next, next: *next, changed: Arc::default() }));
+        let shards = next.iter().map(|(shard, next)| (*shard, ShardState::begins_at(*next)));
         let mut shared = Shared {
             description: Arc::clone(&description),
             shards: shards.collect(),
@@ -264,6 +263,7 @@ impl Inner {
             tail: Tail::new(self.options.tail_bytes_max),
             checkpoints,
             floor: manifest.synced.floor,
+            horizon: manifest.horizon,
             in_flight: None,
             ended: None,
         };
@@ -316,9 +316,10 @@ impl Inner {
             name: name.clone(),
             created_at: now,
             shards: ShardMap::uniform(options.shards, now),
-            options,
+            settings: options.settings(),
             incarnation,
             oldest_segment: 0,
+            horizon: Timestamp::default(),
             synced: Synced { segment: 0, length: 0, floor: Timestamp::MIN },
         };
         let folder = self.folder.join(name.as_str());
@@ -396,8 +397,8 @@ impl StreamLog {
     }
 }
 
-fn check(entry: &PutEntry, options: &StreamOptions) -> Result<(), AppendError> {
-    let (bytes, bytes_max) = (entry.size_bytes(), options.record_bytes_max);
+fn check(entry: &PutEntry, settings: &StreamSettings) -> Result<(), AppendError> {
+    let (bytes, bytes_max) = (entry.size_bytes(), settings.record_bytes_max);
     if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
 }
 
@@ -439,6 +440,16 @@ impl StreamStore for LogStore {
         self.inner.get(stream)?.ask(|done| Job::Reshard { change, done }).await
     }
 
+    async fn alter(
+        &self,
+        stream: &StreamName,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        let from_to = Box::new((from.clone(), to));
+        self.inner.get(stream)?.ask(|done| Job::Alter { from_to, done }).await
+    }
+
     async fn append(
         &self,
         stream: &StreamName,
@@ -447,7 +458,7 @@ impl StreamStore for LogStore {
         let stream = self.inner.get(stream)?;
         let description = stream.description();
         let checked: Vec<Result<HashedEntry, AppendError>> =
-            entries.into_iter().map(|entry| check(&entry, &description.options).map(|()| hashed(entry))).collect();
+            entries.into_iter().map(|entry| check(&entry, &description.settings).map(|()| hashed(entry))).collect();
         let size = |entry: &PutEntry| entry.size_bytes() + ENTRY_OVERHEAD_BYTES;
         let sizes = checked.iter().flatten().map(|(_, entry)| size(entry));
         let mut admitted = stream.queue.admit(sizes).into_iter();
@@ -507,7 +518,7 @@ impl StreamStore for LogStore {
         outputs: Vec<PutEntry>,
     ) -> Result<Vec<Appended>, StreamError> {
         let stream = self.inner.get(home)?;
-        let options = stream.description();
+        let description = stream.description();
         let invalid = |reason| StreamError::InvalidCommit { consumer: consumer.clone(), reason };
         let state_bytes = checkpoint.state.len();
         if state_bytes > STATE_BYTES_MAX {
@@ -515,7 +526,7 @@ impl StreamStore for LogStore {
         }
         outputs
             .iter()
-            .try_for_each(|entry| check(entry, &options.options))
+            .try_for_each(|entry| check(entry, &description.settings))
             .map_err(|error| invalid(error.to_string()))?;
         let output_bytes: usize = outputs.iter().map(|entry| entry.size_bytes() + ENTRY_OVERHEAD_BYTES).sum();
         if output_bytes > COMMIT_OUTPUT_BYTES_MAX {

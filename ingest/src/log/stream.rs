@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: BTreeMap<ConsumerName, Checkpoint>,
     /// No later record is stamped below this: the last stamp, or the last promise to a reader.
     pub(crate) floor: Timestamp,
+    /// Records that arrived before it are not shown, though they may still be in a segment.
+    pub(crate) horizon: Timestamp,
     /// The stamp of the group that is being written.
     pub(crate) in_flight: Option<Timestamp>,
     pub(crate) ended: Option<Ended>,
@@ -60,12 +62,22 @@ pub(crate) enum Ended {
 
 /// One shard, open or closed.
 pub(crate) struct ShardState {
-    /// The oldest record kept; `next` when there is none.
+    /// The oldest record kept; `next` when there is none. Exact as of `oldest_at`; below it, records may be in a segment
+    /// and past retention.
     pub(crate) oldest: SequenceNumber,
+    /// The horizon for which `oldest` was found.
+    pub(crate) oldest_at: Timestamp,
     /// One past the last durable record.
     pub(crate) next: SequenceNumber,
     /// Told when records come, the shard closes, or the stream ends.
     pub(crate) changed: Arc<Notify>,
+}
+
+impl ShardState {
+    /// A shard whose records, if it has any, are found by [`Shared::set_shards`].
+    pub(crate) fn begins_at(next: SequenceNumber) -> Self {
+        ShardState { oldest: SequenceNumber::FIRST, oldest_at: Timestamp::MIN, next, changed: Arc::default() }
+    }
 }
 
 /// Where a read finds its records.
@@ -121,6 +133,23 @@ impl StreamLog {
     }
 
     pub(crate) async fn read(
+        &self,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        let batch = self.read_stored(shard, from, limit).await?;
+        match batch.records.first() {
+            Some(first) if first.arrived_at < self.lock().horizon => {
+                let oldest = self.oldest(shard).await?;
+                Err(StreamError::Trimmed { stream: self.name.clone(), shard, oldest })
+            }
+            _ => Ok(batch),
+        }
+    }
+
+    /// Reads what is stored, also what is past retention.
+    async fn read_stored(
         &self,
         shard: ShardId,
         from: SequenceNumber,
@@ -206,27 +235,55 @@ impl StreamLog {
         shard: ShardId,
         position: StartingPosition,
     ) -> Result<SequenceNumber, StreamError> {
+        let next = self.lock().shard(&self.name, shard)?.next;
+        let from = match position {
+            StartingPosition::Latest => return Ok(next),
+            StartingPosition::TrimHorizon => return self.oldest(shard).await,
+            StartingPosition::AtTime(at) => {
+                let horizon = self.lock().horizon;
+                return self.first_at(shard, at.max(horizon)).await;
+            }
+            StartingPosition::At(number) => number,
+            StartingPosition::After(number) => SequenceNumber(number.0.saturating_add(1)),
+        };
+        Ok(from.min(next).max(self.oldest(shard).await?))
+    }
+
+    /// The oldest record that retention keeps; the next number where there is none.
+    async fn oldest(&self, shard: ShardId) -> Result<SequenceNumber, StreamError> {
+        let horizon = {
+            let shared = self.lock();
+            let state = shared.shard(&self.name, shard)?;
+            let mut holding = shared.segments.iter().filter(|segment| segment.index.shards.contains_key(&shard));
+            let begins_at = holding.next().and_then(|segment| segment.index.first_arrived_at);
+            if shared.horizon <= state.oldest_at || begins_at.is_none_or(|begins_at| shared.horizon <= begins_at) {
+                return Ok(state.oldest);
+            }
+            shared.horizon
+        };
+        let found = self.first_at(shard, horizon).await?;
+        let mut shared = self.lock();
+        shared.shard(&self.name, shard)?;
+        let state = shared.shards.get_mut(&shard).expect("it was there under the same lock");
+        state.oldest = state.oldest.max(found);
+        state.oldest_at = state.oldest_at.max(horizon);
+        Ok(state.oldest)
+    }
+
+    /// The first record that arrived at `at` or later; the next number where there is none.
+    async fn first_at(&self, shard: ShardId, at: Timestamp) -> Result<SequenceNumber, StreamError> {
         let (oldest, next, stretches) = {
             let shared = self.lock();
             let state = shared.shard(&self.name, shard)?;
-            let at = match position {
-                StartingPosition::AtTime(at) => at,
-                StartingPosition::TrimHorizon => return Ok(state.oldest),
-                StartingPosition::Latest => return Ok(state.next),
-                StartingPosition::At(number) => return Ok(number.clamp(state.oldest, state.next)),
-                StartingPosition::After(number) => {
-                    return Ok(SequenceNumber(number.0.saturating_add(1)).clamp(state.oldest, state.next));
-                }
-            };
             let late = shared.segments.iter().filter(|segment| segment.index.last_arrived_at >= Some(at));
             let stretches = late.filter_map(|segment| {
                 let index = segment.index.shards.get(&shard)?;
                 let (place, end) = (self.place(segment.id), segment.index.length);
-                Some((at, Stretch { place, shard, begin: index.offset_at(at), end }))
+                Some(Stretch { place, shard, begin: index.offset_at(at), end })
             });
             (state.oldest, state.next, stretches.collect::<Vec<_>>())
         };
-        for (at, stretch) in stretches {
+        for stretch in stretches {
             let found = self.blocking(move |disk, folder| reader::find(disk, folder, &stretch, at)).await;
             match found {
                 Ok(None) => {}
@@ -294,10 +351,9 @@ impl Shared {
     /// Takes over a new shard map, and finds the oldest record of every shard again.
     pub(crate) fn set_shards(&mut self, shards: ShardMap) {
         for shard in shards.iter() {
-            let fresh = || ShardState { oldest: shard.first, next: shard.first, changed: Arc::default() };
-            let state = self.shards.entry(shard.id).or_insert_with(fresh);
+            let state = self.shards.entry(shard.id).or_insert_with(|| ShardState::begins_at(shard.first));
             let held = self.segments.iter().find_map(|segment| segment.index.shards.get(&shard.id));
-            state.oldest = held.map_or(state.next, |index| index.first());
+            state.oldest = held.map_or(state.next, |index| index.first()).max(state.oldest);
         }
         for (_, gone) in self.shards.extract_if(|id, _| shards.get(*id).is_none()) {
             gone.changed.notify_waiters();

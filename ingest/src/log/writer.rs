@@ -15,6 +15,7 @@ use model::name::ConsumerName;
 use model::record::Appended;
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId, ShardMap};
+use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamDescription, StreamError};
 use tracing::{error, info, warn};
 
@@ -125,6 +126,11 @@ impl Writer {
                 let result = self.reshard(change);
                 self.answer(done, result)
             }
+            Some(Job::Alter { from_to, done }) => {
+                let (from, to) = *from_to;
+                let result = self.alter(&from, to);
+                self.answer(done, result)
+            }
             Some(Job::Trim { done }) => {
                 let result = self.trim().map(Ok);
                 self.answer(done, result)
@@ -169,7 +175,9 @@ impl Writer {
                     let answer = self.commit(&mut draft, consumer, checkpoint, outputs, done);
                     draft.answers.push(answer);
                 }
-                Job::Reshard { .. } | Job::Trim { .. } => unreachable!("changes of the stream come alone"),
+                Job::Reshard { .. } | Job::Alter { .. } | Job::Trim { .. } => {
+                    unreachable!("changes of the stream come alone")
+                }
             }
         }
         draft.flush();
@@ -314,7 +322,8 @@ impl Writer {
     }
 
     fn reshard(&mut self, change: Reshard) -> Result<Result<Arc<StreamDescription>, StreamError>, LogError> {
-        let now = self.stream.clock.now();
+        // Children are never created before their parents' last record.
+        let now = self.stream.clock.now().max(self.stream.lock().floor);
         let shards = match self.manifest.shards.resharded(change, now, |shard| self.next[&shard]) {
             Ok(shards) => shards,
             Err(source) => return Ok(Err(StreamError::Reshard { stream: self.stream.name.clone(), source })),
@@ -333,20 +342,41 @@ impl Writer {
         Ok(Ok(Arc::clone(&shared.description)))
     }
 
-    /// Drops whole segments from the front, and closed shards that have no records left.
+    fn alter(
+        &mut self,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Result<Arc<StreamDescription>, StreamError>, LogError> {
+        if self.manifest.settings != *from {
+            return Ok(Err(StreamError::SettingsConflict(self.stream.name.clone())));
+        }
+        if to.retention < from.retention {
+            self.manifest.horizon = self.manifest.horizon.max(self.stream.clock.now() - to.retention);
+        }
+        self.manifest.settings = to.clone();
+        self.mark()?;
+        let mut shared = self.stream.lock();
+        shared.horizon = self.manifest.horizon;
+        shared.description = Arc::new(StreamDescription { settings: to, ..(*shared.description).clone() });
+        info!(stream = %self.stream.name, "settings altered");
+        Ok(Ok(Arc::clone(&shared.description)))
+    }
+
+    /// Drops whole segments from the front, and shards that were closed so long ago.
     fn trim(&mut self) -> Result<(), LogError> {
         let (stream, now) = (Arc::clone(&self.stream), self.stream.clock.now());
-        let options = self.manifest.options.clone();
-        let seal = retention::should_seal(stream.lock().segments.last().expect("at least one"), &options, now);
+        let settings = self.manifest.settings.clone();
+        self.manifest.horizon = self.manifest.horizon.max(now - settings.retention);
+        stream.lock().horizon = self.manifest.horizon;
+        let seal = retention::should_seal(stream.lock().segments.last().expect("at least one"), &settings, now);
         if seal {
             self.roll()?;
         }
-        let (dropped, shards) = {
+        let shards = self.manifest.shards.without_closed_before(self.manifest.horizon);
+        let dropped: Vec<u64> = {
             let shared = stream.lock();
-            let (dropped, kept) = shared.segments.split_at(retention::expired(&shared.segments, &options, now));
-            let is_empty = |shard: ShardId| !kept.iter().any(|segment| segment.index.shards.contains_key(&shard));
-            let dropped: Vec<u64> = dropped.iter().map(|segment| segment.id).collect();
-            (dropped, self.manifest.shards.without(|shard| is_empty(shard.id)))
+            let expired = retention::expired(&shared.segments, &settings, now);
+            shared.segments[..expired].iter().map(|segment| segment.id).collect()
         };
         let Some(last) = dropped.last() else {
             if shards == self.manifest.shards {

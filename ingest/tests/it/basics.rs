@@ -14,6 +14,7 @@ use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use model::clock::Clock;
 use model::hash_key::HashKey;
 use model::shard::{Reshard, ShardId};
+use model::stream_settings::StreamSettings;
 use model::stream_store::{AppendError, ReadLimit, StreamError, StreamOptions, StreamStore};
 use model::testing::conformance;
 
@@ -75,6 +76,57 @@ async fn everything_is_there_after_a_restart() {
         assert!(appended.arrived_at >= last, "a clock that was set back does not turn time around");
         store.verify(&stream()).await.unwrap();
     }
+}
+
+/// A shorter retention is not forgotten, and what it took does not come back.
+#[tokio::test]
+async fn settings_are_there_after_a_restart() {
+    for orderly in [true, false] {
+        let (disk, clock) = (PowerCutDisk::default(), clock());
+        let store = open(&disk, &clock).await.unwrap();
+        let before = store.create(&stream(), StreamOptions::default()).await.unwrap();
+        put(&store, vec![entry("k", "old")]).await;
+        clock.advance(Duration::from_secs(7200));
+        put(&store, vec![entry("k", "young")]).await;
+        let mut after = StreamSettings { retention: Duration::from_secs(3600), ..before.settings.clone() };
+        after.tags.insert("team".to_owned(), "rides".to_owned());
+        store.alter(&stream(), &before.settings, after.clone()).await.unwrap();
+        if orderly {
+            store.close().await;
+        }
+        drop(store);
+        let store = open(&disk, &clock).await.unwrap();
+        assert_eq!(store.describe(&stream()).await.unwrap().settings, after);
+        let kept = read_all(&store, ShardId(0)).await.unwrap();
+        assert_eq!(kept.iter().map(|record| &record.data[..]).collect::<Vec<_>>(), [b"young"]);
+    }
+}
+
+/// The first version of the manifest had fewer settings, and called them options.
+#[tokio::test]
+async fn a_manifest_without_later_settings_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || LogStore::open(clock(), Arc::new(StdDisk), folder.path(), LogOptions::small());
+    let store = open().await.unwrap();
+    let description = store.create(&stream(), StreamOptions { shards: 2, ..StreamOptions::default() }).await.unwrap();
+    put(&store, vec![entry("k", "kept")]).await;
+    store.close().await;
+    drop(store);
+    let file = folder.path().join("rides/manifest");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_str(text.split_once('\n').unwrap().1).unwrap();
+    let fields = manifest.as_object_mut().unwrap();
+    let mut options = fields.remove("settings").unwrap();
+    options["shards"] = 2.into();
+    fields.insert("options".to_owned(), options);
+    fields.remove("horizon").unwrap();
+    let json = manifest.to_string();
+    let crc = crc32c::crc32c(json.as_bytes());
+    std::fs::write(&file, format!("gallop-manifest 1 crc32c={crc:08x}\n{json}\n")).unwrap();
+    let store = open().await.unwrap();
+    assert_eq!(store.describe(&stream()).await.unwrap(), description);
+    let shard = description.shards.route(entry("k", "").hash_key());
+    assert_eq!(read_all(&store, shard).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

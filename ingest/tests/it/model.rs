@@ -13,6 +13,7 @@ use model::hash_key::HashKey;
 use model::record::PutEntry;
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
+use model::stream_settings::StreamSettings;
 use model::stream_store::{ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
@@ -22,7 +23,7 @@ use rand::{Rng, SeedableRng};
 use crate::common::{NOW, clock, consumer, entry, stream};
 
 const SEEDS: u64 = 40;
-const STEPS: usize = 80;
+const STEPS: usize = 100;
 
 async fn open(disk: &PowerCutDisk, clock: &Arc<ManualClock>) -> LogStore {
     let options = LogOptions { segment_bytes_max: 6 << 10, tail_bytes_max: 3 << 10, ..LogOptions::small() };
@@ -41,9 +42,10 @@ fn entries(random: &mut StdRng) -> Vec<PutEntry> {
 
 fn change(random: &mut StdRng) -> Reshard {
     let shard = ShardId(random.random_range(0..6));
-    match random.random() {
-        true => Reshard::Split { shard, at: HashKey(random.random()) },
-        false => Reshard::Merge { shard, adjacent: ShardId(random.random_range(0..6)) },
+    match random.random_range(0..5) {
+        0..2 => Reshard::Split { shard, at: HashKey(random.random()) },
+        2..4 => Reshard::Merge { shard, adjacent: ShardId(random.random_range(0..6)) },
+        _ => Reshard::Uniform { shards: random.random_range(1..6) },
     }
 }
 
@@ -56,6 +58,7 @@ async fn compare(log: &LogStore, memory: &MemoryStore, clock: &ManualClock, rand
     let name = stream();
     let shards = memory.describe(&name).await.unwrap().shards.clone();
     assert_eq!(log.describe(&name).await.unwrap().shards, shards);
+    assert_eq!(log.describe(&name).await.unwrap().settings, memory.describe(&name).await.unwrap().settings);
     for shard in shards.iter().map(|shard| shard.id) {
         let number = SequenceNumber(random.random_range(0..300));
         let at = Timestamp::from_millis(random.random_range(NOW.as_millis()..=clock.now().as_millis() + 10));
@@ -94,7 +97,8 @@ async fn run(seed: u64) {
     let (disk, clock, name) = (PowerCutDisk::default(), clock(), stream());
     let memory = MemoryStore::new(clock.clone());
     let mut log = open(&disk, &clock).await;
-    let options = StreamOptions { shards: random.random_range(1..4), ..StreamOptions::default() };
+    let retention = Duration::from_millis(random.random_range(500..3000));
+    let options = StreamOptions { shards: random.random_range(1..4), retention, ..StreamOptions::default() };
     memory.create(&name, options.clone()).await.unwrap();
     log.create(&name, options).await.unwrap();
     let mut version = 1;
@@ -125,6 +129,25 @@ async fn run(seed: u64) {
                 }
                 drop(log);
                 log = open(&disk, &clock).await;
+                // How far retention had come is only kept when something else is written too.
+                log.trim(&name).await.unwrap();
+                memory.trim(&name).await.unwrap();
+            }
+            17 => {
+                log.trim(&name).await.unwrap();
+                memory.trim(&name).await.unwrap();
+            }
+            18 => {
+                let from = memory.describe(&name).await.unwrap().settings.clone();
+                let to = StreamSettings {
+                    retention: Duration::from_millis(random.random_range(200..3000)),
+                    record_bytes_max: random.random_range(500..1000),
+                    tags: [("version".to_owned(), version.to_string())].into(),
+                    ..from.clone()
+                };
+                let from = if random.random_bool(0.8) { from } else { to.clone() };
+                let (done, right) = (log.alter(&name, &from, to.clone()).await, memory.alter(&name, &from, to).await);
+                assert_eq!(text(done.map(|d| d.settings.clone())), text(right.map(|d| d.settings.clone())));
             }
             _ => compare(&log, &memory, &clock, &mut random).await,
         }

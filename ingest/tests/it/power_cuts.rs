@@ -16,6 +16,7 @@ use model::name::StreamName;
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
+use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 use rand::rngs::StdRng;
@@ -42,6 +43,7 @@ struct Step {
     /// The version that the step committed.
     version: Option<u64>,
     open_shards: usize,
+    settings: StreamSettings,
 }
 
 struct Trace {
@@ -75,18 +77,20 @@ async fn trace(seed: u64) -> Trace {
             moments.lock().unwrap().push(Moment { disk: disk.clone(), acknowledged, horizon });
         }
     });
+    let settings = stream_options.settings();
     store.create(&stream(), stream_options).await.unwrap();
     acknowledged.fetch_add(1, Ordering::SeqCst);
-    let mut steps = vec![Step { put: Vec::new(), version: None, open_shards: 2 }];
+    let mut steps = vec![Step { put: Vec::new(), version: None, open_shards: 2, settings }];
     let mut version = 0;
     for number in 0..STEPS {
         clock.advance(Duration::from_millis(random.random_range(0..8000)));
-        let mut step = Step { put: Vec::new(), version: None, open_shards: steps.last().unwrap().open_shards };
+        let Step { open_shards, settings, .. } = steps.last().unwrap();
+        let mut step = Step { put: Vec::new(), version: None, open_shards: *open_shards, settings: settings.clone() };
         let entries: Vec<PutEntry> = (0..random.random_range(1..8))
             .map(|i| entry(&format!("key-{i}"), format!("{number}/{i} ").repeat(random.random_range(1..150))))
             .collect();
         let data: Vec<Bytes> = entries.iter().map(|entry| entry.data.clone()).collect();
-        match random.random_range(0..10) {
+        match random.random_range(0..11) {
             0..5 => step.put = put(&store, entries).await.into_iter().zip(data).collect(),
             5..7 => {
                 version += 1;
@@ -107,6 +111,11 @@ async fn trace(seed: u64) -> Trace {
                 step.open_shards = store.reshard(&stream(), change).await.unwrap().shards.open_count();
             }
             8 => {
+                let from = step.settings.clone();
+                step.settings.tags = (0..number).map(|tag| (format!("tag-{tag}"), format!("{number}"))).collect();
+                store.alter(&stream(), &from, step.settings.clone()).await.unwrap();
+            }
+            9 => {
                 horizon.store((clock.now() - RETENTION).as_millis(), Ordering::SeqCst);
                 store.trim(&stream()).await.unwrap();
             }
@@ -139,12 +148,11 @@ async fn check(trace: &Trace, moment: &Moment, cut: u64) {
         return;
     }
     let (records, version, open_shards) = found.expect("a stream that was created is there");
-    let allowed: BTreeSet<usize> = trace.steps[moment.acknowledged - usize::from(moment.acknowledged > 0)..]
-        .iter()
-        .take(2)
-        .map(|s| s.open_shards)
-        .collect();
+    let last = &trace.steps[moment.acknowledged - usize::from(moment.acknowledged > 0)..];
+    let allowed: BTreeSet<usize> = last.iter().take(2).map(|step| step.open_shards).collect();
     assert!(allowed.contains(&open_shards), "{open_shards} of {allowed:?}");
+    let settings = &store.describe(&stream()).await.unwrap().settings;
+    assert!(last.iter().take(2).any(|step| step.settings == *settings), "settings are old, new, and never between");
 
     let acknowledged = &trace.steps[..moment.acknowledged];
     let mut known = BTreeMap::new();

@@ -13,6 +13,7 @@ use crate::name::{ConsumerName, StreamName};
 use crate::record::{Appended, PutEntry, Record};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Reshard, ShardId, ShardMap};
+use crate::stream_settings::StreamSettings;
 use crate::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
@@ -33,6 +34,8 @@ struct Stream {
     checkpoints: HashMap<ConsumerName, Checkpoint>,
     /// No later record is stamped below this.
     floor: Timestamp,
+    /// Records that arrived before it are past retention.
+    horizon: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +110,7 @@ impl Stream {
     }
 
     fn check(&self, entry: &PutEntry) -> Result<(), AppendError> {
-        let (bytes, bytes_max) = (entry.size_bytes(), self.description.options.record_bytes_max);
+        let (bytes, bytes_max) = (entry.size_bytes(), self.description.settings.record_bytes_max);
         if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
     }
 
@@ -118,6 +121,19 @@ impl Stream {
         log.next = sequence_number.next();
         log.records.push(Record { sequence_number, arrived_at, partition_key: entry.partition_key, data: entry.data });
         Appended { shard, sequence_number, arrived_at }
+    }
+
+    /// Drops records older than retention asks for.
+    fn drop_expired(&mut self, now: Timestamp) {
+        self.horizon = self.horizon.max(now - self.description.settings.retention);
+        let horizon = self.horizon;
+        for log in self.shards.values_mut() {
+            let expired = log.records.partition_point(|record| record.arrived_at < horizon);
+            log.records.drain(..expired);
+            if expired > 0 {
+                log.oldest = log.records.first().map_or(log.next, |record| record.sequence_number);
+            }
+        }
     }
 
     fn set_shards(&mut self, shards: ShardMap) {
@@ -145,10 +161,15 @@ impl StreamStore for MemoryStore {
         }
         let created_at = self.clock.now();
         let shards = ShardMap::uniform(options.shards, created_at);
-        let description =
-            Arc::new(StreamDescription { name: name.clone(), created_at, options, shards: shards.clone() });
-        let mut stream =
-            Stream { description, shards: BTreeMap::new(), checkpoints: HashMap::new(), floor: Timestamp::MIN };
+        let (settings, shards_now) = (options.settings(), shards.clone());
+        let description = Arc::new(StreamDescription { name: name.clone(), created_at, settings, shards: shards_now });
+        let mut stream = Stream {
+            description,
+            shards: BTreeMap::new(),
+            checkpoints: HashMap::new(),
+            floor: Timestamp::MIN,
+            horizon: Timestamp::MIN,
+        };
         stream.set_shards(shards);
         let description = Arc::clone(&stream.description);
         streams.insert(name.clone(), stream);
@@ -172,6 +193,7 @@ impl StreamStore for MemoryStore {
     async fn reshard(&self, name: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
         let now = self.clock.now();
         let description = self.with(name, |stream| {
+            let now = now.max(stream.floor);
             let next = |shard: ShardId| stream.shards[&shard].next;
             let shards = stream.description.shards.resharded(change, now, next);
             stream.set_shards(shards.map_err(|source| StreamError::Reshard { stream: name.clone(), source })?);
@@ -179,6 +201,26 @@ impl StreamStore for MemoryStore {
         });
         self.changed.send_replace(());
         description
+    }
+
+    async fn alter(
+        &self,
+        name: &StreamName,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        let now = self.clock.now();
+        self.with(name, |stream| {
+            if stream.description.settings != *from {
+                return Err(StreamError::SettingsConflict(name.clone()));
+            }
+            let shorter = to.retention < from.retention;
+            stream.description = Arc::new(StreamDescription { settings: to, ..(*stream.description).clone() });
+            if shorter {
+                stream.drop_expired(now);
+            }
+            Ok(Arc::clone(&stream.description))
+        })
     }
 
     async fn append(
@@ -237,14 +279,8 @@ impl StreamStore for MemoryStore {
     async fn trim(&self, name: &StreamName) -> Result<(), StreamError> {
         let now = self.clock.now();
         self.with(name, |stream| {
-            let horizon = now - stream.description.options.retention;
-            for log in stream.shards.values_mut() {
-                let expired = log.records.partition_point(|record| record.arrived_at < horizon);
-                log.records.drain(..expired);
-                log.oldest = log.records.first().map_or(log.next, |record| record.sequence_number);
-            }
-            let shards = stream.description.shards.without(|shard| stream.shards[&shard.id].records.is_empty());
-            stream.set_shards(shards);
+            stream.drop_expired(now);
+            stream.set_shards(stream.description.shards.without_closed_before(stream.horizon));
             Ok(())
         })
     }

@@ -12,6 +12,7 @@ use model::name::{ConsumerName, StreamName, TableName};
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
+use model::stream_settings::StreamSettings;
 use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
@@ -128,6 +129,15 @@ impl StreamStore for FaultyStore {
 
     async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
         self.0.reshard(stream, change).await
+    }
+
+    async fn alter(
+        &self,
+        stream: &StreamName,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        self.0.alter(stream, from, to).await
     }
 
     async fn append(

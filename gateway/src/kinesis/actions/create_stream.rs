@@ -1,6 +1,7 @@
 //! CreateStream: on-demand with four shards where no number of shards is named.
 
-use model::stream_store::{StreamMode, StreamOptions};
+use model::stream_settings::StreamMode;
+use model::stream_store::StreamOptions;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;

@@ -69,7 +69,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
             stream_mode_details: ModeDetails::of(&description),
             shards,
             has_more_shards: rest.next().is_some(),
-            retention_period_hours: description.options.retention.as_secs() / 3600,
+            retention_period_hours: description.settings.retention.as_secs() / 3600,
             stream_creation_timestamp: Time(description.created_at),
             enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: Vec::new() }],
             encryption_type: "NONE",

@@ -61,13 +61,13 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
             stream_arn: limits::arn(&state.options, &description.name),
             stream_status: "ACTIVE",
             stream_mode_details: ModeDetails::of(&description),
-            retention_period_hours: description.options.retention.as_secs() / 3600,
+            retention_period_hours: description.settings.retention.as_secs() / 3600,
             stream_creation_timestamp: Time(description.created_at),
             enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: Vec::new() }],
             encryption_type: "NONE",
             open_shard_count: description.shards.open_count(),
             consumer_count: 0,
-            max_record_size_in_kib: description.options.record_bytes_max >> 10,
+            max_record_size_in_kib: description.settings.record_bytes_max >> 10,
         },
     })
 }

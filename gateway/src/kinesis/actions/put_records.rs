@@ -137,7 +137,7 @@ fn entries(records: &[Entry<'_>], description: &StreamDescription) -> Result<Vec
     let mut buffer = Vec::with_capacity(length_max);
     let mut ends = Vec::with_capacity(records.len());
     let mut keys = 0;
-    let bytes_max = description.options.record_bytes_max;
+    let bytes_max = description.settings.record_bytes_max;
     for (i, record) in records.iter().enumerate() {
         let member = |name: &str| format!("records.{}.member.{name}", i + 1);
         let data = record.data.as_ref().ok_or_else(|| AwsError::missing(&member("data")))?;

@@ -11,11 +11,12 @@ use futures::future::join_all;
 use crate::checkpoint::{Checkpoint, Position};
 use crate::clock::{Clock, Timestamp};
 use crate::consumer::StreamReader;
-use crate::hash_key::{HashKey, PartitionKey};
+use crate::hash_key::{HashKey, HashKeyRange, PartitionKey};
 use crate::name::{ConsumerName, StreamName};
 use crate::record::{Appended, PutEntry, Record};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Reshard, ShardId};
+use crate::stream_settings::{RegisteredConsumer, ShardMetric, StreamMode, StreamSettings, Tags};
 use crate::stream_store::{AppendError, ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
 use crate::testing::clock::ManualClock;
 
@@ -71,14 +72,19 @@ pub async fn stream_store(store: Arc<dyn StreamStore>, clock: &ManualClock) {
     too_large_entries_are_refused_alone(&*store).await;
     commits_are_fenced_and_whole(&*store).await;
     resharding_keeps_order_per_key(&store).await;
+    resharding_to_equal_widths_is_one_step(&*store).await;
     retention_drops_the_old(&*store, clock).await;
+    closed_shards_stay_as_long_as_records(&*store, clock).await;
+    settings_are_replaced_whole(&*store).await;
+    a_shorter_retention_holds_at_once(&*store, clock).await;
 }
 
 async fn streams_come_and_go(store: &dyn StreamStore) {
     let stream = create(store, "come-and-go", 3).await;
     assert!(matches!(store.create(&stream, StreamOptions::default()).await, Err(StreamError::Exists(_))));
     let description = store.describe(&stream).await.expect("describe");
-    assert_eq!((description.shards.open_count(), description.options.shards), (3, 3));
+    assert_eq!(description.shards.open_count(), 3);
+    assert_eq!(description.settings, StreamOptions::default().settings());
     put(store, &stream, vec![entry("a", "old")]).await;
     assert!(store.list().await.expect("list").contains(&stream));
     store.delete(&stream).await.expect("delete");
@@ -319,4 +325,114 @@ async fn retention_drops_the_old(store: &dyn StreamStore, clock: &ManualClock) {
     assert_eq!((last.sequence_number, &last.data[..]), (young.sequence_number, &b"young"[..]));
     let kept = store.checkpoint(&stream, &consumer).await.expect("checkpoint");
     assert_eq!(kept, Some(checkpoint), "a checkpoint outlives the records");
+}
+
+async fn resharding_to_equal_widths_is_one_step(store: &dyn StreamStore) {
+    let stream = create(store, "uniform", 1).await;
+    for shards in [3, 2, 5] {
+        let description = store.reshard(&stream, Reshard::Uniform { shards }).await.expect("uniform");
+        let ranges: Vec<_> = description.shards.open().map(|shard| shard.range).collect();
+        assert_eq!(ranges, HashKeyRange::uniform(shards));
+        put(store, &stream, (0..20).map(|i| entry(&format!("key-{i}"), format!("{shards}"))).collect()).await;
+    }
+    let map = store.describe(&stream).await.expect("describe").shards.clone();
+    let mut found = Vec::new();
+    for shard in map.iter() {
+        let records = read_all(store, &stream, shard.id).await;
+        assert!(records.iter().all(|record| shard.first <= record.sequence_number));
+        found.extend(records.into_iter().map(|record| record.data));
+    }
+    assert_eq!(found.len(), 60);
+}
+
+async fn closed_shards_stay_as_long_as_records(store: &dyn StreamStore, clock: &ManualClock) {
+    let stream = name("closed-shards");
+    let options = StreamOptions { retention: Duration::from_secs(3600), ..StreamOptions::default() };
+    store.create(&stream, options).await.expect("create");
+    clock.advance(Duration::from_secs(3000));
+    store.reshard(&stream, Reshard::Uniform { shards: 2 }).await.expect("split");
+    store.trim(&stream).await.expect("trim");
+    clock.advance(Duration::from_secs(1800));
+    store.trim(&stream).await.expect("trim");
+    let ended = store.read(&stream, ShardId(0), SequenceNumber::FIRST, ALL).await.expect("closed half an hour ago");
+    assert!(ended.end_of_shard && ended.records.is_empty(), "a shard without records leads to its children too");
+    clock.advance(Duration::from_secs(3600));
+    store.trim(&stream).await.expect("trim");
+    let gone = store.read(&stream, ShardId(0), SequenceNumber::FIRST, ALL).await;
+    assert!(matches!(gone, Err(StreamError::ShardNotFound { .. })), "{gone:?}");
+    assert_eq!(store.describe(&stream).await.expect("describe").shards.open_count(), 2);
+}
+
+async fn settings_are_replaced_whole(store: &dyn StreamStore) {
+    let stream = create(store, "settings", 1).await;
+    let before = store.describe(&stream).await.expect("describe").settings.clone();
+    let consumer =
+        RegisteredConsumer { created_at: Timestamp::from_millis(7), tags: Tags::new(), policy: Some("{}".to_owned()) };
+    let after = StreamSettings {
+        mode: StreamMode::OnDemand,
+        record_bytes_max: 2 << 20,
+        tags: [("team".to_owned(), "rides".to_owned())].into(),
+        policy: Some("{}".to_owned()),
+        consumers: [(ConsumerName::new("push").expect("valid"), consumer)].into(),
+        shard_metrics: [ShardMetric::IncomingBytes].into(),
+        warm_throughput_mibps: Some(8),
+        encryption_key: Some("alias/key".to_owned()),
+        mode_changed_at: vec![Timestamp::from_millis(5)],
+        shard_count_set_at: vec![Timestamp::from_millis(6)],
+        ..before.clone()
+    };
+    let large = || vec![entry("k", vec![0; 3 << 19])];
+    assert!(store.append(&stream, large()).await.expect("append")[0].is_err(), "over 1 MiB");
+    let description = store.alter(&stream, &before, after.clone()).await.expect("alter");
+    assert_eq!(description.settings, after);
+    put(store, &stream, large()).await;
+    let late = store.alter(&stream, &before, before.clone()).await;
+    assert!(matches!(late, Err(StreamError::SettingsConflict(_))), "{late:?}");
+    store.reshard(&stream, Reshard::Uniform { shards: 2 }).await.expect("reshard");
+    store.trim(&stream).await.expect("trim");
+    assert_eq!(store.describe(&stream).await.expect("describe").settings, after);
+    let missing = store.alter(&name("nothing"), &before, after).await;
+    assert!(matches!(missing, Err(StreamError::NotFound(_))), "{missing:?}");
+}
+
+async fn a_shorter_retention_holds_at_once(store: &dyn StreamStore, clock: &ManualClock) {
+    let stream = create(store, "shorter", 2).await;
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let keys = ["a", "b", "c", "d", "e", "f"];
+    for hour in 0..12 {
+        put(store, &stream, keys.iter().map(|key| entry(key, format!("{hour}"))).collect()).await;
+        clock.advance(hours(1));
+    }
+    let alter = async |retention| {
+        let before = store.describe(&stream).await.expect("describe").settings.clone();
+        let after = StreamSettings { retention, ..before.clone() };
+        store.alter(&stream, &before, after).await.expect("alter");
+    };
+    let oldest_hours = async || {
+        let mut oldest = Vec::new();
+        for shard in [ShardId(0), ShardId(1)] {
+            let records = read_all(store, &stream, shard).await;
+            let late = store.locate(&stream, shard, StartingPosition::AtTime(Timestamp::MIN)).await.expect("locate");
+            assert_eq!(Some(late), records.first().map(|record| record.sequence_number));
+            let first =
+                store.locate(&stream, shard, StartingPosition::At(SequenceNumber::FIRST)).await.expect("locate");
+            assert_eq!(first, late);
+            oldest.push(String::from_utf8_lossy(&records[0].data).into_owned());
+        }
+        oldest
+    };
+    assert_eq!(oldest_hours().await, ["0", "0"]);
+    alter(hours(5)).await;
+    assert_eq!(oldest_hours().await, ["7", "7"]);
+    let expired = store.read(&stream, ShardId(0), SequenceNumber(1), ALL).await;
+    let oldest = store.locate(&stream, ShardId(0), StartingPosition::TrimHorizon).await.expect("locate");
+    assert!(matches!(&expired, Err(StreamError::Trimmed { oldest: at, .. }) if *at == oldest), "{expired:?}");
+    alter(hours(24)).await;
+    assert_eq!(oldest_hours().await, ["7", "7"], "what was dropped does not come back");
+    clock.advance(hours(14));
+    store.trim(&stream).await.expect("trim");
+    assert_eq!(oldest_hours().await, ["7", "7"]);
+    clock.advance(hours(6));
+    store.trim(&stream).await.expect("trim");
+    assert_eq!(oldest_hours().await, ["8", "8"]);
 }
