@@ -37,7 +37,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::config::{Compression, Config, DeliveryConfig, QueryConfig};
+use crate::config::delivery::{Compression, DeliveryConfig};
+use crate::config::file::Config;
+use crate::config::query::QueryConfig;
 
 /// What the server needs to know, brought together from flags, variables and file.
 #[derive(Debug)]

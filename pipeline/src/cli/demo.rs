@@ -18,7 +18,7 @@ use producer_sim::sim::{SimArgs, Target};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, FILE_NAME, PORT};
+use crate::config::file::{Config, FILE_NAME, PORT};
 use crate::wiring::{Engine, Settings};
 use crate::{shutdown, telemetry};
 

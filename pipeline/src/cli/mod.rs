@@ -45,7 +45,7 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(message) =
-        crate::config::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+        crate::config::variables::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
     {
         eprintln!("error: {message}");
         return ExitCode::from(2);
@@ -55,7 +55,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            let misunderstood = error.downcast_ref::<crate::config::ConfigError>().is_some();
+            let misunderstood = error.downcast_ref::<crate::config::error::ConfigError>().is_some();
             if misunderstood { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::config::{Config, FILE_NAME, PORT};
+use crate::config::file::{Config, FILE_NAME, PORT};
 use crate::wiring::{Engine, Settings};
 use crate::{shutdown, telemetry};
 

@@ -1,0 +1,114 @@
+//! The settings file as a whole.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use model::name::{ConsumerName, StreamName, TableName};
+use serde::Deserialize;
+
+use crate::config::delivery::{self, DeliveryConfig};
+use crate::config::error::{ConfigError, line_column, suggestion};
+use crate::config::query::QueryConfig;
+use crate::config::stream::StreamConfig;
+use crate::config::table::TableConfig;
+
+/// Name of the settings file that is read from the data folder when none is given.
+pub(crate) const FILE_NAME: &str = "gallop.toml";
+
+/// The port that everything is served on.
+pub(crate) const PORT: u16 = 4567;
+
+/// What a settings file holds. Every key is optional.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Folder for everything that is kept; relative to the working folder.
+    pub(crate) data: Option<PathBuf>,
+    /// Address to listen on.
+    pub(crate) host: Option<std::net::IpAddr>,
+    /// Port to listen on; 0 takes a free one.
+    pub(crate) port: Option<u16>,
+    /// Streams to create when they are missing.
+    pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
+    /// Tables to create when they are missing.
+    pub(crate) tables: BTreeMap<TableName, TableConfig>,
+    /// Continuous queries to run.
+    pub(crate) queries: BTreeMap<ConsumerName, QueryConfig>,
+    /// Delivery streams to run.
+    pub(crate) deliveries: BTreeMap<ConsumerName, DeliveryConfig>,
+}
+
+impl Config {
+    /// Reads a settings file.
+    pub(crate) fn read(file: &Path) -> Result<Config, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
+            file: file.to_owned(),
+            line_column: None,
+            message: format!("cannot be read: {error}"),
+            suggestion: None,
+        })?;
+        Config::parse(file, &text)
+    }
+
+    /// Understands settings; `file` is for messages.
+    pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
+        let config: Config = toml::from_str(text).map_err(|error| {
+            let message = error.message().to_owned();
+            let line_column = error.span().map(|span| line_column(text, span.start));
+            let suggestion = suggestion(&message);
+            ConfigError { file: file.to_owned(), line_column, message, suggestion }
+        })?;
+        config.check().map_err(|message| ConfigError {
+            file: file.to_owned(),
+            line_column: None,
+            message,
+            suggestion: None,
+        })?;
+        Ok(config)
+    }
+
+    /// What the shape alone does not say.
+    fn check(&self) -> Result<(), String> {
+        self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
+        delivery::check(&self.deliveries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Config::parse(Path::new("g.toml"), text).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn a_whole_file_is_understood() {
+        let text = include_str!("../demo/gallop.toml");
+        let config = Config::parse(Path::new("gallop.toml"), text).expect("the demo's own settings");
+        assert_eq!((config.queries.len(), config.deliveries.len(), config.tables.len()), (2, 2, 1));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_line_and_suggestion() {
+        let message = refused("port = 1\nprot = 2\n");
+        assert!(message.starts_with("g.toml, line 2, column 1: unknown field `prot`"), "{message}");
+        assert!(message.ends_with("did you mean `port`?"), "{message}");
+        let message = refused("[streams.a]\nshard = 2\n");
+        assert!(message.contains("line 2") && message.ends_with("did you mean `shards`?"), "{message}");
+        let message = refused("[deliveries.a]\nsource = \"s\"\narchive = { compresion = \"gzip\" }\n");
+        assert!(message.contains("compresion") && message.ends_with("did you mean `compression`?"), "{message}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused_by_name() {
+        assert!(refused("[streams.a]\nshards = 0").contains("stream `a`: shards must be 1 to 10000"));
+        assert!(refused("[streams.\"a b\"]\nshards = 1").contains("name `a b` is not valid"));
+        let delivery = "[deliveries.a]\nsource = \"s\"\narchive = { interval_seconds = 0 }";
+        assert!(refused(delivery).contains("interval_seconds must be 1 to 3600"));
+        let twice = "[deliveries.a]\nsource = \"s\"\narchive = {}\n[deliveries.b]\nsource = \"s\"\narchive = {}";
+        assert!(refused(twice).contains("deliveries `a` and `b` would archive stream `s`"));
+        assert!(refused("[deliveries.a]\nsource = \"errors\"\narchive = {}").contains("keeps a folder `errors`"));
+        assert!(refused("[deliveries.a]\nsource = \"s\"").contains("exactly one of `table` and `archive`"));
+    }
+}

@@ -1,0 +1,14 @@
+//! Settings: plain values, read once from a TOML file, `GALLOP_*` variables and flags, in that order of rank from
+//! low to high. What is not known is refused with its line and the nearest name that is.
+//!
+//! One file a noun: each says what its table of the file holds and which values make no sense.
+
+pub(crate) mod file;
+
+pub(crate) mod delivery;
+pub(crate) mod query;
+pub(crate) mod stream;
+pub(crate) mod table;
+
+pub(crate) mod error;
+pub(crate) mod variables;

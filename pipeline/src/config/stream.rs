@@ -1,0 +1,52 @@
+//! `[streams.NAME]`: a stream to create when it is missing.
+
+use std::time::Duration;
+
+use model::name::StreamName;
+use model::stream_settings::StreamMode;
+use model::stream_store::StreamOptions;
+use serde::Deserialize;
+
+/// A stream to create when it is missing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StreamConfig {
+    #[serde(default = "one")]
+    shards: u32,
+    #[serde(default = "a_day")]
+    retention_hours: u64,
+    retention_bytes_max: Option<u64>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn a_day() -> u64 {
+    24
+}
+
+impl StreamConfig {
+    /// The settings in the words of the store.
+    pub(crate) fn options(&self) -> StreamOptions {
+        StreamOptions {
+            shards: self.shards,
+            mode: StreamMode::Provisioned,
+            retention: Duration::from_secs(self.retention_hours * 3600),
+            retention_bytes_max: self.retention_bytes_max,
+            ..StreamOptions::default()
+        }
+    }
+
+    /// What the shape alone does not say.
+    pub(crate) fn check(&self, name: &StreamName) -> Result<(), String> {
+        if !(1..=10_000).contains(&self.shards) {
+            return Err(format!("stream `{name}`: shards must be 1 to 10000, not {}", self.shards));
+        }
+        if !(1..=8760).contains(&self.retention_hours) {
+            let hours = self.retention_hours;
+            return Err(format!("stream `{name}`: retention_hours must be 1 to 8760, not {hours}"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,31 @@
+//! `GALLOP_*` variables.
+
+use crate::config::error::nearest;
+
+/// Environment variables that are understood; another `GALLOP_*` is an error.
+pub(crate) const VARIABLES: [&str; 5] = ["GALLOP_CONFIG", "GALLOP_DATA", "GALLOP_HOST", "GALLOP_LOG", "GALLOP_PORT"];
+
+/// Refuses `GALLOP_*` variables that nothing reads: a misspelt setting must not be ignored.
+pub(crate) fn check_variables(mut names: impl Iterator<Item = String>) -> Result<(), String> {
+    let unknown = |name: &String| name.starts_with("GALLOP_") && !VARIABLES.contains(&name.as_str());
+    let Some(name) = names.find(unknown) else { return Ok(()) };
+    let hint = match nearest(&name, VARIABLES.into_iter()) {
+        Some(known) => format!("did you mean {known}?"),
+        None => format!("known are {}", VARIABLES.join(", ")),
+    };
+    Err(format!("environment variable {name} is not known; {hint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_variables_are_refused() {
+        let check = |name: &str| check_variables([name.to_owned()].into_iter());
+        assert_eq!(check("GALLOP_PORT"), Ok(()));
+        assert_eq!(check("PATH"), Ok(()));
+        let expected = "environment variable GALLOP_PROT is not known; did you mean GALLOP_PORT?";
+        assert_eq!(check("GALLOP_PROT"), Err(expected.to_owned()));
+    }
+}
