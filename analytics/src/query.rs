@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
+use model::aggregate::{UserRecord, user_records};
 use model::checkpoint::Checkpoint;
 use model::clock::{Clock, Timestamp};
 use model::consumer::{ShardBatch, StreamReader};
 use model::hash_key::PartitionKey;
 use model::name::{ConsumerName, StreamName};
-use model::record::{PutEntry, Record};
+use model::record::PutEntry;
 use model::shard::ShardId;
 use model::sql::{SqlError, SqlErrorKind};
 use model::stream_store::{StartingPosition, StreamError, StreamStore};
@@ -376,30 +377,34 @@ impl<'a> Running<'a> {
         if batch.skipped > 0 {
             warn!(query = %self.query.name, shard = %batch.shard, records = batch.skipped, "records were past retention");
         }
+        let users = || batch.records.iter().flat_map(|record| user_records(record, batch.owned));
         if self.operator.is_none() {
             let first: Vec<_> =
-                batch.records.iter().filter_map(|record| objects(&record.data).ok()).flatten().collect();
+                users().filter(|user| !user.misplaced).filter_map(|user| objects(user.data).ok()).flatten().collect();
             if !first.is_empty() {
                 let columns = discover(&first);
                 self.plan(&columns)?;
                 info!(query = %self.query.name, columns = columns.len(), "columns found in the first records");
             }
         }
-        batch.records.iter().for_each(|record| self.count(record));
+        users().for_each(|user| self.count(&user));
         match &mut self.operator {
             Some(operator) => operator.settle().map_err(|error| self.query.engine(error)),
             None => Ok(()),
         }
     }
 
-    /// Adds a record to its window, or leaves it out.
-    fn count(&mut self, record: &Record) {
+    /// Adds a user record to its window, or leaves it out.
+    fn count(&mut self, user: &UserRecord<'_>) {
         self.header.records += 1;
-        let rowtime = record.arrived_at.max(self.header.closed_until);
+        if user.misplaced {
+            return self.left_out(1, "part of an aggregate belongs to another shard: its producer sends it again");
+        }
+        let rowtime = user.record.arrived_at.max(self.header.closed_until);
         let taken = match &mut self.operator {
-            Some(operator) => operator.push_record(&record.data, rowtime),
+            Some(operator) => operator.push_record(user.data, rowtime),
             // There are no columns because no record so far was one of objects.
-            None => objects(&record.data).map(|_| ()),
+            None => objects(user.data).map(|_| ()),
         };
         if let Err(unfit) = taken {
             self.left_out(1, &unfit.to_string());

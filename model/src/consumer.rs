@@ -15,6 +15,7 @@ use futures::stream::FuturesUnordered;
 
 use crate::checkpoint::{Position, Positions};
 use crate::clock::Timestamp;
+use crate::hash_key::HashKeyRange;
 use crate::name::StreamName;
 use crate::record::Record;
 use crate::sequence_number::SequenceNumber;
@@ -26,6 +27,8 @@ use crate::stream_store::{ReadBatch, ReadLimit, StartingPosition, StreamError, S
 pub struct ShardBatch {
     /// The shard.
     pub shard: ShardId,
+    /// The hash keys it owns: what [`crate::aggregate::user_records`] asks for.
+    pub owned: HashKeyRange,
     /// In order; empty when the batch only carries news of the shard's end or of time.
     pub records: Vec<Record>,
     /// The consumer's position once it is done with these records.
@@ -50,6 +53,8 @@ pub struct StreamReader {
     store: Arc<dyn StreamStore>,
     stream: StreamName,
     positions: Positions,
+    /// Of every shard that was ever listed; a shard's range never changes.
+    owned: BTreeMap<ShardId, HashKeyRange>,
     reads: FuturesUnordered<ReadInFlight>,
     /// A read that has ended and is not handed out yet.
     ended: Option<(ShardId, ReadBatch)>,
@@ -70,11 +75,12 @@ impl StreamReader {
             store,
             stream,
             positions,
+            owned: BTreeMap::new(),
             reads: FuturesUnordered::new(),
             ended: None,
             skipped: BTreeMap::new(),
         };
-        let map = reader.store.describe(&reader.stream).await?.shards.clone();
+        let map = reader.shard_map().await?;
         if reader.positions.is_empty() {
             for shard in starting_shards(&map, start) {
                 let next = reader.store.locate(&reader.stream, shard, start).await?;
@@ -133,6 +139,7 @@ impl StreamReader {
                 // Records are left to the read in flight, which returns them in its turn; time counts only at the tip.
                 Ok(batch) if batch.records.is_empty() && !batch.end_of_shard => batches.push(ShardBatch {
                     shard,
+                    owned: self.owned(shard),
                     records: Vec::new(),
                     position: Position::at(next),
                     at_tip: true,
@@ -146,10 +153,22 @@ impl StreamReader {
         Ok(batches)
     }
 
+    /// The shards as they are now.
+    async fn shard_map(&mut self) -> Result<ShardMap, StreamError> {
+        let map = self.store.describe(&self.stream).await?.shards.clone();
+        self.owned.extend(map.iter().map(|shard| (shard.id, shard.range)));
+        Ok(map)
+    }
+
+    fn owned(&self, shard: ShardId) -> HashKeyRange {
+        // A shard that was never listed is past retention: there are no records of it.
+        self.owned.get(&shard).copied().unwrap_or(HashKeyRange::ALL)
+    }
+
     /// Turns the ended read into a batch. It stays in `ended` until nothing can fail or be cancelled any more.
     async fn hand_out(&mut self) -> Result<ShardBatch, StreamError> {
         if self.ended.as_ref().is_some_and(|(_, batch)| batch.end_of_shard) {
-            let map = self.store.describe(&self.stream).await?.shards.clone();
+            let map = self.shard_map().await?;
             let (shard, batch) = self.ended.as_ref().expect("looked at above");
             self.positions.insert(*shard, Position { next: batch.next, finished: true });
             for (child, first) in self.begin_children(&map) {
@@ -164,6 +183,7 @@ impl StreamReader {
         }
         Ok(ShardBatch {
             shard,
+            owned: self.owned(shard),
             at_tip: batch.next == batch.tip,
             complete_until: if batch.end_of_shard { Timestamp::MAX } else { batch.complete_until },
             records: batch.records,

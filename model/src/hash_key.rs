@@ -41,7 +41,7 @@ impl PartitionKey {
 
     /// MD5 of the UTF-8 bytes as an unsigned big-endian number, as Kinesis hashes.
     pub fn hash_key(&self) -> HashKey {
-        HashKey(u128::from_be_bytes(Md5::digest(self.0.as_bytes()).into()))
+        HashKey::of(&self.0)
     }
 }
 
@@ -60,6 +60,11 @@ impl HashKey {
     pub const MIN: HashKey = HashKey(0);
     /// The last place.
     pub const MAX: HashKey = HashKey(u128::MAX);
+
+    /// Where the text of a partition key hashes to: see [`PartitionKey::hash_key`].
+    pub fn of(partition_key: &str) -> HashKey {
+        HashKey(u128::from_be_bytes(Md5::digest(partition_key.as_bytes()).into()))
+    }
 }
 
 impl fmt::Display for HashKey {

@@ -5,11 +5,13 @@
 //! [`checkpoint::Checkpoint`], delivery writes them to a [`table::TableStore`] or an [`archive::Archive`],
 //! and [`sql::SqlEngine`] reads them back. The modules stand in reading order.
 
+pub mod aggregate;
 pub mod archive;
 pub mod checkpoint;
 pub mod clock;
 pub mod consumer;
 pub mod hash_key;
+pub mod json_object;
 pub mod name;
 pub mod record;
 mod reshard;

@@ -1,4 +1,5 @@
-//! Writes every record of a stream to an archive, as lines of objects: one object per cut.
+//! Writes every record of a stream to an archive, as lines of objects: one object per cut. Of an aggregate the parts
+//! are lines; all of them stand in one object, since a cut never ends inside a record.
 //!
 //! A record that is exactly one JSON object is a line of the data object; any other goes to the error object of the
 //! same cut with the reason (see [`crate::object::name`] for where). A cut of nothing but such records has no data object.
@@ -10,7 +11,7 @@ use model::archive::Archive;
 use model::name::StreamName;
 
 use crate::cut::Cut;
-use crate::object::dead_letter::push_dead_letter;
+use crate::object::dead_letter::{MISPLACED, push_dead_letter};
 use crate::object::json_line::push_line;
 use crate::object::name::{data_object, error_object};
 use crate::object::put::put_lines;
@@ -41,11 +42,15 @@ struct Lines {
 fn lines_of(cut: &Cut) -> Lines {
     let mut lines = Lines::default();
     lines.data.reserve(cut.records.iter().map(|record| record.data.len() + 1).sum());
-    for record in &cut.records {
-        match push_line(&mut lines.data, &record.data) {
+    for user in cut.user_records() {
+        let pushed = match user.misplaced {
+            true => Err(MISPLACED.to_owned()),
+            false => push_line(&mut lines.data, user.data).map_err(|reason| reason.to_string()),
+        };
+        match pushed {
             Ok(()) => lines.data_count += 1,
             Err(reason) => {
-                push_dead_letter(&mut lines.errors, cut.range.shard, record, &reason);
+                push_dead_letter(&mut lines.errors, cut.range.shard, &user, &reason);
                 lines.errors_count += 1;
             }
         }

@@ -4,7 +4,9 @@
 //! the stream again and delivered the same way, so that what is written twice is written identically.
 
 use bytes::Bytes;
+use model::aggregate::{UserRecord, user_records};
 use model::clock::Timestamp;
+use model::hash_key::HashKeyRange;
 use model::name::StreamName;
 use model::record::Record;
 use model::sequence_number::SequenceNumber;
@@ -41,6 +43,15 @@ pub struct Cut {
     pub range: CutRange,
     /// In order.
     pub records: Vec<Record>,
+    /// The hash keys that the shard owns.
+    pub owned: HashKeyRange,
+}
+
+impl Cut {
+    /// What producers put: the records, and of aggregates the parts.
+    pub fn user_records(&self) -> impl Iterator<Item = UserRecord<'_>> {
+        self.records.iter().flat_map(|record| user_records(record, self.owned))
+    }
 }
 
 /// Cuts that are about to be delivered, as kept in the checkpoint's state: JSON, empty when there are none.

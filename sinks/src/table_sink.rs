@@ -2,19 +2,20 @@
 //!
 //! An item's version is its record's sequence number, so of two records of a key the later stays, however often they
 //! are delivered. (Between shards that are no relatives numbers do not tell what is later: records of one item
-//! should share a partition key.) A record that is no item goes to the dead letters; it never holds up the others.
+//! should share a partition key.) Parts of an aggregate have one number, and are put in their order: the later stays.
+//! A record that is no item goes to the dead letters; it never holds up the others.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use model::aggregate::UserRecord;
 use model::archive::Archive;
 use model::name::{ConsumerName, TableName};
-use model::record::Record;
 use model::table::{Item, TableError, TableSchema, TableStore, VersionedItem};
 use tracing::warn;
 
 use crate::cut::Cut;
-use crate::object::dead_letter::push_dead_letter;
+use crate::object::dead_letter::{MISPLACED, push_dead_letter};
 use crate::object::name::error_object;
 use crate::object::put::put_lines;
 use crate::sink::{Delivered, Sink, SinkError};
@@ -41,8 +42,8 @@ impl TableSink {
     /// Puts items together or, where one of them is refused, one by one; adds the refused to `refused`.
     async fn put<'a>(
         &self,
-        items: Vec<(&'a Record, VersionedItem)>,
-        refused: &mut Vec<(&'a Record, String)>,
+        items: Vec<(UserRecord<'a>, VersionedItem)>,
+        refused: &mut Vec<(UserRecord<'a>, String)>,
     ) -> Result<u64, SinkError> {
         if items.is_empty() {
             return Ok(0);
@@ -54,38 +55,41 @@ impl TableSink {
             Err(error) => return Err(error.into()),
         }
         let mut count = 0;
-        for (record, item) in items {
+        for (user, item) in items {
             match self.tables.put(&self.table, vec![item]).await {
                 Ok(()) => count += 1,
-                Err(error @ TableError::InvalidItem { .. }) => refused.push((record, error.to_string())),
+                Err(error @ TableError::InvalidItem { .. }) => refused.push((user, error.to_string())),
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(count)
     }
 
-    async fn bury(&self, cut: &Cut, letters: &[(&Record, String)]) -> Result<(), SinkError> {
+    async fn bury(&self, cut: &Cut, letters: &[(UserRecord<'_>, String)]) -> Result<(), SinkError> {
         let shard = cut.range.shard;
         let Some(archive) = &self.dead_letters else {
-            if let Some((record, reason)) = letters.first() {
-                let (delivery, records, first) = (&self.delivery, letters.len(), record.sequence_number);
+            if let Some((user, reason)) = letters.first() {
+                let (delivery, records, first) = (&self.delivery, letters.len(), user.record.sequence_number);
                 warn!(%delivery, %shard, records, %first, reason, "records are no items of the table and are dropped");
             }
             return Ok(());
         };
         let mut lines = Vec::new();
-        for (record, reason) in letters {
-            push_dead_letter(&mut lines, shard, record, reason);
+        for (user, reason) in letters {
+            push_dead_letter(&mut lines, shard, user, reason);
         }
         let name = error_object(self.delivery.as_str(), &cut.range);
         put_lines(&**archive, &name, cut.range.format, lines, letters.len()).await
     }
 }
 
-fn item_of(schema: &TableSchema, record: &Record) -> Result<VersionedItem, String> {
-    let item: Item = serde_json::from_slice(&record.data).map_err(|error| format!("not a JSON object: {error}"))?;
+fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem, String> {
+    if user.misplaced {
+        return Err(MISPLACED.to_owned());
+    }
+    let item: Item = serde_json::from_slice(user.data).map_err(|error| format!("not a JSON object: {error}"))?;
     schema.key_of(&item).map_err(|error| error.to_string())?;
-    Ok(VersionedItem { item, version: record.sequence_number.0 })
+    Ok(VersionedItem { item, version: user.record.sequence_number.0 })
 }
 
 #[async_trait]
@@ -96,21 +100,21 @@ impl Sink for TableSink {
             return Ok(false);
         }
         let schema = self.tables.describe(&self.table).await?;
-        Ok(cuts.iter().flat_map(|cut| &cut.records).any(|record| item_of(&schema, record).is_err()))
+        Ok(cuts.iter().flat_map(Cut::user_records).any(|user| item_of(&schema, &user).is_err()))
     }
 
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
         let schema = self.tables.describe(&self.table).await?;
         let (mut items, mut letters) = (Vec::with_capacity(cut.records.len()), Vec::new());
-        for record in &cut.records {
-            match item_of(&schema, record) {
-                Ok(item) => items.push((record, item)),
-                Err(reason) => letters.push((record, reason)),
+        for user in cut.user_records() {
+            match item_of(&schema, &user) {
+                Ok(item) => items.push((user, item)),
+                Err(reason) => letters.push((user, reason)),
             }
         }
         let records = self.put(items, &mut letters).await?;
         if !letters.is_empty() {
-            letters.sort_by_key(|(record, _)| record.sequence_number);
+            letters.sort_by_key(|(user, _)| (user.record.sequence_number, user.sub_sequence_number));
             self.bury(cut, &letters).await?;
         }
         Ok(Delivered { records, dead_letters: letters.len() as u64 })

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use model::aggregate::UserRecord;
+use model::json_object::check_object;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
-
-use super::strict_json;
 
 /// Keys in order of appearance; a key may come twice, and then the last one counts.
 #[derive(Debug)]
@@ -21,9 +21,10 @@ pub(super) enum Parsed<'a> {
     NotAnObject,
 }
 
-/// The row that a record is; none where it is not exactly one JSON object, as the archive would have it.
-pub(super) fn parse_record(data: &[u8]) -> Option<JsonRow<'_>> {
-    if strict_json::is_object(data) { serde_json::from_slice(data).ok() } else { None }
+/// The row that a user record is; none where the archive will not have it as a line either.
+pub(super) fn parse_record<'a>(user: &UserRecord<'a>) -> Option<JsonRow<'a>> {
+    let is_row = !user.misplaced && check_object(user.data).is_ok();
+    if is_row { serde_json::from_slice(user.data).ok() } else { None }
 }
 
 /// Parses a line: none, one or several JSON values, as other writers put them.

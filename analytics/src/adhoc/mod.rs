@@ -12,7 +12,6 @@ pub mod object_name;
 mod error;
 
 mod json_row;
-mod strict_json;
 
 mod column_kind;
 mod decode;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt, stream};
+use model::aggregate::user_records;
 use model::name::StreamName;
 use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
@@ -156,7 +157,7 @@ impl Sources {
             Err(error) => Err(read_error(&stream, &error)),
         };
         let mut ranges = Vec::new();
-        for shard in description.shards.iter().map(|shard| shard.id) {
+        for (shard, owned) in description.shards.iter().map(|shard| (shard.id, shard.range)) {
             let Some(end) = locate(shard, StartingPosition::Latest).await? else { return Ok(None) };
             let Some(oldest) = locate(shard, StartingPosition::TrimHorizon).await? else { return Ok(None) };
             let archived = highest.get(&shard).map(|last| last.next());
@@ -179,7 +180,7 @@ impl Sources {
                 None => oldest,
             };
             if start < end {
-                ranges.push(TailRange { shard, start, end });
+                ranges.push(TailRange { shard, owned, start, end });
             }
         }
         Ok(Some(Some(Tail { store: Arc::clone(store), description, ranges })))
@@ -203,8 +204,8 @@ impl Sources {
         let (mut columns, left) = self.cache.tail(&key, range);
         let mut reader = TailReader::new(Arc::clone(&tail.store), stream, left);
         while let Some(records) = reader.next().await? {
-            for record in &records {
-                if let Some(row) = parse_record(&record.data) {
+            for user in records.iter().flat_map(|record| user_records(record, range.owned)) {
+                if let Some(row) = parse_record(&user) {
                     columns.observe(&row);
                 }
             }

@@ -14,6 +14,7 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use model::aggregate::user_records;
 use model::sql::SqlError;
 use tokio::sync::mpsc::Sender;
 use tracing::debug;
@@ -207,9 +208,9 @@ async fn read_tail(tail: &Tail, range: TailRange, output: &mut Output) -> Result
     let mut reader = TailReader::new(Arc::clone(&tail.store), stream.clone(), range);
     let mut skipped: u64 = 0;
     while let Some(records) = reader.next().await? {
-        for record in &records {
+        for user in records.iter().flat_map(|record| user_records(record, range.owned)) {
             // What is not a JSON object has gone, or will go, to the error prefix.
-            match parse_record(&record.data) {
+            match parse_record(&user) {
                 Some(row) => output.decoder.push(&row)?,
                 None => skipped += 1,
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use model::hash_key::HashKeyRange;
 use model::name::StreamName;
 use model::record::Record;
 use model::sequence_number::SequenceNumber;
@@ -19,6 +20,8 @@ const READ_LIMIT: ReadLimit = ReadLimit { records_max: 8192, bytes_max: 4 << 20,
 pub(super) struct TailRange {
     /// The shard.
     pub(super) shard: ShardId,
+    /// The hash keys it owns.
+    pub(super) owned: HashKeyRange,
     /// The first record.
     pub(super) start: SequenceNumber,
     /// Behind the last record.

@@ -4,6 +4,7 @@ use model::hash_key::HashKey;
 use model::shard::{Reshard, ShardId};
 use model::sql::SqlErrorKind;
 use model::stream_store::StreamStore;
+use model::testing::aggregator::Aggregator;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -28,10 +29,18 @@ async fn check_random_cuts(seed: u64) {
             world.put(&stream, &key, data[random.random_range(0..data.len())]).await;
             continue;
         }
-        let value = random.random_range(-1000..1000);
-        (count, sum) = (count + 1, sum + value);
-        let pad = "x".repeat(random.random_range(0..200));
-        world.put(&stream, &key, format!(r#"{{"Name":"{key}","Value":{value},"Pad":"{pad}"}}"#)).await;
+        let mut row = || {
+            let value = random.random_range(-1000..1000);
+            (count, sum) = (count + 1, sum + value);
+            let pad = "x".repeat(random.random_range(0..200));
+            format!(r#"{{"Name":"{key}","Value":{value},"Pad":"{pad}"}}"#)
+        };
+        if i % 4 > 0 {
+            world.put(&stream, &key, row()).await;
+            continue;
+        }
+        let rows: Vec<String> = (0..i % 7).map(|_| row()).chain(["no JSON".to_owned()]).collect();
+        world.put(&stream, &key, Aggregator::pack(rows.iter().map(|row| (&key[..], row.as_bytes())))).await;
     }
     let description = world.store.describe(&stream).await.expect("there");
     let engine = world.engine();
@@ -60,6 +69,19 @@ async fn archive_and_tail_together_are_every_record_once() {
         println!("seed {seed}");
         check_random_cuts(seed).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parts_of_an_aggregate_are_rows_where_their_key_belongs() {
+    let world = World::new();
+    let stream = world.stream("s", 2).await;
+    let mut packed = Aggregator::default();
+    packed.push("k", Some(HashKey::MIN), br#"{"i":1}"#);
+    packed.push("k", Some(HashKey::MAX), br#"{"i":2,"other":"shard"}"#);
+    packed.push("k", Some(HashKey::MIN), br#"{"i":4}"#);
+    // "a" hashes into the first of two shards.
+    world.put(&stream, "a", packed.finish()).await;
+    check(&world.engine(), "SELECT * FROM s ORDER BY i", &[r#"{"i":1}"#, r#"{"i":4}"#]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::adhoc::limits::AdhocLimits;
 use futures::TryStreamExt;
+use model::aggregate::user_records;
 use model::clock::Timestamp;
-use model::hash_key::PartitionKey;
+use model::hash_key::{HashKeyRange, PartitionKey};
+use model::json_object::check_object;
 use model::name::StreamName;
 use model::record::{PutEntry, Record};
 use model::sequence_number::SequenceNumber;
@@ -16,7 +18,6 @@ use model::sql::{SqlEngine, SqlError};
 use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
-use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_793_500_000_000);
@@ -94,12 +95,11 @@ impl World {
     pub(crate) fn archive(&self, stream: &StreamName, shard: ShardId, records: &[Record], packing: Packing) {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
         let mut text = Vec::new();
-        for record in records
-            .iter()
-            .filter(|record| serde_json::from_slice::<Value>(&record.data).is_ok_and(|value| value.is_object()))
-        {
-            text.extend_from_slice(record.data.trim_ascii());
-            text.push(b'\n');
+        for user in records.iter().flat_map(|record| user_records(record, HashKeyRange::ALL)) {
+            if check_object(user.data).is_ok() {
+                text.extend_from_slice(user.data.trim_ascii());
+                text.push(b'\n');
+            }
         }
         let (first, last) = (first.sequence_number.0, last.sequence_number.0);
         let name = format!("dt=2026-11-01/hour=03/{shard}-{first:020}-{last:020}.{}", packing.suffix());

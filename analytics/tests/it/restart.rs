@@ -1,16 +1,18 @@
 //! A query that is dropped and started again writes what one that ran through writes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use analytics::query::{ContinuousQuery, QueryOptions};
 use model::clock::{Clock, Timestamp};
-use model::hash_key::PartitionKey;
+use model::hash_key::{HashKey, PartitionKey};
 use model::name::StreamName;
 use model::record::PutEntry;
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
 use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
+use model::testing::aggregator::Aggregator;
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
 use rand::rngs::StdRng;
@@ -54,12 +56,26 @@ async fn scenario(seed: u64, drop_chance: f64) -> (Vec<String>, u64) {
             store.reshard(&source, Reshard::Merge { shard: ShardId(0), adjacent: ShardId(1) }).await.unwrap();
         }
         let count = records.random_range(0..6_u64);
-        let entries = (0..count).map(|_| {
+        let mut one = || {
             let key = format!("k{}", records.random_range(0..4));
             let data = format!("{{\"k\":\"{key}\",\"v\":{}}}\n", records.random_range(0..100));
-            PutEntry::new(PartitionKey::new(key).unwrap(), data.into_bytes())
-        });
-        store.append(&source, entries.collect()).await.unwrap();
+            (key, data)
+        };
+        let some: Vec<(String, String)> = (0..count).map(|_| one()).collect();
+        let entry = |key: &str, data: Vec<u8>| PutEntry::new(PartitionKey::new(key).unwrap(), data);
+        let entries = match step % 3 {
+            // As producer libraries do: what goes to one shard, in one record.
+            0 => {
+                let map = store.describe(&source).await.unwrap().shards.clone();
+                let mut packs: BTreeMap<ShardId, Vec<(&str, &[u8])>> = BTreeMap::new();
+                for (key, data) in &some {
+                    packs.entry(map.route(HashKey::of(key))).or_default().push((key, data.as_bytes()));
+                }
+                packs.into_values().map(|pack| entry(pack[0].0, Aggregator::pack(pack))).collect()
+            }
+            _ => some.iter().map(|(key, data)| entry(key, data.clone().into_bytes())).collect(),
+        };
+        store.append(&source, entries).await.unwrap();
         sent += count;
         for _ in 0..drops.random_range(0..12) {
             tokio::task::yield_now().await;
@@ -116,7 +132,7 @@ async fn unfit_records_are_left_out_and_the_minute_closes_without_later_records(
     let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
     let (source, output): (StreamName, StreamName) =
         ("SOURCE_SQL_STREAM_001".parse().unwrap(), "DESTINATION_SQL_STREAM".parse().unwrap());
-    store.create(&source, StreamOptions::default()).await.unwrap();
+    store.create(&source, StreamOptions { shards: 2, ..StreamOptions::default() }).await.unwrap();
     store.create(&output, StreamOptions::default()).await.unwrap();
     let sql = include_str!("../golden/per-minute.sql");
     let query = ContinuousQuery::prepare(&"rides".parse().unwrap(), sql, QueryOptions::default()).unwrap().remove(0);
@@ -126,9 +142,14 @@ async fn unfit_records_are_left_out_and_the_minute_closes_without_later_records(
     };
     settle().await;
     let ride = r#"{"Name":"Shadowfax","StatusTime":"2018-03-18 03:19:59.000","Distance":180.6,"MagicPoints":170,"HealthPoints":149}"#;
-    let entries = ["", "null", "[1]", "{\"Name\":", ride, ride]
-        .map(|data| PutEntry::new(PartitionKey::new("Shadowfax").unwrap(), data.as_bytes().to_vec()));
-    store.append(&source, entries.into()).await.unwrap();
+    let mut packed = Aggregator::default();
+    packed.push("Shadowfax", None, b"no JSON");
+    packed.push("Shadowfax", None, ride.as_bytes());
+    // The other shard's: its producer will send it again, to there.
+    packed.push("Shadowfax", Some(HashKey::MAX), ride.as_bytes());
+    let data = ["", "null", "[1]", "{\"Name\":", ride].map(|data| data.as_bytes().to_vec());
+    let entry = |data| PutEntry::new(PartitionKey::new("Shadowfax").unwrap(), data);
+    store.append(&source, data.into_iter().chain([packed.finish()]).map(entry).collect()).await.unwrap();
     settle().await;
     clock.advance(Duration::from_secs(59));
     settle().await;

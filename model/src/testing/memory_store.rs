@@ -249,7 +249,9 @@ impl StreamStore for MemoryStore {
                 StartingPosition::TrimHorizon => log.oldest,
                 StartingPosition::Latest => log.next,
                 StartingPosition::At(number) => number.clamp(log.oldest, log.next),
-                StartingPosition::After(number) => number.next().clamp(log.oldest, log.next),
+                StartingPosition::After(number) => {
+                    SequenceNumber(number.0.saturating_add(1)).clamp(log.oldest, log.next)
+                }
                 StartingPosition::AtTime(at) => {
                     let index = log.records.partition_point(|record| record.arrived_at < at);
                     log.records.get(index).map_or(log.next, |record| record.sequence_number)

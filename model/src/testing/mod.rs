@@ -1,6 +1,7 @@
 //! What tests hold in place of the world: a clock that stands still, stores in memory, and the suites that every
 //! implementation of a seam must pass.
 
+pub mod aggregator;
 pub mod clock;
 pub mod conformance;
 pub mod memory_archive;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::clock::Timestamp;
+use model::consumer::ShardBatch;
+use model::hash_key::HashKeyRange;
 use model::record::Record;
 use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
@@ -27,6 +29,7 @@ pub(super) struct Buffer {
 
 #[derive(Debug)]
 struct OpenCut {
+    owned: HashKeyRange,
     records: Vec<Record>,
     /// Data and keys.
     bytes: usize,
@@ -44,13 +47,15 @@ impl Buffer {
         Buffer { options, open: BTreeMap::new(), ready: Vec::new(), open_bytes: 0 }
     }
 
-    /// Takes over records of a shard that follow those before; `finished` when the shard has no more.
-    pub(super) fn push(&mut self, shard: ShardId, records: Vec<Record>, finished: bool, now: Timestamp) {
+    /// Takes over records of a shard that follow those before.
+    pub(super) fn push(&mut self, batch: ShardBatch, now: Timestamp) {
+        let ShardBatch { shard, owned, records, position, .. } = batch;
         for record in records {
             if self.open.get(&shard).is_some_and(|open| self.ends_before(open, &record)) {
                 self.cut(shard);
             }
             let open = self.open.entry(shard).or_insert_with(|| OpenCut {
+                owned,
                 records: Vec::new(),
                 bytes: 0,
                 first_buffered_at: now,
@@ -59,7 +64,7 @@ impl Buffer {
             self.open_bytes += record.size_bytes() + RECORD_OVERHEAD_BYTES;
             open.records.push(record);
         }
-        if finished || self.open.get(&shard).is_some_and(|open| self.options.cut_bytes_max <= open.bytes) {
+        if position.finished || self.open.get(&shard).is_some_and(|open| self.options.cut_bytes_max <= open.bytes) {
             self.cut(shard);
         }
         while self.options.buffered_bytes_max < self.open_bytes {
@@ -88,7 +93,7 @@ impl Buffer {
             arrived_at: first.arrived_at,
             format: self.options.format,
         };
-        self.ready.push(Cut { range, records: open.records });
+        self.ready.push(Cut { range, records: open.records, owned: open.owned });
     }
 
     /// When the next cut is to be taken, if nothing more comes.
@@ -123,6 +128,7 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
+    use model::checkpoint::Position;
     use model::hash_key::PartitionKey;
 
     use super::*;
@@ -137,6 +143,19 @@ mod tests {
             data: Bytes::from(vec![b'x'; bytes - 1]),
         };
         numbers.map(record).collect()
+    }
+
+    fn batch(shard: u32, records: Vec<Record>, finished: bool) -> ShardBatch {
+        let next = records.last().map_or(SequenceNumber::FIRST, |record| record.sequence_number.next());
+        ShardBatch {
+            shard: ShardId(shard),
+            owned: HashKeyRange::ALL,
+            records,
+            position: Position { next, finished },
+            at_tip: true,
+            complete_until: Timestamp::MIN,
+            skipped: 0,
+        }
     }
 
     fn buffer() -> Buffer {
@@ -157,13 +176,13 @@ mod tests {
     #[test]
     fn cuts_by_size_and_by_count() {
         let mut buffer = buffer();
-        buffer.push(ShardId(0), records(0..5, 40, 0), false, Timestamp::from_millis(0));
+        buffer.push(batch(0, records(0..5, 40, 0), false), Timestamp::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 0, 1), (0, 2, 3)]);
-        buffer.push(ShardId(0), records(5..6, 60, 0), false, Timestamp::from_millis(0));
+        buffer.push(batch(0, records(5..6, 60, 0), false), Timestamp::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 4, 5)], "exactly full is full");
-        buffer.push(ShardId(0), records(6..7, 500, 0), false, Timestamp::from_millis(0));
+        buffer.push(batch(0, records(6..7, 500, 0), false), Timestamp::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 6, 6)], "one record always fits");
-        buffer.push(ShardId(0), records(7..16, 1, 0), false, Timestamp::from_millis(0));
+        buffer.push(batch(0, records(7..16, 1, 0), false), Timestamp::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 7, 14)]);
     }
 
@@ -171,9 +190,9 @@ mod tests {
     fn cuts_by_interval_since_the_first_record() {
         let mut buffer = buffer();
         assert_eq!(buffer.due_at(), None);
-        buffer.push(ShardId(0), records(0..1, 10, 0), false, Timestamp::from_millis(10));
-        buffer.push(ShardId(1), records(0..1, 10, 0), false, Timestamp::from_millis(20));
-        buffer.push(ShardId(0), records(1..2, 10, 0), false, Timestamp::from_millis(30));
+        buffer.push(batch(0, records(0..1, 10, 0), false), Timestamp::from_millis(10));
+        buffer.push(batch(1, records(0..1, 10, 0), false), Timestamp::from_millis(20));
+        buffer.push(batch(0, records(1..2, 10, 0), false), Timestamp::from_millis(30));
         assert_eq!(buffer.due_at(), Some(Timestamp::from_millis(60)));
         assert_eq!(taken(&mut buffer, 59, false), []);
         assert_eq!(taken(&mut buffer, 60, false), [(0, 0, 1)]);
@@ -186,16 +205,16 @@ mod tests {
     #[test]
     fn cuts_at_hours_at_the_end_of_a_shard_and_when_memory_is_full() {
         let mut buffer = buffer();
-        buffer.push(ShardId(0), records(0..2, 1, HOUR - 1), false, Timestamp::from_millis(0));
-        buffer.push(ShardId(0), records(2..3, 1, HOUR), false, Timestamp::from_millis(0));
+        buffer.push(batch(0, records(0..2, 1, HOUR - 1), false), Timestamp::from_millis(0));
+        buffer.push(batch(0, records(2..3, 1, HOUR), false), Timestamp::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 0, 1)]);
-        buffer.push(ShardId(0), Vec::new(), true, Timestamp::from_millis(0));
+        buffer.push(batch(0, Vec::new(), true), Timestamp::from_millis(0));
         assert_eq!(buffer.due_at(), Some(Timestamp::MIN));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 2, 2)]);
 
         buffer.options.buffered_bytes_max = 3 * (10 + RECORD_OVERHEAD_BYTES);
-        buffer.push(ShardId(1), records(0..1, 10, 0), false, Timestamp::from_millis(0));
-        buffer.push(ShardId(2), records(0..3, 10, 0), false, Timestamp::from_millis(0));
+        buffer.push(batch(1, records(0..1, 10, 0), false), Timestamp::from_millis(0));
+        buffer.push(batch(2, records(0..3, 10, 0), false), Timestamp::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(2, 0, 2)], "the largest goes first");
         assert_eq!(buffer.open_bytes, 10 + RECORD_OVERHEAD_BYTES);
     }

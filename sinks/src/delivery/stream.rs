@@ -22,9 +22,10 @@ use model::archive::Archive;
 use model::checkpoint::{Position, Positions};
 use model::clock::{Clock, Timestamp};
 use model::consumer::{ShardBatch, StreamReader};
+use model::hash_key::HashKeyRange;
 use model::name::{ConsumerName, StreamName, TableName};
 use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::shard::{ShardId, ShardMap};
 use model::stream_store::{StartingPosition, StreamError, StreamStore};
 use model::table::TableStore;
 use tokio::sync::watch;
@@ -258,11 +259,10 @@ impl Run {
         match batch {
             Ok(batch) => {
                 self.backoff.reset();
-                let shard = batch.shard;
                 if batch.skipped > 0 {
-                    self.delivery.lost(shard, batch.skipped);
+                    self.delivery.lost(batch.shard, batch.skipped);
                 }
-                self.buffer.push(shard, batch.records, batch.position.finished, self.delivery.clock.now());
+                self.buffer.push(batch, self.delivery.clock.now());
                 self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
             }
             Err(StreamError::ShardNotFound { shard, .. }) => {
@@ -312,6 +312,7 @@ impl DeliveryStream {
     /// Keeps a promise made before a restart.
     async fn keep(&self, promise: &Promise, backoff: &mut Backoff) -> Result<(), DeliveryError> {
         let mut cuts = Vec::new();
+        let shards = self.shards(backoff).await?;
         for range in &promise.cuts {
             let (records, skipped) = loop {
                 match read_cut(&*self.store, &self.source, range).await {
@@ -323,11 +324,21 @@ impl DeliveryStream {
                 self.lost(range.shard, skipped);
             }
             if !records.is_empty() {
-                cuts.push(Cut { range: range.clone(), records });
+                let owned = shards.get(range.shard).map_or(HashKeyRange::ALL, |shard| shard.range);
+                cuts.push(Cut { range: range.clone(), records, owned });
             }
         }
         self.deliver(&cuts, backoff).await;
         Ok(())
+    }
+
+    async fn shards(&self, backoff: &mut Backoff) -> Result<ShardMap, DeliveryError> {
+        loop {
+            match self.store.describe(&self.source).await {
+                Ok(description) => return Ok(description.shards.clone()),
+                Err(error) => self.wait_after(error, backoff).await?,
+            }
+        }
     }
 
     async fn open_reader(&self, positions: Positions, backoff: &mut Backoff) -> Result<StreamReader, DeliveryError> {

@@ -38,6 +38,37 @@ async fn records_become_lines_of_named_objects() {
 }
 
 #[tokio::test]
+async fn aggregates_are_lines_one_by_one_and_never_cut_apart() {
+    let world = World::new(1, 2).await;
+    // "a" hashes into the first of two shards, "d" into the second.
+    let parts = [("a", "{\"n\":1}"), ("a", "{\"n\":2}"), ("d", "{\"n\":3}"), ("a", "no JSON"), ("a", "{\"n\":4}")];
+    world.put(&[("a", "{\"n\":0}")]).await;
+    world.put_packed(&parts).await;
+    world.put(&[("a", "{\"n\":5}")]).await;
+    let delivery = world.to_archive(DeliveryOptions { cut_records_max: 2, format: Format::Json, ..options() });
+    let status = delivery.status();
+    world.run_to_the_end(delivery).await;
+    let objects = world.objects("").await;
+    let first = format!("{FIRST}-00000000000000000001.json");
+    assert_eq!(objects[&first], ["{\"n\":0}", "{\"n\":1}", "{\"n\":2}", "{\"n\":4}"]);
+    let letter = |sub, key, reason: &str, data| {
+        format!(
+            "{{\"reason\":\"{reason}\",\"shard\":\"shardId-000000000000\",\"sequence_number\":1,\
+             \"sub_sequence_number\":{sub},\"arrived_at\":\"2026-11-01T03:59:59.000Z\",\"partition_key\":\"{key}\",\
+             \"data_base64\":\"{data}\"}}"
+        )
+    };
+    let misplaced = "its hash key belongs to another shard: its producer sends it again";
+    let not_json = "not a JSON document: expected ident at line 1 column 2";
+    assert_eq!(
+        objects[&format!("errors/{first}")],
+        [letter(2, "d", misplaced, "eyJuIjozfQ=="), letter(3, "a", not_json, "bm8gSlNPTg==")]
+    );
+    assert_eq!(world.lines("wildrydes/").await.len(), 5);
+    assert_eq!((status.get().delivered_records, status.get().dead_letters), (5, 2));
+}
+
+#[tokio::test]
 async fn a_cut_of_nothing_but_errors_has_no_data_object() {
     let world = World::new(1, 1).await;
     world.put(&[("a", ""), ("a", "[]")]).await;

@@ -29,18 +29,37 @@ struct Written {
 impl Written {
     async fn put_some(&mut self, world: &World, random: &mut SmallRng) {
         for _ in 0..random.random_range(0..6) {
-            let number = self.good.len() + self.bad.len();
-            let key = format!("unicorn-{}", random.random_range(0..5));
-            let data = if random.random_ratio(1, 8) {
-                self.bad.push(format!("bad {number}"));
-                format!("bad {number}")
-            } else {
-                let data = format!("{{\"Name\":\"{key}\",\"n\":{number}}}");
-                self.good.push((key.clone(), data.clone()));
-                data
-            };
+            if random.random_ratio(1, 5) {
+                self.put_packed(world, random).await;
+                continue;
+            }
+            let (key, data) = self.one(0, random);
             world.put(&[(key.as_str(), data.as_str())]).await;
+            self.note(key, data);
         }
+    }
+
+    /// Some records in one. Those whose keys belong to another shard than the first one's are delivered nowhere.
+    async fn put_packed(&mut self, world: &World, random: &mut SmallRng) {
+        let packed: Vec<(String, String)> = (0..random.random_range(1..4)).map(|i| self.one(i, random)).collect();
+        let entries: Vec<(&str, &str)> = packed.iter().map(|(key, data)| (key.as_str(), data.as_str())).collect();
+        let owned = world.put_packed(&entries).await;
+        for (key, data) in packed {
+            if owned.contains(HashKey::of(&key)) { self.note(key, data) } else { self.bad.push(data) }
+        }
+    }
+
+    /// A record that nobody else has, once the `ahead` before it are noted.
+    fn one(&self, ahead: usize, random: &mut SmallRng) -> (String, String) {
+        let number = self.good.len() + self.bad.len() + ahead;
+        let key = format!("unicorn-{}", random.random_range(0..5));
+        let bad = random.random_ratio(1, 8);
+        let data = if bad { format!("bad {number}") } else { format!("{{\"Name\":\"{key}\",\"n\":{number}}}") };
+        (key, data)
+    }
+
+    fn note(&mut self, key: String, data: String) {
+        if data.starts_with("bad") { self.bad.push(data) } else { self.good.push((key, data)) }
     }
 }
 

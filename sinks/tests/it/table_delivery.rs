@@ -35,6 +35,26 @@ async fn the_last_record_of_a_key_stays_and_bad_ones_hold_up_nobody() {
 }
 
 #[tokio::test]
+async fn of_an_aggregate_too_the_last_record_of_a_key_stays() {
+    let world = World::new(1, 1).await;
+    world
+        .put_packed(&[
+            ("a", r#"{"Name":"a","n":1}"#),
+            ("b", r#"{"Name":"b","n":2}"#),
+            ("a", r#"{"n":3}"#),
+            ("a", r#"{"Name":"a","n":4}"#),
+        ])
+        .await;
+    let delivery = world.to_table(DeliveryOptions { seed: Some(1), ..DeliveryOptions::for_table() });
+    let status = delivery.status();
+    world.run_to_the_end(delivery).await;
+    let rows = world.tables.scan(&world.table, None, 10).await.unwrap().items;
+    assert_eq!(json!(rows), json!([{"Name": "a", "n": 4}, {"Name": "b", "n": 2}]));
+    assert_eq!(world.dead_letters().await, [r#"{"n":3}"#]);
+    assert_eq!((status.get().delivered_records, status.get().dead_letters), (3, 1));
+}
+
+#[tokio::test]
 async fn a_table_that_is_missing_is_waited_for() {
     let world = World::new(1, 1).await;
     let schema = world.tables.describe(&world.table).await.unwrap();

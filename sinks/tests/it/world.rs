@@ -7,11 +7,12 @@ use std::time::Duration;
 use base64_simd::STANDARD;
 use model::archive::Archive;
 use model::clock::Timestamp;
-use model::hash_key::PartitionKey;
+use model::hash_key::{HashKeyRange, PartitionKey};
 use model::name::{ConsumerName, StreamName, TableName};
 use model::record::PutEntry;
 use model::stream_store::{StartingPosition, StreamOptions, StreamStore};
 use model::table::{KeyAttribute, KeyType, TableSchema, TableStore};
+use model::testing::aggregator::Aggregator;
 use model::testing::clock::ManualClock;
 use model::testing::memory_archive::MemoryArchive;
 use model::testing::memory_store::MemoryStore;
@@ -61,6 +62,14 @@ impl World {
         let entry = |(key, data): &(&str, &str)| PutEntry::new(PartitionKey::new(*key).unwrap(), data.to_string());
         let results = self.store.append(&self.stream, entries.iter().map(entry).collect()).await.unwrap();
         assert!(results.iter().all(Result::is_ok));
+    }
+
+    /// Puts one record with all entries packed into it; says which hash keys the shard owns that took it.
+    pub(crate) async fn put_packed(&self, entries: &[(&str, &str)]) -> HashKeyRange {
+        let data = Aggregator::pack(entries.iter().map(|(key, data)| (*key, data.as_bytes())));
+        let entry = PutEntry::new(PartitionKey::new(entries[0].0).unwrap(), data);
+        let appended = self.store.append(&self.stream, vec![entry]).await.unwrap().remove(0).unwrap();
+        self.store.describe(&self.stream).await.unwrap().shards.get(appended.shard).unwrap().range
     }
 
     pub(crate) fn to_archive(&self, options: DeliveryOptions) -> DeliveryStream {

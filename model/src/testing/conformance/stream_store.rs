@@ -168,6 +168,8 @@ async fn starting_positions_are_exact(store: &dyn StreamStore, clock: &ManualClo
     assert_eq!(first_from(StartingPosition::At(number(2))).await.as_deref(), Some("2"));
     assert_eq!(first_from(StartingPosition::After(number(2))).await.as_deref(), Some("3"));
     assert_eq!(first_from(StartingPosition::After(number(4))).await, None);
+    assert_eq!(first_from(StartingPosition::After(SequenceNumber(u64::MAX))).await, None);
+    assert_eq!(first_from(StartingPosition::At(SequenceNumber(u64::MAX))).await, None);
     assert_eq!(first_from(StartingPosition::AtTime(put_at[3].arrived_at)).await.as_deref(), Some("3"));
     let just_after = put_at[1].arrived_at + Duration::from_millis(1);
     assert_eq!(first_from(StartingPosition::AtTime(just_after)).await.as_deref(), Some("2"));
