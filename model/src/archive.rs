@@ -91,7 +91,7 @@ pub enum ArchiveError {
     },
 }
 
-/// Objects by name. Implementations: a folder and memory; all run [`crate::testing::conformance`].
+/// Objects by name. Implementations: a folder, S3 and memory; all run [`crate::testing::conformance`].
 #[async_trait]
 pub trait Archive: Send + Sync {
     /// Writes an object whole, unless one of that name is there. When this returns the object is durable, and no
@@ -100,6 +100,16 @@ pub trait Archive: Send + Sync {
 
     /// Objects whose names begin with `prefix`, in order of name.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, ArchiveError>;
+
+    /// The first segments of the names that have more than one, each once, in order: `a` for `a/b` and `a/c/d`.
+    async fn folders(&self) -> Result<Vec<String>, ArchiveError> {
+        let objects = self.list("").await?;
+        let first = |object: &ObjectMeta| object.name.as_str().split_once('/').map(|(first, _)| first.to_owned());
+        let mut folders: Vec<String> = objects.iter().filter_map(first).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        Ok(folders)
+    }
 
     /// An object's bytes, or a part of them.
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Bytes, ArchiveError>;

@@ -13,9 +13,11 @@
 
 pub mod archive;
 pub mod archive_sink;
+pub mod aws;
 pub mod cut;
 pub mod delivery;
 pub mod object;
 pub mod sink;
 pub mod table;
 pub mod table_sink;
+pub mod testing;

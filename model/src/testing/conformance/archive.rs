@@ -58,6 +58,9 @@ async fn listings_are_by_prefix_and_in_order(archive: &dyn Archive) {
     assert_eq!(names("list/a").await, ["list/a/1", "list/a/2", "list/ab"]);
     assert_eq!(names("list/a/").await, ["list/a/1", "list/a/2"]);
     assert!(names("nothing/").await.is_empty());
+    let folders = archive.folders().await.expect("folders");
+    assert!(folders.is_sorted() && folders.contains(&"list".to_owned()), "{folders:?}");
+    assert_eq!(folders.iter().filter(|folder| folder.starts_with("list")).count(), 1, "`listing` is no folder");
 }
 
 async fn ranges_are_checked(archive: &dyn Archive) {
@@ -65,6 +68,9 @@ async fn ranges_are_checked(archive: &dyn Archive) {
     archive.put_if_absent(&object, Bytes::from_static(b"0123456789")).await.expect("put");
     assert_eq!(archive.get(&object, Some(2..5)).await.expect("get"), "234");
     assert_eq!(archive.get(&object, Some(0..10)).await.expect("get"), "0123456789");
+    assert_eq!(archive.get(&object, Some(10..10)).await.expect("get"), "", "nothing, at a place that is there");
+    let beyond = archive.get(&object, Some(11..12)).await;
+    assert!(matches!(beyond, Err(ArchiveError::InvalidRange { bytes: 10, .. })), "{beyond:?}");
     let outside = archive.get(&object, Some(5..11)).await;
     assert!(matches!(outside, Err(ArchiveError::InvalidRange { bytes: 10, .. })), "{outside:?}");
 }

@@ -1,0 +1,4 @@
+//! For tests: real servers started by the scripts in `infra/`, and a proxy that makes calls to them fail.
+
+pub mod fault_proxy;
+pub mod real_server;

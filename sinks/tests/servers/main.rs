@@ -1,0 +1,6 @@
+//! The distributed backends against real servers, which the scripts in `infra/` fetch and start.
+
+#![allow(clippy::unwrap_used)]
+
+mod archive;
+mod world;
