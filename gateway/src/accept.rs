@@ -35,6 +35,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LocalAddress(pub(crate) SocketAddr);
 
+/// Done when the server goes down: answers without an end, end.
+#[derive(Debug, Clone)]
+pub(crate) struct Draining(pub(crate) CancellationToken);
+
 /// Serves until `shutdown` is done, then takes no more connections and lets requests under way finish, for
 /// [`DRAIN_MAX`] at most.
 pub async fn serve(
@@ -45,6 +49,7 @@ pub async fn serve(
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (drain, cut, connections) = (CancellationToken::new(), CancellationToken::new(), TaskTracker::new());
     tokio::pin!(shutdown);
+    let router = router.layer(axum::Extension(Draining(drain.clone())));
     loop {
         let accepted = tokio::select! {
             () = &mut shutdown => break,

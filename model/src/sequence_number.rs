@@ -78,6 +78,17 @@ impl PrintedSequenceNumber {
         Self { shard_created_secs: secs(created_at), shard, sequence_number, arrived_secs: secs(arrived_at) }
     }
 
+    /// A number that no record has: above all before `next`, and below that of `next` itself. What begins at it or after
+    /// it begins with `next`.
+    pub fn before(shard: ShardId, created_at: Timestamp, next: SequenceNumber) -> Self {
+        Self::new(shard, created_at, next, Timestamp::from_millis(0))
+    }
+
+    /// Whether it is such a number.
+    pub fn is_place(&self) -> bool {
+        self.arrived_secs == 0
+    }
+
     /// High 64 and low 128 of the 188 bits.
     fn to_bits(self) -> (u64, u128) {
         let low_nibble = u64::from(self.shard.0 & 0xf);

@@ -2,5 +2,6 @@
 
 pub(crate) mod body;
 pub(crate) mod error;
+pub(crate) mod event_stream;
 pub(crate) mod protocol;
 pub(crate) mod wire;

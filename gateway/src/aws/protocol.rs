@@ -11,6 +11,7 @@ use crate::aws::wire::format::Format;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+const CONTENT_TYPE_EVENTS: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
 const ID_2: HeaderName = HeaderName::from_static("x-amz-id-2");
 
 /// The text after the last dot of `X-Amz-Target`, when it begins with `service`.
@@ -29,16 +30,25 @@ pub(crate) fn unknown_operation(operation: &str) -> AwsError {
     AwsError::new("UnknownOperationException", message)
 }
 
+/// The body of an answer.
+pub(crate) enum Answer {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// Frames of an event stream, as they come.
+    Events(Body),
+}
+
 /// The answer to one request, with the two ids that AWS clients log.
-pub(crate) fn answer(format: Format, outcome: Result<Vec<u8>, AwsError>) -> Response {
-    let (status, body, name) = match outcome {
-        Ok(body) => (StatusCode::OK, body, None),
-        Err(error) => (error.status, format.write(&error), Some(error.name)),
+pub(crate) fn answer(format: Format, outcome: Result<Answer, AwsError>) -> Response {
+    let (status, body, content_type, name) = match outcome {
+        Ok(Answer::Whole(body)) => (StatusCode::OK, body.into(), format.content_type(), None),
+        Ok(Answer::Events(body)) => (StatusCode::OK, body, CONTENT_TYPE_EVENTS, None),
+        Err(error) => (error.status, format.write(&error).into(), format.content_type(), Some(error.name)),
     };
-    let mut response = Response::new(Body::from(body));
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, format.content_type());
+    headers.insert(CONTENT_TYPE, content_type);
     let id = Uuid::new_v4();
     headers.insert(REQUEST_ID, header(&id.hyphenated().to_string()));
     let id_2 = [id.as_bytes().as_slice(), Uuid::new_v4().as_bytes()].concat();

@@ -67,7 +67,8 @@ pub(crate) fn stream_name(name: &str) -> Result<StreamName, AwsError> {
         .map_err(|_| refused("Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+, and not be only dots"))
 }
 
-fn stream_of_arn(options: &GatewayOptions, arn: &str) -> Result<StreamName, AwsError> {
+/// The stream that an ARN of this region and account names.
+pub(crate) fn stream_of_arn(options: &GatewayOptions, arn: &str) -> Result<StreamName, AwsError> {
     let pattern = "Member must satisfy regular expression pattern: arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+";
     let refused = || AwsError::validation(&format!("'{arn}'"), "streamARN", pattern);
     let parts: Vec<&str> = arn.splitn(6, ':').collect();

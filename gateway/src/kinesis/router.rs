@@ -7,14 +7,16 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use serde::Deserialize;
 
+use crate::accept::Draining;
 use crate::aws::body::Bodies;
 use crate::aws::error::AwsError;
-use crate::aws::protocol;
+use crate::aws::protocol::{self, Answer};
 use crate::aws::wire::format::Format;
 use crate::aws::wire::output::Output;
+use crate::kinesis::actions::subscribe_to_shard::Pushing;
 use crate::kinesis::actions::{
     create_stream, delete_stream, describe_stream, describe_stream_summary, get_records, get_shard_iterator,
-    list_shards, list_streams, put_record, put_records,
+    list_shards, list_streams, put_record, put_records, subscribe_to_shard,
 };
 use crate::kinesis::cors::Cors;
 use crate::router::GatewayState;
@@ -26,18 +28,19 @@ const SERVICE: &str = "Kinesis_20131202";
 pub(crate) struct Kinesis {
     gateway: Arc<GatewayState>,
     bodies: Bodies,
+    pushing: Pushing,
 }
 
 /// `POST /`, and the question that browsers ask before it.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(gateway: Arc<GatewayState>) -> MethodRouter<S> {
-    let kinesis = Arc::new(Kinesis { gateway, bodies: Bodies::default() });
+    let kinesis = Arc::new(Kinesis { gateway, bodies: Bodies::default(), pushing: Pushing::default() });
     post(handle).options(preflight).with_state(kinesis)
 }
 
 async fn preflight(State(kinesis): State<Arc<Kinesis>>, request: Request) -> Response {
     match Cors::check(&request, &kinesis.gateway.options) {
         Ok(cors) => {
-            let mut response = protocol::answer(Format::Json, Ok(Vec::new()));
+            let mut response = protocol::answer(Format::Json, Ok(Answer::Whole(Vec::new())));
             cors.preflight(&mut response);
             response
         }
@@ -63,12 +66,18 @@ async fn handle(State(kinesis): State<Arc<Kinesis>>, request: Request) -> Respon
 }
 
 impl Kinesis {
-    async fn answer(&self, format: Format, request: Request) -> Result<Vec<u8>, AwsError> {
+    async fn answer(&self, format: Format, request: Request) -> Result<Answer, AwsError> {
         let (parts, body) = request.into_parts();
         let operation = protocol::operation(&parts.headers, SERVICE)?;
         let mut received = self.bodies.receive(&parts.headers, body).await?;
         let body = received.unpack(&parts.headers).await?;
-        run(&self.gateway, operation, Call { format, body: &body }).await
+        let call = Call { format, body: &body };
+        if operation == "SubscribeToShard" {
+            let draining = parts.extensions.get::<Draining>().map(|draining| draining.0.clone()).unwrap_or_default();
+            let events = subscribe_to_shard::run(&self.gateway, &self.pushing, draining, format, call.input()?).await?;
+            return Ok(Answer::Events(events));
+        }
+        run(&self.gateway, operation, call).await.map(Answer::Whole)
     }
 }
 
@@ -95,6 +104,11 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Reads the input.
+    fn input<I: Deserialize<'a>>(&self) -> Result<I, AwsError> {
+        self.format.read(self.body)
+    }
+
     /// Reads the input of `action`, runs it and writes its output.
     async fn answer<I, O, F>(self, action: impl FnOnce(I) -> F) -> Result<Vec<u8>, AwsError>
     where
@@ -102,7 +116,7 @@ impl<'a> Call<'a> {
         O: Output,
         F: Future<Output = Result<O, AwsError>>,
     {
-        let output = action(self.format.read(self.body)?).await?;
+        let output = action(self.input()?).await?;
         Ok(self.format.write(&output))
     }
 }

@@ -73,7 +73,7 @@ struct SequenceNumbers {
 impl ShardShape {
     /// Of a shard.
     pub(crate) fn of(shard: &Shard) -> Self {
-        let print = |number| Shown(PrintedSequenceNumber::new(shard.id, shard.created_at, number, shard.created_at));
+        let print = |number| Shown(PrintedSequenceNumber::before(shard.id, shard.created_at, number));
         ShardShape {
             shard_id: Shown(shard.id),
             parent_shard_id: shard.parent.map(Shown),

@@ -8,3 +8,4 @@ mod protocol;
 mod raw;
 mod rest;
 mod server;
+mod subscribe;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use minicbor::encode::Encoder;
 use model::record::Record;
 use model::shard::Shard;
-use model::stream_store::{ReadBatch, ReadLimit, StreamError};
+use model::stream_store::{ReadLimit, StreamError};
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;
@@ -13,7 +13,7 @@ use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
 use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::shapes::ChildShard;
-use crate::kinesis::{error, limits, records};
+use crate::kinesis::{error, limits, reading, records};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
@@ -28,9 +28,6 @@ pub(crate) struct Input<'a> {
     stream_id: Option<Text<'a>>,
     dry_run: Option<bool>,
 }
-
-/// How often a read that retention overtook begins anew before it gives up.
-const TRIMMED_RETRIES_MAX: usize = 8;
 
 /// Reads records.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
@@ -50,7 +47,8 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     if description.created_at != iterator.stream_created_at {
         return Err(error::not_found(iterator.stream.as_str(), account));
     }
-    let batch = read(state, &mut iterator, limit).await?;
+    let limit = ReadLimit { records_max: limit, bytes_max: limits::GET_BYTES_MAX, wait: false };
+    let batch = reading::read(state, &iterator.stream, iterator.shard, iterator.next, limit).await?;
     let shard = description.shards.get(iterator.shard).ok_or_else(|| {
         let (stream, shard) = (iterator.stream.clone(), iterator.shard);
         error::of_stream(&StreamError::ShardNotFound { stream, shard }, account)
@@ -65,40 +63,8 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     } else {
         Next::Iterator(iterator.seal(now))
     };
-    let millis_behind = match batch.records.last() {
-        Some(last) if batch.next < batch.tip => now.since(last.arrived_at).as_millis() as u64,
-        _ => 0,
-    };
+    let millis_behind = reading::millis_behind(&batch, now);
     Ok(Output { shard: shard.clone(), records: batch.records, millis_behind, next })
-}
-
-/// Reads, going on at the oldest record kept where retention has overtaken the reader.
-async fn read(state: &GatewayState, iterator: &mut ShardIterator, limit: usize) -> Result<ReadBatch, AwsError> {
-    let limit = ReadLimit { records_max: limit, bytes_max: limits::GET_BYTES_MAX, wait: false };
-    let mut retries = 0;
-    loop {
-        match state.streams.read(&iterator.stream, iterator.shard, iterator.next, limit).await {
-            Ok(batch) => return Ok(within(batch, limits::GET_BYTES_MAX)),
-            Err(StreamError::Trimmed { oldest, .. }) if retries < TRIMMED_RETRIES_MAX => {
-                iterator.next = oldest;
-                retries += 1;
-            }
-            Err(failure) => return Err(error::of_stream(&failure, &state.options.account_id)),
-        }
-    }
-}
-
-/// The store's batch may be over the bound by a part of its last record: that one waits for the next call.
-fn within(mut batch: ReadBatch, bytes_max: usize) -> ReadBatch {
-    let bytes: usize = batch.records.iter().map(|record| record.size_bytes()).sum();
-    if bytes > bytes_max
-        && batch.records.len() > 1
-        && let Some(last) = batch.records.pop()
-    {
-        batch.next = last.sequence_number;
-        batch.end_of_shard = false;
-    }
-    batch
 }
 
 /// Records, and how the reader goes on.

@@ -10,3 +10,4 @@ pub(crate) mod list_shards;
 pub(crate) mod list_streams;
 pub(crate) mod put_record;
 pub(crate) mod put_records;
+pub(crate) mod subscribe_to_shard;
