@@ -1,9 +1,14 @@
 //! `gallop bench`: figures for this machine, as text and as JSON.
 
+mod get;
+mod http;
+mod latency;
+mod load;
 mod process;
 mod put;
 mod recovery;
 mod report;
+mod server;
 mod window;
 
 use clap::{Args, Subcommand};
@@ -24,6 +29,10 @@ pub(crate) struct BenchArgs {
 enum What {
     /// PutRecords over HTTP on loopback, against a server in a process of its own.
     Put(put::PutBenchArgs),
+    /// GetRecords over HTTP on loopback, every shard from its oldest record to its newest.
+    Get(get::GetBenchArgs),
+    /// Single durable PutRecords at a fixed rate, beside the disk's own fsync.
+    Latency(latency::LatencyArgs),
     /// The workshop's per-minute query over generated records, from JSON lines to rows.
     Window(window::WindowArgs),
     /// Opening a log of a given size.
@@ -35,6 +44,8 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
     telemetry::start(true)?;
     let report = match args.what {
         What::Put(put) => put::run(put).await?,
+        What::Get(get) => get::run(get).await?,
+        What::Latency(latency) => latency::run(latency).await?,
         What::Window(window) => window::run(window).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
     };

@@ -10,7 +10,7 @@ use model::record::PutEntry;
 use model::stream_store::{StreamOptions, StreamStore};
 
 use super::process::{cpu_time, peak_memory};
-use super::report::{Report, latencies, micros};
+use super::report::{Measured, Report, latencies, micros};
 use crate::wiring::open_log;
 
 /// Arguments of `gallop bench recovery`.
@@ -73,5 +73,7 @@ async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Resul
         args.times,
         SystemClock.now()
     );
-    Ok(Report::new(what, records * args.times, wall, cpu, ("opening the log", &latency), peak_memory("self")?))
+    let (records, peak_memory_bytes) = (records * args.times, peak_memory("self")?);
+    let measured = Measured { records, wall, cpu, client_cpu: None, peak_memory_bytes };
+    Ok(Report::new(what, measured, ("opening the log", &latency)))
 }

@@ -10,7 +10,7 @@ use model::clock::Timestamp;
 use producer_sim::fleet::sample;
 
 use super::process::{cpu_time, peak_memory};
-use super::report::{Report, latencies, micros};
+use super::report::{Measured, Report, latencies, micros};
 
 /// Arguments of `gallop bench window`.
 #[derive(Debug, Args)]
@@ -109,5 +109,6 @@ fn measure(args: &WindowArgs) -> anyhow::Result<Report> {
     let what =
         format!("window: {} records of {} unicorns, JSON lines to {} rows", args.records, args.unicorns, report.rows);
     let latency = ("8192 records from JSON to panes", &input.latency);
-    Ok(Report::new(what, args.records, wall, cpu, latency, peak_memory("self")?))
+    let peak_memory_bytes = peak_memory("self")?;
+    Ok(Report::new(what, Measured { records: args.records, wall, cpu, client_cpu: None, peak_memory_bytes }, latency))
 }

@@ -1,0 +1,158 @@
+//! `gallop bench latency`: single durable PutRecords at a fixed rate, and what the same disk needs for an fsync.
+//!
+//! Calls begin when they are due. A call that begins late because the one before it took too long is measured from
+//! when it was due, so that waiting counts. Clients are plain threads: their clocks are finer than a runtime's timer.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+use clap::Args;
+use hdrhistogram::Histogram;
+use memchr::memmem;
+
+use super::http::Caller;
+use super::load;
+use super::process::cpu_time;
+use super::report::{Figure, Measured, Report, latencies, micros};
+use super::server::Server;
+
+/// Arguments of `gallop bench latency`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gallop bench latency\n  gallop bench latency --rate 5000 --connections 32 --json")]
+pub(crate) struct LatencyArgs {
+    /// How long to send.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// Calls a second.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// Connections that the calls are shared out to.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=256))]
+    connections: u32,
+    /// Bytes of data a record.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    bytes: u32,
+    /// Shards of the stream.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    shards: u32,
+}
+
+/// Fsyncs of the disk itself that are measured before the calls, and again after them.
+const PROBES: u32 = 500;
+/// Bytes that each of them appends.
+const PROBE_BYTES: usize = 4096;
+
+/// Appends and syncs, one after the other, in a file of its own.
+fn probe(folder: &Path, latency: &mut Histogram<u64>) -> anyhow::Result<()> {
+    let path = folder.join("fsync-probe");
+    let file = File::create(&path)?;
+    for number in 0..PROBES {
+        let begin = Instant::now();
+        file.write_all_at(&[7; PROBE_BYTES], u64::from(number) * PROBE_BYTES as u64)?;
+        file.sync_data()?;
+        latency.saturating_record(micros(begin.elapsed()));
+    }
+    std::fs::remove_file(path)?;
+    Ok(())
+}
+
+fn call(stream: &mut TcpStream, request: &[u8], answer: &mut [u8]) -> anyhow::Result<()> {
+    stream.write_all(request)?;
+    let mut length = 0;
+    loop {
+        let read = stream.read(&mut answer[length..])?;
+        ensure!(read > 0, "the server hung up");
+        length += read;
+        if memmem::find(&answer[..length], b"\r\n\r\n").is_some() && answer[length - 1] == b'}' {
+            break;
+        }
+    }
+    let whole = answer[..length].starts_with(b"HTTP/1.1 200 ");
+    ensure!(whole, "{}", String::from_utf8_lossy(&answer[..length]));
+    Ok(())
+}
+
+/// Sends at `begin`, `begin + pause` and so on, `calls` times.
+fn send(
+    address: &str,
+    requests: &[Bytes],
+    begin: Instant,
+    pause: Duration,
+    calls: u32,
+) -> anyhow::Result<Histogram<u64>> {
+    let mut stream = TcpStream::connect(address).context("the server cannot be reached")?;
+    stream.set_nodelay(true)?;
+    let (mut latency, mut answer, mut due) = (latencies(), vec![0; 16 << 10], begin);
+    for request in requests.iter().cycle().take(calls as usize) {
+        let wait = due.saturating_duration_since(Instant::now());
+        let began = if wait.is_zero() {
+            due
+        } else {
+            std::thread::sleep(wait);
+            Instant::now()
+        };
+        call(&mut stream, request, &mut answer)?;
+        latency.saturating_record(micros(began.elapsed()));
+        due += pause;
+    }
+    Ok(latency)
+}
+
+fn send_all(args: &LatencyArgs, address: &str, requests: &[Bytes]) -> anyhow::Result<Histogram<u64>> {
+    let pause = Duration::from_secs(1) * args.connections / args.rate;
+    let calls = (args.rate * args.seconds).div_ceil(args.connections);
+    let begin = Instant::now() + Duration::from_millis(50);
+    std::thread::scope(|scope| {
+        let one = |number: u32| {
+            let begin = begin + pause * number / args.connections;
+            scope.spawn(move || send(address, requests, begin, pause, calls))
+        };
+        let senders: Vec<_> = (0..args.connections).map(one).collect();
+        let mut latency = latencies();
+        for sender in senders {
+            latency.add(sender.join().ok().context("a sender panicked")??)?;
+        }
+        Ok(latency)
+    })
+}
+
+/// Measures.
+pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
+    let server = Server::start().await?;
+    let caller = Caller { address: server.address.clone() };
+    load::create_stream(&caller, args.shards).await?;
+    let requests = load::put_record(&caller, args.bytes);
+    let folder = server.data.0.clone();
+    let what = format!(
+        "latency: {} PutRecord calls a second of {} bytes on {} connections, {} shards, fsync before each answer",
+        args.rate, args.bytes, args.connections, args.shards
+    );
+    let measure = move || {
+        let (mut disk, address) = (latencies(), caller.address);
+        probe(&folder, &mut disk)?;
+        let (cpu_before, client_before, begin) = (server.cpu()?, cpu_time("self")?, Instant::now());
+        let latency = send_all(&args, &address, &requests)?;
+        let measured = Measured {
+            records: latency.len(),
+            wall: begin.elapsed(),
+            cpu: server.cpu()? - cpu_before,
+            client_cpu: Some(cpu_time("self")? - client_before),
+            peak_memory_bytes: server.peak_memory()?,
+        };
+        probe(&folder, &mut disk)?;
+        anyhow::Ok((server, measured, latency, disk))
+    };
+    let (server, measured, latency, disk) = tokio::task::spawn_blocking(measure).await??;
+    server.stop().await?;
+    let mut report = Report::new(what, measured, ("a PutRecord call", &latency));
+    let millis = |quantile| disk.value_at_quantile(quantile) as f64 / 1000.0;
+    report.add(Figure::new("p50 of the disk's own write and fsync", millis(0.5), "ms"));
+    report.add(Figure::new("p99 of the disk's own write and fsync", millis(0.99), "ms"));
+    Ok(report)
+}

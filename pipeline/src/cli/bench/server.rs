@@ -1,0 +1,76 @@
+//! The server that is measured: `gallop serve` in a process of its own, on a free port of loopback.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::process::{cpu_time, peak_memory};
+
+/// A running server; it is killed and its data removed when this is dropped.
+pub(crate) struct Server {
+    child: Child,
+    pid: String,
+    /// Host and port.
+    pub(crate) address: String,
+    /// Where it keeps its data.
+    pub(crate) data: DataFolder,
+}
+
+/// A folder of this process that is removed with it.
+pub(crate) struct DataFolder(pub(crate) PathBuf);
+
+impl DataFolder {
+    /// An empty folder below the system's folder for temporary files.
+    pub(crate) fn create(what: &str) -> anyhow::Result<DataFolder> {
+        let folder = std::env::temp_dir().join(format!("gallop-bench-{what}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).context("no folder for data")?;
+        Ok(DataFolder(folder))
+    }
+}
+
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        // What cannot be removed is only left over.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Server {
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start() -> anyhow::Result<Server> {
+        let data = DataFolder::create("server")?;
+        let mut child = Command::new(std::env::current_exe().context("this program has no path")?)
+            .args(["serve", "--port", "0", "--data"])
+            .arg(&data.0)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("the server does not start")?;
+        let pid = child.id().context("the server ended")?.to_string();
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("the server has no output")?;
+        BufReader::new(stdout).read_line(&mut line).await?;
+        let url = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+        let address = url.context("the server says no address")?.to_owned();
+        Ok(Server { child, pid, address, data })
+    }
+
+    /// CPU time it has used.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        cpu_time(&self.pid)
+    }
+
+    /// The most memory it has held, in bytes.
+    pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
+        peak_memory(&self.pid)
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("the server cannot be ended")
+    }
+}
