@@ -1,18 +1,24 @@
 //! The embedded stream store: one segmented log per stream, all shards interleaved in it, one sync for all that waits.
 //!
 //! ```text
-//! append ─▶ queue ─▶ writer: number, stamp, frame ─▶ segment file ─▶ one sync ─▶ publish ─▶ acknowledge
-//!                                                                                  │
-//! read ◀─ tail in memory ◀─────────────────────────────────────────────────────────┤
-//! read ◀─ segment files, found by a sparse index, every frame checked ◀────────────┘
+//! append: route, encode ─▶ queue ─▶ writer: number, stamp, frame ─▶ file ─▶ one sync ─▶ publish ─▶ acknowledge
+//!                                                                                            │
+//! read ◀─ tail in memory ◀───────────────────────────────────────────────────────────────────┤
+//! read ◀─ segment files, found by a sparse index, every frame checked ◀──────────────────────┘
 //! ```
 //!
 //! What is promised: an acknowledged record is on disk; readers see only what is on disk; bytes that are not those
 //! written are reported, never returned. The modules stand in reading order.
 
+mod batch;
+pub mod block;
+pub mod commit;
+mod draft;
 pub mod error;
 pub mod file;
 pub mod frame;
+pub mod group;
+pub mod head;
 pub mod index;
 pub mod manifest;
 mod queue;

@@ -5,33 +5,33 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use model::checkpoint::Checkpoint;
-use model::hash_key::HashKey;
 use model::name::ConsumerName;
-use model::record::{Appended, PutEntry};
 use model::shard::Reshard;
 use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamDescription, StreamError};
 use tokio::sync::{Notify, oneshot};
 
+use crate::log::batch::Placed;
+use crate::log::block::Unnumbered;
+
 /// What an entry costs beyond its bytes, so that empty records are bounded too.
 pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 64;
 
 pub(crate) type Done<T> = oneshot::Sender<Result<T, StreamError>>;
-pub(crate) type HashedEntry = (HashKey, PutEntry);
 
 /// One thing for the writer to do.
 pub(crate) enum Job {
     Append {
-        entries: Vec<HashedEntry>,
+        blocks: Vec<Unnumbered>,
         bytes: usize,
-        done: Done<Vec<Appended>>,
+        done: Done<Option<Placed>>,
     },
     Commit {
         consumer: ConsumerName,
         checkpoint: Checkpoint,
-        outputs: Vec<HashedEntry>,
+        outputs: Vec<Unnumbered>,
         bytes: usize,
-        done: Done<Vec<Appended>>,
+        done: Done<Option<Placed>>,
     },
     Reshard {
         change: Reshard,
@@ -127,6 +127,11 @@ impl Queue {
             }
             room.await;
         }
+    }
+
+    /// Holds room that was held before and given back, without asking: for a call that is routed a second time.
+    pub(crate) fn hold(&self, size: usize) {
+        self.lock().bytes += size;
     }
 
     /// Hands a job to the writer; gives it back when the queue is closed.

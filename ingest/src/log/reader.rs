@@ -9,9 +9,11 @@ use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 use model::stream_store::ReadLimit;
 
+use crate::log::block::{Block, Read};
+use crate::log::commit::Commit;
 use crate::log::error::LogError;
 use crate::log::file::{Disk, LogFile};
-use crate::log::frame::{Block, Commit, HEADER_BYTES, Header, Kind, Place, Read, Reason};
+use crate::log::frame::{HEADER_BYTES, Header, Kind, Place, Reason};
 use crate::log::segment::log_name;
 use std::sync::Arc;
 

@@ -13,9 +13,11 @@ use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
 
+use crate::log::commit::Commit;
 use crate::log::error::LogError;
 use crate::log::file::{self, Disk, LogFile};
-use crate::log::frame::{Commit, HEADER_BYTES, Head, Header, Kind, MAGIC, Place, Reason};
+use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC, Place, Reason};
+use crate::log::head::Head;
 use crate::log::index::SegmentIndex;
 
 /// A segment that is part of the log.

@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use model::clock::{Clock, Timestamp};
+use model::hash_key::HashKey;
 use model::name::{ConsumerName, StreamName};
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
@@ -29,11 +30,14 @@ use model::stream_store::{
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::log::batch::{Batch, Placed};
+use crate::log::block::Unnumbered;
 use crate::log::error::LogError;
 use crate::log::file::{self, Disk, LogFile};
-use crate::log::frame::{Head, Place};
+use crate::log::frame::Place;
+use crate::log::head::Head;
 use crate::log::manifest::{Manifest, Synced};
-use crate::log::queue::{Closing, Done, ENTRY_OVERHEAD_BYTES, HashedEntry, Job, Queue};
+use crate::log::queue::{Closing, Done, ENTRY_OVERHEAD_BYTES, Job, Queue};
 use crate::log::recovery::{self, Recovered};
 use crate::log::stream::{Ended, ShardState, Shared, StreamLog};
 use crate::log::tail::Tail;
@@ -43,6 +47,10 @@ use crate::log::writer::{self, Writer};
 pub const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;
 /// The stack of a writer's thread; it does not recurse.
 const WRITER_STACK_BYTES: usize = 512 << 10;
+
+/// Stands for a place until the writer has given one.
+const NOWHERE: Appended =
+    Appended { shard: ShardId(0), sequence_number: SequenceNumber::FIRST, arrived_at: Timestamp::MIN };
 
 /// Held by the process that has the store open.
 const LOCK: &str = "~lock";
@@ -395,6 +403,22 @@ impl StreamLog {
         // A writer that is told to leave drops what it has not begun.
         answer.await.unwrap_or_else(|_| Err(self.ended()))
     }
+
+    /// Has entries placed that hold `bytes` of room: routes them, and routes them anew when a reshard came in between.
+    async fn route_and_append(
+        &self,
+        batch: impl Fn(&ShardMap) -> Batch,
+        bytes: usize,
+        job: impl Fn(Vec<Unnumbered>, Done<Option<Placed>>) -> Job,
+    ) -> Result<(Batch, Placed), StreamError> {
+        loop {
+            let routed = batch(&self.description().shards);
+            match self.ask(|done| job(routed.blocks(), done)).await? {
+                Some(placed) => return Ok((routed, placed)),
+                None => self.queue.hold(bytes),
+            }
+        }
+    }
 }
 
 fn check(entry: &PutEntry, settings: &StreamSettings) -> Result<(), AppendError> {
@@ -402,8 +426,9 @@ fn check(entry: &PutEntry, settings: &StreamSettings) -> Result<(), AppendError>
     if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
 }
 
-fn hashed(entry: PutEntry) -> HashedEntry {
-    (entry.hash_key(), entry)
+/// What an entry holds of the queue's bound.
+fn held_bytes(entry: &PutEntry) -> usize {
+    entry.size_bytes() + ENTRY_OVERHEAD_BYTES
 }
 
 #[async_trait]
@@ -457,34 +482,36 @@ impl StreamStore for LogStore {
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
         let stream = self.inner.get(stream)?;
         let description = stream.description();
-        let checked: Vec<Result<HashedEntry, AppendError>> =
-            entries.into_iter().map(|entry| check(&entry, &description.settings).map(|()| hashed(entry))).collect();
-        let size = |entry: &PutEntry| entry.size_bytes() + ENTRY_OVERHEAD_BYTES;
-        let sizes = checked.iter().flatten().map(|(_, entry)| size(entry));
-        let mut admitted = stream.queue.admit(sizes).into_iter();
-        let (mut taken, mut bytes) = (Vec::with_capacity(checked.len()), 0);
-        let mut results = Vec::with_capacity(checked.len());
-        for entry in checked {
-            results.push(match entry {
-                Err(error) => Some(error),
-                Ok((hash, entry)) if admitted.next() == Some(true) => {
-                    bytes += size(&entry);
-                    taken.push((hash, entry));
-                    None
-                }
-                Ok((hash, _)) => Some(AppendError::Throttled { shard: description.shards.route(hash) }),
-            });
+        let hashes: Vec<HashKey> = entries.iter().map(PutEntry::hash_key).collect();
+        let mut refused: BTreeMap<usize, AppendError> = BTreeMap::new();
+        for (index, entry) in entries.iter().enumerate() {
+            if let Err(error) = check(entry, &description.settings) {
+                refused.insert(index, error);
+            }
         }
-        let appended = match taken.is_empty() {
-            true => Vec::new(),
-            false => stream.ask(|done| Job::Append { entries: taken, bytes, done }).await?,
-        };
-        let mut appended = appended.into_iter();
-        let one = |refused: Option<AppendError>| match refused {
-            Some(error) => Err(error),
-            None => Ok(appended.next().expect("the writer answers for every entry it took")),
-        };
-        Ok(results.into_iter().map(one).collect())
+        let fits = |index: &usize| !refused.contains_key(index);
+        let fitting: Vec<usize> = (0..entries.len()).filter(fits).collect();
+        let admitted = stream.queue.admit(fitting.iter().map(|index| held_bytes(&entries[*index])));
+        let mut bytes = 0;
+        for (index, admitted) in fitting.into_iter().zip(admitted) {
+            if admitted {
+                bytes += held_bytes(&entries[index]);
+            } else {
+                refused.insert(index, AppendError::Throttled { shard: description.shards.route(hashes[index]) });
+            }
+        }
+        let unplaced = |index| refused.get(&index).cloned().map_or(Ok(NOWHERE), Err);
+        let mut results: Vec<Result<Appended, AppendError>> = (0..entries.len()).map(unplaced).collect();
+        if refused.len() < entries.len() {
+            let batch =
+                |shards: &ShardMap| Batch::new(&entries, &hashes, |index| !refused.contains_key(&index), shards);
+            let job = |blocks, done| Job::Append { blocks, bytes, done };
+            let (batch, placed) = stream.route_and_append(batch, bytes, job).await?;
+            for (index, appended) in batch.appended(&placed) {
+                results[index] = Ok(appended);
+            }
+        }
+        Ok(results)
     }
 
     async fn locate(
@@ -528,15 +555,22 @@ impl StreamStore for LogStore {
             .iter()
             .try_for_each(|entry| check(entry, &description.settings))
             .map_err(|error| invalid(error.to_string()))?;
-        let output_bytes: usize = outputs.iter().map(|entry| entry.size_bytes() + ENTRY_OVERHEAD_BYTES).sum();
+        let output_bytes: usize = outputs.iter().map(held_bytes).sum();
         if output_bytes > COMMIT_OUTPUT_BYTES_MAX {
             return Err(invalid(format!("{output_bytes} bytes of outputs are over {COMMIT_OUTPUT_BYTES_MAX}")));
         }
         let bytes = output_bytes + state_bytes + ENTRY_OVERHEAD_BYTES;
-        let outputs = outputs.into_iter().map(hashed).collect();
+        let hashes: Vec<HashKey> = outputs.iter().map(PutEntry::hash_key).collect();
         stream.queue.admit_waiting(bytes).await;
-        let consumer = consumer.clone();
-        stream.ask(|done| Job::Commit { consumer, checkpoint, outputs, bytes, done }).await
+        let batch = |shards: &ShardMap| Batch::new(&outputs, &hashes, |_| true, shards);
+        let job = |outputs, done| {
+            let (consumer, checkpoint) = (consumer.clone(), checkpoint.clone());
+            Job::Commit { consumer, checkpoint, outputs, bytes, done }
+        };
+        let (batch, placed) = stream.route_and_append(batch, bytes, job).await?;
+        let mut appended = vec![NOWHERE; outputs.len()];
+        batch.appended(&placed).for_each(|(index, at)| appended[index] = at);
+        Ok(appended)
     }
 
     async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {

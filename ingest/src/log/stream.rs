@@ -13,9 +13,10 @@ use model::shard::{ShardId, ShardMap};
 use model::stream_store::{ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError};
 use tokio::sync::Notify;
 
+use crate::log::block::Read;
 use crate::log::error::LogError;
 use crate::log::file::Disk;
-use crate::log::frame::{Place, Read};
+use crate::log::frame::Place;
 use crate::log::queue::Queue;
 use crate::log::reader::{self, Stretch};
 use crate::log::segment::Segment;

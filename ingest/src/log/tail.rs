@@ -6,7 +6,8 @@ use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 use model::stream_store::ReadLimit;
 
-use crate::log::frame::{Block, Read, Reason};
+use crate::log::block::{Block, Read};
+use crate::log::frame::Reason;
 
 /// Groups in the order they were written, oldest dropped first.
 #[derive(Debug)]

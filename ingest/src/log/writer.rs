@@ -8,30 +8,29 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
-use model::record::Appended;
 use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ShardId, ShardMap};
+use model::shard::{Reshard, Shard, ShardId, ShardMap};
 use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamDescription, StreamError};
 use tracing::{error, info, warn};
 
+use crate::log::batch::Placed;
+use crate::log::block::{Block, Unnumbered};
+use crate::log::draft::{Answer, Draft};
 use crate::log::error::LogError;
 use crate::log::file::{Disk, LogFile};
-use crate::log::frame::{Block, Framed, Group, Head, Place, ShardEntries};
+use crate::log::frame::Place;
+use crate::log::group::Group;
+use crate::log::head::Head;
 use crate::log::index::SegmentIndex;
 use crate::log::manifest::{Manifest, Synced};
-use crate::log::queue::{Closing, Done, HashedEntry, Job};
+use crate::log::queue::{Closing, Done, Job};
 use crate::log::retention;
 use crate::log::segment::{self, Segment, log_name};
 use crate::log::stream::{Ended, StreamLog};
-
-/// A records frame is closed when it reaches this: what a reader at most reads and checks for one record, but for
-/// larger records.
-const FRAME_BYTES_MAX: usize = 1 << 20;
 
 /// Owns the end of a stream's log.
 pub(crate) struct Writer {
@@ -62,23 +61,6 @@ impl Drop for Fallen {
             drop(self.0.queue.drain());
         }
     }
-}
-
-/// An answer that is given once the group is durable.
-enum Answer {
-    Appended(Done<Vec<Appended>>, Vec<Appended>),
-    Refused(Done<Vec<Appended>>, StreamError),
-}
-
-/// A group that is being put together.
-struct Draft {
-    group: Group,
-    map: ShardMap,
-    arrived_at: Timestamp,
-    /// Entries that are numbered but not framed yet, per shard.
-    pending: BTreeMap<ShardId, (ShardEntries, usize)>,
-    checkpoints: HashMap<ConsumerName, Checkpoint>,
-    answers: Vec<Answer>,
 }
 
 impl Writer {
@@ -161,15 +143,12 @@ impl Writer {
     fn write(&mut self, jobs: Vec<Job>) -> Result<(), LogError> {
         let waited = jobs.iter().filter_map(Job::bytes).sum();
         let arrived_at = self.stream.lock().stamp(self.stream.clock.now());
-        let group = Group::new(self.place(), self.length, self.length, arrived_at);
-        let map = self.manifest.shards.clone();
-        let (pending, checkpoints, answers) = (BTreeMap::new(), HashMap::new(), Vec::new());
-        let mut draft = Draft { group, map, arrived_at, pending, checkpoints, answers };
+        let mut draft = Draft::new(Group::new(self.place(), self.length, self.length, arrived_at));
         for job in jobs {
             match job {
-                Job::Append { entries, done, .. } => {
-                    let appended = self.number(&mut draft, entries);
-                    draft.answers.push(Answer::Appended(done, appended));
+                Job::Append { blocks, done, .. } => {
+                    let placed = self.append(&mut draft, blocks);
+                    draft.answers.push(Answer::Placed(done, placed));
                 }
                 Job::Commit { consumer, checkpoint, outputs, done, .. } => {
                     let answer = self.commit(&mut draft, consumer, checkpoint, outputs, done);
@@ -181,50 +160,59 @@ impl Writer {
             }
         }
         draft.flush();
-        let (bytes, frames) = draft.group.finish();
-        let written = if bytes.is_empty() {
-            Ok(())
-        } else {
-            let name = log_name(self.segment);
-            let written = self.file.write_at(self.length, &bytes).map_err(LogError::io(format!("writing {name}")));
-            written.and_then(|()| self.file.sync().map_err(LogError::io(format!("syncing {name}"))))
-        };
-        if let Err(failed) = written {
+        let Draft { group, checkpoints, answers, .. } = draft;
+        if let Err(failed) = self.write_group(&group) {
             let reason = failed.in_full();
-            for answer in draft.answers {
+            for answer in answers {
                 let stream = self.stream.name.clone();
                 answer.fail(StreamError::Stopped { stream, reason: reason.clone() });
             }
             return Err(failed);
         }
-        self.length += bytes.len() as u64;
-        self.publish(bytes, &frames, draft.arrived_at, draft.checkpoints);
+        self.length += group.len();
+        self.publish(group, checkpoints);
         // Room first: who is answered may come again at once.
         self.stream.queue.release(waited);
-        draft.answers.into_iter().for_each(Answer::give);
+        answers.into_iter().for_each(Answer::give);
         Ok(())
     }
 
-    /// Routes and numbers entries; they are framed with others of their shard.
-    fn number(&mut self, draft: &mut Draft, entries: Vec<HashedEntry>) -> Vec<Appended> {
-        let mut appended = Vec::with_capacity(entries.len());
-        for (hash, entry) in entries {
-            let shard = draft.map.route(hash);
-            let next = self.next.get_mut(&shard).expect("every open shard has a next number");
-            let sequence_number = *next;
-            *next = next.next();
-            appended.push(Appended { shard, sequence_number, arrived_at: draft.arrived_at });
-            let fresh = || ((shard, sequence_number, Vec::new()), 0);
-            let (entries, bytes) = draft.pending.entry(shard).or_insert_with(fresh);
-            *bytes += entry.size_bytes();
-            entries.2.push(entry);
-            if *bytes >= FRAME_BYTES_MAX
-                && let Some((entries, _)) = draft.pending.remove(&shard)
-            {
-                draft.group.push_records(&entries);
-            }
+    /// Writes and syncs a group.
+    fn write_group(&self, group: &Group) -> Result<(), LogError> {
+        if group.is_empty() {
+            return Ok(());
         }
-        appended
+        let name = log_name(self.segment);
+        let written = self.file.write_vectored_at(group.offset(), &group.slices());
+        written.map_err(LogError::io(format!("writing {name}")))?;
+        self.file.sync().map_err(LogError::io(format!("syncing {name}")))
+    }
+
+    /// Numbers blocks and adds them to the group; none of them when a shard has closed since they were routed.
+    fn append(&mut self, draft: &mut Draft, blocks: Vec<Unnumbered>) -> Option<Placed> {
+        if !self.are_open(&blocks) {
+            return None;
+        }
+        let add = |block: Unnumbered| {
+            let first = self.numbers(&block);
+            draft.add(block, first);
+            first
+        };
+        let firsts = blocks.into_iter().map(add).collect();
+        Some(Placed { firsts, arrived_at: draft.group.arrived_at() })
+    }
+
+    /// A shard that is open owns what it owned when it was created, so what was routed to it still belongs there.
+    fn are_open(&self, blocks: &[Unnumbered]) -> bool {
+        blocks.iter().all(|block| self.manifest.shards.get(block.shard).is_some_and(Shard::is_open))
+    }
+
+    /// The number of a block's first record; the others follow.
+    fn numbers(&mut self, block: &Unnumbered) -> SequenceNumber {
+        let next = self.next.get_mut(&block.shard).expect("every open shard has a next number");
+        let first = *next;
+        *next = first.plus(u64::from(block.count));
+        first
     }
 
     /// Frames a commit whole, or refuses it.
@@ -233,8 +221,8 @@ impl Writer {
         draft: &mut Draft,
         consumer: ConsumerName,
         checkpoint: Checkpoint,
-        outputs: Vec<HashedEntry>,
-        done: Done<Vec<Appended>>,
+        outputs: Vec<Unnumbered>,
+        done: Done<Option<Placed>>,
     ) -> Answer {
         let found = match draft.checkpoints.get(&consumer) {
             Some(pending) => pending.version,
@@ -244,43 +232,35 @@ impl Writer {
             let expected = checkpoint.version.saturating_sub(1);
             return Answer::Refused(done, StreamError::CheckpointConflict { consumer, expected, found });
         }
+        if !self.are_open(&outputs) {
+            return Answer::Placed(done, None);
+        }
         // Numbers in a shard follow the order of frames.
         draft.flush();
-        let mut groups: BTreeMap<ShardId, ShardEntries> = BTreeMap::new();
-        let mut appended = Vec::with_capacity(outputs.len());
-        for (hash, entry) in outputs {
-            let shard = draft.map.route(hash);
-            let next = self.next.get_mut(&shard).expect("every open shard has a next number");
-            let group = groups.entry(shard).or_insert_with(|| (shard, *next, Vec::new()));
-            group.2.push(entry);
-            appended.push(Appended { shard, sequence_number: *next, arrived_at: draft.arrived_at });
-            *next = next.next();
-        }
-        let groups: Vec<_> = groups.into_values().collect();
-        draft.group.push_commit(&consumer, &checkpoint, &groups);
+        let arrived_at = draft.group.arrived_at();
+        let number = |block: Unnumbered| {
+            let first = self.numbers(&block);
+            block.numbered(first, arrived_at)
+        };
+        let outputs: Vec<Block> = outputs.into_iter().map(number).collect();
+        let firsts = outputs.iter().map(|block| block.first).collect();
+        draft.group.push_commit(&consumer, &checkpoint, outputs);
         draft.checkpoints.insert(consumer, checkpoint);
-        Answer::Appended(done, appended)
+        Answer::Placed(done, Some(Placed { firsts, arrived_at }))
     }
 
     /// Shows a durable group to readers.
-    fn publish(
-        &self,
-        bytes: Bytes,
-        frames: &[Framed],
-        arrived_at: Timestamp,
-        checkpoints: HashMap<ConsumerName, Checkpoint>,
-    ) {
+    fn publish(&self, group: Group, checkpoints: HashMap<ConsumerName, Checkpoint>) {
+        let (arrived_at, bytes) = (group.arrived_at(), group.len());
         let mut shared = self.stream.lock();
         let shared = &mut *shared;
         let index = &mut shared.segments.last_mut().expect("one segment is being written").index;
         let mut blocks = Vec::new();
-        for frame in frames {
+        for frame in group.into_frames() {
             for block in &frame.blocks {
                 index.note(block.shard, block.first, block.count, arrived_at, frame.offset);
-                let payload = bytes.slice(block.start..block.end);
-                let (shard, first, count) = (block.shard, block.first, block.count);
-                blocks.push(Block { shard, first, count, arrived_at, payload });
             }
+            blocks.extend(frame.blocks);
         }
         index.length = self.length;
         index.last_arrived_at = index.last_arrived_at.max(Some(arrived_at));
@@ -291,7 +271,7 @@ impl Writer {
         for block in &blocks {
             shared.shards[&block.shard].changed.notify_waiters();
         }
-        shared.tail.push(bytes.len(), blocks);
+        shared.tail.push(usize::try_from(bytes).expect("a group fits in memory"), blocks);
         shared.checkpoints.extend(checkpoints);
         shared.in_flight = None;
     }
@@ -409,32 +389,6 @@ impl Writer {
     }
 }
 
-impl Draft {
-    /// Frames what is numbered.
-    fn flush(&mut self) {
-        for (entries, _) in std::mem::take(&mut self.pending).into_values() {
-            self.group.push_records(&entries);
-        }
-    }
-}
-
-impl Answer {
-    // A caller that has gone away does not need the answer.
-    fn give(self) {
-        match self {
-            Answer::Appended(done, appended) => drop(done.send(Ok(appended))),
-            Answer::Refused(done, error) => drop(done.send(Err(error))),
-        }
-    }
-
-    fn fail(self, error: StreamError) {
-        match self {
-            Answer::Appended(done, _) => drop(done.send(Err(error))),
-            Answer::Refused(done, refused) => drop(done.send(Err(refused))),
-        }
-    }
-}
-
 /// Creates a segment file with its head and the checkpoints; it and its name are durable when this returns.
 pub(crate) fn create_segment(
     disk: &dyn Disk,
@@ -449,17 +403,14 @@ pub(crate) fn create_segment(
         let file = disk.create(&folder.join(&name))?;
         let mut group = Group::new(place, 0, 0, stamp);
         group.push_head(&Head { checkpoints: u32::try_from(checkpoints.len()).unwrap_or(u32::MAX), ..head });
-        let mut length = 0;
-        let mut write = |group: Group| {
-            let (bytes, _) = group.finish();
-            file.write_at(length, &bytes)?;
-            length += bytes.len() as u64;
-            Ok::<_, std::io::Error>(length)
+        let write = |group: Group| {
+            file.write_vectored_at(group.offset(), &group.slices())?;
+            Ok::<_, std::io::Error>(group.offset() + group.len())
         };
         let mut offset = write(group)?;
         for (consumer, checkpoint) in checkpoints {
             let mut group = Group::new(place, 0, offset, stamp);
-            group.push_commit(consumer, checkpoint, &[]);
+            group.push_commit(consumer, checkpoint, Vec::new());
             offset = write(group)?;
         }
         file.sync()?;

@@ -13,6 +13,7 @@ use ingest::testing::power_cut::PowerCutDisk;
 use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use model::clock::Clock;
 use model::hash_key::HashKey;
+use model::record::{Appended, PutEntry};
 use model::shard::{Reshard, ShardId};
 use model::stream_settings::StreamSettings;
 use model::stream_store::{AppendError, ReadLimit, StreamError, StreamOptions, StreamStore};
@@ -164,6 +165,39 @@ async fn concurrent_appends_share_syncs() {
     let syncs = disk.syncs() - before;
     assert!(syncs <= 2 + 1000 * 70 / (64 << 10), "1000 appends took {syncs} syncs");
     assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), 1000);
+}
+
+/// Calls are routed before they wait for the writer; what waits behind a split is routed anew.
+#[tokio::test]
+async fn what_waits_behind_a_split_goes_to_the_children() {
+    let (disk, clock) = (PowerCutDisk::default(), clock());
+    let store = open(&disk, &clock).await.unwrap();
+    let name = stream();
+    store.create(&name, StreamOptions::default()).await.unwrap();
+    let at = |number: u32| PutEntry { explicit_hash_key: Some(HashKey(u128::from(number) << 126)), ..entry("k", "") };
+    let held = disk.hold_syncs();
+    let mut first = Box::pin(store.append(&name, vec![at(0), at(3)]));
+    assert!((&mut first).now_or_never().is_none());
+    let mut split = store.reshard(&name, Reshard::Split { shard: ShardId(0), at: HashKey(1 << 127) });
+    assert!((&mut split).now_or_never().is_none());
+    let mut second = Box::pin(store.append(&name, vec![at(3), at(0), at(2), at(1)]));
+    assert!((&mut second).now_or_never().is_none());
+    let (checkpoint, consumer) = (Checkpoint { version: 1, ..Checkpoint::default() }, consumer());
+    let mut commit = store.commit(&name, &consumer, checkpoint, vec![at(2)]);
+    assert!((&mut commit).now_or_never().is_none());
+    drop(held);
+    let places =
+        |appended: Vec<Appended>| appended.iter().map(|a| (a.shard.0, a.sequence_number.0)).collect::<Vec<_>>();
+    let taken = |results: Vec<Result<Appended, _>>| places(results.into_iter().map(|result| result.unwrap()).collect());
+    assert_eq!(taken(first.await.unwrap()), [(0, 0), (0, 1)]);
+    split.await.unwrap();
+    let (second, commit) = futures::join!(second, commit);
+    assert_eq!(taken(second.unwrap()), [(2, 2), (1, 2), (2, 3), (1, 3)]);
+    assert_eq!(places(commit.unwrap()), [(2, 4)]);
+    assert_eq!(read_all(&store, ShardId(2)).await.unwrap().len(), 3);
+    // The room that was given back and taken again is all free: a call as large as the bound is taken whole.
+    let entries: Vec<_> = (0..3).map(|_| entry("k", vec![0; 1_000_000])).collect();
+    assert_eq!(put(&store, entries).await.len(), 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! The bytes of frames: what goes in comes out, and no bytes make a reader fall over.
 
 use bytes::Bytes;
-use ingest::log::frame::{Block, Commit, Group, HEADER_BYTES, Head, Header, Kind, Place, Read};
+use ingest::log::block::{Block, Read, Unnumbered};
+use ingest::log::commit::Commit;
+use ingest::log::frame::{HEADER_BYTES, Header, Kind, Place};
+use ingest::log::group::Group;
+use ingest::log::head::Head;
 use model::checkpoint::{Checkpoint, Position};
 use model::clock::Timestamp;
 use model::name::ConsumerName;
@@ -31,9 +35,16 @@ fn expected(first: u64, entries: &[PutEntry], from: u64) -> Vec<(u64, String, By
     numbered.map(|(number, e)| (number, e.partition_key.as_str().to_owned(), e.data.clone())).collect()
 }
 
+/// What is written of a group.
+fn bytes_of(group: &Group) -> Vec<u8> {
+    group.slices().iter().flat_map(|part| part.iter().copied()).collect()
+}
+
 /// The one frame of a group, verified.
 fn only_frame(group: Group, offset: u64) -> (Header, Bytes) {
-    let (bytes, frames) = group.finish();
+    let bytes = Bytes::from(bytes_of(&group));
+    assert_eq!((group.offset(), group.len()), (offset, bytes.len() as u64));
+    let frames = group.into_frames();
     assert_eq!((frames.len(), frames[0].offset), (1, offset));
     let header = Header::decode(&bytes, PLACE, offset).unwrap();
     let payload = bytes.slice(HEADER_BYTES..header.frame_bytes());
@@ -41,11 +52,18 @@ fn only_frame(group: Group, offset: u64) -> (Header, Bytes) {
     (header, payload)
 }
 
+/// Entries of one shard, encoded as `parts` and joined.
+fn block(shard: u32, first: u64, parts: &[&[PutEntry]]) -> Block {
+    let parts = parts.iter().map(|entries| Unnumbered::encode(ShardId(shard), entries.iter())).collect();
+    Unnumbered::join(parts).unwrap().numbered(SequenceNumber(first), NOW)
+}
+
 proptest! {
     #[test]
-    fn records_come_out_as_they_went_in(entries in entries(), first in 0..1u64 << 60, shard: u32, offset in 0..1u64 << 40, skip in 0..25u64) {
+    fn records_come_out_as_they_went_in(entries in entries(), cut: prop::sample::Index, first in 0..1u64 << 60, shard: u32, offset in 0..1u64 << 40, skip in 0..25u64) {
         let mut group = Group::new(PLACE, offset, offset, NOW);
-        group.push_records(&(ShardId(shard), SequenceNumber(first), entries.clone()));
+        let (one, other) = entries.split_at(cut.index(entries.len() + 1));
+        group.push_records(block(shard, first, &[one, other]));
         let (header, payload) = only_frame(group, offset);
         prop_assert_eq!((header.kind, header.shard, header.arrived_at), (Kind::Records, ShardId(shard), NOW));
         let found = read(&header.block(payload), SequenceNumber(first + skip));
@@ -63,9 +81,9 @@ proptest! {
         let positions = positions.into_iter().map(|(shard, p)| (ShardId(shard), position(p))).collect();
         let checkpoint = Checkpoint { version, positions, state: Bytes::from(state) };
         let consumer = ConsumerName::new("query").unwrap();
-        let groups: Vec<_> = outputs.iter().map(|(s, f, e)| (ShardId(*s), SequenceNumber(*f), e.clone())).collect();
+        let blocks: Vec<_> = outputs.iter().map(|(shard, first, e)| block(*shard, *first, &[e])).collect();
         let mut group = Group::new(PLACE, 0, 0, NOW);
-        group.push_commit(&consumer, &checkpoint, &groups);
+        group.push_commit(&consumer, &checkpoint, blocks);
         let (header, payload) = only_frame(group, 0);
         let commit = Commit::decode(&payload, header.arrived_at).unwrap();
         prop_assert_eq!((commit.consumer, commit.checkpoint), (consumer, checkpoint));
@@ -80,7 +98,7 @@ proptest! {
     fn a_frame_verifies_only_in_its_place(offset in 0..1u64 << 40, other in 0..1u64 << 40) {
         let mut group = Group::new(PLACE, offset, offset, NOW);
         group.push_head(&Head::default());
-        let (bytes, _) = group.finish();
+        let bytes = bytes_of(&group);
         prop_assert!(Header::decode(&bytes, PLACE, offset).is_ok());
         prop_assert_eq!(Header::decode(&bytes, PLACE, other).is_ok(), offset == other);
         for wrong in [Place { incarnation: 8, ..PLACE }, Place { segment: 4, ..PLACE }] {
