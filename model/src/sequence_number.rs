@@ -118,11 +118,14 @@ impl PrintedSequenceNumber {
 }
 
 /// Decimal digits taken at a time from the 192-bit number.
-const CHUNK: u128 = 10_000_000_000_000_000_000;
+pub(crate) const CHUNK: u128 = 10_000_000_000_000_000_000;
 const CHUNK_DIGITS: usize = 19;
 
-impl fmt::Display for PrintedSequenceNumber {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// The number in chunks of [`CHUNK_DIGITS`] decimal digits, the highest first.
+pub(crate) type Chunks = [u64; 3];
+
+impl PrintedSequenceNumber {
+    pub(crate) fn chunks(self) -> Chunks {
         let (high, low) = self.to_bits();
         // Long division of three 64-bit limbs by 10^19, twice.
         let mut limbs = [high, (low >> 64) as u64, low as u64];
@@ -136,6 +139,13 @@ impl fmt::Display for PrintedSequenceNumber {
             }
             *chunk = rest as u64;
         }
+        chunks
+    }
+}
+
+impl fmt::Display for PrintedSequenceNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chunks = self.chunks();
         write!(f, "{}{:019}{:019}", chunks[0], chunks[1], chunks[2])
     }
 }

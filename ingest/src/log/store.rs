@@ -18,7 +18,6 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use model::clock::{Clock, Timestamp};
-use model::hash_key::HashKey;
 use model::name::{ConsumerName, StreamName};
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
@@ -482,7 +481,7 @@ impl StreamStore for LogStore {
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
         let stream = self.inner.get(stream)?;
         let description = stream.description();
-        let hashes: Vec<HashKey> = entries.iter().map(PutEntry::hash_key).collect();
+        let hashes = PutEntry::hash_keys(&entries);
         let mut refused: BTreeMap<usize, AppendError> = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
             if let Err(error) = check(entry, &description.settings) {
@@ -560,7 +559,7 @@ impl StreamStore for LogStore {
             return Err(invalid(format!("{output_bytes} bytes of outputs are over {COMMIT_OUTPUT_BYTES_MAX}")));
         }
         let bytes = output_bytes + state_bytes + ENTRY_OVERHEAD_BYTES;
-        let hashes: Vec<HashKey> = outputs.iter().map(PutEntry::hash_key).collect();
+        let hashes = PutEntry::hash_keys(&outputs);
         stream.queue.admit_waiting(bytes).await;
         let batch = |shards: &ShardMap| Batch::new(&outputs, &hashes, |_| true, shards);
         let job = |outputs, done| {
