@@ -5,6 +5,7 @@
 //! answer or the error is put into that protocol's words.
 
 pub mod accept;
+pub mod auth;
 pub mod router;
 
 mod aws;

@@ -10,6 +10,7 @@ use model::sql::SqlEngine;
 use model::stream_store::StreamStore;
 use model::table::TableStore;
 
+use crate::auth::access::Access;
 use crate::{kinesis, rest};
 
 /// What the front door stands before.
@@ -25,6 +26,8 @@ pub struct GatewayState {
     pub clock: Arc<dyn Clock>,
     /// What `/readyz` says.
     pub ready: Arc<AtomicBool>,
+    /// Who may come in.
+    pub access: Arc<Access>,
     /// Names in answers, and of the server.
     pub options: GatewayOptions,
 }
@@ -65,6 +68,7 @@ pub fn router(state: GatewayState) -> Router {
         .route("/v1/sql", post(rest::sql::query))
         .route("/v1/streams", get(rest::streams::list))
         .method_not_allowed_fallback(rest::error::method_not_allowed)
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::access::check))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
     Router::new()
         .route("/", kinesis::router::routes(Arc::clone(&state)))

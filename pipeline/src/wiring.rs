@@ -17,6 +17,7 @@ use std::time::Duration;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
+use gateway::auth::access::Access;
 use gateway::router::{GatewayOptions, GatewayState};
 use ingest::log::file::StdDisk;
 use ingest::log::store::{LogOptions, LogStore};
@@ -263,6 +264,7 @@ impl Engine {
             sql: Arc::clone(&parts.sql),
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),
+            access: Arc::new(Access::anyone()),
             options: GatewayOptions::default(),
         });
         let server = tokio::spawn(gateway::accept::serve(listener, router, stop_server.clone().cancelled_owned()));

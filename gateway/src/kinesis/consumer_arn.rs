@@ -38,6 +38,11 @@ impl ConsumerArn {
         Ok(ConsumerArn { stream, name, created_secs })
     }
 
+    /// The ARN as it is written.
+    pub(crate) fn print(&self, options: &GatewayOptions) -> String {
+        format!("{}/consumer/{}:{}", limits::arn(options, &self.stream), self.name, self.created_secs)
+    }
+
     /// The consumer itself, if it is registered.
     pub(crate) fn find<'a>(
         &self,

@@ -17,4 +17,5 @@ mod reading;
 mod records;
 mod shapes;
 mod subscriptions;
+mod target;
 mod token;

@@ -8,6 +8,9 @@ use axum::routing::{MethodRouter, post};
 use serde::Deserialize;
 
 use crate::accept::Draining;
+use crate::auth::access::Caller;
+use crate::auth::canonical::PathForm;
+use crate::auth::verifier::Service;
 use crate::aws::body::Bodies;
 use crate::aws::error::AwsError;
 use crate::aws::protocol::{self, Answer};
@@ -19,10 +22,14 @@ use crate::kinesis::actions::{
     list_shards, list_streams, put_record, put_records, subscribe_to_shard,
 };
 use crate::kinesis::cors::Cors;
+use crate::kinesis::target::{self, Targets};
 use crate::router::GatewayState;
 
 /// What `X-Amz-Target` begins with.
 const SERVICE: &str = "Kinesis_20131202";
+
+/// The service's name in signatures and policies.
+const SCOPE: &str = "kinesis";
 
 /// What all requests share.
 pub(crate) struct Kinesis {
@@ -68,16 +75,25 @@ async fn handle(State(kinesis): State<Arc<Kinesis>>, request: Request) -> Respon
 impl Kinesis {
     async fn answer(&self, format: Format, request: Request) -> Result<Answer, AwsError> {
         let (parts, body) = request.into_parts();
+        let state = &*self.gateway;
+        let service = Service { name: SCOPE, region: &state.options.region, path_form: PathForm::Normal };
+        let verifier = state.access.verifier();
+        let unproven = verifier.map(|verifier| verifier.open(&parts, service, state.clock.now())).transpose()?;
         let operation = protocol::operation(&parts.headers, SERVICE)?;
         let mut received = self.bodies.receive(&parts.headers, body).await?;
+        let caller = match unproven {
+            Some(unproven) => Caller::Principal(unproven.close(&parts, service, &received.bytes)?),
+            None => Caller::Anyone,
+        };
         let body = received.unpack(&parts.headers).await?;
-        let call = Call { format, body: &body };
+        let call = Call { state, caller: &caller, operation, format, body: &body };
         if operation == "SubscribeToShard" {
             let draining = parts.extensions.get::<Draining>().map(|draining| draining.0.clone()).unwrap_or_default();
-            let events = subscribe_to_shard::run(&self.gateway, &self.pushing, draining, format, call.input()?).await?;
+            let input = call.input().await?;
+            let events = subscribe_to_shard::run(&self.gateway, &self.pushing, draining, format, input).await?;
             return Ok(Answer::Events(events));
         }
-        run(&self.gateway, operation, call).await.map(Answer::Whole)
+        run(state, operation, call).await.map(Answer::Whole)
     }
 }
 
@@ -99,24 +115,31 @@ async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Ve
 
 /// A request whose operation is known and whose input is still bytes.
 struct Call<'a> {
+    state: &'a GatewayState,
+    caller: &'a Caller,
+    operation: &'a str,
     format: Format,
     body: &'a [u8],
 }
 
 impl<'a> Call<'a> {
-    /// Reads the input.
-    fn input<I: Deserialize<'a>>(&self) -> Result<I, AwsError> {
-        self.format.read(self.body)
+    /// Reads the input, and refuses it where the caller may not.
+    async fn input<I: Deserialize<'a> + Targets>(&self) -> Result<I, AwsError> {
+        let input: I = self.format.read(self.body)?;
+        if self.caller.is_limited() {
+            target::authorize(self.state, self.caller, self.operation, &input.target(self.state)?).await?;
+        }
+        Ok(input)
     }
 
-    /// Reads the input of `action`, runs it and writes its output.
+    /// Reads the input of `action`, runs it if the caller may, and writes its output.
     async fn answer<I, O, F>(self, action: impl FnOnce(I) -> F) -> Result<Vec<u8>, AwsError>
     where
-        I: Deserialize<'a>,
+        I: Deserialize<'a> + Targets,
         O: Output,
         F: Future<Output = Result<O, AwsError>>,
     {
-        let output = action(self.input()?).await?;
+        let output = action(self.input().await?).await?;
         Ok(self.format.write(&output))
     }
 }

@@ -1,5 +1,6 @@
 //! Our REST API: tables to read, streams to see, SQL to ask, health to watch.
 
+pub(crate) mod access;
 pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod host;

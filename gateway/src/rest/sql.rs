@@ -20,7 +20,7 @@ use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
 
 /// The most bytes of a query with its frame.
-const QUERY_BYTES_MAX: usize = 1 << 20;
+pub(crate) const QUERY_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod auth;
 mod cbor;
 mod kinesis;
 mod protocol;

@@ -7,12 +7,13 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use gateway::auth::access::Access;
 use gateway::router::{GatewayOptions, GatewayState, router};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use model::clock::Timestamp;
+use model::clock::{Clock, SystemClock, Timestamp};
 use model::sql::{Column, SqlEngine, SqlError, SqlErrorKind, SqlRows};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
@@ -69,13 +70,23 @@ impl Server {
     }
 
     pub(crate) async fn with(options: GatewayOptions) -> Server {
-        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_700_000_000_000)));
+        Server::start_at(Timestamp::from_millis(1_700_000_000_000), Access::anyone(), options).await
+    }
+
+    /// A server that asks who comes, at the time that signers have.
+    pub(crate) async fn guarded(access: Access) -> Server {
+        Server::start_at(SystemClock.now(), access, GatewayOptions::default()).await
+    }
+
+    async fn start_at(now: Timestamp, access: Access, options: GatewayOptions) -> Server {
+        let clock = Arc::new(ManualClock::new(now));
         let state = GatewayState {
             streams: Arc::new(MemoryStore::new(clock.clone())),
             tables: Arc::new(MemoryTables::default()),
             sql: Arc::new(Canned),
             clock: clock.clone(),
             ready: Arc::new(AtomicBool::new(false)),
+            access: Arc::new(access),
             options,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,5 +1,6 @@
 //! CreateStream: on-demand with four shards where no number of shards is named.
 
+use model::name::StreamName;
 use model::stream_settings::StreamMode;
 use model::stream_store::StreamOptions;
 use serde::Deserialize;
@@ -7,6 +8,7 @@ use serde::Deserialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
+use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
@@ -27,6 +29,18 @@ pub(crate) struct Input<'a> {
     record_distribution_strategy: Option<Text<'a>>,
 }
 
+impl Targets for Input<'_> {
+    fn target(&self, _: &GatewayState) -> Result<Target, AwsError> {
+        self.name().map(Target::Stream)
+    }
+}
+
+impl Input<'_> {
+    fn name(&self) -> Result<StreamName, AwsError> {
+        limits::stream_name(self.stream_name.as_ref().ok_or_else(|| AwsError::missing("streamName"))?)
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct ModeDetails<'a> {
@@ -36,7 +50,7 @@ struct ModeDetails<'a> {
 
 /// Creates a stream; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
-    let name = limits::stream_name(&input.stream_name.as_ref().ok_or_else(|| AwsError::missing("streamName"))?.0)?;
+    let name = input.name()?;
     let options = options(&input)?;
     let created = state.streams.create(&name, options).await;
     created.map(|_| Empty).map_err(|failure| error::of_stream(&failure, &state.options.account_id))

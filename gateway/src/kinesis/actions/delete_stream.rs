@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
+use crate::kinesis::target::targets_stream;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
@@ -18,6 +19,8 @@ pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_id: Option<Text<'a>>,
 }
+
+targets_stream!(Input);
 
 /// Deletes a stream with its records; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {

@@ -7,6 +7,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
+use crate::kinesis::target::targets_stream;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
@@ -23,6 +24,8 @@ pub(crate) struct Input<'a> {
     #[serde(borrow)]
     exclusive_start_shard_id: Option<Text<'a>>,
 }
+
+targets_stream!(Input);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

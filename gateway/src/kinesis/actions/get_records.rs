@@ -13,6 +13,7 @@ use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
 use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::shapes::ChildShard;
+use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::{error, limits, reading, records};
 use crate::router::GatewayState;
 
@@ -27,6 +28,13 @@ pub(crate) struct Input<'a> {
     #[serde(borrow)]
     stream_id: Option<Text<'a>>,
     dry_run: Option<bool>,
+}
+
+impl Targets for Input<'_> {
+    fn target(&self, state: &GatewayState) -> Result<Target, AwsError> {
+        let text = self.shard_iterator.as_ref().ok_or_else(|| AwsError::missing("shardIterator"))?;
+        Ok(Target::Stream(ShardIterator::open(text, state.clock.now())?.stream))
+    }
 }
 
 /// Reads records.

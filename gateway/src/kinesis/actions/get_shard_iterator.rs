@@ -7,6 +7,7 @@ use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::position::{Members, Place};
+use crate::kinesis::target::targets_stream;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
@@ -35,6 +36,7 @@ const MEMBERS: Members = Members {
     sequence_number: "startingSequenceNumber",
     timestamp: "timestamp",
 };
+targets_stream!(Input);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

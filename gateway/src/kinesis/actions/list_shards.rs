@@ -9,6 +9,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::shapes::ShardShape;
+use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::token::{self, Kind};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
@@ -30,6 +31,27 @@ pub(crate) struct Input<'a> {
     stream_creation_timestamp: Option<Time>,
     #[serde(borrow)]
     shard_filter: Option<Filter<'a>>,
+}
+
+impl Targets for Input<'_> {
+    fn target(&self, state: &GatewayState) -> Result<Target, AwsError> {
+        let stream = match &self.next_token {
+            Some(token) => limits::stream_name(&page(state, token)?.0)?,
+            None => limits::stream(
+                &state.options,
+                self.stream_name.as_deref(),
+                self.stream_arn.as_deref(),
+                self.stream_id.as_deref(),
+            )?,
+        };
+        Ok(Target::Stream(stream))
+    }
+}
+
+/// What a token of an earlier page holds.
+fn page(state: &GatewayState, token: &str) -> Result<Page, AwsError> {
+    let token = token::page(Kind::Shards, token, state.clock.now())?;
+    serde_json::from_str(&token).map_err(|_| AwsError::invalid_argument("Invalid NextToken."))
 }
 
 #[derive(Deserialize)]
@@ -66,11 +88,10 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let limit = limits::number(input.max_results, "maxResults", limits::PAGE_MAX, limits::LIST_SHARDS_PAGE as i64)?;
     let limit = limit.min(limits::LIST_SHARDS_PAGE);
     // A token carries the stream's name and creation, the last shard and the filter of the first page.
-    let continued = input.next_token.as_ref();
-    let continued = continued.map(|text| token::page(Kind::Shards, text, state.clock.now())).transpose()?;
+    let continued = input.next_token.as_ref().map(|token| page(state, token)).transpose()?;
     let (stream, created_at, after, filter);
-    match &continued {
-        Some(token) => {
+    match continued {
+        Some(page) => {
             let excluded = [
                 ("StreamName", input.stream_name.is_some()),
                 ("StreamARN", input.stream_arn.is_some()),
@@ -81,8 +102,6 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
                 let message = format!("NextToken and {member} cannot be provided together.");
                 return Err(AwsError::invalid_argument(message));
             }
-            let broken = || AwsError::invalid_argument("Invalid NextToken.");
-            let page: Page = serde_json::from_str(token).map_err(|_| broken())?;
             stream = limits::stream_name(&page.0)?;
             created_at = Some(page.1);
             after = Some(page.2);

@@ -8,6 +8,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::shapes::ModeDetails;
+use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::token::{self, Kind};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
@@ -20,6 +21,12 @@ pub(crate) struct Input<'a> {
     exclusive_start_stream_name: Option<Text<'a>>,
     #[serde(borrow)]
     next_token: Option<Text<'a>>,
+}
+
+impl Targets for Input<'_> {
+    fn target(&self, _: &GatewayState) -> Result<Target, AwsError> {
+        Ok(Target::Account)
+    }
 }
 
 #[derive(Serialize)]

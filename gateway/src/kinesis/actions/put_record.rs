@@ -7,6 +7,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
 use crate::aws::wire::text::Text;
 use crate::kinesis::appended::Placed;
+use crate::kinesis::target::targets_stream;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
@@ -27,6 +28,8 @@ pub(crate) struct Input<'a> {
     explicit_hash_key: Option<Text<'a>>,
     dry_run: Option<bool>,
 }
+
+targets_stream!(Input);
 
 /// Appends a record. `SequenceNumberForOrdering` needs no reading: order in a shard is always that of arrival.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed, AwsError> {

@@ -14,6 +14,7 @@ use crate::aws::wire::json;
 use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
 use crate::kinesis::appended::Placed;
+use crate::kinesis::target::targets_stream;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
@@ -30,6 +31,8 @@ pub(crate) struct Input<'a> {
     records: Option<Vec<Entry<'a>>>,
     dry_run: Option<bool>,
 }
+
+targets_stream!(Input);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

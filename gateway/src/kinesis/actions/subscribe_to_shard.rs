@@ -16,6 +16,7 @@ use crate::kinesis::position::{Members, Place};
 use crate::kinesis::push::{Push, SUBSCRIPTION_MAX};
 use crate::kinesis::push_memory::PushMemory;
 use crate::kinesis::subscriptions::{Refused, Subscriber, Subscriptions};
+use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
@@ -49,6 +50,13 @@ const MEMBERS: Members = Members {
     sequence_number: "startingPosition.sequenceNumber",
     timestamp: "startingPosition.timestamp",
 };
+
+impl Targets for Input<'_> {
+    fn target(&self, state: &GatewayState) -> Result<Target, AwsError> {
+        let arn = self.consumer_arn.as_deref().ok_or_else(|| AwsError::missing("consumerARN"))?;
+        Ok(Target::Consumer(ConsumerArn::parse(&state.options, arn)?))
+    }
+}
 
 /// What all subscriptions of a server share.
 #[derive(Default)]

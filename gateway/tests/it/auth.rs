@@ -1,0 +1,193 @@
+//! What clients see of a server that knows its credentials.
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_kinesis::error::ProvideErrorMetadata;
+use aws_sdk_kinesis::primitives::Blob;
+use gateway::auth::access::Access;
+use gateway::auth::credential::Credential;
+use gateway::auth::policy::{Effect, Policy, Statement};
+use gateway::auth::secret::Secret;
+use http::{Request, StatusCode};
+use model::stream_settings::StreamSettings;
+use model::table::{KeyAttribute, KeyType, TableSchema};
+use serde_json::json;
+
+use crate::server::{Answer, Server};
+
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const TOKEN: &str = "a-token-for-readers";
+
+fn statement(effect: Effect, actions: &[&str], resources: &[&str]) -> Statement {
+    Statement {
+        effect,
+        actions: actions.iter().map(|text| text.parse().unwrap()).collect(),
+        resources: resources.iter().map(|text| text.parse().unwrap()).collect(),
+    }
+}
+
+fn credential(name: &str, statements: Vec<Statement>) -> Credential {
+    Credential::new(name, name.to_uppercase(), Secret::new(SECRET), Policy::new(statements))
+}
+
+/// `ADMIN` may all, `WRITER` put to streams `rides*`, `LISTER` list streams, `READER` read tables with a token.
+async fn server() -> Server {
+    let rides = ["arn:aws:kinesis:*:*:stream/rides*"];
+    let reader = vec![
+        statement(Effect::Allow, &["gallop:*"], &["*"]),
+        statement(Effect::Deny, &["gallop:Scan", "gallop:Sql"], &["arn:aws:gallop:*:*:table/secret", "*"]),
+    ];
+    let credentials = vec![
+        credential("admin", vec![statement(Effect::Allow, &["*"], &["*"])]),
+        credential("writer", vec![statement(Effect::Allow, &["kinesis:Put*"], &rides)]),
+        credential("lister", vec![statement(Effect::Allow, &["kinesis:ListStreams"], &["*"])]),
+        Credential { bearer_token: Some(Secret::new(TOKEN)), ..credential("reader", reader) },
+        Credential { session_token: Some(Secret::new("a-session-token-of-sorts")), ..credential("guest", Vec::new()) },
+    ];
+    Server::guarded(Access::only(credentials).unwrap()).await
+}
+
+fn client(server: &Server, key: &str, secret: &str, token: Option<&str>) -> Client {
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(key, secret, token.map(str::to_owned), None, "test"))
+        .endpoint_url(format!("http://{}", server.address))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .retry_config(aws_sdk_kinesis::config::retry::RetryConfig::disabled())
+        .build();
+    Client::from_conf(config)
+}
+
+#[tokio::test]
+async fn a_principal_does_what_its_policy_allows_and_no_more() {
+    let server = server().await;
+    let [admin, writer] = ["ADMIN", "WRITER"].map(|key| client(&server, key, SECRET, None));
+    for stream in ["rides", "trips"] {
+        admin.create_stream().stream_name(stream).shard_count(1).send().await.unwrap();
+    }
+    let put = |client: &Client, stream: &str| {
+        client.put_record().stream_name(stream).partition_key("k").data(Blob::new("x")).send()
+    };
+    put(&writer, "rides").await.unwrap();
+    let denied = put(&writer, "trips").await.unwrap_err().into_service_error();
+    assert!(denied.is_access_denied_exception(), "{denied:?}");
+    assert_eq!(
+        denied.message(),
+        Some(
+            "User: arn:aws:iam::000000000000:user/writer is not authorized to perform: kinesis:PutRecord on resource: \
+             arn:aws:kinesis:us-east-1:000000000000:stream/trips because no identity-based policy allows the \
+             kinesis:PutRecord action"
+        )
+    );
+    // Whether a stream is there is not told to those who may not ask.
+    assert!(put(&writer, "nothing").await.unwrap_err().into_service_error().is_access_denied_exception());
+    assert!(put(&writer, "rides-of-nobody").await.unwrap_err().into_service_error().is_resource_not_found_exception());
+    let read = writer.get_shard_iterator().stream_name("rides").shard_id("shardId-000000000000");
+    let read = read.shard_iterator_type("LATEST".into()).send().await.unwrap_err().into_service_error();
+    assert!(read.is_access_denied_exception());
+    client(&server, "LISTER", SECRET, None).list_streams().send().await.unwrap();
+}
+
+#[tokio::test]
+async fn strangers_are_refused_by_name() {
+    let server = server().await;
+    for (key, secret, token, expected) in [
+        ("ADMIN", "not the secret of admin", None, "InvalidSignatureException"),
+        ("NOBODY", SECRET, None, "UnrecognizedClientException"),
+        ("ADMIN", SECRET, Some("a token that is not theirs"), "UnrecognizedClientException"),
+        ("GUEST", SECRET, None, "UnrecognizedClientException"),
+        ("GUEST", SECRET, Some("a-session-token-of-sorts"), "AccessDeniedException"),
+    ] {
+        let refused = client(&server, key, secret, token).list_streams().send().await.unwrap_err();
+        assert_eq!(refused.code(), Some(expected), "{key}");
+    }
+    let unsigned = server.kinesis("ListStreams", "{}").await;
+    assert_eq!(unsigned.status, StatusCode::BAD_REQUEST);
+    assert_eq!(unsigned.json()["__type"], "MissingAuthenticationTokenException");
+    assert_eq!(server.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_streams_own_policy_lets_others_in_and_keeps_them_out() {
+    let server = server().await;
+    let [admin, lister] = ["ADMIN", "LISTER"].map(|key| client(&server, key, SECRET, None));
+    admin.create_stream().stream_name("rides").shard_count(1).send().await.unwrap();
+    let describe = |client: &Client| client.describe_stream_summary().stream_name("rides").send();
+    assert!(describe(&lister).await.unwrap_err().into_service_error().is_access_denied_exception());
+    let policy = |effect: &str, user: &str| {
+        json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": effect, "Action": "kinesis:Describe*", "Resource": "*",
+            "Principal": {"AWS": format!("arn:aws:iam::000000000000:user/{user}")},
+        }]})
+    };
+    for (effect, user, lister_may, admin_may) in
+        [("Allow", "lister", true, true), ("Deny", "admin", false, false), ("Allow", "writer", false, true)]
+    {
+        let streams = &server.state.streams;
+        let name = "rides".parse().unwrap();
+        let before = streams.describe(&name).await.unwrap().settings.clone();
+        let policy = Some(policy(effect, user).to_string());
+        streams.alter(&name, &before, StreamSettings { policy, ..before.clone() }).await.unwrap();
+        assert_eq!(describe(&lister).await.is_ok(), lister_may, "{effect} {user}");
+        assert_eq!(describe(&admin).await.is_ok(), admin_may, "{effect} {user}");
+    }
+}
+
+async fn get(server: &Server, path: &str, authorization: &str) -> Answer {
+    let request = Request::get(format!("http://{}{path}", server.address)).header("authorization", authorization);
+    server.send(request.body(String::new()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_rest_api_takes_bearer_tokens() {
+    let server = server().await;
+    let key = KeyAttribute { name: "Name".to_owned(), key_type: KeyType::String };
+    let schema = TableSchema { name: "rides".parse().unwrap(), partition_key: key, sort_key: None };
+    server.state.tables.create(schema).await.unwrap();
+    let token = format!("Bearer {TOKEN}");
+    for (path, authorization, status, code) in [
+        ("/v1/tables", "", StatusCode::UNAUTHORIZED, "unauthenticated"),
+        ("/v1/tables", "Bearer another-token-altogether", StatusCode::UNAUTHORIZED, "unauthenticated"),
+        ("/v1/tables", "Basic YTpi", StatusCode::UNAUTHORIZED, "unauthenticated"),
+        ("/v1/tables/rides/items", &token, StatusCode::FORBIDDEN, "access_denied"),
+    ] {
+        let answer = get(&server, path, authorization).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (status, &json!(code)), "{path} {authorization}");
+        assert_eq!(answer.headers.contains_key("www-authenticate"), status == StatusCode::UNAUTHORIZED);
+    }
+    let sql = Request::post(format!("http://{}/v1/sql", server.address)).header("authorization", &token);
+    let sql = server.send(sql.body(r#"{"sql":"rows"}"#.to_owned()).unwrap()).await;
+    assert_eq!(sql.status, StatusCode::FORBIDDEN);
+    assert_eq!(get(&server, "/v1/tables", &token).await.json()["tables"][0]["name"], "rides");
+    assert_eq!(get(&server, "/v1/tables/rides", &token).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_rest_api_takes_signatures_of_its_own_service() {
+    use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+    let server = server().await;
+    let send = |service: &'static str, body: &'static str, sent: &'static str| {
+        let uri = format!("http://{}/v1/sql", server.address);
+        let mut request = Request::post(&uri).header("host", server.address.to_string()).body(sent.to_owned()).unwrap();
+        let identity = Credentials::new("ADMIN", SECRET, None, None, "test").into();
+        let parameters = aws_sigv4::sign::v4::SigningParams::builder()
+            .identity(&identity)
+            .region("us-east-1")
+            .name(service)
+            .time(std::time::SystemTime::now())
+            .settings(SigningSettings::default())
+            .build()
+            .unwrap()
+            .into();
+        let host = server.address.to_string();
+        let headers = [("host", host.as_str())].into_iter();
+        let signable = SignableRequest::new("POST", uri, headers, SignableBody::Bytes(body.as_bytes())).unwrap();
+        sign(signable, &parameters).unwrap().into_parts().0.apply_to_request_http1x(&mut request);
+        server.send(request)
+    };
+    let rows = r#"{"sql":"rows"}"#;
+    assert_eq!(send("gallop", rows, rows).await.body, "{\"n\":1}\n{\"n\":2}\n");
+    assert_eq!(send("kinesis", rows, rows).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(send("gallop", rows, r#"{"sql":"ROWS"}"#).await.status, StatusCode::UNAUTHORIZED);
+}
