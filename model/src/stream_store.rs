@@ -193,6 +193,15 @@ pub enum StreamError {
     /// The store takes no more at the moment.
     #[error("stream `{0}` has too many bytes waiting to be written")]
     Throttled(StreamName),
+    /// The disk has no room: nothing of this was taken, what was there before stands, and reads go on. Trying again
+    /// later helps as soon as there is room.
+    #[error("stream `{stream}` takes nothing while the disk is full: {doing}; free some room, a restart is not needed")]
+    DiskFull {
+        /// The stream.
+        stream: StreamName,
+        /// What the disk had no room for.
+        doing: String,
+    },
     /// Bytes read are not the bytes written.
     #[error("stream `{stream}` is damaged: {file} at offset {offset}: {reason}")]
     Damaged {

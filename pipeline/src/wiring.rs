@@ -198,6 +198,7 @@ impl Parts {
             for stream in self.streams.list().await.unwrap_or_default() {
                 match self.streams.trim(&stream).await {
                     Ok(()) | Err(StreamError::NotFound(_)) => {}
+                    Err(error @ StreamError::DiskFull { .. }) => warn!(%stream, %error, "stream cannot be trimmed now"),
                     Err(error) => error!(%stream, %error, "stream cannot be trimmed"),
                 }
             }

@@ -50,6 +50,11 @@ impl AwsError {
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         AwsError { status: StatusCode::INTERNAL_SERVER_ERROR, ..AwsError::new("InternalFailureException", message) }
     }
+
+    /// A failure on this side that passes, so that clients try again: status 503.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        AwsError { status: StatusCode::SERVICE_UNAVAILABLE, ..AwsError::new("ServiceUnavailable", message) }
+    }
 }
 
 /// The body of the answer.

@@ -26,11 +26,13 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
             format!("Stream {stream} under account {account} is being changed by somebody else."),
         ),
         StreamError::Trimmed { .. } | StreamError::Reshard { .. } => AwsError::invalid_argument(failure.to_string()),
-        StreamError::CheckpointConflict { .. }
-        | StreamError::InvalidCommit { .. }
-        | StreamError::Damaged { .. }
-        | StreamError::Stopped { .. }
-        | StreamError::Io { .. } => {
+        // The log says it once, not at every request.
+        StreamError::DiskFull { .. } => AwsError::unavailable(failure.to_string()),
+        StreamError::Damaged { .. } | StreamError::Stopped { .. } => {
+            error!(error = failure as &dyn std::error::Error, "a request failed in the stream store");
+            AwsError::internal(failure.to_string())
+        }
+        StreamError::CheckpointConflict { .. } | StreamError::InvalidCommit { .. } | StreamError::Io { .. } => {
             error!(error = failure as &dyn std::error::Error, "a request failed in the stream store");
             AwsError::internal("Internal Service Failure")
         }
@@ -57,4 +59,24 @@ pub(crate) fn of_append(failure: &AppendError, stream: &str, account: &str) -> A
 pub(crate) fn record_too_large(member: &str, bytes_max: usize) -> AwsError {
     let constraint = format!("Member must have length less than or equal to {bytes_max}, partition key included");
     AwsError::validation("", member, &constraint)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::name::StreamName;
+
+    use super::*;
+
+    #[test]
+    fn trouble_with_the_disk_is_told_and_may_be_tried_again() {
+        let stream = StreamName::new("rides").expect("a valid name");
+        let full = StreamError::DiskFull { stream: stream.clone(), doing: "writing 00.log".into() };
+        let full = of_stream(&full, "000000000000");
+        assert_eq!((full.status.as_u16(), full.name), (503, "ServiceUnavailable"));
+        assert!(full.message.contains("`rides`") && full.message.contains("disk is full"), "{}", full.message);
+
+        let stopped = of_stream(&StreamError::Stopped { stream, reason: "syncing 00.log: EIO".into() }, "000000000000");
+        assert_eq!((stopped.status.as_u16(), stopped.name), (500, "InternalFailureException"));
+        assert!(stopped.message.contains("syncing 00.log: EIO"), "{}", stopped.message);
+    }
 }

@@ -58,6 +58,9 @@ impl From<TableError> for RestError {
 
 impl From<StreamError> for RestError {
     fn from(failure: StreamError) -> Self {
+        if matches!(failure, StreamError::DiskFull { .. }) {
+            return RestError::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", failure.to_string());
+        }
         error!(error = &failure as &dyn std::error::Error, "a request failed in the stream store");
         RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the streams could not be read")
     }

@@ -20,6 +20,10 @@ pub(crate) async fn list(State(state): State<Arc<GatewayState>>, uri: Uri) -> Re
         let description = match state.streams.describe(&name).await {
             // Deleted since it was listed.
             Err(StreamError::NotFound(_)) => continue,
+            Err(failure @ (StreamError::Damaged { .. } | StreamError::Io { .. })) => {
+                streams.push(json!({"name": name, "error": failure.to_string()}));
+                continue;
+            }
             described => described?,
         };
         streams.push(json!({

@@ -51,6 +51,18 @@ impl LogError {
         }
     }
 
+    /// The same error once more, for whoever else is told.
+    pub(crate) fn again(&self) -> LogError {
+        match self {
+            LogError::Damaged { file, offset, reason } => {
+                LogError::Damaged { file: file.clone(), offset: *offset, reason: reason.clone() }
+            }
+            LogError::Io { doing, source } => {
+                LogError::Io { doing: doing.clone(), source: io::Error::new(source.kind(), source.to_string()) }
+            }
+        }
+    }
+
     /// The message and its cause in one line.
     pub(crate) fn in_full(&self) -> String {
         match self {

@@ -27,7 +27,7 @@ use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 use tokio::sync::oneshot;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::log::batch::{Batch, Placed};
 use crate::log::block::Unnumbered;
@@ -35,7 +35,7 @@ use crate::log::error::LogError;
 use crate::log::file::{self, Disk, LogFile};
 use crate::log::frame::Place;
 use crate::log::head::Head;
-use crate::log::manifest::{Manifest, Synced};
+use crate::log::manifest::{MANIFEST, Manifest, Synced};
 use crate::log::queue::{Closing, Done, ENTRY_OVERHEAD_BYTES, Job, Queue};
 use crate::log::recovery::{self, Recovered};
 use crate::log::stream::{Ended, ShardState, Shared, StreamLog};
@@ -107,6 +107,8 @@ struct Inner {
     folder: PathBuf,
     options: LogOptions,
     streams: RwLock<BTreeMap<StreamName, Arc<StreamLog>>>,
+    /// Streams that could not be opened, and why: each answers with that, the others work.
+    refused: RwLock<BTreeMap<StreamName, LogError>>,
     writers: Mutex<HashMap<StreamName, JoinHandle<()>>>,
     /// One stream is created or deleted at a time.
     admin: Arc<tokio::sync::Mutex<()>>,
@@ -117,7 +119,8 @@ struct Inner {
 }
 
 impl LogStore {
-    /// Opens the streams in `folder`, which is created when it is missing. Refuses a folder with a damaged stream.
+    /// Opens the streams in `folder`, which is created when it is missing. A stream that is damaged or cannot be read is
+    /// listed and can be deleted; all else on it fails with the reason.
     pub async fn open(
         clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
@@ -132,6 +135,7 @@ impl LogStore {
                 folder,
                 options,
                 streams: RwLock::default(),
+                refused: RwLock::default(),
                 writers: Mutex::default(),
                 admin: Arc::default(),
                 incarnation: Mutex::new(0),
@@ -200,7 +204,17 @@ impl Inner {
 
     fn get(&self, stream: &StreamName) -> Result<Arc<StreamLog>, StreamError> {
         let streams = self.streams.read().expect("no holder of the lock panics");
-        streams.get(stream).cloned().ok_or_else(|| StreamError::NotFound(stream.clone()))
+        if let Some(stream) = streams.get(stream) {
+            return Ok(Arc::clone(stream));
+        }
+        match self.refused.read().expect("no holder of the lock panics").get(stream) {
+            Some(error) => Err(error.again().of(stream)),
+            None => Err(StreamError::NotFound(stream.clone())),
+        }
+    }
+
+    fn is_refused(&self, stream: &StreamName) -> bool {
+        self.refused.read().expect("no holder of the lock panics").contains_key(stream)
     }
 
     fn writers(&self) -> std::sync::MutexGuard<'_, HashMap<StreamName, JoinHandle<()>>> {
@@ -217,14 +231,13 @@ impl Inner {
         for name in names.into_iter().filter(|name| name != LOCK) {
             let folder = self.folder.join(&name);
             match StreamName::new(&name) {
-                Ok(stream) => {
-                    let recovered = recovery::recover(&*self.disk, &folder).map_err(|error| error.of(&stream))?;
-                    if recovered.manifest.name != stream {
-                        let reason = format!("it is the manifest of stream `{}`", recovered.manifest.name);
-                        return Err(LogError::damaged("manifest", 0, reason).of(&stream));
+                Ok(stream) => match self.recover(&stream, &folder) {
+                    Ok(recovered) => drop(self.start(recovered, folder)),
+                    Err(failed) => {
+                        error!(%stream, reason = failed.in_full(), "stream cannot be opened; the others are");
+                        self.refused.write().expect("no holder of the lock panics").insert(stream, failed);
                     }
-                    self.start(recovered, folder);
-                }
+                },
                 Err(_) if name.contains('~') => {
                     let removed = file::remove_tree(&*self.disk, &folder);
                     removed.map_err(|error| LogError::io(format!("removing {name}"))(error).of(&nameless))?;
@@ -233,6 +246,15 @@ impl Inner {
             }
         }
         Ok(())
+    }
+
+    fn recover(&self, stream: &StreamName, folder: &Path) -> Result<Recovered, LogError> {
+        let recovered = recovery::recover(&*self.disk, folder)?;
+        if recovered.manifest.name != *stream {
+            let reason = format!("it is the manifest of stream `{}`", recovered.manifest.name);
+            return Err(LogError::damaged(MANIFEST, 0, reason));
+        }
+        Ok(recovered)
     }
 
     fn list_folder(&self) -> Result<Vec<String>, LogError> {
@@ -304,7 +326,7 @@ impl Inner {
         let streams = self.streams.read().expect("no holder of the lock panics");
         let (exists, count) = (streams.contains_key(name), streams.len());
         drop(streams);
-        if exists {
+        if exists || self.is_refused(name) {
             return Err(StreamError::Exists(name.clone()));
         }
         if count >= self.options.streams_max {
@@ -360,22 +382,26 @@ impl Inner {
     }
 
     fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
-        let stream = self.get(name)?;
-        stream.queue.close(Closing::Abandon);
-        stream.end(Ended::Deleted);
-        let writer = self.writers().remove(name);
-        writer.into_iter().for_each(join);
-        let (disk, trash) = (&*self.disk, aside(&stream.folder, "trash"));
+        if !self.is_refused(name) {
+            let stream = self.get(name)?;
+            stream.queue.close(Closing::Abandon);
+            stream.end(Ended::Deleted);
+            let writer = self.writers().remove(name);
+            writer.into_iter().for_each(join);
+        }
+        let folder = self.folder.join(name.as_str());
+        let (disk, trash) = (&*self.disk, aside(&folder, "trash"));
         let remove = || {
             if disk.list(&trash).is_ok() {
                 file::remove_tree(disk, &trash)?;
             }
-            disk.rename(&stream.folder, &trash)?;
+            disk.rename(&folder, &trash)?;
             disk.sync_folder(&self.folder)
         };
         // Where this fails the name stays taken, so that the deletion can be tried again.
         remove().map_err(|error| LogError::io("deleting the stream's folder")(error).of(name))?;
         self.streams.write().expect("no holder of the lock panics").remove(name);
+        self.refused.write().expect("no holder of the lock panics").remove(name);
         // The stream is gone; what is left of its files is removed now or at the next start.
         if let Err(error) = file::remove_tree(disk, &trash) {
             warn!(stream = %name, %error, "files of a deleted stream not removed yet");
@@ -453,7 +479,10 @@ impl StreamStore for LogStore {
     }
 
     async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
-        Ok(self.inner.streams.read().expect("no holder of the lock panics").keys().cloned().collect())
+        let mut names: Vec<StreamName> = self.inner.all().iter().map(|stream| stream.name.clone()).collect();
+        names.extend(self.inner.refused.read().expect("no holder of the lock panics").keys().cloned());
+        names.sort_unstable();
+        Ok(names)
     }
 
     async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {

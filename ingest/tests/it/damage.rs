@@ -12,6 +12,8 @@ use ingest::log::segment::{self, log_name};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
 use model::checkpoint::Checkpoint;
+use model::name::StreamName;
+use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 use model::stream_store::{ReadLimit, StreamError, StreamOptions, StreamStore};
 
@@ -27,8 +29,13 @@ fn folder() -> std::path::PathBuf {
     Path::new("/streams").join(stream().as_str())
 }
 
+/// The store always opens; a stream that cannot be opened fails with the reason.
 async fn open(disk: &PowerCutDisk) -> Result<LogStore, StreamError> {
-    LogStore::open(clock(), Arc::new(disk.clone()), Path::new("/streams"), options()).await
+    let store = LogStore::open(clock(), Arc::new(disk.clone()), Path::new("/streams"), options()).await?;
+    match store.describe(&stream()).await {
+        Ok(_) | Err(StreamError::NotFound(_)) => Ok(store),
+        Err(refused) => Err(refused),
+    }
 }
 
 fn logs(disk: &PowerCutDisk) -> Vec<(u64, Bytes)> {
@@ -142,6 +149,37 @@ async fn a_torn_tail_is_cut_and_damage_before_it_refused() {
     let StreamError::Damaged { file, offset, .. } = &refused else { panic!("{refused:?}") };
     assert_eq!(file, &format!("{}/{}", stream(), log_name(id)), "{refused}");
     assert!(*offset <= 100, "{refused}");
+}
+
+#[tokio::test]
+async fn a_damaged_stream_refuses_by_name_and_the_others_work() {
+    let disk = log(true).await;
+    let store = open(&disk).await.unwrap();
+    let (good, damaged) = (StreamName::new("good").unwrap(), stream());
+    store.create(&good, StreamOptions::default()).await.unwrap();
+    store.close().await;
+    disk.flip_bit(&folder().join("manifest"), 8 * 100).unwrap();
+
+    let store = LogStore::open(clock(), Arc::new(disk.clone()), Path::new("/streams"), options()).await.unwrap();
+    assert_eq!(store.list().await.unwrap(), [good.clone(), damaged.clone()]);
+    let says_so = |error: StreamError| {
+        let StreamError::Damaged { stream, file, .. } = &error else { panic!("{error:?}") };
+        assert_eq!((stream, &file[..]), (&damaged, "rides/manifest"));
+    };
+    says_so(store.describe(&damaged).await.unwrap_err());
+    says_so(store.append(&damaged, vec![entry("k", "data")]).await.unwrap_err());
+    says_so(store.read(&damaged, ShardId(0), SequenceNumber::FIRST, ALL).await.unwrap_err());
+    says_so(store.commit(&damaged, &consumer(), Checkpoint::default(), Vec::new()).await.unwrap_err());
+    says_so(store.trim(&damaged).await.unwrap_err());
+    let again = store.create(&damaged, StreamOptions::default()).await;
+    assert!(matches!(again, Err(StreamError::Exists(_))), "{again:?}");
+    assert!(store.append(&good, vec![entry("k", "data")]).await.unwrap()[0].is_ok());
+
+    // Whoever gives it up deletes it, and the name is free.
+    store.delete(&damaged).await.unwrap();
+    assert_eq!(store.list().await.unwrap(), [good]);
+    store.create(&damaged, StreamOptions::default()).await.unwrap();
+    put(&store, vec![entry("k", "data")]).await;
 }
 
 #[tokio::test]
