@@ -1,9 +1,8 @@
-//! Clients as users have them: the AWS SDK for Python, and this binary's own commands.
+//! This binary's own commands as clients.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use model::clock::Timestamp;
 use serde_json::Value;
@@ -30,19 +29,6 @@ archive = { interval_seconds = 1, compression = "gzip" }
 
 /// The workshop's query, as the demo has it.
 const QUERY: &str = include_str!("../../src/demo/per-minute.sql");
-
-#[test]
-fn an_unmodified_boto3_works() {
-    let target = Path::new(env!("CARGO_BIN_EXE_gallop")).ancestors().nth(2).expect("the binary is in a target folder");
-    let python = target.join("python/bin/python3");
-    assert!(python.exists(), "no Python with boto3 at {}: run `make test`", python.display());
-    let (_keep, data) = folder_with(&[]);
-    let server = Server::start(&data);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/boto3_kinesis.py");
-    let output = Command::new(python).arg(script).arg(&server.url).output().expect("Python starts");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}\n{err}");
-}
 
 /// A day of one unicorn, as a file: table, archive and SQL agree with it line by line.
 #[tokio::test]

@@ -3,5 +3,7 @@
 mod borders;
 mod clients;
 mod conservation;
+mod foreign;
 mod rest;
+mod sdk;
 mod server;
