@@ -93,6 +93,45 @@ impl TableSchema {
         }
     }
 
+    /// Whether a whole key is of the table's types: one that is not would be found nowhere, so it is refused.
+    /// Error: [`TableError::InvalidKey`].
+    pub fn check_key(&self, key: &ItemKey) -> Result<(), TableError> {
+        self.check_partition(&key.partition)?;
+        match (&key.sort, &self.sort_key) {
+            (Some(sort), _) => self.check_sort(sort),
+            (None, None) => Ok(()),
+            (None, Some(attribute)) => Err(self.invalid_key(format!("sort key `{}` is missing", attribute.name))),
+        }
+    }
+
+    /// As [`TableSchema::check_key`], for the partition key alone.
+    pub fn check_partition(&self, value: &KeyValue) -> Result<(), TableError> {
+        self.check_type(&self.partition_key, value)
+    }
+
+    /// As [`TableSchema::check_key`], for the sort key alone.
+    pub fn check_sort(&self, value: &KeyValue) -> Result<(), TableError> {
+        match &self.sort_key {
+            Some(attribute) => self.check_type(attribute, value),
+            None => Err(self.invalid_key(format!("it has no sort key, found `{value}`"))),
+        }
+    }
+
+    fn check_type(&self, attribute: &KeyAttribute, value: &KeyValue) -> Result<(), TableError> {
+        let fits = match value {
+            KeyValue::String(_) => attribute.key_type == KeyType::String,
+            KeyValue::Number(_) => attribute.key_type == KeyType::Number,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(self.invalid_key(format!("`{}` is a {}, found `{value}`", attribute.name, attribute.key_type)))
+    }
+
+    fn invalid_key(&self, reason: String) -> TableError {
+        TableError::InvalidKey { table: self.name.clone(), reason }
+    }
+
     /// Reads a key value from text, as in a URL. Error: [`TableError::InvalidKey`].
     pub fn parse_key(&self, key: &KeyAttribute, text: &str) -> Result<KeyValue, TableError> {
         match key.key_type {
@@ -215,7 +254,7 @@ pub enum TableError {
     },
 }
 
-/// Tables of items. Implementations: embedded (redb) and memory; all run [`crate::testing::conformance`].
+/// Tables of items. Implementations: embedded (redb), DynamoDB and memory; all run [`crate::testing::conformance`].
 #[async_trait]
 pub trait TableStore: Send + Sync {
     /// Creates a table; does nothing when it exists with the same keys. Error: [`TableError::Exists`].
@@ -230,8 +269,16 @@ pub trait TableStore: Send + Sync {
     /// Deletes a table with its items.
     async fn drop_table(&self, table: &TableName) -> Result<(), TableError>;
 
-    /// Writes items, all or none, durable when this returns. For a key that is there, the higher version stays
-    /// (equal versions overwrite, so a repeated put changes nothing).
+    /// Whether the store can keep `item` at all, as far as it knows without asking anybody.
+    /// Error: [`TableError::InvalidItem`].
+    fn check_item(&self, schema: &TableSchema, item: &VersionedItem) -> Result<(), TableError> {
+        schema.key_of(&item.item).map(drop)
+    }
+
+    /// Writes items, durable when this returns. For a key that is there, the higher version stays (equal versions
+    /// overwrite, so a repeated put changes nothing). An item that cannot be kept ([`TableError::InvalidItem`]) refuses
+    /// them all before any is written. After another error a store of several machines may have written some of them:
+    /// putting them again completes it. The embedded table writes all or none.
     async fn put(&self, table: &TableName, items: Vec<VersionedItem>) -> Result<(), TableError>;
 
     /// Writes one item if `condition` holds; says whether it did.

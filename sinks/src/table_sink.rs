@@ -19,6 +19,7 @@ use crate::object::dead_letter::{MISPLACED, push_dead_letter};
 use crate::object::name::error_object;
 use crate::object::put::put_lines;
 use crate::sink::{Delivered, Sink, SinkError};
+use crate::table::decimal::check_numbers;
 
 /// Delivers cuts to a table.
 pub struct TableSink {
@@ -88,6 +89,7 @@ fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem,
         return Err(MISPLACED.to_owned());
     }
     let item: Item = serde_json::from_slice(user.data).map_err(|error| format!("not a JSON object: {error}"))?;
+    check_numbers(user.data).map_err(|number| format!("number {number} has more digits than an item keeps"))?;
     schema.key_of(&item).map_err(|error| error.to_string())?;
     Ok(VersionedItem { item, version: user.record.sequence_number.0 })
 }
@@ -100,7 +102,11 @@ impl Sink for TableSink {
             return Ok(false);
         }
         let schema = self.tables.describe(&self.table).await?;
-        Ok(cuts.iter().flat_map(Cut::user_records).any(|user| item_of(&schema, &user).is_err()))
+        let is_letter = |user| match item_of(&schema, &user) {
+            Ok(item) => self.tables.check_item(&schema, &item).is_err(),
+            Err(_) => true,
+        };
+        Ok(cuts.iter().flat_map(Cut::user_records).any(is_letter))
     }
 
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {

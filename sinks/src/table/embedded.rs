@@ -15,8 +15,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use model::name::TableName;
 use model::table::{
-    ItemKey, KeyAttribute, KeyType, KeyValue, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore,
-    VersionedItem,
+    ItemKey, KeyValue, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem,
 };
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -155,41 +154,6 @@ fn split(value: &[u8]) -> (u64, &[u8]) {
     (u64::from_be_bytes(*version), json)
 }
 
-/// A key of other types than the table's would be found nowhere: say so instead.
-fn check_key(schema: &TableSchema, attribute: &KeyAttribute, value: &KeyValue) -> Result<(), TableError> {
-    let fits = match value {
-        KeyValue::String(_) => attribute.key_type == KeyType::String,
-        KeyValue::Number(_) => attribute.key_type == KeyType::Number,
-    };
-    if fits {
-        return Ok(());
-    }
-    let reason = format!("`{}` is a {}, found `{value}`", attribute.name, attribute.key_type);
-    Err(TableError::InvalidKey { table: schema.name.clone(), reason })
-}
-
-fn check_sort(schema: &TableSchema, value: &KeyValue) -> Result<(), TableError> {
-    match &schema.sort_key {
-        Some(attribute) => check_key(schema, attribute, value),
-        None => Err(TableError::InvalidKey {
-            table: schema.name.clone(),
-            reason: format!("it has no sort key, found `{value}`"),
-        }),
-    }
-}
-
-fn check_item_key(schema: &TableSchema, key: &ItemKey) -> Result<(), TableError> {
-    check_key(schema, &schema.partition_key, &key.partition)?;
-    match (&key.sort, &schema.sort_key) {
-        (Some(sort), _) => check_sort(schema, sort),
-        (None, None) => Ok(()),
-        (None, Some(attribute)) => Err(TableError::InvalidKey {
-            table: schema.name.clone(),
-            reason: format!("sort key `{}` is missing", attribute.name),
-        }),
-    }
-}
-
 /// Takes up to `limit` items; the key of the last one goes along when there are more.
 fn page<'a>(
     schema: &TableSchema,
@@ -317,7 +281,7 @@ impl TableStore for EmbeddedTables {
         let key = key.clone();
         self.blocking(table, "getting an item", move |database, name| {
             let transaction = database.begin_read()?;
-            check_item_key(&schema_in_read(&transaction, name)?, &key)?;
+            schema_in_read(&transaction, name)?.check_key(&key)?;
             let items = open_items(&transaction, name)?;
             let found = items.get(key_bytes(&key).as_slice())?;
             Ok(found.map(|found| decode(found.value(), name)).transpose()?)
@@ -346,7 +310,7 @@ impl TableStore for EmbeddedTables {
         self.blocking(table, "scanning items", move |database, name| {
             let transaction = database.begin_read()?;
             let schema = schema_in_read(&transaction, name)?;
-            let after = after.map(|key| check_item_key(&schema, &key).map(|()| key_bytes(&key))).transpose()?;
+            let after = after.map(|key| schema.check_key(&key).map(|()| key_bytes(&key))).transpose()?;
             let low = after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_slice()));
             page(&schema, open_items(&transaction, name)?.range::<&[u8]>((low, Bound::Unbounded))?, limit)
         })
@@ -360,7 +324,7 @@ impl TableStore for EmbeddedTables {
             {
                 let mut items = transaction.open_table(ItemsDefinition::new(&items_name(name)))?;
                 for key in &keys {
-                    check_item_key(&schema, key)?;
+                    schema.check_key(key)?;
                     items.remove(key_bytes(key).as_slice())?;
                 }
             }
@@ -374,10 +338,10 @@ type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// The stored keys that a query asks for; none when its range is empty.
 fn query_bounds(schema: &TableSchema, query: &Query) -> Result<Option<Bounds>, TableError> {
-    check_key(schema, &schema.partition_key, &query.partition)?;
+    schema.check_partition(&query.partition)?;
     let partition = value_bytes(&query.partition);
     let with_sort = |sort: &KeyValue| -> Result<Vec<u8>, TableError> {
-        check_sort(schema, sort)?;
+        schema.check_sort(sort)?;
         let mut key = partition.clone();
         push_value(&mut key, sort);
         Ok(key)
@@ -391,7 +355,7 @@ fn query_bounds(schema: &TableSchema, query: &Query) -> Result<Option<Bounds>, T
         None => Bound::Excluded([partition.as_slice(), &[AFTER_PARTITION]].concat()),
     };
     if let Some(after) = &query.after {
-        check_item_key(schema, after)?;
+        schema.check_key(after)?;
         let after = key_bytes(after);
         // A page key from outside the range must not widen it.
         match query.order {
@@ -415,6 +379,7 @@ fn inside(bound: &Bound<Vec<u8>>) -> &Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use model::table::{KeyAttribute, KeyType};
     use model::testing::conformance;
     use serde_json::json;
 

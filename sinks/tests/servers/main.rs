@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod table;
 mod world;

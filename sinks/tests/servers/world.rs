@@ -1,16 +1,23 @@
 //! The servers, started once for all tests, and clients of them that do not see each other.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use model::clock::SystemClock;
 use sinks::archive::s3::{S3Archive, S3Options};
 use sinks::aws::{AccessKeys, AwsOptions};
+use sinks::table::dynamodb::{DynamoOptions, DynamoTables};
 use sinks::testing::real_server::RealServer;
 
 pub(crate) fn s3_url() -> &'static str {
     static SERVER: OnceLock<RealServer> = OnceLock::new();
     SERVER.get_or_init(|| RealServer::s3().expect("an S3 server starts")).url()
+}
+
+pub(crate) fn dynamodb_url() -> &'static str {
+    static SERVER: OnceLock<RealServer> = OnceLock::new();
+    SERVER.get_or_init(|| RealServer::dynamodb().expect("DynamoDB Local starts")).url()
 }
 
 /// Short waits, and keys that nobody else has.
@@ -44,4 +51,12 @@ pub(crate) fn bucket(endpoint: &str) -> S3Options {
 
 pub(crate) async fn s3() -> S3Archive {
     S3Archive::open(bucket(s3_url())).await.unwrap()
+}
+
+pub(crate) fn tables_at(endpoint: &str) -> DynamoOptions {
+    DynamoOptions { table_prefix: "test-".to_owned(), ..DynamoOptions::new(aws(endpoint)) }
+}
+
+pub(crate) async fn dynamodb() -> DynamoTables {
+    DynamoTables::open(Arc::new(SystemClock), tables_at(dynamodb_url())).await
 }
