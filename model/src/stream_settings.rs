@@ -77,6 +77,9 @@ pub struct StreamSettings {
     /// Consumers that records are pushed to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub consumers: BTreeMap<ConsumerName, RegisteredConsumer>,
+    /// When the youngest of the consumers that are gone was registered: a later one of its name is told from it by the second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumers_gone_at: Option<Timestamp>,
     /// What is kept per shard.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub shard_metrics: BTreeSet<ShardMetric>,
@@ -105,6 +108,7 @@ impl Default for StreamSettings {
             tags: Tags::new(),
             policy: None,
             consumers: BTreeMap::new(),
+            consumers_gone_at: None,
             shard_metrics: BTreeSet::new(),
             warm_throughput_mibps: None,
             encryption_key: None,

@@ -1,5 +1,6 @@
 //! The errors of the stream store in the words of Kinesis. Only here do the two meet.
 
+use model::shard::ReshardError;
 use model::stream_store::{AppendError, StreamError};
 use tracing::error;
 
@@ -25,7 +26,8 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
             "ResourceInUseException",
             format!("Stream {stream} under account {account} is being changed by somebody else."),
         ),
-        StreamError::Trimmed { .. } | StreamError::Reshard { .. } => AwsError::invalid_argument(failure.to_string()),
+        StreamError::Reshard { stream, source } => of_reshard(source, stream.as_str(), account),
+        StreamError::Trimmed { .. } => AwsError::invalid_argument(failure.to_string()),
         // The log says it once, not at every request.
         StreamError::DiskFull { .. } => AwsError::unavailable(failure.to_string()),
         StreamError::Damaged { .. } | StreamError::Stopped { .. } => {
@@ -37,6 +39,33 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
             AwsError::internal("Internal Service Failure")
         }
     }
+}
+
+/// What Kinesis answers where shards cannot change like that.
+fn of_reshard(failure: &ReshardError, stream: &str, account: &str) -> AwsError {
+    match failure {
+        ReshardError::NotFound(shard) => shard_not_found(&shard.to_string(), stream, account),
+        ReshardError::Closed(shard) => AwsError::invalid_argument(format!(
+            "Shard {shard} in stream {stream} under account {account} has already been merged or split, and thus is not \
+             eligible for merging or splitting."
+        )),
+        ReshardError::SplitOutside { shard, at, range } => AwsError::invalid_argument(format!(
+            "NewStartingHashKey {at} used in SplitShard() on shard {shard} in stream {stream} under account {account} is \
+             not both greater than one plus the shard's StartingHashKey {} and less than the shard's EndingHashKey {}.",
+            range.start, range.end
+        )),
+        ReshardError::NotAdjacent(one, other) => AwsError::invalid_argument(format!(
+            "Shards {one} and {other} in stream {stream} under account {account} are not an adjacent pair of shards \
+             eligible for merging"
+        )),
+        ReshardError::TooMany(_) => AwsError::new("LimitExceededException", failure.to_string()),
+    }
+}
+
+/// What Kinesis answers for a shard that cannot be changed because it is not there.
+pub(crate) fn shard_not_found(shard: &str, stream: &str, account: &str) -> AwsError {
+    let message = format!("Could not find shard {shard} in stream {stream} under account {account}.");
+    AwsError::new("ResourceNotFoundException", message)
 }
 
 /// What Kinesis answers for a stream that is not there.

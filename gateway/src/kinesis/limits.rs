@@ -22,6 +22,22 @@ pub(crate) const ITERATOR_MILLIS_MAX: i64 = 300_000;
 pub(crate) const ON_DEMAND_SHARDS: u32 = 4;
 /// The most shards one stream is created with.
 pub(crate) const SHARDS_MAX: i64 = 10_000;
+/// Open shards of all streams together.
+pub(crate) const ACCOUNT_SHARDS_MAX: usize = 50_000;
+/// On-demand streams of the server.
+pub(crate) const ON_DEMAND_STREAMS_MAX: usize = 1000;
+/// The most that an on-demand stream is kept ready for, in MiB a second.
+pub(crate) const WARM_MIBPS_MAX: i64 = 10_240;
+/// What a shard takes, in MiB a second, for counting how many make a throughput.
+pub(crate) const SHARD_MIBPS: i64 = 1;
+/// Retention, in hours.
+pub(crate) const RETENTION_HOURS: std::ops::RangeInclusive<i64> = 24..=8760;
+/// Registered consumers of one stream.
+pub(crate) const CONSUMERS_MAX: usize = 20;
+/// How often a stream's mode may change in 24 hours.
+pub(crate) const MODE_CHANGES_A_DAY: usize = 2;
+/// How often a stream's number of shards may be set in 24 hours.
+pub(crate) const SHARD_COUNTS_A_DAY: usize = 10;
 /// The most streams or shards one page of a listing asks for.
 pub(crate) const PAGE_MAX: i64 = 10_000;
 /// Streams or shards of a page of ListStreams and DescribeStream when no limit is named.
@@ -67,6 +83,16 @@ pub(crate) fn stream_name(name: &str) -> Result<StreamName, AwsError> {
         .map_err(|_| refused("Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+, and not be only dots"))
 }
 
+/// The stream of a request that may name it by its ARN only.
+pub(crate) fn stream_by_arn(
+    options: &GatewayOptions,
+    arn: Option<&str>,
+    id: Option<&str>,
+) -> Result<StreamName, AwsError> {
+    let arn = arn.ok_or_else(|| AwsError::missing("streamARN"))?;
+    stream(options, None, Some(arn), id)
+}
+
 /// The stream that an ARN of this region and account names.
 pub(crate) fn stream_of_arn(options: &GatewayOptions, arn: &str) -> Result<StreamName, AwsError> {
     let pattern = "Member must satisfy regular expression pattern: arn:aws.*:kinesis:.*:\\d{12}:stream/\\S+";
@@ -110,6 +136,35 @@ pub(crate) fn shard_id(text: &str, member: &str) -> Result<ShardId, AwsError> {
         return Err(AwsError::validation(&format!("'{text}'"), member, constraint));
     }
     text.parse().map_err(|_| AwsError::new("ResourceNotFoundException", format!("Shard {text} does not exist")))
+}
+
+/// A shard's id, in operations that say which stream lacks it.
+pub(crate) fn shard_of(text: &str, member: &str, stream: &StreamName, account: &str) -> Result<ShardId, AwsError> {
+    shard_id(text, member).map_err(|refused| match refused.name {
+        "ResourceNotFoundException" => error::shard_not_found(text, stream.as_str(), account),
+        _ => refused,
+    })
+}
+
+/// The most data and key of a record, given in KiB.
+pub(crate) fn record_bytes_max(kib: i64) -> Result<usize, AwsError> {
+    if kib < 1024 {
+        let constraint = "Member must have value greater than or equal to 1024";
+        return Err(AwsError::validation(&format!("'{kib}'"), "maxRecordSizeInKiB", constraint));
+    }
+    Ok(number(Some(kib), "maxRecordSizeInKiB", 10_240, 1024)? << 10)
+}
+
+/// Refuses what would put records elsewhere than their partition keys say.
+pub(crate) fn record_distribution(strategy: &str) -> Result<(), AwsError> {
+    match strategy {
+        "USER_PARTITION_KEY" => Ok(()),
+        "AUTO" => Err(AwsError::not_supported("RecordDistributionStrategy AUTO")),
+        other => {
+            let constraint = "Member must satisfy enum value set: [AUTO, USER_PARTITION_KEY]";
+            Err(AwsError::validation(&format!("'{other}'"), "recordDistributionStrategy", constraint))
+        }
+    }
 }
 
 /// A partition key. `member` is only made when it is wrong.

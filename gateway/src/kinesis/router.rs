@@ -18,8 +18,14 @@ use crate::aws::wire::format::Format;
 use crate::aws::wire::output::Output;
 use crate::kinesis::actions::subscribe_to_shard::Pushing;
 use crate::kinesis::actions::{
-    create_stream, delete_stream, describe_stream, describe_stream_summary, get_records, get_shard_iterator,
-    list_shards, list_streams, put_record, put_records, subscribe_to_shard,
+    add_tags_to_stream, create_stream, decrease_stream_retention_period, delete_resource_policy, delete_stream,
+    deregister_stream_consumer, describe_account_settings, describe_limits, describe_stream, describe_stream_consumer,
+    describe_stream_summary, disable_enhanced_monitoring, enable_enhanced_monitoring, get_records, get_resource_policy,
+    get_shard_iterator, increase_stream_retention_period, list_shards, list_stream_consumers, list_streams,
+    list_tags_for_resource, list_tags_for_stream, merge_shards, put_record, put_records, put_resource_policy,
+    register_stream_consumer, remove_tags_from_stream, split_shard, start_stream_encryption, stop_stream_encryption,
+    subscribe_to_shard, tag_resource, untag_resource, update_account_settings, update_max_record_size,
+    update_shard_count, update_stream_mode, update_stream_record_distribution_strategy, update_stream_warm_throughput,
 };
 use crate::kinesis::cors::Cors;
 use crate::kinesis::target::{self, Targets};
@@ -109,6 +115,41 @@ async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Ve
         "DescribeStreamSummary" => call.answer(|input| describe_stream_summary::run(state, input)).await,
         "ListStreams" => call.answer(|input| list_streams::run(state, input)).await,
         "ListShards" => call.answer(|input| list_shards::run(state, input)).await,
+        "AddTagsToStream" => call.answer(|input| add_tags_to_stream::run(state, input)).await,
+        "DecreaseStreamRetentionPeriod" => {
+            call.answer(|input| decrease_stream_retention_period::run(state, input)).await
+        }
+        "DeleteResourcePolicy" => call.answer(|input| delete_resource_policy::run(state, input)).await,
+        "DeregisterStreamConsumer" => call.answer(|input| deregister_stream_consumer::run(state, input)).await,
+        "DescribeAccountSettings" => call.answer(|input| describe_account_settings::run(state, input)).await,
+        "DescribeLimits" => call.answer(|input| describe_limits::run(state, input)).await,
+        "DescribeStreamConsumer" => call.answer(|input| describe_stream_consumer::run(state, input)).await,
+        "DisableEnhancedMonitoring" => call.answer(|input| disable_enhanced_monitoring::run(state, input)).await,
+        "EnableEnhancedMonitoring" => call.answer(|input| enable_enhanced_monitoring::run(state, input)).await,
+        "GetResourcePolicy" => call.answer(|input| get_resource_policy::run(state, input)).await,
+        "IncreaseStreamRetentionPeriod" => {
+            call.answer(|input| increase_stream_retention_period::run(state, input)).await
+        }
+        "ListStreamConsumers" => call.answer(|input| list_stream_consumers::run(state, input)).await,
+        "ListTagsForResource" => call.answer(|input| list_tags_for_resource::run(state, input)).await,
+        "ListTagsForStream" => call.answer(|input| list_tags_for_stream::run(state, input)).await,
+        "MergeShards" => call.answer(|input| merge_shards::run(state, input)).await,
+        "PutResourcePolicy" => call.answer(|input| put_resource_policy::run(state, input)).await,
+        "RegisterStreamConsumer" => call.answer(|input| register_stream_consumer::run(state, input)).await,
+        "RemoveTagsFromStream" => call.answer(|input| remove_tags_from_stream::run(state, input)).await,
+        "SplitShard" => call.answer(|input| split_shard::run(state, input)).await,
+        "StartStreamEncryption" => call.answer(|input| start_stream_encryption::run(state, input)).await,
+        "StopStreamEncryption" => call.answer(|input| stop_stream_encryption::run(state, input)).await,
+        "TagResource" => call.answer(|input| tag_resource::run(state, input)).await,
+        "UntagResource" => call.answer(|input| untag_resource::run(state, input)).await,
+        "UpdateAccountSettings" => call.answer(|input| update_account_settings::run(state, input)).await,
+        "UpdateMaxRecordSize" => call.answer(|input| update_max_record_size::run(state, input)).await,
+        "UpdateShardCount" => call.answer(|input| update_shard_count::run(state, input)).await,
+        "UpdateStreamMode" => call.answer(|input| update_stream_mode::run(state, input)).await,
+        "UpdateStreamRecordDistributionStrategy" => {
+            call.answer(|input| update_stream_record_distribution_strategy::run(state, input)).await
+        }
+        "UpdateStreamWarmThroughput" => call.answer(|input| update_stream_warm_throughput::run(state, input)).await,
         other => Err(protocol::unknown_operation(other)),
     }
 }

@@ -8,6 +8,7 @@ use model::stream_store::StreamDescription;
 use serde::Serialize;
 
 use crate::aws::wire::output::Shown;
+use crate::kinesis::monitoring;
 
 /// `StreamModeDetails`.
 #[derive(Debug, Serialize)]
@@ -32,7 +33,14 @@ impl ModeDetails {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct EnhancedMetrics {
-    pub(crate) shard_level_metrics: Vec<&'static str>,
+    shard_level_metrics: Vec<&'static str>,
+}
+
+impl EnhancedMetrics {
+    /// Of a stream.
+    pub(crate) fn of(description: &StreamDescription) -> Self {
+        EnhancedMetrics { shard_level_metrics: monitoring::names(&description.settings.shard_metrics) }
+    }
 }
 
 /// `HashKeyRange`.

@@ -52,6 +52,55 @@ macro_rules! targets_stream {
 }
 pub(crate) use targets_stream;
 
+/// For inputs that name their stream by its ARN.
+macro_rules! targets_stream_arn {
+    ($input:ident) => {
+        impl crate::kinesis::target::Targets for $input<'_> {
+            fn target(
+                &self,
+                state: &crate::router::GatewayState,
+            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
+                let (arn, id) = (self.stream_arn.as_deref(), self.stream_id.as_deref());
+                let stream = crate::kinesis::limits::stream_by_arn(&state.options, arn, id);
+                stream.map(crate::kinesis::target::Target::Stream)
+            }
+        }
+    };
+}
+pub(crate) use targets_stream_arn;
+
+/// For inputs that name a stream or a consumer by its ARN.
+macro_rules! targets_resource {
+    ($input:ident) => {
+        impl crate::kinesis::target::Targets for $input<'_> {
+            fn target(
+                &self,
+                state: &crate::router::GatewayState,
+            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
+                let (arn, id) = (self.resource_arn.as_deref(), self.stream_id.as_deref());
+                crate::kinesis::resource::Resource::parse(&state.options, arn, id)
+                    .map(crate::kinesis::resource::Resource::target)
+            }
+        }
+    };
+}
+pub(crate) use targets_resource;
+
+/// For inputs that are about no stream in particular.
+macro_rules! targets_account {
+    ($input:ty) => {
+        impl crate::kinesis::target::Targets for $input {
+            fn target(
+                &self,
+                _: &crate::router::GatewayState,
+            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
+                Ok(crate::kinesis::target::Target::Account)
+            }
+        }
+    };
+}
+pub(crate) use targets_account;
+
 /// Refuses what the caller's policy and the stream's own do not allow together.
 pub(crate) async fn authorize(
     state: &GatewayState,

@@ -17,6 +17,7 @@ pub(crate) enum Kind {
     Iterator = 1,
     Streams = 2,
     Shards = 3,
+    Consumers = 4,
 }
 
 const CHECKSUM_BYTES: usize = 4;

@@ -7,6 +7,8 @@ mod cbor;
 mod kinesis;
 mod protocol;
 mod raw;
+mod resharding;
 mod rest;
 mod server;
+mod settings;
 mod subscribe;

@@ -43,7 +43,7 @@ async fn wrong_requests_are_refused_by_name() {
         ("CreateStream", r#"{"StreamName":"s","ShardCount":1}"#, "ResourceInUseException"),
         ("CreateStream", r#"{"StreamName":"a b"}"#, "ValidationException"),
         ("CreateStream", r#"{"StreamName":"t","ShardCount":0}"#, "ValidationException"),
-        ("CreateStream", r#"{"StreamName":"t","Tags":{"a":"b"}}"#, "InvalidArgumentException"),
+        ("CreateStream", r#"{"StreamName":"t","Tags":{"a*b":"b"}}"#, "InvalidArgumentException"),
         ("CreateStream", r#"{"StreamName":"t","MaxRecordSizeInKiB":10241}"#, "ValidationException"),
         ("DescribeStream", r#"{"StreamId":"x"}"#, "InvalidArgumentException"),
         ("GetRecords", r#"{"ShardIterator":"nonsense"}"#, "InvalidArgumentException"),

@@ -173,7 +173,7 @@ async fn what_is_gone_ends_its_subscriptions() {
     let (_server, client) = start().await;
     let mut deleted = subscribe(&client, at(ShardIteratorType::Latest, None)).await.unwrap();
     assert!(next(&mut deleted).await.is_some());
-    client.delete_stream().stream_name("s").send().await.unwrap();
+    client.delete_stream().stream_name("s").enforce_consumer_deletion(true).send().await.unwrap();
     assert!(failure(&mut deleted).await.is_resource_not_found_exception());
 }
 

@@ -1,5 +1,7 @@
 //! CreateStream: on-demand with four shards where no number of shards is named.
 
+use std::collections::BTreeMap;
+
 use model::name::StreamName;
 use model::stream_settings::StreamMode;
 use model::stream_store::StreamOptions;
@@ -8,8 +10,10 @@ use serde::Deserialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
+use crate::kinesis::mode::GivenMode;
+use crate::kinesis::stream::Usage;
 use crate::kinesis::target::{Target, Targets};
-use crate::kinesis::{error, limits};
+use crate::kinesis::{error, limits, tags, throughput};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
@@ -19,12 +23,13 @@ pub(crate) struct Input<'a> {
     stream_name: Option<Text<'a>>,
     shard_count: Option<i64>,
     #[serde(borrow)]
-    stream_mode_details: Option<ModeDetails<'a>>,
+    stream_mode_details: Option<GivenMode<'a>>,
     #[serde(rename = "MaxRecordSizeInKiB")]
     max_record_size_in_kib: Option<i64>,
-    tags: Option<serde::de::IgnoredAny>,
+    #[serde(borrow)]
+    tags: Option<BTreeMap<Text<'a>, Text<'a>>>,
     #[serde(rename = "WarmThroughputMiBps")]
-    warm_throughput: Option<serde::de::IgnoredAny>,
+    warm_throughput_mibps: Option<i64>,
     #[serde(borrow)]
     record_distribution_strategy: Option<Text<'a>>,
 }
@@ -41,59 +46,56 @@ impl Input<'_> {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ModeDetails<'a> {
-    #[serde(borrow)]
-    stream_mode: Text<'a>,
-}
-
 /// Creates a stream; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let name = input.name()?;
     let options = options(&input)?;
+    let usage = Usage::of(state).await?;
+    usage.room_for_shards(options.shards as usize, state)?;
+    if options.mode == StreamMode::OnDemand {
+        usage.room_for_on_demand()?;
+    }
     let created = state.streams.create(&name, options).await;
     created.map(|_| Empty).map_err(|failure| error::of_stream(&failure, &state.options.account_id))
 }
 
 fn options(input: &Input<'_>) -> Result<StreamOptions, AwsError> {
-    if input.tags.is_some() {
-        return Err(AwsError::not_supported("Tags"));
-    }
-    if input.warm_throughput.is_some() {
-        return Err(AwsError::not_supported("WarmThroughputMiBps"));
-    }
-    if input.record_distribution_strategy.as_deref().is_some_and(|strategy| strategy == "AUTO") {
-        return Err(AwsError::not_supported("RecordDistributionStrategy AUTO"));
-    }
-    let mode = match input.stream_mode_details.as_ref().map(|details| &*details.stream_mode.0) {
+    let mode = match &input.stream_mode_details {
+        Some(details) => details.mode()?,
         None if input.shard_count.is_none() => StreamMode::OnDemand,
-        None | Some("PROVISIONED") => StreamMode::Provisioned,
-        Some("ON_DEMAND") => StreamMode::OnDemand,
-        Some(other) => {
-            let constraint = "Member must satisfy enum value set: [PROVISIONED, ON_DEMAND]";
-            return Err(AwsError::validation(&format!("'{other}'"), "streamModeDetails.streamMode", constraint));
-        }
+        None => StreamMode::Provisioned,
     };
-    let shards = match (mode, input.shard_count) {
-        (StreamMode::OnDemand, None) => limits::ON_DEMAND_SHARDS,
+    let warm = input.warm_throughput_mibps.map(|mibps| throughput::check(mode, mibps)).transpose()?;
+    if let Some(strategy) = input.record_distribution_strategy.as_deref() {
+        limits::record_distribution(strategy)?;
+        if mode != StreamMode::OnDemand {
+            let message = "RecordDistributionStrategy is for streams in mode ON_DEMAND only.";
+            return Err(AwsError::invalid_argument(message));
+        }
+    }
+    Ok(StreamOptions {
+        shards: shards(mode, input.shard_count, warm)?,
+        mode,
+        record_bytes_max: limits::record_bytes_max(input.max_record_size_in_kib.unwrap_or(1024))?,
+        tags: input.tags.as_ref().map(tags::given).transpose()?.unwrap_or_default(),
+        warm_throughput_mibps: warm,
+        ..StreamOptions::default()
+    })
+}
+
+fn shards(mode: StreamMode, count: Option<i64>, warm: Option<u32>) -> Result<u32, AwsError> {
+    match (mode, count) {
+        (StreamMode::OnDemand, None) => Ok(throughput::shards(warm.unwrap_or(0))),
         (StreamMode::OnDemand, Some(_)) => {
-            return Err(AwsError::invalid_argument("ShardCount must not be given for a stream in mode ON_DEMAND."));
+            Err(AwsError::invalid_argument("ShardCount must not be given for a stream in mode ON_DEMAND."))
         }
         (StreamMode::Provisioned, None) => {
-            return Err(AwsError::invalid_argument("ShardCount must be given for a stream in mode PROVISIONED."));
+            Err(AwsError::invalid_argument("ShardCount must be given for a stream in mode PROVISIONED."))
         }
         (StreamMode::Provisioned, Some(count)) if count > limits::SHARDS_MAX => {
             let message = format!("A stream is created with at most {} shards.", limits::SHARDS_MAX);
-            return Err(AwsError::new("LimitExceededException", message));
+            Err(AwsError::new("LimitExceededException", message))
         }
-        (StreamMode::Provisioned, count) => limits::number(count, "shardCount", limits::SHARDS_MAX, 1)? as u32,
-    };
-    let record_kib = input.max_record_size_in_kib.unwrap_or(1024);
-    if record_kib < 1024 {
-        let constraint = "Member must have value greater than or equal to 1024";
-        return Err(AwsError::validation(&format!("'{record_kib}'"), "maxRecordSizeInKiB", constraint));
+        (StreamMode::Provisioned, count) => Ok(limits::number(count, "shardCount", limits::SHARDS_MAX, 1)? as u32),
     }
-    let record_bytes_max = limits::number(Some(record_kib), "maxRecordSizeInKiB", 10_240, 1024)? << 10;
-    Ok(StreamOptions { shards, mode, record_bytes_max, ..StreamOptions::default() })
 }

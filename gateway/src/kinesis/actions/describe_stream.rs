@@ -8,7 +8,7 @@ use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
 use crate::kinesis::target::targets_stream;
-use crate::kinesis::{error, limits};
+use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
@@ -60,8 +60,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let limit = limits::number(input.limit, "limit", limits::PAGE_MAX, limits::PAGE_DEFAULT)?;
     let after = input.exclusive_start_shard_id.as_deref();
     let after = after.map(|id| limits::shard_id(id, "exclusiveStartShardId")).transpose()?;
-    let describe = state.streams.describe(&stream).await;
-    let description = describe.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
+    let description = stream::describe(state, &stream).await?;
     let mut rest = description.shards.iter().filter(|shard| after.is_none_or(|after| after < shard.id));
     let shards = rest.by_ref().take(limit).map(ShardShape::of).collect();
     Ok(Output {
@@ -74,7 +73,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
             has_more_shards: rest.next().is_some(),
             retention_period_hours: description.settings.retention.as_secs() / 3600,
             stream_creation_timestamp: Time(description.created_at),
-            enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: Vec::new() }],
+            enhanced_monitoring: [EnhancedMetrics::of(&description)],
             encryption_type: "NONE",
         },
     })

@@ -1,6 +1,7 @@
 //! DescribeStreamSummary: the stream without its shards.
 
 use model::name::StreamName;
+use model::stream_settings::StreamMode;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
@@ -8,7 +9,8 @@ use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails};
 use crate::kinesis::target::targets_stream;
-use crate::kinesis::{error, limits};
+use crate::kinesis::throughput::WarmThroughput;
+use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
@@ -46,6 +48,12 @@ struct Summary {
     consumer_count: usize,
     #[serde(rename = "MaxRecordSizeInKiB")]
     max_record_size_in_kib: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warm_throughput: Option<WarmThroughput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_distribution_strategy: Option<&'static str>,
+    channel_count: usize,
+    queue_count: usize,
 }
 
 /// Describes a stream in short.
@@ -56,8 +64,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
         input.stream_arn.as_deref(),
         input.stream_id.as_deref(),
     )?;
-    let describe = state.streams.describe(&stream).await;
-    let description = describe.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
+    let description = stream::describe(state, &stream).await?;
     Ok(Output {
         stream_description_summary: Summary {
             stream_name: description.name.clone(),
@@ -66,11 +73,17 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
             stream_mode_details: ModeDetails::of(&description),
             retention_period_hours: description.settings.retention.as_secs() / 3600,
             stream_creation_timestamp: Time(description.created_at),
-            enhanced_monitoring: [EnhancedMetrics { shard_level_metrics: Vec::new() }],
+            enhanced_monitoring: [EnhancedMetrics::of(&description)],
             encryption_type: "NONE",
             open_shard_count: description.shards.open_count(),
-            consumer_count: 0,
+            consumer_count: description.settings.consumers.len(),
             max_record_size_in_kib: description.settings.record_bytes_max >> 10,
+            warm_throughput: WarmThroughput::of(&description),
+            // Only streams in this mode have one.
+            record_distribution_strategy: (description.settings.mode == StreamMode::OnDemand)
+                .then_some("USER_PARTITION_KEY"),
+            channel_count: 0,
+            queue_count: 0,
         },
     })
 }

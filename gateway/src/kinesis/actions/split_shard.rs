@@ -1,0 +1,58 @@
+//! SplitShard: one shard becomes two, from one record to the next.
+
+use model::hash_key::HashKey;
+use model::shard::{Reshard, ReshardError};
+use model::stream_settings::StreamMode;
+use model::stream_store::StreamError;
+use serde::Deserialize;
+
+use crate::aws::error::AwsError;
+use crate::aws::wire::output::Empty;
+use crate::aws::wire::text::Text;
+use crate::kinesis::stream::{self, Usage};
+use crate::kinesis::target::targets_stream;
+use crate::kinesis::{error, limits};
+use crate::router::GatewayState;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input<'a> {
+    #[serde(borrow)]
+    stream_name: Option<Text<'a>>,
+    #[serde(borrow, rename = "StreamARN")]
+    stream_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    stream_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    shard_to_split: Option<Text<'a>>,
+    #[serde(borrow)]
+    new_starting_hash_key: Option<Text<'a>>,
+}
+
+targets_stream!(Input);
+
+/// Splits a shard; the answer has no body.
+pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
+    let stream = limits::stream(
+        &state.options,
+        input.stream_name.as_deref(),
+        input.stream_arn.as_deref(),
+        input.stream_id.as_deref(),
+    )?;
+    let text = input.shard_to_split.as_deref().ok_or_else(|| AwsError::missing("shardToSplit"))?;
+    let at = input.new_starting_hash_key.as_deref().ok_or_else(|| AwsError::missing("newStartingHashKey"))?;
+    let at = limits::hash_key(at, || "newStartingHashKey".to_owned())?;
+    let shard = limits::shard_of(text, "shardToSplit", &stream, &state.options.account_id)?;
+    let description = stream::describe(state, &stream).await?;
+    stream::in_mode(&description, StreamMode::Provisioned)?;
+    Usage::of(state).await?.room_for_shards(1, state)?;
+    // Both children are wider than one key, as in AWS.
+    if let Some(range) = description.shards.get(shard).filter(|shard| shard.is_open()).map(|shard| shard.range)
+        && (at <= HashKey(range.start.0.saturating_add(1)) || range.end <= at)
+    {
+        let source = ReshardError::SplitOutside { shard, at, range };
+        return Err(error::of_stream(&StreamError::Reshard { stream, source }, &state.options.account_id));
+    }
+    stream::reshard(state, &stream, Reshard::Split { shard, at }).await?;
+    Ok(Empty)
+}

@@ -1,0 +1,121 @@
+//! Registered consumers: how a request names one, and how one is shown.
+
+use model::name::{ConsumerName, StreamName};
+use model::stream_settings::RegisteredConsumer;
+use model::stream_store::StreamDescription;
+use serde::Serialize;
+
+use crate::aws::error::AwsError;
+use crate::aws::wire::time::Time;
+use crate::kinesis::consumer_arn::ConsumerArn;
+use crate::kinesis::limits;
+use crate::kinesis::target::Target;
+use crate::router::GatewayOptions;
+
+/// A consumer as it is shown.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Consumer {
+    consumer_name: ConsumerName,
+    #[serde(rename = "ConsumerARN")]
+    consumer_arn: String,
+    consumer_status: &'static str,
+    consumer_creation_timestamp: Time,
+    #[serde(rename = "StreamARN", skip_serializing_if = "Option::is_none")]
+    stream_arn: Option<String>,
+}
+
+impl Consumer {
+    /// The consumer `name` of `stream`.
+    pub(crate) fn of(
+        options: &GatewayOptions,
+        stream: &StreamName,
+        name: &ConsumerName,
+        consumer: &RegisteredConsumer,
+    ) -> Self {
+        let stream_arn = limits::arn(options, stream);
+        Consumer {
+            consumer_name: name.clone(),
+            consumer_arn: format!("{stream_arn}/consumer/{name}:{}", consumer.created_at.as_secs()),
+            consumer_status: "ACTIVE",
+            consumer_creation_timestamp: Time(consumer.created_at),
+            stream_arn: None,
+        }
+    }
+
+    /// The same, with its stream.
+    pub(crate) fn with_stream(self, stream_arn: String) -> Self {
+        Consumer { stream_arn: Some(stream_arn), ..self }
+    }
+}
+
+/// A consumer that a request names by its ARN, or by its name and its stream's ARN.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) stream: StreamName,
+    pub(crate) name: ConsumerName,
+    /// Where it was named by it, what it says must fit.
+    arn: Option<ConsumerArn>,
+}
+
+impl Named {
+    /// Reads the members of a request.
+    pub(crate) fn of(
+        options: &GatewayOptions,
+        stream_arn: Option<&str>,
+        consumer_name: Option<&str>,
+        consumer_arn: Option<&str>,
+        stream_id: Option<&str>,
+    ) -> Result<Named, AwsError> {
+        let arn = consumer_arn.map(|arn| ConsumerArn::parse(options, arn)).transpose()?;
+        let differ = || AwsError::invalid_argument("ConsumerARN, StreamARN and ConsumerName name different consumers.");
+        if let (Some(arn), None) = (&arn, stream_id) {
+            let stream = stream_arn.map(|stream| limits::stream_of_arn(options, stream)).transpose()?;
+            let same_stream = stream.is_none_or(|stream| stream == arn.stream);
+            let same_name = consumer_name.is_none_or(|name| name == arn.name.as_str());
+            if !(same_stream && same_name) {
+                return Err(differ());
+            }
+            return Ok(Named { stream: arn.stream.clone(), name: arn.name.clone(), arn: Some(arn.clone()) });
+        }
+        let (Some(stream), Some(consumer)) = (stream_arn, consumer_name) else {
+            let message = "Either ConsumerARN, or StreamARN and ConsumerName must be given.";
+            return Err(AwsError::invalid_argument(message));
+        };
+        Ok(Named { stream: limits::stream(options, None, Some(stream), stream_id)?, name: name(consumer)?, arn })
+    }
+
+    /// What the request acts on: the consumer where its ARN says which, else the stream.
+    pub(crate) fn target(self) -> Target {
+        self.arn.map_or(Target::Stream(self.stream), Target::Consumer)
+    }
+
+    /// The consumer itself, if it is registered.
+    pub(crate) fn find<'a>(
+        &self,
+        description: &'a StreamDescription,
+        account: &str,
+    ) -> Result<&'a RegisteredConsumer, AwsError> {
+        match &self.arn {
+            Some(arn) => arn.find(description, account),
+            None => {
+                let found = description.settings.consumers.get(&self.name);
+                found.ok_or_else(|| not_found(&self.name, &self.stream, account))
+            }
+        }
+    }
+}
+
+/// A consumer's name, checked in the words of Kinesis.
+pub(crate) fn name(name: &str) -> Result<ConsumerName, AwsError> {
+    ConsumerName::new(name).map_err(|_| {
+        let constraint = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ of 1 to 128 characters";
+        AwsError::validation(&format!("'{name}'"), "consumerName", constraint)
+    })
+}
+
+/// What Kinesis answers for a consumer that is not registered.
+pub(crate) fn not_found(name: &ConsumerName, stream: &StreamName, account: &str) -> AwsError {
+    let message = format!("Consumer {name}, of stream {stream} under account {account} not found.");
+    AwsError::new("ResourceNotFoundException", message)
+}

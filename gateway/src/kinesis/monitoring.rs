@@ -1,0 +1,80 @@
+//! Shard-level metrics: which of them a stream is asked for.
+
+use std::collections::BTreeSet;
+
+use model::name::StreamName;
+use model::stream_settings::ShardMetric;
+use serde::Serialize;
+
+use crate::aws::error::AwsError;
+use crate::aws::wire::text::Text;
+use crate::kinesis::{limits, stream};
+use crate::router::GatewayState;
+
+/// All of them, by the names of Kinesis.
+const METRICS: [(&str, ShardMetric); 7] = [
+    ("IncomingBytes", ShardMetric::IncomingBytes),
+    ("IncomingRecords", ShardMetric::IncomingRecords),
+    ("OutgoingBytes", ShardMetric::OutgoingBytes),
+    ("OutgoingRecords", ShardMetric::OutgoingRecords),
+    ("WriteProvisionedThroughputExceeded", ShardMetric::WriteProvisionedThroughputExceeded),
+    ("ReadProvisionedThroughputExceeded", ShardMetric::ReadProvisionedThroughputExceeded),
+    ("IteratorAgeMilliseconds", ShardMetric::IteratorAgeMilliseconds),
+];
+
+/// The answer of both operations.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Output {
+    stream_name: StreamName,
+    current_shard_level_metrics: Vec<&'static str>,
+    desired_shard_level_metrics: Vec<&'static str>,
+    #[serde(rename = "StreamARN")]
+    stream_arn: String,
+}
+
+/// Metrics of a request; `ALL` is all of them.
+pub(crate) fn given(names: &[Text<'_>]) -> Result<BTreeSet<ShardMetric>, AwsError> {
+    if names.is_empty() || names.len() > METRICS.len() {
+        let constraint = format!("Member must have length between 1 and {}", METRICS.len());
+        return Err(AwsError::validation("", "shardLevelMetrics", &constraint));
+    }
+    let mut metrics = BTreeSet::new();
+    for name in names {
+        match METRICS.iter().find(|(known, _)| *known == &**name) {
+            Some((_, metric)) => drop(metrics.insert(*metric)),
+            None if &**name == "ALL" => metrics.extend(METRICS.iter().map(|(_, metric)| *metric)),
+            None => {
+                let known: Vec<_> = METRICS.iter().map(|(known, _)| *known).collect();
+                let constraint = format!("Member must satisfy enum value set: [{}, ALL]", known.join(", "));
+                return Err(AwsError::validation(&format!("'{}'", name.0), "shardLevelMetrics", &constraint));
+            }
+        }
+    }
+    Ok(metrics)
+}
+
+/// The names of `metrics`.
+pub(crate) fn names(metrics: &BTreeSet<ShardMetric>) -> Vec<&'static str> {
+    METRICS.iter().filter(|(_, metric)| metrics.contains(metric)).map(|(name, _)| *name).collect()
+}
+
+/// Changes which metrics are kept, and shows them before and after.
+pub(crate) async fn change(
+    state: &GatewayState,
+    stream: &StreamName,
+    change: impl Fn(&mut BTreeSet<ShardMetric>),
+) -> Result<Output, AwsError> {
+    let before = stream::describe(state, stream).await?;
+    let after = stream::alter(state, stream, |_, settings| {
+        change(&mut settings.shard_metrics);
+        Ok(())
+    });
+    let after = after.await?;
+    Ok(Output {
+        stream_name: stream.clone(),
+        current_shard_level_metrics: names(&before.settings.shard_metrics),
+        desired_shard_level_metrics: names(&after.settings.shard_metrics),
+        stream_arn: limits::arn(&state.options, stream),
+    })
+}
