@@ -6,6 +6,7 @@
 
 pub mod accept;
 pub mod auth;
+pub mod quota;
 pub mod router;
 
 mod aws;

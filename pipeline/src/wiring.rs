@@ -18,6 +18,7 @@ use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
 use gateway::auth::access::Access;
+use gateway::quota::ShardQuotas;
 use gateway::router::{GatewayOptions, GatewayState};
 use ingest::log::file::StdDisk;
 use ingest::log::store::{LogOptions, LogStore};
@@ -259,8 +260,13 @@ impl Engine {
         workers.close();
 
         let ready = Arc::new(AtomicBool::new(true));
+        let streams: Arc<dyn StreamStore> = if config.kinesis.shard_quotas {
+            Arc::new(ShardQuotas::new(Arc::clone(&parts.streams), Arc::clone(&parts.clock)))
+        } else {
+            Arc::clone(&parts.streams)
+        };
         let router = gateway::router::router(GatewayState {
-            streams: Arc::clone(&parts.streams),
+            streams,
             tables: Arc::clone(&parts.tables),
             sql: Arc::clone(&parts.sql),
             clock: Arc::clone(&parts.clock),

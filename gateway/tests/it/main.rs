@@ -6,6 +6,7 @@ mod auth;
 mod cbor;
 mod kinesis;
 mod protocol;
+mod quotas;
 mod raw;
 mod resharding;
 mod rest;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::config::delivery::{self, DeliveryConfig};
 use crate::config::error::{ConfigError, line_column, suggestion};
+use crate::config::kinesis::KinesisConfig;
 use crate::config::query::QueryConfig;
 use crate::config::stream::StreamConfig;
 use crate::config::table::TableConfig;
@@ -28,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) host: Option<std::net::IpAddr>,
     /// Port to listen on; 0 takes a free one.
     pub(crate) port: Option<u16>,
+    /// How the Kinesis API behaves.
+    pub(crate) kinesis: KinesisConfig,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
     /// Tables to create when they are missing.
@@ -86,7 +89,7 @@ mod tests {
     fn a_whole_file_is_understood() {
         let text = include_str!("../demo/gallop.toml");
         let config = Config::parse(Path::new("gallop.toml"), text).expect("the demo's own settings");
-        assert_eq!((config.queries.len(), config.deliveries.len(), config.tables.len()), (2, 2, 1));
+        assert_eq!((config.queries.len(), config.deliveries.len(), config.tables.len()), (2, 3, 2));
     }
 
     #[test]

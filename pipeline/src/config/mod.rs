@@ -6,6 +6,7 @@
 pub(crate) mod file;
 
 pub(crate) mod delivery;
+pub(crate) mod kinesis;
 pub(crate) mod query;
 pub(crate) mod stream;
 pub(crate) mod table;

@@ -1,0 +1,255 @@
+//! The throughput of a provisioned shard, held to as Kinesis holds to it: for rehearsing what clients do when they are
+//! told to slow down. A wrapper around the store that the front door alone stands before, so that queries and deliveries
+//! are not slowed. Off unless asked for.
+//!
+//! | per shard and second | most |
+//! |---|---|
+//! | records put | [`PUT_RECORDS`] |
+//! | bytes put, keys included | [`PUT_BYTES`] |
+//! | GetRecords calls | [`READS`] |
+//! | bytes read by them | [`READ_BYTES`]; a call that goes over it delays the next ones |
+//! | GetShardIterator calls | [`LOCATES`] |
+//!
+//! Reads that wait for records are those of SubscribeToShard, which has a throughput of its own, and pass.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use model::checkpoint::Checkpoint;
+use model::clock::{Clock, Timestamp};
+use model::name::{ConsumerName, StreamName};
+use model::record::{Appended, PutEntry};
+use model::sequence_number::SequenceNumber;
+use model::shard::{Reshard, ShardId};
+use model::stream_settings::StreamSettings;
+use model::stream_store::{
+    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+};
+
+/// Records a shard takes in a second.
+pub const PUT_RECORDS: f64 = 1000.0;
+/// Bytes a shard takes in a second.
+pub const PUT_BYTES: f64 = 1048576.0;
+/// Reads of a shard in a second.
+pub const READS: f64 = 5.0;
+/// Bytes read from a shard in a second.
+pub const READ_BYTES: f64 = 2097152.0;
+/// Places looked up in a shard in a second.
+pub const LOCATES: f64 = 5.0;
+
+/// Shards whose use is remembered. Above it, those that are idle are forgotten.
+const SHARDS_MAX: usize = 100_000;
+/// A shard that was not used for this long owes nothing: a whole GetRecords is paid off in 5 s.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// A store whose shards have the throughput of Kinesis.
+pub struct ShardQuotas {
+    store: Arc<dyn StreamStore>,
+    clock: Arc<dyn Clock>,
+    shards: Mutex<HashMap<(StreamName, ShardId), ShardUse>>,
+}
+
+impl ShardQuotas {
+    /// Holds callers of `store` to the quotas, in the time of `clock`.
+    pub fn new(store: Arc<dyn StreamStore>, clock: Arc<dyn Clock>) -> Self {
+        ShardQuotas { store, clock, shards: Mutex::default() }
+    }
+
+    /// Looks at the use of one shard, up to date.
+    fn with<T>(&self, stream: &StreamName, shard: ShardId, look: impl FnOnce(&mut ShardUse) -> T) -> T {
+        let now = self.clock.now();
+        let mut shards = self.shards.lock().expect("no holder of the lock panics");
+        if shards.len() >= SHARDS_MAX {
+            shards.retain(|_, used| now.since(used.at) < IDLE);
+        }
+        let used = shards.entry((stream.clone(), shard)).or_insert_with(|| ShardUse::unused(now));
+        used.refill(now);
+        look(used)
+    }
+}
+
+/// What is left of a shard's throughput.
+struct ShardUse {
+    at: Timestamp,
+    put_records: Bucket,
+    put_bytes: Bucket,
+    reads: Bucket,
+    read_bytes: Bucket,
+    locates: Bucket,
+}
+
+/// A token bucket that holds what one second allows, and may owe.
+struct Bucket {
+    a_second: f64,
+    left: f64,
+}
+
+impl Bucket {
+    fn full(a_second: f64) -> Self {
+        Bucket { a_second, left: a_second }
+    }
+
+    fn refill(&mut self, seconds: f64) {
+        self.left = (self.left + seconds * self.a_second).min(self.a_second);
+    }
+
+    /// Whether `cost` may be taken now. What is larger than a second's worth may be when nothing was used.
+    fn has(&self, cost: f64) -> bool {
+        self.left >= cost.min(self.a_second)
+    }
+}
+
+impl ShardUse {
+    fn unused(at: Timestamp) -> Self {
+        ShardUse {
+            at,
+            put_records: Bucket::full(PUT_RECORDS),
+            put_bytes: Bucket::full(PUT_BYTES),
+            reads: Bucket::full(READS),
+            read_bytes: Bucket::full(READ_BYTES),
+            locates: Bucket::full(LOCATES),
+        }
+    }
+
+    fn refill(&mut self, now: Timestamp) {
+        let seconds = now.since(self.at).as_secs_f64();
+        self.at = self.at.max(now);
+        let buckets = [&mut self.put_records, &mut self.put_bytes, &mut self.reads, &mut self.read_bytes];
+        buckets.into_iter().chain([&mut self.locates]).for_each(|bucket| bucket.refill(seconds));
+    }
+
+    fn put(&mut self, bytes: f64) -> bool {
+        let fits = self.put_records.has(1.0) && self.put_bytes.has(bytes);
+        if fits {
+            self.put_records.left -= 1.0;
+            self.put_bytes.left -= bytes;
+        }
+        fits
+    }
+
+    fn read(&mut self) -> bool {
+        let fits = self.reads.has(1.0) && self.read_bytes.left > 0.0;
+        if fits {
+            self.reads.left -= 1.0;
+        }
+        fits
+    }
+
+    fn locate(&mut self) -> bool {
+        let fits = self.locates.has(1.0);
+        if fits {
+            self.locates.left -= 1.0;
+        }
+        fits
+    }
+}
+
+#[async_trait]
+impl StreamStore for ShardQuotas {
+    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
+        self.store.create(stream, options).await
+    }
+
+    async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
+        self.store.delete(stream).await
+    }
+
+    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
+        self.store.list().await
+    }
+
+    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
+        self.store.describe(stream).await
+    }
+
+    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
+        self.store.reshard(stream, change).await
+    }
+
+    async fn alter(
+        &self,
+        stream: &StreamName,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        self.store.alter(stream, from, to).await
+    }
+
+    /// Refuses the entries that are over their shard's throughput, and appends the others.
+    async fn append(
+        &self,
+        stream: &StreamName,
+        entries: Vec<PutEntry>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+        let description = self.store.describe(stream).await?;
+        let mut refused = Vec::with_capacity(entries.len());
+        let mut admitted = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let shard = description.shards.route(entry.hash_key());
+            if self.with(stream, shard, |used| used.put(entry.size_bytes() as f64)) {
+                refused.push(None);
+                admitted.push(entry);
+            } else {
+                refused.push(Some(AppendError::Throttled { shard }));
+            }
+        }
+        let appended = if admitted.is_empty() { Vec::new() } else { self.store.append(stream, admitted).await? };
+        let mut appended = appended.into_iter();
+        let result = |refused: Option<AppendError>| match refused {
+            Some(refused) => Err(refused),
+            None => appended.next().expect("the store gives a result per entry"),
+        };
+        Ok(refused.into_iter().map(result).collect())
+    }
+
+    async fn locate(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        position: StartingPosition,
+    ) -> Result<SequenceNumber, StreamError> {
+        if !self.with(stream, shard, ShardUse::locate) {
+            return Err(StreamError::Throttled(stream.clone()));
+        }
+        self.store.locate(stream, shard, position).await
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        if limit.wait {
+            return self.store.read(stream, shard, from, limit).await;
+        }
+        if !self.with(stream, shard, ShardUse::read) {
+            return Err(StreamError::Throttled(stream.clone()));
+        }
+        let batch = self.store.read(stream, shard, from, limit).await?;
+        let bytes: usize = batch.records.iter().map(|record| record.size_bytes()).sum();
+        self.with(stream, shard, |used| used.read_bytes.left -= bytes as f64);
+        Ok(batch)
+    }
+
+    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
+        self.store.trim(stream).await
+    }
+
+    async fn commit(
+        &self,
+        home: &StreamName,
+        consumer: &ConsumerName,
+        checkpoint: Checkpoint,
+        outputs: Vec<PutEntry>,
+    ) -> Result<Vec<Appended>, StreamError> {
+        self.store.commit(home, consumer, checkpoint, outputs).await
+    }
+
+    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
+        self.store.checkpoint(home, consumer).await
+    }
+}
