@@ -49,8 +49,15 @@ const FILES: [(&str, &str); 3] = [
 
 /// The unicorns' stream.
 const STREAM: &str = "wildrydes";
-/// Where rows come out, and the name of their window.
-const OUTPUTS: [(&str, &str); 2] = [("wildrydes-live", "10 s"), ("wildrydes-summary", "minute")];
+/// Where the rows of a window come out.
+struct Output {
+    stream: &'static str,
+    window: &'static str,
+    table: &'static str,
+}
+
+const TEN_SECONDS: Output = Output { stream: "wildrydes-live", window: "10 s", table: "UnicornLive" };
+const MINUTE: Output = Output { stream: "wildrydes-summary", window: "minute", table: "UnicornSensorData" };
 /// The most rows of the live table; a fleet may be larger than a screen.
 const ROWS_MAX: usize = 25;
 
@@ -82,10 +89,11 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
         () = time_up => stop.cancel(),
     }
     let report = fleet.await.context("the fleet panicked")??;
-    watching.await.context("the live table panicked")??;
+    let rows = watching.await.context("the live table panicked")??;
     engine.drain().await?;
     println!("\n{} records are kept in {data}. Start the server over them:\n", report.acknowledged);
-    print_commands(&args.data, &url);
+    let minute_has_passed = rows.keys().any(|(_, window)| *window == MINUTE.window);
+    print_commands(&args.data, &url, if minute_has_passed { MINUTE.table } else { TEN_SECONDS.table });
     Ok(())
 }
 
@@ -120,11 +128,11 @@ fn fleet(args: &DemoArgs, url: &str) -> SimArgs {
     }
 }
 
-fn print_commands(data: &Path, url: &str) {
+fn print_commands(data: &Path, url: &str, table: &str) {
     let (program, port) = (program(), url.rsplit(':').next().unwrap_or_default().to_owned());
     println!("  {program} serve --data {} --port {port}\n", data.display());
     println!("and ask it, from another terminal:\n");
-    println!("  curl '{url}/v1/tables/UnicornSensorData/items/Shadowfax?order=desc&limit=3'");
+    println!("  curl '{url}/v1/tables/{table}/items/Shadowfax?order=desc&limit=3'");
     println!(
         "  {program} sql --endpoint {url} -c 'SELECT Name, COUNT(*) AS records, SUM(Distance) AS metres FROM wildrydes GROUP BY Name ORDER BY Name'"
     );
@@ -140,17 +148,16 @@ fn print_commands(data: &Path, url: &str) {
 type Rows = BTreeMap<(String, &'static str), Map<String, Value>>;
 
 /// Follows the queries' output streams and shows the newest rows, until told to stop.
-async fn watch(streams: Arc<dyn StreamStore>, stop: CancellationToken) -> anyhow::Result<()> {
+async fn watch(streams: Arc<dyn StreamStore>, stop: CancellationToken) -> anyhow::Result<Rows> {
     let mut screen = Screen::new();
     let mut rows = Rows::new();
-    let [ten_seconds, minute] = OUTPUTS;
-    let mut live = open(&streams, ten_seconds.0).await?;
-    let mut summary = open(&streams, minute.0).await?;
+    let mut live = open(&streams, TEN_SECONDS.stream).await?;
+    let mut summary = open(&streams, MINUTE.stream).await?;
     loop {
         let (batch, window) = tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            batch = live.next() => (batch?, ten_seconds.1),
-            batch = summary.next() => (batch?, minute.1),
+            () = stop.cancelled() => return Ok(rows),
+            batch = live.next() => (batch?, TEN_SECONDS.window),
+            batch = summary.next() => (batch?, MINUTE.window),
         };
         for record in &batch.records {
             let row: Map<String, Value> = serde_json::from_slice(&record.data)?;

@@ -3,6 +3,7 @@
 mod borders;
 mod clients;
 mod conservation;
+mod demo;
 mod foreign;
 mod rest;
 mod sdk;

@@ -30,9 +30,15 @@ pub(crate) fn gallop() -> Command {
 impl Server {
     /// Starts a server on a free port over `data`.
     pub(crate) fn start(data: &Path) -> Server {
+        Server::start_with(data, &["--port", "0"])
+    }
+
+    /// Starts a server over `data`, told more by `args`.
+    pub(crate) fn start_with(data: &Path, args: &[&str]) -> Server {
         let mut child = gallop()
-            .args(["serve", "--port", "0", "--data"])
+            .args(["serve", "--data"])
             .arg(data)
+            .args(args)
             .env("GALLOP_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()
