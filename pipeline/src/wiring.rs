@@ -272,7 +272,11 @@ impl Engine {
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),
             access: Arc::new(Access::anyone()),
-            options: GatewayOptions::default(),
+            options: GatewayOptions {
+                hosts: config.browser.hosts.clone(),
+                origins: config.browser.origins.clone(),
+                ..GatewayOptions::default()
+            },
         });
         let server = tokio::spawn(gateway::accept::serve(listener, router, stop_server.clone().cancelled_owned()));
         info!(%address, data = %data.display(), "gallop listens");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
+use crate::config::browser::BrowserConfig;
 use crate::config::delivery::{self, DeliveryConfig};
 use crate::config::error::{ConfigError, line_column, suggestion};
 use crate::config::kinesis::KinesisConfig;
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) port: Option<u16>,
     /// How the Kinesis API behaves.
     pub(crate) kinesis: KinesisConfig,
+    /// Who may call from a web page.
+    pub(crate) browser: BrowserConfig,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
     /// Tables to create when they are missing.
@@ -72,6 +75,7 @@ impl Config {
 
     /// What the shape alone does not say.
     fn check(&self) -> Result<(), String> {
+        self.browser.check()?;
         self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
         delivery::check(&self.deliveries)
     }

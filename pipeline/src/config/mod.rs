@@ -5,6 +5,7 @@
 
 pub(crate) mod file;
 
+pub(crate) mod browser;
 pub(crate) mod delivery;
 pub(crate) mod kinesis;
 pub(crate) mod query;
