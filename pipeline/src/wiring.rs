@@ -17,9 +17,8 @@ use std::time::Duration;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
-use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
-use gateway::router::{GatewayOptions, GatewayState};
+use gateway::router::GatewayState;
 use ingest::log::file::StdDisk;
 use ingest::log::store::{LogOptions, LogStore};
 use model::archive::Archive;
@@ -39,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::config::credential;
 use crate::config::delivery::{Compression, DeliveryConfig};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
@@ -232,6 +232,7 @@ impl Engine {
     /// Opens everything, starts the workers and listens.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Engine> {
         let Settings { listen, data, folder, config } = settings;
+        let access = credential::access(&config.credentials, &folder)?;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
@@ -271,12 +272,8 @@ impl Engine {
             sql: Arc::clone(&parts.sql),
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),
-            access: Arc::new(Access::anyone()),
-            options: GatewayOptions {
-                hosts: config.browser.hosts.clone(),
-                origins: config.browser.origins.clone(),
-                ..GatewayOptions::default()
-            },
+            access: Arc::new(access),
+            options: config.gateway(),
         });
         let server = tokio::spawn(gateway::accept::serve(listener, router, stop_server.clone().cancelled_owned()));
         info!(%address, data = %data.display(), "gallop listens");

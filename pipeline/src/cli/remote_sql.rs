@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full};
+use hyper::header::HeaderValue;
 use hyper::{Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -17,17 +18,23 @@ use serde_json::Value;
 pub(crate) struct RemoteSql {
     client: Client<HttpConnector, Full<Bytes>>,
     uri: Uri,
+    authorization: Option<HeaderValue>,
 }
 
 /// The longest error answer that is read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
 
 impl RemoteSql {
-    /// Asks the server at `endpoint`, an `http://` URL.
-    pub(crate) fn new(endpoint: &str) -> anyhow::Result<Self> {
+    /// Asks the server at `endpoint`, an `http://` URL, with a token where it asks for one.
+    pub(crate) fn new(endpoint: &str, token: Option<&str>) -> anyhow::Result<Self> {
         let text = format!("{}/v1/sql", endpoint.trim_end_matches('/'));
         let uri = text.parse().with_context(|| format!("`{endpoint}` is not a URL like http://127.0.0.1:4567"))?;
-        Ok(RemoteSql { client: Client::builder(TokioExecutor::new()).build_http(), uri })
+        let authorization = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
+        let mut authorization = authorization.transpose().context("the token has characters that no token has")?;
+        if let Some(value) = &mut authorization {
+            value.set_sensitive(true);
+        }
+        Ok(RemoteSql { client: Client::builder(TokioExecutor::new()).build_http(), uri, authorization })
     }
 }
 
@@ -52,10 +59,11 @@ fn error_in(json: &[u8]) -> Option<SqlError> {
 impl SqlEngine for RemoteSql {
     async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
         let body = serde_json::json!({ "sql": sql }).to_string();
-        let request = Request::post(self.uri.clone())
-            .header("content-type", "application/json")
-            .body(Full::from(body))
-            .map_err(|error| failed(error.to_string()))?;
+        let mut request = Request::post(self.uri.clone()).header("content-type", "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization);
+        }
+        let request = request.body(Full::from(body)).map_err(|error| failed(error.to_string()))?;
         let response = self.client.request(request).await.map_err(|_| {
             let uri = &self.uri;
             failed(format!("no server answers at {uri}; start one with `gallop serve`, or name it with --endpoint"))

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 
+use crate::config::exposure;
 use crate::config::file::{Config, FILE_NAME, PORT};
 use crate::wiring::{Engine, Settings};
 use crate::{shutdown, telemetry};
@@ -29,7 +30,7 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes a free one [default: 4567].
     #[arg(long, env = "GALLOP_PORT", value_name = "N")]
     port: Option<u16>,
-    /// Listen beyond loopback although nothing is authenticated or encrypted.
+    /// Listen beyond loopback although nobody is asked for a name, or nothing is encrypted.
     #[arg(long)]
     insecure: bool,
 }
@@ -42,12 +43,7 @@ impl ServeArgs {
         let config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let folder = file.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default();
         let host = self.host.or(config.host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        if !host.is_loopback() && !self.insecure {
-            bail!(
-                "{host} is not a loopback address and nothing is authenticated or encrypted yet: \
-                 whoever reaches it could read and write; use 127.0.0.1, or add --insecure if the network is yours"
-            );
-        }
+        exposure::check(host, !config.credentials.is_empty(), false, self.insecure).map_err(anyhow::Error::msg)?;
         let port = self.port.or(config.port).unwrap_or(PORT);
         let data = self.data.or_else(|| config.data.clone()).unwrap_or_else(|| DATA.into());
         Ok(Settings { listen: SocketAddr::new(host, port), data, folder, config })

@@ -25,6 +25,9 @@ pub(crate) struct SqlArgs {
     /// The server to ask.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4567", conflicts_with = "archive")]
     endpoint: String,
+    /// A token of the server's settings, where it asks for one.
+    #[arg(long, env = "GALLOP_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
     /// Asks an archive folder, without a server.
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
@@ -48,7 +51,7 @@ pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
     telemetry::start(true)?;
     let engine: Arc<dyn SqlEngine> = match &args.archive {
         Some(folder) => wiring::archive_engine(folder)?,
-        None => Arc::new(RemoteSql::new(&args.endpoint)?),
+        None => Arc::new(RemoteSql::new(&args.endpoint, args.token.as_deref())?),
     };
     let output = match args.output {
         Some(OutputArg::Table) => Output::Table,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use gateway::router::GatewayOptions;
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
 use crate::config::browser::BrowserConfig;
+use crate::config::credential::{self, CredentialConfig};
 use crate::config::delivery::{self, DeliveryConfig};
 use crate::config::error::{ConfigError, line_column, suggestion};
 use crate::config::kinesis::KinesisConfig;
@@ -34,6 +36,12 @@ pub(crate) struct Config {
     pub(crate) kinesis: KinesisConfig,
     /// Who may call from a web page.
     pub(crate) browser: BrowserConfig,
+    /// The region in ARNs and signatures.
+    pub(crate) region: Option<String>,
+    /// The account in ARNs: twelve digits.
+    pub(crate) account_id: Option<String>,
+    /// Who may come in; without an entry anyone may, from this machine.
+    pub(crate) credentials: BTreeMap<String, CredentialConfig>,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
     /// Tables to create when they are missing.
@@ -73,9 +81,30 @@ impl Config {
         Ok(config)
     }
 
+    /// The names in answers, and of the server.
+    pub(crate) fn gateway(&self) -> GatewayOptions {
+        let standard = GatewayOptions::default();
+        GatewayOptions {
+            region: self.region.clone().unwrap_or(standard.region),
+            account_id: self.account_id.clone().unwrap_or(standard.account_id),
+            hosts: self.browser.hosts.clone(),
+            origins: self.browser.origins.clone(),
+        }
+    }
+
     /// What the shape alone does not say.
     fn check(&self) -> Result<(), String> {
         self.browser.check()?;
+        let region = self.region.as_deref().unwrap_or("x");
+        if region.is_empty() || !region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+            return Err(format!("region `{region}` must be lower-case letters, digits and -, as in us-east-1"));
+        }
+        if let Some(account) = self.account_id.as_deref()
+            && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(format!("account_id `{account}` must be twelve digits in quotes"));
+        }
+        credential::check(&self.credentials)?;
         self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
         delivery::check(&self.deliveries)
     }
@@ -105,6 +134,54 @@ mod tests {
         assert!(message.contains("line 2") && message.ends_with("did you mean `shards`?"), "{message}");
         let message = refused("[deliveries.a]\nsource = \"s\"\narchive = { compresion = \"gzip\" }\n");
         assert!(message.contains("compresion") && message.ends_with("did you mean `compression`?"), "{message}");
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_meant_are_refused() {
+        let keys = "[credentials.alice]\naccess_key_id = \"AKIDALICE\"\n";
+        for (text, part) in [
+            ("[credentials.alice]\nsecret = \"s\"", "missing field `access_key_id`"),
+            (keys, "credential `alice`: give one of `secret` and `secret_file`"),
+            (&format!("{keys}secret = \"s\"\nsecret_file = \"f\""), "give one of `secret` and `secret_file`"),
+            (&format!("{keys}secrets = \"s\""), "did you mean `secret`?"),
+            (
+                &format!(
+                    "{keys}secret = \"s\"\n[[credentials.alice.policy]]\neffect = \"perhaps\"\nactions = []\nresources = []"
+                ),
+                "perhaps",
+            ),
+            (
+                &format!(
+                    "{keys}secret = \"s\"\n[[credentials.alice.policy]]\neffect = \"allow\"\nactions = [\"Put\"]\nresources = [\"*\"]"
+                ),
+                "action `Put` is not",
+            ),
+            (
+                &format!(
+                    "{keys}secret = \"s\"\n[[credentials.alice.policy]]\neffect = \"allow\"\nactions = [\"*\"]\nresources = [\"rides\"]"
+                ),
+                "resource `rides` is not",
+            ),
+            ("[credentials.\"a b\"]\naccess_key_id = \"A\"\nsecret = \"s\"", "names are 1 to 64 letters"),
+            ("region = \"US\"", "region `US` must be"),
+            ("account_id = \"1\"", "must be twelve digits"),
+        ] {
+            let message = refused(text);
+            assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown_with_the_rest() {
+        let text = "[credentials.alice]\naccess_key_id = \"AKIDALICE\"\nsecret = \"canary-canary-canary\"\ntoken = \"canary-canary-canary\"";
+        let config = Config::parse(Path::new("g.toml"), text).expect("it reads");
+        assert!(!format!("{config:?}").contains("canary"));
+        let access = credential::access(&config.credentials, Path::new("")).expect("it is whole");
+        assert!(!format!("{access:?}").contains("canary"));
+        let short =
+            Config::parse(Path::new("g.toml"), &text.replace("canary-canary-canary", "short")).expect("it reads");
+        let refused = credential::access(&short.credentials, Path::new("")).expect_err("too short").to_string();
+        assert_eq!(refused, "credential `alice`: secret must have at least 16 bytes");
     }
 
     #[test]

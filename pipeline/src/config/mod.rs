@@ -6,6 +6,7 @@
 pub(crate) mod file;
 
 pub(crate) mod browser;
+pub(crate) mod credential;
 pub(crate) mod delivery;
 pub(crate) mod kinesis;
 pub(crate) mod query;
@@ -13,4 +14,5 @@ pub(crate) mod stream;
 pub(crate) mod table;
 
 pub(crate) mod error;
+pub(crate) mod exposure;
 pub(crate) mod variables;

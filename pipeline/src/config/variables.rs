@@ -3,7 +3,8 @@
 use crate::config::error::nearest;
 
 /// Environment variables that are understood; another `GALLOP_*` is an error.
-pub(crate) const VARIABLES: [&str; 5] = ["GALLOP_CONFIG", "GALLOP_DATA", "GALLOP_HOST", "GALLOP_LOG", "GALLOP_PORT"];
+pub(crate) const VARIABLES: [&str; 6] =
+    ["GALLOP_CONFIG", "GALLOP_DATA", "GALLOP_HOST", "GALLOP_LOG", "GALLOP_PORT", "GALLOP_TOKEN"];
 
 /// Refuses `GALLOP_*` variables that nothing reads: a misspelt setting must not be ignored.
 pub(crate) fn check_variables(mut names: impl Iterator<Item = String>) -> Result<(), String> {

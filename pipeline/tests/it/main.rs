@@ -1,5 +1,6 @@
 //! Tests of the house and of the binary as its users meet it.
 
+mod auth;
 mod borders;
 mod clients;
 mod conservation;

@@ -1,0 +1,137 @@
+//! `[credentials.NAME]`: the keys of a principal, and what it may do.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use gateway::auth::access::Access;
+use gateway::auth::credential::Credential;
+use gateway::auth::policy::{ActionPattern, Effect, Policy, ResourcePattern, Statement};
+use gateway::auth::secret::Secret;
+use serde::Deserialize;
+
+/// The longest file that holds a secret.
+const SECRET_FILE_BYTES_MAX: u64 = 4096;
+
+/// The keys of a principal: its secret, and its tokens if it has any, here or each in a file of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CredentialConfig {
+    access_key_id: String,
+    secret: Option<SecretText>,
+    secret_file: Option<PathBuf>,
+    session_token: Option<SecretText>,
+    session_token_file: Option<PathBuf>,
+    /// What REST clients send as `Authorization: Bearer …`.
+    token: Option<SecretText>,
+    token_file: Option<PathBuf>,
+    /// Without a statement, it may do nothing.
+    #[serde(default)]
+    policy: Vec<StatementConfig>,
+}
+
+/// A permission or a denial.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatementConfig {
+    effect: Effect,
+    actions: Vec<String>,
+    resources: Vec<String>,
+}
+
+/// Text that is not shown with the rest of the settings.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+struct SecretText(String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Who may come in: anyone where no credentials are configured. `folder` is where files of secrets are looked for.
+pub(crate) fn access(credentials: &BTreeMap<String, CredentialConfig>, folder: &Path) -> anyhow::Result<Access> {
+    if credentials.is_empty() {
+        return Ok(Access::anyone());
+    }
+    let known = credentials.iter().map(|(name, config)| {
+        let read = config.read(name, folder);
+        read.map_err(|why| anyhow::anyhow!("credential `{name}`: {why}"))
+    });
+    let known = known.collect::<anyhow::Result<_>>()?;
+    Access::only(known).map_err(|(name, why)| anyhow::anyhow!("credential `{name}`: {why}"))
+}
+
+/// What the shape alone does not say.
+pub(crate) fn check(credentials: &BTreeMap<String, CredentialConfig>) -> Result<(), String> {
+    for (name, config) in credentials {
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte));
+        if !plain || !(1..=64).contains(&name.len()) {
+            return Err(format!("credential `{name}`: names are 1 to 64 letters, digits and +=,.@_-"));
+        }
+        config.check().map_err(|why| format!("credential `{name}`: {why}"))?;
+    }
+    Ok(())
+}
+
+impl CredentialConfig {
+    fn check(&self) -> Result<(), String> {
+        for (member, text, file) in self.secrets() {
+            if text.is_some() && file.is_some() {
+                return Err(format!("give one of `{member}` and `{member}_file`"));
+            }
+        }
+        if self.secret.is_none() && self.secret_file.is_none() {
+            return Err("give one of `secret` and `secret_file`".to_owned());
+        }
+        self.statements().map(drop)
+    }
+
+    fn secrets(&self) -> [(&'static str, &Option<SecretText>, &Option<PathBuf>); 3] {
+        [
+            ("secret", &self.secret, &self.secret_file),
+            ("session_token", &self.session_token, &self.session_token_file),
+            ("token", &self.token, &self.token_file),
+        ]
+    }
+
+    fn statements(&self) -> Result<Vec<Statement>, String> {
+        self.policy.iter().map(StatementConfig::statement).collect()
+    }
+
+    fn read(&self, name: &str, folder: &Path) -> Result<Credential, String> {
+        let [secret, session_token, bearer_token] =
+            self.secrets().map(|(_, text, file)| secret(text.as_ref(), file.as_deref(), folder));
+        let secret = secret?.expect("the settings were checked: there is a secret");
+        let credential = Credential::new(name, &*self.access_key_id, secret, Policy::new(self.statements()?));
+        Ok(Credential { session_token: session_token?, bearer_token: bearer_token?, ..credential })
+    }
+}
+
+impl StatementConfig {
+    fn statement(&self) -> Result<Statement, String> {
+        if self.actions.is_empty() || self.resources.is_empty() {
+            return Err("a policy statement needs at least one of `actions` and one of `resources`".to_owned());
+        }
+        let actions = self.actions.iter().map(|text| text.parse::<ActionPattern>());
+        let resources = self.resources.iter().map(|text| text.parse::<ResourcePattern>());
+        Ok(Statement {
+            effect: self.effect,
+            actions: actions.collect::<Result<_, _>>().map_err(|wrong| wrong.to_string())?,
+            resources: resources.collect::<Result<_, _>>().map_err(|wrong| wrong.to_string())?,
+        })
+    }
+}
+
+/// A secret, from the settings or from its file; the line break at the end of a file is no part of it.
+fn secret(text: Option<&SecretText>, file: Option<&Path>, folder: &Path) -> Result<Option<Secret>, String> {
+    let Some(file) = file else { return Ok(text.map(|text| Secret::new(text.0.as_str()))) };
+    let file = folder.join(file);
+    let failed = |why: std::io::Error| format!("{} cannot be read: {why}", file.display());
+    let bytes = std::fs::metadata(&file).map_err(failed)?.len();
+    if bytes > SECRET_FILE_BYTES_MAX {
+        return Err(format!("{} is over {SECRET_FILE_BYTES_MAX} bytes: that is no secret", file.display()));
+    }
+    let text = std::fs::read_to_string(&file).map_err(failed)?;
+    Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
+}
