@@ -3,8 +3,10 @@
 use std::io::Write;
 
 use minicbor::encode::Encoder;
+use model::clock::Timestamp;
 use model::record::Appended;
 use model::sequence_number::PrintedSequenceNumber;
+use model::sequence_number_printer::SequenceNumberPrinter;
 use model::shard::{ShardId, ShardMap};
 
 use crate::aws::wire::output::Output;
@@ -19,11 +21,15 @@ pub(crate) struct Placed {
 impl Placed {
     /// `shards` is the map after the record was taken.
     pub(crate) fn new(shards: &ShardMap, appended: &Appended) -> Self {
-        // A shard that has just taken a record is in the map of any later description, unless retention is instant.
-        let created_at = shards.get(appended.shard).map_or(appended.arrived_at, |shard| shard.created_at);
+        let created_at = created_at(shards, appended);
         let (shard, number) = (appended.shard, appended.sequence_number);
         Placed { shard, number: PrintedSequenceNumber::new(shard, created_at, number, appended.arrived_at) }
     }
+}
+
+fn created_at(shards: &ShardMap, appended: &Appended) -> Timestamp {
+    // A shard that has just taken a record is in the map of any later description, unless retention is instant.
+    shards.get(appended.shard).map_or(appended.arrived_at, |shard| shard.created_at)
 }
 
 impl Output for Placed {
@@ -36,6 +42,54 @@ impl Output for Placed {
         let members = encoder.map(2).expect(INFALLIBLE);
         members.str("SequenceNumber").and_then(|members| members.str(&self.number.to_string())).expect(INFALLIBLE);
         members.str("ShardId").and_then(|members| members.str(&self.shard.to_string())).expect(INFALLIBLE);
+    }
+}
+
+/// Writes where many records of a stream went.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    /// The map after the records were taken.
+    shards: &'a ShardMap,
+    /// By shard.
+    known: Vec<Place>,
+}
+
+/// What is the same for all records of a shard.
+#[derive(Debug)]
+struct Place {
+    printer: SequenceNumberPrinter,
+    shard: String,
+}
+
+impl<'a> Places<'a> {
+    /// `shards` is the map after the records were taken.
+    pub(crate) fn new(shards: &'a ShardMap) -> Self {
+        Places { shards, known: Vec::new() }
+    }
+
+    fn of(&mut self, appended: &Appended) -> &mut Place {
+        let at = self.known.binary_search_by_key(&appended.shard, |place| place.printer.shard());
+        let at = at.unwrap_or_else(|at| {
+            let printer = SequenceNumberPrinter::new(appended.shard, created_at(self.shards, appended));
+            self.known.insert(at, Place { printer, shard: appended.shard.to_string() });
+            at
+        });
+        &mut self.known[at]
+    }
+
+    /// Appends the form of [`Placed`].
+    pub(crate) fn write_json(&mut self, appended: &Appended, into: &mut Vec<u8>) {
+        let place = self.of(appended);
+        into.extend_from_slice(b"{\"SequenceNumber\":\"");
+        place.printer.print(appended.sequence_number, appended.arrived_at, into);
+        into.extend_from_slice(b"\",\"ShardId\":\"");
+        into.extend_from_slice(place.shard.as_bytes());
+        into.extend_from_slice(b"\"}");
+    }
+
+    /// Appends the form of [`Placed`].
+    pub(crate) fn write_cbor(&self, appended: &Appended, into: &mut Vec<u8>) {
+        Placed::new(self.shards, appended).write_cbor(into);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The bounds of the Kinesis API and the checks of members that several operations share.
 
+use bytestring::ByteString;
 use model::hash_key::{HashKey, PartitionKey};
 use model::name::{NAME_LENGTH_MAX, StreamName};
 use model::shard::ShardId;
@@ -168,8 +169,8 @@ pub(crate) fn record_distribution(strategy: &str) -> Result<(), AwsError> {
 }
 
 /// A partition key. `member` is only made when it is wrong.
-pub(crate) fn partition_key(key: &str, member: impl FnOnce() -> String) -> Result<PartitionKey, AwsError> {
-    PartitionKey::new(key).map_err(|wrong| match wrong.length {
+pub(crate) fn partition_key(key: ByteString, member: impl FnOnce() -> String) -> Result<PartitionKey, AwsError> {
+    PartitionKey::new(key.clone()).map_err(|wrong| match wrong.length {
         0 => AwsError::validation("''", &member(), "Member must have length greater than or equal to 1"),
         _ => AwsError::validation(&format!("'{key}'"), &member(), "Member must have length less than or equal to 256"),
     })

@@ -17,6 +17,7 @@ mod position;
 mod push;
 mod push_event;
 mod push_memory;
+mod put_scanner;
 mod reading;
 mod records;
 mod resource;

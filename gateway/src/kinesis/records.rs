@@ -1,11 +1,10 @@
 //! `Records` of an answer, written straight into its bytes: the same for GetRecords and for pushed events.
 
-use std::io::Write;
-
 use minicbor::data::Tag;
 use minicbor::encode::Encoder;
 use model::record::Record;
 use model::sequence_number::PrintedSequenceNumber;
+use model::sequence_number_printer::SequenceNumberPrinter;
 use model::shard::Shard;
 
 use crate::aws::wire::json;
@@ -27,13 +26,21 @@ fn printed(shard: &Shard, record: &Record) -> PrintedSequenceNumber {
 
 /// Appends the records as a JSON array.
 pub(crate) fn write_json(shard: &Shard, records: &[Record], into: &mut Vec<u8>) {
+    let mut printer = SequenceNumberPrinter::new(shard.id, shard.created_at);
+    // What stands between the number and the data is the same for all that arrived together.
+    let (mut between, mut between_of) = (Vec::new(), None);
     into.push(b'[');
     for (i, record) in records.iter().enumerate() {
         into.extend_from_slice(if i == 0 { &b"{\"SequenceNumber\":\""[..] } else { &b",{\"SequenceNumber\":\""[..] });
-        write!(into, "{}", printed(shard, record)).expect("writing to memory does not fail");
-        into.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
-        json::write_seconds(record.arrived_at, into);
-        into.extend_from_slice(b",\"Data\":\"");
+        printer.print(record.sequence_number, record.arrived_at, into);
+        if between_of != Some(record.arrived_at) {
+            between_of = Some(record.arrived_at);
+            between.clear();
+            between.extend_from_slice(b"\",\"ApproximateArrivalTimestamp\":");
+            json::write_seconds(record.arrived_at, &mut between);
+            between.extend_from_slice(b",\"Data\":\"");
+        }
+        into.extend_from_slice(&between);
         json::write_base64(&record.data, into);
         into.extend_from_slice(b"\",\"PartitionKey\":");
         json::write_text(record.partition_key.as_str(), into);

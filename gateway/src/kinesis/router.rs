@@ -105,7 +105,10 @@ impl Kinesis {
 
 async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Vec<u8>, AwsError> {
     match operation {
-        "PutRecords" => call.answer(|input| put_records::run(state, input)).await,
+        "PutRecords" => {
+            let input = call.permit(put_records::Input::read(call.format, call.body)?).await?;
+            Ok(call.format.write(&put_records::run(state, input).await?))
+        }
         "PutRecord" => call.answer(|input| put_record::run(state, input)).await,
         "GetRecords" => call.answer(|input| get_records::run(state, input)).await,
         "GetShardIterator" => call.answer(|input| get_shard_iterator::run(state, input)).await,
@@ -166,7 +169,11 @@ struct Call<'a> {
 impl<'a> Call<'a> {
     /// Reads the input, and refuses it where the caller may not.
     async fn input<I: Deserialize<'a> + Targets>(&self) -> Result<I, AwsError> {
-        let input: I = self.format.read(self.body)?;
+        self.permit(self.format.read(self.body)?).await
+    }
+
+    /// Gives the input back, unless the caller may not.
+    async fn permit<I: Targets>(&self, input: I) -> Result<I, AwsError> {
         if self.caller.is_limited() {
             target::authorize(self.state, self.caller, self.operation, &input.target(self.state)?).await?;
         }

@@ -11,8 +11,8 @@ use crate::aws::wire::text::Text;
 /// Bytes as they stand in the request, not decoded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Blob<'a> {
-    /// From JSON.
-    Base64(Text<'a>),
+    /// From JSON: the content of a text, which may be anything until it is decoded.
+    Base64(Cow<'a, [u8]>),
     /// From CBOR.
     Bytes(Cow<'a, [u8]>),
 }
@@ -30,7 +30,7 @@ impl Blob<'_> {
     pub(crate) fn append_to(&self, into: &mut Vec<u8>) -> Result<(), AwsError> {
         match self {
             Blob::Base64(text) => {
-                let decoded = base64_simd::STANDARD.decode_append(text.as_bytes(), into);
+                let decoded = base64_simd::STANDARD.decode_append(text, into);
                 decoded.map_err(|_| AwsError::serialization("Data is not valid base64."))
             }
             Blob::Bytes(bytes) => {
@@ -44,7 +44,11 @@ impl Blob<'_> {
 impl<'de: 'a, 'a> Deserialize<'de> for Blob<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
-            Text::deserialize(deserializer).map(Blob::Base64)
+            let text = Text::deserialize(deserializer)?;
+            Ok(Blob::Base64(match text.0 {
+                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+            }))
         } else {
             deserializer.deserialize_any(BytesVisitor).map(Blob::Bytes)
         }

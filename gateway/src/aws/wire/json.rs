@@ -73,6 +73,12 @@ pub(crate) fn write_base64(data: &[u8], into: &mut Vec<u8>) {
 
 /// Appends text in quotes, escaped.
 pub(crate) fn write_text(text: &str, into: &mut Vec<u8>) {
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        into.push(b'"');
+        into.extend_from_slice(text.as_bytes());
+        into.push(b'"');
+        return;
+    }
     serde_json::to_writer(into, text).expect("writing to memory does not fail");
 }
 

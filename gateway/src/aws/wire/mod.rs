@@ -5,6 +5,7 @@
 //! differently has a type of its own: [`text::Text`], [`blob::Blob`], [`time::Time`].
 
 pub(crate) mod blob;
+pub(crate) mod bounded;
 pub(crate) mod cbor;
 pub(crate) mod format;
 pub(crate) mod json;

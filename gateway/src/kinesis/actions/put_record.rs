@@ -42,7 +42,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed
     )?;
     let data = input.data.as_ref().ok_or_else(|| AwsError::missing("data"))?;
     let key = input.partition_key.as_ref().ok_or_else(|| AwsError::missing("partitionKey"))?;
-    let partition_key = limits::partition_key(key, || "partitionKey".to_owned())?;
+    let partition_key = limits::partition_key((&**key).into(), || "partitionKey".to_owned())?;
     let explicit_hash_key = input.explicit_hash_key.as_deref();
     let explicit_hash_key = explicit_hash_key.map(|key| limits::hash_key(key, || "explicitHashKey".to_owned()));
     let mut bytes = Vec::with_capacity(data.length_max());

@@ -1,48 +1,62 @@
 //! PutRecords: up to 500 records, each taken or refused on its own.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use minicbor::encode::Encoder;
 use model::record::{Appended, PutEntry};
-use model::stream_store::{AppendError, StreamDescription};
+use model::stream_store::StreamDescription;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
+use crate::aws::wire::bounded;
+use crate::aws::wire::format::Format;
 use crate::aws::wire::json;
 use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
-use crate::kinesis::appended::Placed;
+use crate::kinesis::appended::Places;
 use crate::kinesis::target::targets_stream;
-use crate::kinesis::{error, limits};
+use crate::kinesis::{error, limits, put_scanner};
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
+/// Read by [`Input::read`].
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Input<'a> {
     #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
+    pub(crate) stream_name: Option<Text<'a>>,
     #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
+    pub(crate) stream_arn: Option<Text<'a>>,
     #[serde(borrow)]
     stream_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    records: Option<Vec<Entry<'a>>>,
+    #[serde(borrow, default, deserialize_with = "bounded::list::<_, _, { limits::PUT_RECORDS_MAX }>")]
+    pub(crate) records: Option<Vec<Entry<'a>>>,
     dry_run: Option<bool>,
 }
 
 targets_stream!(Input);
 
-#[derive(Deserialize)]
+/// One record of the input.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     #[serde(borrow)]
-    data: Option<Blob<'a>>,
+    pub(crate) data: Option<Blob<'a>>,
     #[serde(borrow)]
-    partition_key: Option<Text<'a>>,
+    pub(crate) partition_key: Option<Text<'a>>,
     #[serde(borrow)]
-    explicit_hash_key: Option<Text<'a>>,
+    pub(crate) explicit_hash_key: Option<Text<'a>>,
+}
+
+impl<'a> Input<'a> {
+    /// Reads a body in either form. Of too many records it keeps one more than may be.
+    pub(crate) fn read(format: Format, body: &'a [u8]) -> Result<Self, AwsError> {
+        let scanned = if format == Format::Json { put_scanner::scan(body) } else { None };
+        scanned.map_or_else(|| format.read(body), Ok)
+    }
 }
 
 /// Bytes of the answer for one record.
@@ -67,34 +81,35 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     // Again: a reshard in between may have made the shards that took the records.
     let description = state.streams.describe(&stream).await;
     let description = description.map_err(|failure| error::of_stream(&failure, account))?;
-    let result = |result: &Result<Appended, AppendError>| match result {
-        Ok(appended) => Ok(Placed::new(&description.shards, appended)),
-        Err(failure) => Err(error::of_append(failure, stream.as_str(), account)),
-    };
-    Ok(Output { records: results.iter().map(result).collect() })
+    let refused = |failure| error::of_append(&failure, stream.as_str(), account);
+    let results = results.into_iter().map(|result| result.map_err(refused)).collect();
+    Ok(Output { description, results })
 }
 
 /// A result per entry, in order.
 pub(crate) struct Output {
-    records: Vec<Result<Placed, AwsError>>,
+    /// As it is after the records were taken.
+    description: Arc<StreamDescription>,
+    results: Vec<Result<Appended, AwsError>>,
 }
 
 impl Output {
     fn failed_count(&self) -> usize {
-        self.records.iter().filter(|record| record.is_err()).count()
+        self.results.iter().filter(|record| record.is_err()).count()
     }
 }
 
 impl output::Output for Output {
     fn write_json(&self, into: &mut Vec<u8>) {
-        into.reserve(64 + self.records.len() * RESULT_BYTES);
+        into.reserve(64 + self.results.len() * RESULT_BYTES);
         write!(into, "{{\"FailedRecordCount\":{},\"Records\":[", self.failed_count()).expect(INFALLIBLE);
-        for (i, record) in self.records.iter().enumerate() {
+        let mut places = Places::new(&self.description.shards);
+        for (i, result) in self.results.iter().enumerate() {
             if i > 0 {
                 into.push(b',');
             }
-            match record {
-                Ok(placed) => placed.write_json(into),
+            match result {
+                Ok(appended) => places.write_json(appended, into),
                 Err(failure) => {
                     into.extend_from_slice(b"{\"ErrorCode\":");
                     json::write_text(failure.name, into);
@@ -108,14 +123,15 @@ impl output::Output for Output {
     }
 
     fn write_cbor(&self, into: &mut Vec<u8>) {
-        into.reserve(64 + self.records.len() * RESULT_BYTES);
+        into.reserve(64 + self.results.len() * RESULT_BYTES);
         let mut encoder = Encoder::new(into);
         let members = encoder.map(2).expect(INFALLIBLE);
         members.str("FailedRecordCount").expect(INFALLIBLE).u64(self.failed_count() as u64).expect(INFALLIBLE);
-        members.str("Records").and_then(|members| members.array(self.records.len() as u64)).expect(INFALLIBLE);
-        for record in &self.records {
-            match record {
-                Ok(placed) => placed.write_cbor(encoder.writer_mut()),
+        members.str("Records").and_then(|members| members.array(self.results.len() as u64)).expect(INFALLIBLE);
+        let places = Places::new(&self.description.shards);
+        for result in &self.results {
+            match result {
+                Ok(appended) => places.write_cbor(appended, encoder.writer_mut()),
                 Err(failure) => {
                     let members = encoder.map(2).expect(INFALLIBLE);
                     members.str("ErrorCode").and_then(|members| members.str(failure.name)).expect(INFALLIBLE);
@@ -137,9 +153,9 @@ fn entries(records: &[Entry<'_>], description: &StreamDescription) -> Result<Vec
         return Err(AwsError::validation("", "records", "Member must have length less than or equal to 500"));
     }
     let length_max = records.iter().filter_map(|record| record.data.as_ref()).map(Blob::length_max).sum();
-    let mut buffer = Vec::with_capacity(length_max);
+    let keys_length = records.iter().filter_map(|record| record.partition_key.as_ref()).map(|key| key.len()).sum();
+    let (mut buffer, mut keys) = (Vec::with_capacity(length_max), String::with_capacity(keys_length));
     let mut ends = Vec::with_capacity(records.len());
-    let mut keys = 0;
     let bytes_max = description.settings.record_bytes_max;
     for (i, record) in records.iter().enumerate() {
         let member = |name: &str| format!("records.{}.member.{name}", i + 1);
@@ -150,26 +166,27 @@ fn entries(records: &[Entry<'_>], description: &StreamDescription) -> Result<Vec
         if buffer.len() - start + key.len() > bytes_max {
             return Err(error::record_too_large(&member("data"), bytes_max));
         }
-        keys += key.len();
-        ends.push(buffer.len());
+        keys.push_str(key);
+        ends.push((buffer.len(), keys.len()));
     }
-    if buffer.len() + keys > limits::PUT_BYTES_MAX {
+    if buffer.len() + keys.len() > limits::PUT_BYTES_MAX {
         let message = format!("Records size exceeds {} MB limit", limits::PUT_BYTES_MAX >> 20);
         return Err(AwsError::invalid_argument(message));
     }
-    let buffer = Bytes::from(buffer);
-    let mut start = 0;
+    // Entries share two buffers: none has memory of its own.
+    let (buffer, keys) = (Bytes::from(buffer), ByteString::from(keys));
+    let (mut start, mut key_start) = (0, 0);
     let mut entries = Vec::with_capacity(records.len());
-    for (i, (record, end)) in records.iter().zip(ends).enumerate() {
+    for (i, (record, (end, key_end))) in records.iter().zip(ends).enumerate() {
         let member = |name: &str| format!("records.{}.member.{name}", i + 1);
-        let key = record.partition_key.as_deref().expect("checked above");
+        let key = keys.slice_ref(&keys[key_start..key_end]);
         let explicit = record.explicit_hash_key.as_deref();
         entries.push(PutEntry {
             partition_key: limits::partition_key(key, || member("partitionKey"))?,
             explicit_hash_key: explicit.map(|key| limits::hash_key(key, || member("explicitHashKey"))).transpose()?,
             data: buffer.slice(start..end),
         });
-        start = end;
+        (start, key_start) = (end, key_end);
     }
     Ok(entries)
 }
