@@ -56,8 +56,8 @@ fn the_demo_shows_rows_and_the_commands_it_prints_work() {
     assert!(!items.is_empty() && items.iter().all(|item| item["Name"] == "Shadowfax"), "{newest}");
 
     let target = Path::new(env!("CARGO_BIN_EXE_gallop")).ancestors().nth(2).expect("the binary is in a target folder");
-    let python = target.join("python/bin/python3");
-    assert!(python.exists(), "no Python with boto3 at {}: run `make test`", python.display());
+    let python = target.join("clients/python/bin/python3");
+    assert!(python.exists(), "no Python with boto3 at {}: run `make clients`", python.display());
     let boto3 = command(&rest, "python3 -c").replacen("python3", &python.display().to_string(), 1);
     assert_eq!(shell(&boto3).matches("'SequenceNumber'").count(), 3);
 }
