@@ -1,6 +1,6 @@
 //! Streams: the durable shard log.
 //!
-//! [`log::store::LogStore`] keeps streams in a folder; `testing` holds a disk that loses power.
+//! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are full, or fail.
 
 pub mod log;
 pub mod testing;

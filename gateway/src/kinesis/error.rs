@@ -34,7 +34,11 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
             error!(error = failure as &dyn std::error::Error, "a request failed in the stream store");
             AwsError::internal(failure.to_string())
         }
-        StreamError::CheckpointConflict { .. } | StreamError::InvalidCommit { .. } | StreamError::Io { .. } => {
+        StreamError::Io { source, .. } => {
+            error!(error = failure as &dyn std::error::Error, "a request failed in the stream store");
+            AwsError::internal(format!("{failure}: {source}"))
+        }
+        StreamError::CheckpointConflict { .. } | StreamError::InvalidCommit { .. } => {
             error!(error = failure as &dyn std::error::Error, "a request failed in the stream store");
             AwsError::internal("Internal Service Failure")
         }
@@ -107,5 +111,10 @@ mod tests {
         let stopped = of_stream(&StreamError::Stopped { stream, reason: "syncing 00.log: EIO".into() }, "000000000000");
         assert_eq!((stopped.status.as_u16(), stopped.name), (500, "InternalFailureException"));
         assert!(stopped.message.contains("syncing 00.log: EIO"), "{}", stopped.message);
+
+        let (stream, source) = (StreamName::new("rides").expect("a valid name"), std::io::Error::other("EIO"));
+        let unread = of_stream(&StreamError::Io { stream, doing: "reading 00.log".into(), source }, "000000000000");
+        assert_eq!((unread.status.as_u16(), unread.name), (500, "InternalFailureException"));
+        assert_eq!(unread.message, "stream `rides`: reading 00.log: EIO");
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use model::name::StreamName;
 use model::stream_store::StreamError;
 
+use crate::log::room::is_full;
+
 /// Trouble with files.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
@@ -17,6 +19,12 @@ pub enum LogError {
         offset: u64,
         /// What does not fit.
         reason: String,
+    },
+    /// The disk had no room. What was begun is undone: trying again later is safe.
+    #[error("{doing}: the disk is full")]
+    Full {
+        /// What was being done.
+        doing: String,
     },
     /// The system refused.
     #[error("{doing}")]
@@ -39,6 +47,12 @@ impl LogError {
         move |source| LogError::Io { doing, source }
     }
 
+    /// An error of something that leaves nothing behind when the disk has no room for it.
+    pub(crate) fn unless_full(doing: impl Into<String>) -> impl FnOnce(io::Error) -> LogError {
+        let doing = doing.into();
+        move |source| if is_full(&source) { LogError::Full { doing } } else { LogError::Io { doing, source } }
+    }
+
     /// The same as an error of `stream`; files are named relative to the store's folder.
     pub(crate) fn of(self, stream: &StreamName) -> StreamError {
         let stream = stream.clone();
@@ -47,6 +61,7 @@ impl LogError {
                 let file = format!("{stream}/{file}");
                 StreamError::Damaged { stream, file, offset, reason }
             }
+            LogError::Full { doing } => StreamError::DiskFull { stream, doing },
             LogError::Io { doing, source } => StreamError::Io { stream, doing, source },
         }
     }
@@ -57,6 +72,7 @@ impl LogError {
             LogError::Damaged { file, offset, reason } => {
                 LogError::Damaged { file: file.clone(), offset: *offset, reason: reason.clone() }
             }
+            LogError::Full { doing } => LogError::Full { doing: doing.clone() },
             LogError::Io { doing, source } => {
                 LogError::Io { doing: doing.clone(), source: io::Error::new(source.kind(), source.to_string()) }
             }
@@ -67,7 +83,7 @@ impl LogError {
     pub(crate) fn in_full(&self) -> String {
         match self {
             LogError::Io { doing, source } => format!("{doing}: {source}"),
-            LogError::Damaged { .. } => self.to_string(),
+            LogError::Full { .. } | LogError::Damaged { .. } => self.to_string(),
         }
     }
 }

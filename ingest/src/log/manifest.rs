@@ -70,7 +70,7 @@ impl Manifest {
     pub fn save(&self, disk: &dyn Disk, folder: &Path) -> Result<(), LogError> {
         let json = serde_json::to_string_pretty(self).expect("a manifest is plain data");
         let text = format!("{}{json}\n", first_line(&json));
-        file::replace(disk, folder, MANIFEST, text.as_bytes()).map_err(LogError::io("replacing the manifest"))
+        file::replace(disk, folder, MANIFEST, text.as_bytes())
     }
 
     /// Reads and checks the file.

@@ -25,6 +25,7 @@ mod queue;
 mod reader;
 pub mod recovery;
 mod retention;
+mod room;
 pub mod segment;
 pub mod store;
 mod stream;

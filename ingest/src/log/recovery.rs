@@ -75,7 +75,11 @@ pub fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, LogError> {
     let synced = Synced { segment: last, length: segments.last().map_or(0, |s| s.index.length), floor };
     if synced != manifest.synced {
         manifest.synced = synced;
-        manifest.save(disk, folder)?;
+        match manifest.save(disk, folder) {
+            // The mark on the disk stays where it was: a later crash may be told less, reading goes on.
+            Err(LogError::Full { doing }) => warn!(doing, "durable mark not moved: the disk is full"),
+            saved => saved?,
+        }
     }
     Ok(Recovered { manifest, segments, file, checkpoints: scan.checkpoints, head_bytes, next })
 }

@@ -314,6 +314,7 @@ impl Inner {
             next,
             segment_bytes_max: self.options.segment_bytes_max,
             group_bytes_max: self.options.group_bytes_max,
+            full: false,
         };
         let thread = std::thread::Builder::new().name(format!("log {name}")).stack_size(WRITER_STACK_BYTES);
         let writer = thread.spawn(move || writer.run()).expect("the system has a thread for every stream");
@@ -352,7 +353,11 @@ impl Inner {
             synced: Synced { segment: 0, length: 0, floor: Timestamp::MIN },
         };
         let folder = self.folder.join(name.as_str());
-        self.create_files(manifest, &folder).map_err(|error| error.of(name))?;
+        if let Err(failed) = self.create_files(manifest, &folder) {
+            // What there is of it only takes room; the next start removes it too.
+            let _ = file::remove_tree(&*self.disk, &aside(&folder, "new"));
+            return Err(failed.of(name));
+        }
         let recovered = recovery::recover(&*self.disk, &folder).map_err(|error| error.of(name))?;
         info!(stream = %name, shards = recovered.manifest.shards.open_count(), "stream created");
         Ok(self.start(recovered, folder))
@@ -367,7 +372,7 @@ impl Inner {
             }
             disk.create_folder(&new)
         };
-        make().map_err(LogError::io("creating the stream's folder"))?;
+        make().map_err(LogError::unless_full("creating the stream's folder"))?;
         let place = Place { incarnation: manifest.incarnation, segment: 0 };
         let next = manifest.shards.iter().map(|shard| (shard.id, shard.first)).collect();
         let head = Head { before_bytes: 0, checkpoints: 0, next };

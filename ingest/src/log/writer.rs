@@ -2,7 +2,8 @@
 //!
 //! While a sync runs, everything that arrives waits in the queue and becomes the next group: no timer, and one sync
 //! acknowledges all. A write or sync that fails is never tried again: what reached the disk is unknown, so the stream
-//! takes no more until it is opened anew.
+//! takes no more until it is opened anew. But for a full disk: then what was begun is undone ([`crate::log::room`]), who
+//! waits for it is told, and the next call finds the stream as it was.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -12,7 +13,7 @@ use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
 use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, Shard, ShardId, ShardMap};
+use model::shard::{Reshard, Shard, ShardId};
 use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamDescription, StreamError};
 use tracing::{error, info, warn};
@@ -29,6 +30,7 @@ use crate::log::index::SegmentIndex;
 use crate::log::manifest::{Manifest, Synced};
 use crate::log::queue::{Closing, Done, Job};
 use crate::log::retention;
+use crate::log::room::{self, is_full};
 use crate::log::segment::{self, Segment, log_name};
 use crate::log::stream::{Ended, StreamLog};
 
@@ -47,6 +49,8 @@ pub(crate) struct Writer {
     pub(crate) next: BTreeMap<ShardId, SequenceNumber>,
     pub(crate) segment_bytes_max: u64,
     pub(crate) group_bytes_max: usize,
+    /// Whether the disk had no room the last time.
+    pub(crate) full: bool,
 }
 
 /// Ends the stream when its writer panics, so that nobody waits for it.
@@ -74,10 +78,13 @@ impl Writer {
                 return;
             }
         }
-        if stream.queue.is_draining()
-            && let Err(failed) = self.mark()
-        {
-            self.fail(&failed);
+        if stream.queue.is_draining() {
+            match self.mark() {
+                Ok(()) => {}
+                // The mark stays where it was: less is known after a crash, nothing is lost.
+                Err(full @ LogError::Full { .. }) => self.note_full(&full),
+                Err(failed) => self.fail(&failed),
+            }
         }
         for job in stream.queue.drain() {
             job.fail(stream.ended());
@@ -86,10 +93,30 @@ impl Writer {
 
     /// Moves the durable mark to the end of the log: nothing below it is ever taken for an unfinished write.
     fn mark(&mut self) -> Result<(), LogError> {
+        self.save(self.manifest.clone())
+    }
+
+    /// Replaces the manifest, with the durable mark at the end of the log; the old one stands when there is no room.
+    fn save(&mut self, mut manifest: Manifest) -> Result<(), LogError> {
         let floor = self.stream.lock().floor;
-        let synced = Synced { segment: self.segment, length: self.length, floor };
-        self.manifest.synced = synced;
-        self.manifest.save(&*self.stream.disk, &self.stream.folder)
+        manifest.synced = Synced { segment: self.segment, length: self.length, floor };
+        manifest.save(&*self.stream.disk, &self.stream.folder)?;
+        self.manifest = manifest;
+        Ok(())
+    }
+
+    /// Says once that the disk is full, whatever comes until there is room again.
+    fn note_full(&mut self, full: &LogError) {
+        if !std::mem::replace(&mut self.full, true) {
+            let (stream, reason) = (&self.stream.name, full.in_full());
+            error!(%stream, reason, "disk is full: what is put is refused until there is room, reads go on");
+        }
+    }
+
+    fn note_room(&mut self) {
+        if std::mem::replace(&mut self.full, false) {
+            info!(stream = %self.stream.name, "disk has room again");
+        }
     }
 
     fn fail(&self, failed: &LogError) {
@@ -120,16 +147,20 @@ impl Writer {
             Some(job) => {
                 jobs.push(job);
                 self.write(jobs)?;
-                if self.length - self.head_bytes >= self.segment_bytes_max { self.roll() } else { Ok(()) }
+                if self.length - self.head_bytes >= self.segment_bytes_max { self.roll_if_room() } else { Ok(()) }
             }
             None => Ok(()),
         }
     }
 
-    /// Answers a change of the stream. A failure of the disk stops the writer.
-    fn answer<T>(&self, done: Done<T>, result: Result<Result<T, StreamError>, LogError>) -> Result<(), LogError> {
+    /// Answers a change of the stream. A failure of the disk stops the writer, but for want of room.
+    fn answer<T>(&mut self, done: Done<T>, result: Result<Result<T, StreamError>, LogError>) -> Result<(), LogError> {
         let (answer, failed) = match result {
             Ok(answer) => (answer, Ok(())),
+            Err(full @ LogError::Full { .. }) => {
+                self.note_full(&full);
+                (Err(full.of(&self.stream.name)), Ok(()))
+            }
             Err(failed) => {
                 let reason = failed.in_full();
                 (Err(StreamError::Stopped { stream: self.stream.name.clone(), reason }), Err(failed))
@@ -161,14 +192,25 @@ impl Writer {
         }
         draft.flush();
         let Draft { group, checkpoints, answers, .. } = draft;
-        if let Err(failed) = self.write_group(&group) {
-            let reason = failed.in_full();
-            for answer in answers {
-                let stream = self.stream.name.clone();
-                answer.fail(StreamError::Stopped { stream, reason: reason.clone() });
+        match self.write_group(&group) {
+            Ok(()) => {}
+            Err(full @ LogError::Full { .. }) => {
+                self.forget_group();
+                self.stream.queue.release(waited);
+                answers.into_iter().for_each(|answer| answer.fail(full.again().of(&self.stream.name)));
+                self.note_full(&full);
+                return Ok(());
             }
-            return Err(failed);
+            Err(failed) => {
+                let reason = failed.in_full();
+                for answer in answers {
+                    let stream = self.stream.name.clone();
+                    answer.fail(StreamError::Stopped { stream, reason: reason.clone() });
+                }
+                return Err(failed);
+            }
         }
+        self.note_room();
         self.length += group.len();
         self.publish(group, checkpoints);
         // Room first: who is answered may come again at once.
@@ -177,15 +219,21 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes and syncs a group.
+    /// Writes and syncs a group, or leaves nothing of it when the disk is full.
     fn write_group(&self, group: &Group) -> Result<(), LogError> {
         if group.is_empty() {
             return Ok(());
         }
-        let name = log_name(self.segment);
-        let written = self.file.write_vectored_at(group.offset(), &group.slices());
-        written.map_err(LogError::io(format!("writing {name}")))?;
-        self.file.sync().map_err(LogError::io(format!("syncing {name}")))
+        room::extend(&*self.file, group.offset(), &group.slices(), &log_name(self.segment))
+    }
+
+    /// Goes back to what is durable: the group that was begun has left nothing behind, its numbers are free.
+    fn forget_group(&mut self) {
+        let mut shared = self.stream.lock();
+        for (shard, next) in &mut self.next {
+            *next = shared.shards[shard].next;
+        }
+        shared.in_flight = None;
     }
 
     /// Numbers blocks and adds them to the group; none of them when a shard has closed since they were routed.
@@ -280,6 +328,17 @@ impl Writer {
         self.stream.place(self.segment)
     }
 
+    /// Goes on in a new segment; in this one for now where the disk has no room for another.
+    fn roll_if_room(&mut self) -> Result<(), LogError> {
+        match self.roll() {
+            Err(full @ LogError::Full { .. }) => {
+                self.note_full(&full);
+                Ok(())
+            }
+            rolled => rolled,
+        }
+    }
+
     /// Seals the segment and goes on in a new one, which begins with the newest checkpoints.
     fn roll(&mut self) -> Result<(), LogError> {
         let stream = Arc::clone(&self.stream);
@@ -290,6 +349,8 @@ impl Writer {
         };
         if let Err(error) = segment::save_index(&*stream.disk, &stream.folder, self.place(), &sealed) {
             warn!(stream = %stream.name, %error, "index not saved, it will be rebuilt");
+            // What there is of it only takes room.
+            let _ = stream.disk.remove(&stream.folder.join(segment::index_name(self.segment)));
         }
         let place = stream.place(self.segment + 1);
         let next = self.manifest.shards.iter().map(|shard| (shard.id, self.next[&shard.id])).collect();
@@ -308,8 +369,7 @@ impl Writer {
             Ok(shards) => shards,
             Err(source) => return Ok(Err(StreamError::Reshard { stream: self.stream.name.clone(), source })),
         };
-        self.manifest.shards = shards.clone();
-        self.mark()?;
+        self.save(Manifest { shards: shards.clone(), ..self.manifest.clone() })?;
         for shard in shards.iter() {
             self.next.entry(shard.id).or_insert(shard.first);
         }
@@ -330,11 +390,11 @@ impl Writer {
         if self.manifest.settings != *from {
             return Ok(Err(StreamError::SettingsConflict(self.stream.name.clone())));
         }
+        let mut manifest = Manifest { settings: to.clone(), ..self.manifest.clone() };
         if to.retention < from.retention {
-            self.manifest.horizon = self.manifest.horizon.max(self.stream.clock.now() - to.retention);
+            manifest.horizon = manifest.horizon.max(self.stream.clock.now() - to.retention);
         }
-        self.manifest.settings = to.clone();
-        self.mark()?;
+        self.save(manifest)?;
         let mut shared = self.stream.lock();
         shared.horizon = self.manifest.horizon;
         shared.description = Arc::new(StreamDescription { settings: to, ..(*shared.description).clone() });
@@ -350,7 +410,7 @@ impl Writer {
         stream.lock().horizon = self.manifest.horizon;
         let seal = retention::should_seal(stream.lock().segments.last().expect("at least one"), &settings, now);
         if seal {
-            self.roll()?;
+            self.roll_if_room()?;
         }
         let shards = self.manifest.shards.without_closed_before(self.manifest.horizon);
         let dropped: Vec<u64> = {
@@ -362,11 +422,20 @@ impl Writer {
             if shards == self.manifest.shards {
                 return Ok(());
             }
-            return self.trimmed(0, shards);
+            return self.trimmed(0, Manifest { shards, ..self.manifest.clone() });
         };
         // The manifest first: files that it no longer names are only leftovers.
-        self.manifest.oldest_segment = last + 1;
-        self.trimmed(dropped.len(), shards)?;
+        let manifest = Manifest { shards, oldest_segment: last + 1, ..self.manifest.clone() };
+        match self.trimmed(dropped.len(), manifest.clone()) {
+            // Indexes can be rebuilt: without them a full disk may have the room to write down what is to go.
+            Err(LogError::Full { .. }) => {
+                for index in dropped.iter().map(|id| segment::index_name(*id)) {
+                    room::discard(&*stream.disk, &stream.folder, &index)?;
+                }
+                self.trimmed(dropped.len(), manifest)?;
+            }
+            trimmed => trimmed?,
+        }
         for name in dropped.iter().flat_map(|id| [log_name(*id), segment::index_name(*id)]) {
             if let Err(error) = stream.disk.remove(&stream.folder.join(&name))
                 && error.kind() != std::io::ErrorKind::NotFound
@@ -378,18 +447,19 @@ impl Writer {
         Ok(())
     }
 
-    fn trimmed(&mut self, dropped: usize, shards: ShardMap) -> Result<(), LogError> {
-        self.manifest.shards = shards.clone();
-        self.mark()?;
+    fn trimmed(&mut self, dropped: usize, manifest: Manifest) -> Result<(), LogError> {
+        self.save(manifest)?;
+        let shards = &self.manifest.shards;
         self.next.retain(|shard, _| shards.get(*shard).is_some());
         let mut shared = self.stream.lock();
         shared.segments.drain(..dropped);
-        shared.set_shards(shards);
+        shared.set_shards(shards.clone());
         Ok(())
     }
 }
 
-/// Creates a segment file with its head and the checkpoints; it and its name are durable when this returns.
+/// Creates a segment file with its head and the checkpoints; it and its name are durable when this returns. Nothing of
+/// it is left when the disk has no room.
 pub(crate) fn create_segment(
     disk: &dyn Disk,
     folder: &Path,
@@ -399,7 +469,7 @@ pub(crate) fn create_segment(
     checkpoints: &BTreeMap<ConsumerName, Checkpoint>,
 ) -> Result<(Arc<dyn LogFile>, u64), LogError> {
     let name = log_name(place.segment);
-    let create = || {
+    let fill = || {
         let file = disk.create(&folder.join(&name))?;
         let mut group = Group::new(place, 0, 0, stamp);
         group.push_head(&Head { checkpoints: u32::try_from(checkpoints.len()).unwrap_or(u32::MAX), ..head });
@@ -413,9 +483,20 @@ pub(crate) fn create_segment(
             group.push_commit(consumer, checkpoint, Vec::new());
             offset = write(group)?;
         }
-        file.sync()?;
-        disk.sync_folder(folder)?;
         Ok((file, offset))
     };
-    create().map_err(LogError::io(format!("creating {name}")))
+    let (file, length) = match fill() {
+        Ok(filled) => filled,
+        Err(error) if is_full(&error) => {
+            room::discard(disk, folder, &name)?;
+            return Err(LogError::Full { doing: format!("creating {name}") });
+        }
+        Err(error) => return Err(LogError::io(format!("creating {name}"))(error)),
+    };
+    let sync = || {
+        file.sync()?;
+        disk.sync_folder(folder)
+    };
+    sync().map_err(LogError::io(format!("syncing {name}")))?;
+    Ok((file, length))
 }

@@ -27,8 +27,6 @@ struct Shared {
     state: Mutex<State>,
     syncs: AtomicU64,
     held: Mutex<()>,
-    sync_fails_after: Mutex<Option<u64>>,
-    write_fails_after: Mutex<Option<u64>>,
     observer: Mutex<Option<Observer>>,
 }
 
@@ -224,16 +222,6 @@ impl PowerCutDisk {
         self.shared.held.lock().expect("no holder of the lock panics")
     }
 
-    /// Lets `count` more file syncs succeed and the following ones fail.
-    pub fn fail_syncs_after(&self, count: u64) {
-        *self.shared.sync_fails_after.lock().expect("no holder of the lock panics") = Some(count);
-    }
-
-    /// Lets `count` more file writes succeed and the following ones fail.
-    pub fn fail_writes_after(&self, count: u64) {
-        *self.shared.write_fails_after.lock().expect("no holder of the lock panics") = Some(count);
-    }
-
     /// Flips one bit of a file, as a failing disk would.
     pub fn flip_bit(&self, path: &Path, bit: usize) -> io::Result<()> {
         let mut state = self.lock();
@@ -262,17 +250,6 @@ impl PowerCutDisk {
 
     fn handle(&self, node: usize) -> Arc<dyn LogFile> {
         Arc::new(PowerCutFile { disk: self.clone(), node })
-    }
-}
-
-fn count_down(left: &Mutex<Option<u64>>, message: &str) -> io::Result<()> {
-    match &mut *left.lock().expect("no holder of the lock panics") {
-        Some(0) => Err(io::Error::other(message.to_owned())),
-        Some(left) => {
-            *left -= 1;
-            Ok(())
-        }
-        None => Ok(()),
     }
 }
 
@@ -376,7 +353,6 @@ impl LogFile for PowerCutFile {
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        count_down(&self.disk.shared.write_fails_after, "the disk is full")?;
         self.disk.change(|state| {
             let (now, _, waiting) = state.file(self.node);
             let change = FileChange::Write(offset as usize, bytes.to_vec());
@@ -397,7 +373,6 @@ impl LogFile for PowerCutFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        count_down(&self.disk.shared.sync_fails_after, "the sync failed")?;
         drop(self.disk.hold_syncs());
         self.disk.shared.syncs.fetch_add(1, Ordering::Relaxed);
         self.disk.change(|state| {

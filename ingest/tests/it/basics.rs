@@ -11,7 +11,6 @@ use ingest::log::file::{Disk, StdDisk};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
 use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
-use model::clock::Clock;
 use model::hash_key::HashKey;
 use model::record::{Appended, PutEntry};
 use model::shard::{Reshard, ShardId};
@@ -211,32 +210,6 @@ async fn what_waits_is_bounded() {
     assert!((1..10).contains(&taken), "{taken} of 10 MB fit into a bound of 4 MiB");
     assert!(results.contains(&Err(AppendError::Throttled { shard: ShardId(0) })));
     assert!(put(&store, vec![entry("k", "room again")]).await.len() == 1);
-}
-
-#[tokio::test]
-async fn a_failed_write_or_sync_stops_the_stream_and_reads_go_on() {
-    for fail in [PowerCutDisk::fail_syncs_after, PowerCutDisk::fail_writes_after] {
-        let (disk, clock) = (PowerCutDisk::default(), clock());
-        let store = open(&disk, &clock).await.unwrap();
-        store.create(&stream(), StreamOptions::default()).await.unwrap();
-        put(&store, vec![entry("k", "durable")]).await;
-        fail(&disk, 0);
-        for _ in 0..3 {
-            let stopped = store.append(&stream(), vec![entry("k", "lost")]).await;
-            assert!(matches!(stopped, Err(StreamError::Stopped { .. })), "{stopped:?}");
-        }
-        let syncs = disk.syncs();
-        let split = store.reshard(&stream(), Reshard::Split { shard: ShardId(0), at: HashKey(7) }).await;
-        assert!(matches!(split, Err(StreamError::Stopped { .. })), "{split:?}");
-        assert_eq!(disk.syncs(), syncs, "nothing is tried again");
-        assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), 1);
-        let batch = store
-            .read(&stream(), ShardId(0), read_all(&store, ShardId(0)).await.unwrap()[0].sequence_number.next(), ALL)
-            .await
-            .unwrap();
-        clock.advance(Duration::from_secs(100));
-        assert!(batch.complete_until < clock.now());
-    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod basics;
 mod common;
 mod damage;
+mod disk_trouble;
 mod frames;
 mod model;
 mod power_cuts;

@@ -1,4 +1,6 @@
 //! The log and the simplest store that keeps the promises do the same, step by random step, with restarts in between.
+//! And on a disk that is full now and then: what is refused for want of room has not been, in memory, on the disk, and
+//! after a power cut.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ingest::log::store::{LogOptions, LogStore};
+use ingest::testing::faulty::FaultyDisk;
 use ingest::testing::power_cut::PowerCutDisk;
 use model::checkpoint::Checkpoint;
 use model::clock::{Clock, Timestamp};
@@ -14,7 +17,7 @@ use model::record::PutEntry;
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
 use model::stream_settings::StreamSettings;
-use model::stream_store::{ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
+use model::stream_store::{ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
 use rand::rngs::StdRng;
@@ -25,9 +28,77 @@ use crate::common::{NOW, clock, consumer, entry, stream};
 const SEEDS: u64 = 40;
 const STEPS: usize = 100;
 
-async fn open(disk: &PowerCutDisk, clock: &Arc<ManualClock>) -> LogStore {
+/// The disk under the log, and how full it is.
+struct Disks {
+    power: PowerCutDisk,
+    faulty: FaultyDisk,
+    /// Whether it is full now and then.
+    scarce: bool,
+    /// How often something was refused for want of room.
+    refused: usize,
+}
+
+impl Disks {
+    fn new(scarce: bool) -> Disks {
+        Disks::holding(PowerCutDisk::default(), scarce, 0)
+    }
+
+    fn holding(power: PowerCutDisk, scarce: bool, refused: usize) -> Disks {
+        Disks { faulty: FaultyDisk::new(Arc::new(power.clone())), power, scarce, refused }
+    }
+
+    /// Gives the disk another amount of room.
+    fn change_room(&self, random: &mut StdRng) {
+        if self.scarce && random.random_bool(0.3) {
+            let root = Path::new("/streams");
+            match self.faulty.used(root) {
+                Ok(used) if random.random_bool(0.7) => self.faulty.limit(root, used + random.random_range(0..4000)),
+                _ => self.faulty.heal(),
+            }
+        }
+    }
+
+    /// Cuts the power where room is scarce: whatever waited to be synced is kept or lost.
+    fn restart(&mut self, random: &mut StdRng) {
+        if self.scarce {
+            let power = PowerCutDisk::with(self.power.state().after_power_cut(random.random()));
+            *self = Disks::holding(power, true, self.refused);
+        }
+    }
+
+    /// Has the memory store do what the log has done; both say the same. What the log had no room for has not been.
+    async fn same<T>(
+        &mut self,
+        done: Result<T, StreamError>,
+        right: impl Future<Output = Result<T, StreamError>>,
+        text: impl Fn(Result<T, StreamError>) -> String,
+    ) {
+        match done {
+            Err(StreamError::DiskFull { .. }) => {
+                assert!(self.scarce, "nothing is full here");
+                self.refused += 1;
+            }
+            done => assert_eq!(text(done), text(right.await)),
+        }
+    }
+
+    /// Trims both. On a full disk that works as soon as there is room.
+    async fn trim(&mut self, log: &LogStore, memory: &MemoryStore) {
+        let trimmed = log.trim(&stream()).await;
+        if matches!(trimmed, Err(StreamError::DiskFull { .. })) {
+            self.refused += 1;
+            self.faulty.heal();
+            log.trim(&stream()).await.unwrap();
+        } else {
+            trimmed.unwrap();
+        }
+        memory.trim(&stream()).await.unwrap();
+    }
+}
+
+async fn open(disks: &Disks, clock: &Arc<ManualClock>) -> LogStore {
     let options = LogOptions { segment_bytes_max: 6 << 10, tail_bytes_max: 3 << 10, ..LogOptions::small() };
-    LogStore::open(clock.clone(), Arc::new(disk.clone()), Path::new("/streams"), options).await.unwrap()
+    LogStore::open(clock.clone(), Arc::new(disks.faulty.clone()), Path::new("/streams"), options).await.unwrap()
 }
 
 fn entries(random: &mut StdRng) -> Vec<PutEntry> {
@@ -92,11 +163,12 @@ async fn compare(log: &LogStore, memory: &MemoryStore, clock: &ManualClock, rand
     assert_eq!(checkpoint, memory.checkpoint(&name, &consumer()).await.unwrap());
 }
 
-async fn run(seed: u64) {
+/// Runs random steps; returns how often something was refused for want of room.
+async fn run(seed: u64, scarce: bool) -> usize {
     let mut random = StdRng::seed_from_u64(seed);
-    let (disk, clock, name) = (PowerCutDisk::default(), clock(), stream());
+    let (mut disks, clock, name) = (Disks::new(scarce), clock(), stream());
     let memory = MemoryStore::new(clock.clone());
-    let mut log = open(&disk, &clock).await;
+    let mut log = open(&disks, &clock).await;
     let retention = Duration::from_millis(random.random_range(500..3000));
     let options = StreamOptions { shards: random.random_range(1..4), retention, ..StreamOptions::default() };
     memory.create(&name, options.clone()).await.unwrap();
@@ -104,10 +176,12 @@ async fn run(seed: u64) {
     let mut version = 1;
     for _ in 0..STEPS {
         clock.advance(Duration::from_millis(random.random_range(0..50)));
+        disks.change_room(&mut random);
         match random.random_range(0..20) {
             0..10 => {
                 let entries = entries(&mut random);
-                assert_eq!(text(log.append(&name, entries.clone()).await), text(memory.append(&name, entries).await));
+                let done = log.append(&name, entries.clone()).await;
+                disks.same(done, memory.append(&name, entries), text).await;
             }
             10..14 => {
                 let outputs = if random.random() { entries(&mut random) } else { Vec::new() };
@@ -116,27 +190,26 @@ async fn run(seed: u64) {
                 let checkpoint = Checkpoint { version: version_tried, state, ..Checkpoint::default() };
                 let done = log.commit(&name, &consumer(), checkpoint.clone(), outputs.clone()).await;
                 version += u64::from(done.is_ok());
-                assert_eq!(text(done), text(memory.commit(&name, &consumer(), checkpoint, outputs).await));
+                disks.same(done, memory.commit(&name, &consumer(), checkpoint, outputs), text).await;
             }
             14..16 => {
                 let change = change(&mut random);
-                let (done, right) = (log.reshard(&name, change).await, memory.reshard(&name, change).await);
-                assert_eq!(done.map(|d| d.shards.clone()).ok(), right.map(|d| d.shards.clone()).ok());
+                let done = log.reshard(&name, change).await;
+                let shards =
+                    |done: Result<Arc<StreamDescription>, _>| format!("{:?}", done.map(|d| d.shards.clone()).ok());
+                disks.same(done, memory.reshard(&name, change), shards).await;
             }
             16 => {
                 if random.random() {
                     log.close().await;
                 }
                 drop(log);
-                log = open(&disk, &clock).await;
+                disks.restart(&mut random);
+                log = open(&disks, &clock).await;
                 // How far retention had come is only kept when something else is written too.
-                log.trim(&name).await.unwrap();
-                memory.trim(&name).await.unwrap();
+                disks.trim(&log, &memory).await;
             }
-            17 => {
-                log.trim(&name).await.unwrap();
-                memory.trim(&name).await.unwrap();
-            }
+            17 => disks.trim(&log, &memory).await,
             18 => {
                 let from = memory.describe(&name).await.unwrap().settings.clone();
                 let to = StreamSettings {
@@ -146,22 +219,37 @@ async fn run(seed: u64) {
                     ..from.clone()
                 };
                 let from = if random.random_bool(0.8) { from } else { to.clone() };
-                let (done, right) = (log.alter(&name, &from, to.clone()).await, memory.alter(&name, &from, to).await);
-                assert_eq!(text(done.map(|d| d.settings.clone())), text(right.map(|d| d.settings.clone())));
+                let done = log.alter(&name, &from, to.clone()).await;
+                let settings = |done: Result<Arc<StreamDescription>, _>| text(done.map(|d| d.settings.clone()));
+                disks.same(done, memory.alter(&name, &from, to), settings).await;
             }
             _ => compare(&log, &memory, &clock, &mut random).await,
         }
     }
     compare(&log, &memory, &clock, &mut random).await;
+    log.verify(&name).await.unwrap();
+    disks.refused
+}
+
+fn run_seeds(scarce: bool) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let run = |seed| match std::panic::catch_unwind(|| runtime.block_on(run(seed, scarce))) {
+        Ok(refused) => refused,
+        Err(panic) => {
+            eprintln!("seed {seed}");
+            std::panic::resume_unwind(panic)
+        }
+    };
+    (0..SEEDS).map(run).sum()
 }
 
 #[test]
 fn the_log_does_what_the_memory_store_does() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for seed in 0..SEEDS {
-        if let Err(panic) = std::panic::catch_unwind(|| runtime.block_on(run(seed))) {
-            eprintln!("seed {seed}");
-            std::panic::resume_unwind(panic);
-        }
-    }
+    assert_eq!(run_seeds(false), 0);
+}
+
+#[test]
+fn what_a_full_disk_refuses_has_not_been() {
+    let refused = run_seeds(true);
+    assert!(refused > 300, "{refused} refusals are too few to say anything");
 }
