@@ -2,6 +2,7 @@
 //!
 //! The seconds at its end tell a consumer from an earlier one of the same name.
 
+use model::clock::Timestamp;
 use model::name::{ConsumerName, StreamName};
 use model::stream_settings::RegisteredConsumer;
 use model::stream_store::StreamDescription;
@@ -19,6 +20,11 @@ pub(crate) struct ConsumerArn {
 }
 
 impl ConsumerArn {
+    /// The ARN of a consumer that was registered at a time.
+    pub(crate) fn new(stream: StreamName, name: ConsumerName, created_at: Timestamp) -> Self {
+        ConsumerArn { stream, name, created_secs: created_at.as_secs() }
+    }
+
     /// Reads an ARN of this server's region and account.
     pub(crate) fn parse(options: &GatewayOptions, arn: &str) -> Result<Self, AwsError> {
         let refused = || {

@@ -33,10 +33,9 @@ impl Consumer {
         name: &ConsumerName,
         consumer: &RegisteredConsumer,
     ) -> Self {
-        let stream_arn = limits::arn(options, stream);
         Consumer {
             consumer_name: name.clone(),
-            consumer_arn: format!("{stream_arn}/consumer/{name}:{}", consumer.created_at.as_secs()),
+            consumer_arn: ConsumerArn::new(stream.clone(), name.clone(), consumer.created_at).print(options),
             consumer_status: "ACTIVE",
             consumer_creation_timestamp: Time(consumer.created_at),
             stream_arn: None,
@@ -85,9 +84,9 @@ impl Named {
         Ok(Named { stream: limits::stream(options, None, Some(stream), stream_id)?, name: name(consumer)?, arn })
     }
 
-    /// What the request acts on: the consumer where its ARN says which, else the stream.
+    /// What the request acts on.
     pub(crate) fn target(self) -> Target {
-        self.arn.map_or(Target::Stream(self.stream), Target::Consumer)
+        self.arn.map_or(Target::NamedConsumer(self.stream, self.name), Target::Consumer)
     }
 
     /// The consumer itself, if it is registered.

@@ -190,7 +190,11 @@ pub(crate) fn hash_key(key: &str, member: impl FnOnce() -> String) -> Result<Has
     })
 }
 
-/// Refuses `DryRun`, which would otherwise really write or read.
-pub(crate) fn no_dry_run(dry_run: Option<bool>) -> Result<(), AwsError> {
-    if dry_run == Some(true) { Err(AwsError::not_supported("DryRun")) } else { Ok(()) }
+/// Ends a rehearsal, once everything that would refuse the request has been asked: as in AWS, its success is an error too.
+pub(crate) fn end_dry_run(dry_run: Option<bool>) -> Result<(), AwsError> {
+    if dry_run != Some(true) {
+        return Ok(());
+    }
+    let message = "The request was rejected because the DryRun parameter was specified.";
+    Err(AwsError::new("DryRunOperationException", message))
 }

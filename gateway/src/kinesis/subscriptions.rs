@@ -81,16 +81,16 @@ pub(crate) enum Refused {
 }
 
 impl Subscriptions {
+    /// Whether [`Subscriptions::begin`] would be refused now. Nothing comes of it.
+    pub(crate) fn check(&self, subscriber: &Subscriber, now: Timestamp) -> Result<(), Refused> {
+        self.lock().check(subscriber, now)
+    }
+
     /// Begins a subscription, ending the subscriber's older one.
     pub(crate) fn begin(self: &Arc<Self>, subscriber: Subscriber, now: Timestamp) -> Result<Subscription, Refused> {
         let mut calls = self.lock();
-        if calls.last.get(&subscriber).is_some_and(|call| call.protects(now)) {
-            return Err(Refused::TooSoon);
-        }
+        calls.check(&subscriber, now)?;
         calls.end(&subscriber, None);
-        if calls.live >= SUBSCRIPTIONS_MAX {
-            return Err(Refused::TooMany);
-        }
         calls.sweep(now);
         calls.count += 1;
         calls.live += 1;
@@ -115,6 +115,16 @@ impl Call {
 }
 
 impl Calls {
+    fn check(&self, subscriber: &Subscriber, now: Timestamp) -> Result<(), Refused> {
+        let last = self.last.get(subscriber);
+        if last.is_some_and(|call| call.protects(now)) {
+            return Err(Refused::TooSoon);
+        }
+        // One that is taken over makes room for the one that takes over.
+        let freed = usize::from(last.is_some_and(|call| call.live));
+        if self.live - freed >= SUBSCRIPTIONS_MAX { Err(Refused::TooMany) } else { Ok(()) }
+    }
+
     /// Notes that a subscription is over, but not when it was called; `number` names one that may be replaced by now.
     fn end(&mut self, subscriber: &Subscriber, number: Option<u64>) {
         if let Some(call) = self.last.get_mut(subscriber)

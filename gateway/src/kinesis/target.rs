@@ -3,8 +3,10 @@
 //! Every input says what it is about, in the same words that its action reads: an operation cannot be reached without
 //! its target having been judged, because the router asks for it by type.
 
-use model::name::StreamName;
-use model::stream_store::StreamError;
+use std::sync::Arc;
+
+use model::name::{ConsumerName, StreamName};
+use model::stream_store::{StreamDescription, StreamError};
 
 use crate::auth::access::Caller;
 use crate::auth::policy::Verdict;
@@ -23,6 +25,8 @@ pub(crate) enum Target {
     Stream(StreamName),
     /// A registered consumer: its ARN.
     Consumer(ConsumerArn),
+    /// The consumer that is registered with a stream by this name: the ARN it has now.
+    NamedConsumer(StreamName, ConsumerName),
 }
 
 /// An input that says what it acts on.
@@ -101,7 +105,7 @@ macro_rules! targets_account {
 }
 pub(crate) use targets_account;
 
-/// Refuses what the caller's policy and the stream's own do not allow together.
+/// Refuses what the caller's policy and the resource's own do not allow together.
 pub(crate) async fn authorize(
     state: &GatewayState,
     caller: &Caller,
@@ -109,49 +113,55 @@ pub(crate) async fn authorize(
     target: &Target,
 ) -> Result<(), AwsError> {
     let action = format!("kinesis:{operation}");
-    let (arn, verdict) = match target {
-        Target::Account => ("*".to_owned(), Verdict::Silent),
-        Target::Stream(stream) => {
-            let arn = limits::arn(&state.options, stream);
-            let verdict = own_verdict(state, caller, stream, None, &action, &arn).await?;
-            (arn, verdict)
-        }
-        Target::Consumer(consumer) => {
-            let arn = consumer.print(&state.options);
-            let verdict = own_verdict(state, caller, &consumer.stream, Some(consumer), &action, &arn).await?;
-            (arn, verdict)
-        }
+    let account = &state.options.account_id;
+    let (arn, policy) = resource(state, target).await?;
+    let verdict = match (caller, policy) {
+        (Caller::Principal(credential), Some(policy)) => own_verdict(&policy, account, &credential.name, &action, &arn),
+        _ => Verdict::Silent,
     };
-    Ok(caller.check(&state.options.account_id, &action, &arn, verdict)?)
+    Ok(caller.check(account, &action, &arn, verdict)?)
 }
 
-/// What the policy of the stream, or of one of its consumers, says, if there is one.
-async fn own_verdict(
-    state: &GatewayState,
-    caller: &Caller,
-    stream: &StreamName,
-    consumer: Option<&ConsumerArn>,
-    action: &str,
-    arn: &str,
-) -> Result<Verdict, AwsError> {
-    let account = &state.options.account_id;
-    let Caller::Principal(credential) = caller else { return Ok(Verdict::Silent) };
-    let described = match state.streams.describe(stream).await {
-        // Whether it is there is told only to those who may ask.
-        Err(StreamError::NotFound(_)) => return Ok(Verdict::Silent),
-        described => described.map_err(|failure| error::of_stream(&failure, account))?,
-    };
-    let policy = match consumer {
-        None => described.settings.policy.as_deref(),
-        Some(consumer) => consumer.find(&described, account).ok().and_then(|consumer| consumer.policy.as_deref()),
-    };
-    let Some(policy) = policy else { return Ok(Verdict::Silent) };
-    Ok(match ResourcePolicy::parse(policy) {
-        Ok(policy) => policy.verdict(account, &credential.name, action, arn),
+/// The ARN that policies are asked about, and the policy that the resource itself has. Of one that is not there only
+/// the ARN it would have: whether it is there is told only to those who may ask.
+async fn resource(state: &GatewayState, target: &Target) -> Result<(String, Option<String>), AwsError> {
+    let (options, account) = (&state.options, &state.options.account_id);
+    Ok(match target {
+        Target::Account => ("*".to_owned(), None),
+        Target::Stream(stream) => {
+            let described = described(state, stream).await?;
+            (limits::arn(options, stream), described.and_then(|described| described.settings.policy.clone()))
+        }
+        Target::Consumer(arn) => {
+            let described = described(state, &arn.stream).await?;
+            let consumer = described.as_ref().and_then(|described| arn.find(described, account).ok());
+            (arn.print(options), consumer.and_then(|consumer| consumer.policy.clone()))
+        }
+        Target::NamedConsumer(stream, name) => {
+            let described = described(state, stream).await?;
+            let consumer = described.as_ref().and_then(|described| described.settings.consumers.get(name));
+            let created_at = consumer.map(|consumer| consumer.created_at).unwrap_or_default();
+            let arn = ConsumerArn::new(stream.clone(), name.clone(), created_at);
+            (arn.print(options), consumer.and_then(|consumer| consumer.policy.clone()))
+        }
+    })
+}
+
+async fn described(state: &GatewayState, stream: &StreamName) -> Result<Option<Arc<StreamDescription>>, AwsError> {
+    match state.streams.describe(stream).await {
+        Ok(description) => Ok(Some(description)),
+        Err(StreamError::NotFound(_)) => Ok(None),
+        Err(failure) => Err(error::of_stream(&failure, &state.options.account_id)),
+    }
+}
+
+fn own_verdict(policy: &str, account: &str, name: &str, action: &str, arn: &str) -> Verdict {
+    match ResourcePolicy::parse(policy) {
+        Ok(policy) => policy.verdict(account, name, action, arn),
         Err(wrong) => {
             // It was checked when it was put: only another version of this server can have kept it.
             tracing::error!(arn, wrong, "a resource's policy does not read; nobody may use the resource");
             Verdict::Denied
         }
-    })
+    }
 }

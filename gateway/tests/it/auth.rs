@@ -134,6 +134,49 @@ async fn a_streams_own_policy_lets_others_in_and_keeps_them_out() {
     }
 }
 
+/// However a request names a consumer, policies are asked about its ARN, and the consumer's own is heard.
+#[tokio::test]
+async fn a_consumer_is_the_same_by_name_and_by_arn() {
+    let all = || statement(Effect::Allow, &["kinesis:*"], &["*"]);
+    let consumers = ["arn:aws:kinesis:*:*:stream/rides/consumer/mine:*"];
+    let credentials = vec![
+        credential("admin", vec![all()]),
+        credential("hindered", vec![all(), statement(Effect::Deny, &["kinesis:*StreamConsumer"], &consumers)]),
+        credential("owner", vec![statement(Effect::Allow, &["kinesis:DescribeStreamConsumer"], &consumers)]),
+        credential("guest", Vec::new()),
+    ];
+    let server = Server::guarded(Access::only(credentials).unwrap()).await;
+    let [admin, hindered, owner, guest] =
+        ["ADMIN", "HINDERED", "OWNER", "GUEST"].map(|key| client(&server, key, SECRET, None));
+    admin.create_stream().stream_name("rides").shard_count(1).send().await.unwrap();
+    let stream = "arn:aws:kinesis:us-east-1:000000000000:stream/rides";
+    let mut arns = Vec::new();
+    for name in ["mine", "yours"] {
+        let registered = admin.register_stream_consumer().stream_arn(stream).consumer_name(name).send().await.unwrap();
+        arns.push(registered.consumer.unwrap().consumer_arn);
+    }
+    let may = async |client: &Client, name: &str, arn: &str| {
+        let by_name = client.describe_stream_consumer().stream_arn(stream).consumer_name(name).send().await;
+        let by_arn = client.describe_stream_consumer().consumer_arn(arn).send().await;
+        assert_eq!(by_name.is_ok(), by_arn.is_ok(), "{name}");
+        by_name.is_ok()
+    };
+    for (client, mine, yours) in [(&hindered, false, true), (&owner, true, false), (&guest, false, false)] {
+        assert_eq!(may(client, "mine", &arns[0]).await, mine);
+        assert_eq!(may(client, "yours", &arns[1]).await, yours);
+    }
+    let policy = json!({"Statement": {"Effect": "Allow", "Action": "kinesis:DescribeStreamConsumer", "Resource": "*",
+        "Principal": {"AWS": "arn:aws:iam::000000000000:user/guest"}}});
+    admin.put_resource_policy().resource_arn(&arns[0]).policy(policy.to_string()).send().await.unwrap();
+    assert!(may(&guest, "mine", &arns[0]).await);
+    assert!(!may(&guest, "yours", &arns[1]).await);
+    let taken_off = hindered.deregister_stream_consumer().stream_arn(stream).consumer_name("mine").send().await;
+    assert!(taken_off.unwrap_err().into_service_error().code() == Some("AccessDeniedException"));
+    // Whether it is there is not told to those who may not ask.
+    let unknown = guest.describe_stream_consumer().stream_arn(stream).consumer_name("theirs").send().await;
+    assert!(unknown.unwrap_err().into_service_error().code() == Some("AccessDeniedException"));
+}
+
 async fn get(server: &Server, path: &str, authorization: &str) -> Answer {
     let request = Request::get(format!("http://{}{path}", server.address)).header("authorization", authorization);
     server.send(request.body(String::new()).unwrap()).await

@@ -4,7 +4,9 @@
 
 mod auth;
 mod cbor;
+mod dry_run;
 mod kinesis;
+mod listing;
 mod protocol;
 mod quotas;
 mod raw;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::server::Server;
 
-async fn check_error(server: &Server, operation: &str, body: &str, name: &str) {
+pub(crate) async fn check_error(server: &Server, operation: &str, body: &str, name: &str) {
     let answer = server.kinesis(operation, body).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{operation} {body}");
     let error = answer.json();
@@ -36,7 +36,7 @@ async fn wrong_requests_are_refused_by_name() {
             r#"{"StreamName":"s","Data":"","PartitionKey":"k","ExplicitHashKey":"01"}"#,
             "ValidationException",
         ),
-        ("PutRecord", r#"{"StreamName":"s","Data":"","PartitionKey":"k","DryRun":true}"#, "InvalidArgumentException"),
+        ("PutRecord", r#"{"StreamName":"s","Data":"","PartitionKey":"k","DryRun":true}"#, "DryRunOperationException"),
         ("PutRecord", r#"{"StreamName":"no","Data":"","PartitionKey":"k"}"#, "ResourceNotFoundException"),
         ("PutRecord", r#"{"Data":"","PartitionKey":"k"}"#, "InvalidArgumentException"),
         ("PutRecords", r#"{"StreamName":"s","Records":[]}"#, "ValidationException"),

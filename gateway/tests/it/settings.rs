@@ -310,13 +310,3 @@ async fn encryption_without_a_key_is_refused_by_name() {
     let refused = stop.key_id("alias/aws/kinesis").send().await.unwrap_err().into_service_error();
     assert!(refused.is_invalid_argument_exception(), "{refused:?}");
 }
-
-/// The operations of 2026 that are not here say so.
-#[tokio::test]
-async fn channels_and_queues_are_unknown() {
-    let (server, client) = start(Some(1)).await;
-    let refused = client.list_channels().send().await.unwrap_err().into_service_error();
-    assert_eq!(refused.code(), Some("UnknownOperationException"));
-    let queue = server.kinesis("CreateQueue", "{}").await.json();
-    assert_eq!(queue["__type"], "UnknownOperationException");
-}

@@ -39,7 +39,6 @@ impl Targets for Input<'_> {
 
 /// Reads records.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    limits::no_dry_run(input.dry_run)?;
     let limit = limits::number(input.limit, "limit", limits::GET_RECORDS_MAX, limits::GET_RECORDS_MAX)?;
     let text = input.shard_iterator.as_deref().ok_or_else(|| AwsError::missing("shardIterator"))?;
     let mut iterator = ShardIterator::open(text, state.clock.now())?;
@@ -55,12 +54,13 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     if description.created_at != iterator.stream_created_at {
         return Err(error::not_found(iterator.stream.as_str(), account));
     }
-    let limit = ReadLimit { records_max: limit, bytes_max: limits::GET_BYTES_MAX, wait: false };
-    let batch = reading::read(state, &iterator.stream, iterator.shard, iterator.next, limit).await?;
     let shard = description.shards.get(iterator.shard).ok_or_else(|| {
         let (stream, shard) = (iterator.stream.clone(), iterator.shard);
         error::of_stream(&StreamError::ShardNotFound { stream, shard }, account)
     })?;
+    limits::end_dry_run(input.dry_run)?;
+    let limit = ReadLimit { records_max: limit, bytes_max: limits::GET_BYTES_MAX, wait: false };
+    let batch = reading::read(state, &iterator.stream, iterator.shard, iterator.next, limit).await?;
     iterator.next = batch.next;
     // Asked again at the end of a shard: its children may be newer than the description above.
     let now = state.clock.now();

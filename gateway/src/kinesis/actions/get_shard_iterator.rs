@@ -46,7 +46,6 @@ pub(crate) struct Output {
 
 /// Makes an iterator.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    limits::no_dry_run(input.dry_run)?;
     let stream = limits::stream(
         &state.options,
         input.stream_name.as_deref(),
@@ -67,6 +66,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let position = Place { kind, sequence_number, timestamp: input.timestamp }.in_shard(shard, MEMBERS)?;
     let next = state.streams.locate(&stream, id, position).await;
     let next = next.map_err(|failure| error::of_stream(&failure, account))?;
+    limits::end_dry_run(input.dry_run)?;
     let iterator = ShardIterator { stream, stream_created_at: description.created_at, shard: id, next };
     Ok(Output { shard_iterator: iterator.seal(state.clock.now()) })
 }

@@ -1,6 +1,7 @@
 //! ListShards: a stream's shards, filtered and page by page.
 
 use model::clock::Timestamp;
+use model::name::StreamName;
 use model::shard::{Shard, ShardId, ShardMap};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,7 +12,7 @@ use crate::aws::wire::time::Time;
 use crate::kinesis::shapes::ShardShape;
 use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::token::{self, Kind};
-use crate::kinesis::{error, limits};
+use crate::kinesis::{error, limits, stream};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
@@ -35,23 +36,8 @@ pub(crate) struct Input<'a> {
 
 impl Targets for Input<'_> {
     fn target(&self, state: &GatewayState) -> Result<Target, AwsError> {
-        let stream = match &self.next_token {
-            Some(token) => limits::stream_name(&page(state, token)?.0)?,
-            None => limits::stream(
-                &state.options,
-                self.stream_name.as_deref(),
-                self.stream_arn.as_deref(),
-                self.stream_id.as_deref(),
-            )?,
-        };
-        Ok(Target::Stream(stream))
+        self.listing(state).map(|listing| Target::Stream(listing.stream))
     }
-}
-
-/// What a token of an earlier page holds.
-fn page(state: &GatewayState, token: &str) -> Result<Page, AwsError> {
-    let token = token::page(Kind::Shards, token, state.clock.now())?;
-    serde_json::from_str(&token).map_err(|_| AwsError::invalid_argument("Invalid NextToken."))
 }
 
 #[derive(Deserialize)]
@@ -83,51 +69,77 @@ enum Chosen {
     FromTime(Timestamp),
 }
 
+/// A listing at the place where this page begins. A token carries the stream's name and creation, the last shard
+/// shown and the filter of the first page.
+struct Listing {
+    stream: StreamName,
+    created_at: Option<Timestamp>,
+    after: Option<ShardId>,
+    filter: Option<FilterValue>,
+}
+
+type FilterValue = (String, Option<String>, Option<Timestamp>);
+type Page = (String, Timestamp, ShardId, Option<FilterValue>);
+
+impl Input<'_> {
+    fn listing(&self, state: &GatewayState) -> Result<Listing, AwsError> {
+        match &self.next_token {
+            Some(token) => self.continued(state, token),
+            None => self.begun(state),
+        }
+    }
+
+    fn begun(&self, state: &GatewayState) -> Result<Listing, AwsError> {
+        let (name, arn, id) = (self.stream_name.as_deref(), self.stream_arn.as_deref(), self.stream_id.as_deref());
+        let after = self.exclusive_start_shard_id.as_deref();
+        Ok(Listing {
+            stream: limits::stream(&state.options, name, arn, id)?,
+            created_at: self.stream_creation_timestamp.map(|at| at.0),
+            after: after.map(|id| limits::shard_id(id, "exclusiveStartShardId")).transpose()?,
+            filter: self.shard_filter.as_ref().map(Filter::value),
+        })
+    }
+
+    /// What is said again beside a token must be what was said at first.
+    fn continued(&self, state: &GatewayState, token: &str) -> Result<Listing, AwsError> {
+        let token = token::page(Kind::Shards, token, state.clock.now())?;
+        let page = serde_json::from_str::<Page>(&token);
+        let (stream, created_at, last, filter) = page.map_err(|_| AwsError::invalid_argument("Invalid NextToken."))?;
+        let excluded = [
+            ("StreamName", self.stream_name.is_some()),
+            ("StreamCreationTimestamp", self.stream_creation_timestamp.is_some()),
+            ("ExclusiveStartShardId", self.exclusive_start_shard_id.is_some()),
+        ];
+        if let Some((member, _)) = excluded.iter().find(|(_, given)| *given) {
+            return Err(AwsError::invalid_argument(format!("NextToken and {member} cannot be provided together.")));
+        }
+        let stream = limits::stream_name(&stream)?;
+        let arn = self.stream_arn.as_deref();
+        if limits::stream(&state.options, arn.is_none().then_some(stream.as_str()), arn, self.stream_id.as_deref())?
+            != stream
+        {
+            return Err(AwsError::invalid_argument("The NextToken is not of the stream that StreamARN names."));
+        }
+        if self.shard_filter.is_some() && self.shard_filter.as_ref().map(Filter::value) != filter {
+            return Err(AwsError::invalid_argument("The NextToken is of a listing with another ShardFilter."));
+        }
+        Ok(Listing { stream, created_at: Some(created_at), after: Some(last), filter })
+    }
+}
+
+impl Filter<'_> {
+    fn value(&self) -> FilterValue {
+        let shard_id = self.shard_id.as_ref().map(|id| id.to_string());
+        (self.kind.to_string(), shard_id, self.timestamp.map(|at| at.0))
+    }
+}
+
 /// Lists shards.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let limit = limits::number(input.max_results, "maxResults", limits::PAGE_MAX, limits::LIST_SHARDS_PAGE as i64)?;
     let limit = limit.min(limits::LIST_SHARDS_PAGE);
-    // A token carries the stream's name and creation, the last shard and the filter of the first page.
-    let continued = input.next_token.as_ref().map(|token| page(state, token)).transpose()?;
-    let (stream, created_at, after, filter);
-    match continued {
-        Some(page) => {
-            let excluded = [
-                ("StreamName", input.stream_name.is_some()),
-                ("StreamARN", input.stream_arn.is_some()),
-                ("StreamCreationTimestamp", input.stream_creation_timestamp.is_some()),
-                ("ExclusiveStartShardId", input.exclusive_start_shard_id.is_some()),
-            ];
-            if let Some((member, _)) = excluded.iter().find(|(_, given)| *given) {
-                let message = format!("NextToken and {member} cannot be provided together.");
-                return Err(AwsError::invalid_argument(message));
-            }
-            stream = limits::stream_name(&page.0)?;
-            created_at = Some(page.1);
-            after = Some(page.2);
-            filter = page.3;
-        }
-        None => {
-            stream = limits::stream(
-                &state.options,
-                input.stream_name.as_deref(),
-                input.stream_arn.as_deref(),
-                input.stream_id.as_deref(),
-            )?;
-            created_at = input.stream_creation_timestamp.map(|at| at.0);
-            let id = input.exclusive_start_shard_id.as_deref();
-            after = id.map(|id| limits::shard_id(id, "exclusiveStartShardId")).transpose()?;
-            filter = input.shard_filter.as_ref().map(|filter| {
-                (
-                    filter.kind.to_string(),
-                    filter.shard_id.as_ref().map(|id| id.to_string()),
-                    filter.timestamp.map(|at| at.0),
-                )
-            });
-        }
-    }
-    let describe = state.streams.describe(&stream).await;
-    let description = describe.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
+    let Listing { stream, created_at, after, filter } = input.listing(state)?;
+    let description = stream::describe(state, &stream).await?;
     if created_at.is_some_and(|at| at != description.created_at) {
         return Err(error::not_found(stream.as_str(), &state.options.account_id));
     }
@@ -135,18 +147,12 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let found = select(&description.shards, chosen);
     let mut rest = found.into_iter().filter(|shard| after.is_none_or(|after| after < shard.id));
     let page: Vec<&Shard> = rest.by_ref().take(limit).collect();
-    let next_token = match (page.last(), rest.next()) {
-        (Some(last), Some(_)) => {
-            let payload = json!([stream, description.created_at, last.id, filter]).to_string();
-            Some(token::seal(Kind::Shards, state.clock.now(), payload.as_bytes()))
-        }
-        _ => None,
-    };
+    let next_token = page.last().filter(|_| rest.next().is_some()).map(|last| {
+        let payload = json!([stream, description.created_at, last.id, filter]).to_string();
+        token::seal(Kind::Shards, state.clock.now(), payload.as_bytes())
+    });
     Ok(Output { shards: page.into_iter().map(ShardShape::of).collect(), next_token })
 }
-
-type FilterValue = (String, Option<String>, Option<Timestamp>);
-type Page = (String, Timestamp, ShardId, Option<FilterValue>);
 
 fn choose((kind, shard_id, timestamp): &FilterValue) -> Result<Chosen, AwsError> {
     let time = || timestamp.ok_or_else(|| AwsError::invalid_argument(format!("{kind} needs a Timestamp.")));
@@ -170,15 +176,21 @@ fn choose((kind, shard_id, timestamp): &FilterValue) -> Result<Chosen, AwsError>
 }
 
 fn select(shards: &ShardMap, chosen: Chosen) -> Vec<&Shard> {
-    // A shard closes when its children are made.
-    let open_after =
-        |shard: &Shard, at: Timestamp| shard.is_open() || shards.children(shard.id).any(|child| at < child.created_at);
+    // A shard closes when its children are made, and is taken for open at that moment too.
+    let open_at_or_after =
+        |shard: &Shard, at: Timestamp| shard.is_open() || shards.children(shard.id).any(|child| at <= child.created_at);
+    // What retention left without parents was there as far back as anyone can ask.
+    let created_by = |shard: &Shard, at: Timestamp| {
+        shard.created_at <= at || shard.parents().all(|parent| shards.get(parent).is_none())
+    };
     match chosen {
         Chosen::All => shards.iter().collect(),
         Chosen::After(after) => shards.iter().filter(|shard| after < shard.id).collect(),
         Chosen::AtTrimHorizon => shards.roots().collect(),
         Chosen::AtLatest => shards.iter().filter(|shard| shard.is_open()).collect(),
-        Chosen::AtTime(at) => shards.iter().filter(|shard| shard.created_at <= at && open_after(shard, at)).collect(),
-        Chosen::FromTime(at) => shards.iter().filter(|shard| open_after(shard, at)).collect(),
+        Chosen::AtTime(at) => {
+            shards.iter().filter(|shard| created_by(shard, at) && open_at_or_after(shard, at)).collect()
+        }
+        Chosen::FromTime(at) => shards.iter().filter(|shard| open_at_or_after(shard, at)).collect(),
     }
 }

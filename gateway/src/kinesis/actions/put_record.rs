@@ -8,7 +8,7 @@ use crate::aws::wire::blob::Blob;
 use crate::aws::wire::text::Text;
 use crate::kinesis::appended::Placed;
 use crate::kinesis::target::targets_stream;
-use crate::kinesis::{error, limits};
+use crate::kinesis::{error, limits, stream};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
@@ -33,7 +33,6 @@ targets_stream!(Input);
 
 /// Appends a record. `SequenceNumberForOrdering` needs no reading: order in a shard is always that of arrival.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed, AwsError> {
-    limits::no_dry_run(input.dry_run)?;
     let stream = limits::stream(
         &state.options,
         input.stream_name.as_deref(),
@@ -49,6 +48,14 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed
     data.append_to(&mut bytes)?;
     let entry = PutEntry { partition_key, explicit_hash_key: explicit_hash_key.transpose()?, data: bytes.into() };
     let account = &state.options.account_id;
+    if input.dry_run == Some(true) {
+        let description = stream::describe(state, &stream).await?;
+        let bytes_max = description.settings.record_bytes_max;
+        if entry.size_bytes() > bytes_max {
+            return Err(error::record_too_large("data", bytes_max));
+        }
+        limits::end_dry_run(input.dry_run)?;
+    }
     let results = state.streams.append(&stream, vec![entry]).await;
     let result = results.map_err(|failure| error::of_stream(&failure, account))?.pop().expect("one result per entry");
     let appended = result.map_err(|failure| error::of_append(&failure, stream.as_str(), account))?;

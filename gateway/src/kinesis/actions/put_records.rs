@@ -64,7 +64,6 @@ const RESULT_BYTES: usize = 128;
 
 /// Appends records. What is wrong with one entry's form refuses the whole request, before anything is written.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    limits::no_dry_run(input.dry_run)?;
     let stream = limits::stream(
         &state.options,
         input.stream_name.as_deref(),
@@ -76,6 +75,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let description = state.streams.describe(&stream).await;
     let description = description.map_err(|failure| error::of_stream(&failure, account))?;
     let entries = entries(records, &description)?;
+    limits::end_dry_run(input.dry_run)?;
     let results = state.streams.append(&stream, entries).await;
     let results = results.map_err(|failure| error::of_stream(&failure, account))?;
     // Again: a reshard in between may have made the shards that took the records.

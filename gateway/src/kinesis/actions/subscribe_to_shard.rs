@@ -93,7 +93,6 @@ pub(crate) async fn run(
     })?;
     let sequence_number = place.sequence_number.as_deref();
     let position = Place { kind, sequence_number, timestamp: place.timestamp }.in_shard(&shard, MEMBERS)?;
-    limits::no_dry_run(input.dry_run)?;
     let subscriber = Subscriber {
         stream: consumer.stream.clone(),
         stream_created_at: description.created_at,
@@ -102,8 +101,12 @@ pub(crate) async fn run(
         shard: shard_id,
     };
     let now = state.clock.now();
-    let subscription = pushing.subscriptions.begin(subscriber.clone(), now);
-    let subscription = subscription.map_err(|refused| refusal(refused, &subscriber, account))?;
+    let refused = |refused| refusal(refused, &subscriber, account);
+    if input.dry_run == Some(true) {
+        pushing.subscriptions.check(&subscriber, now).map_err(refused)?;
+        limits::end_dry_run(input.dry_run)?;
+    }
+    let subscription = pushing.subscriptions.begin(subscriber.clone(), now).map_err(refused)?;
     let next = state.streams.locate(&consumer.stream, shard_id, position).await;
     let next = next.map_err(|failure| error::of_stream(&failure, account))?;
     let push = Push {
