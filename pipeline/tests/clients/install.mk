@@ -39,5 +39,6 @@ $(clients_to)/go/installed: $(wildcard $(clients_from)/go/*)
 $(clients_to)/java/installed: $(clients_from)/java/pom.xml $(wildcard $(clients_from)/java/src/main/java/*)
 	$(call needs,javac,openjdk-17-jdk-headless)
 	$(call needs,mvn,maven)
+	rm -rf $(@D)/lib
 	mvn --batch-mode --quiet --file $< -Dmaven.repo.local=$(clients_to)/m2 -Doutput=$(@D) package
 	@touch $@

@@ -30,8 +30,10 @@ async fn rust() {
     let server = Server::start(&data);
     let client = server.kinesis();
     create(&client).await;
-    describe(&client).await;
+    let arn = describe(&client).await;
     put_and_iterate(&client).await;
+    let merged = split_and_merge(&client).await;
+    subscribe(&client, &arn, &merged).await;
     errors(&client).await;
     delete(&client).await;
 }
@@ -99,7 +101,6 @@ async fn put_and_iterate(client: &Client) {
     }
 }
 
-#[expect(dead_code)]
 async fn split_and_merge(client: &Client) -> String {
     put(client, b"before", "k").await;
     let split = client.split_shard().stream_name(STREAM).shard_to_split(FIRST);
@@ -134,7 +135,6 @@ async fn split_and_merge(client: &Client) -> String {
     merged
 }
 
-#[expect(dead_code)]
 async fn subscribe(client: &Client, arn: &str, merged: &str) {
     let registered = client.register_stream_consumer().stream_arn(arn).consumer_name("c").send().await.unwrap();
     let consumer = registered.consumer.unwrap().consumer_arn;

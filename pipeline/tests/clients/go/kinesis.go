@@ -44,8 +44,10 @@ func main() {
 		Retryer:      aws.NopRetryer{},
 	})
 	create()
-	describe()
+	arn := describe()
 	putAndIterate()
+	merged := splitAndMerge()
+	subscribe(arn, merged)
 	refusals()
 	remove()
 	build, _ := debug.ReadBuildInfo()

@@ -209,6 +209,8 @@ async function remove() {
 await create();
 const arn = await describe();
 await putAndIterate();
+const merged = await splitAndMerge();
+await subscribe(arn, merged);
 await errors();
 await remove();
 const { version } = createRequire(import.meta.url)("@aws-sdk/client-kinesis/package.json");

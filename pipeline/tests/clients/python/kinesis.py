@@ -215,6 +215,8 @@ def delete():
 create()
 arn = describe()
 put_and_iterate()
+merged = split_and_merge()
+subscribe(arn, merged)
 errors()
 delete()
 print(f"boto3 {boto3.__version__}: ok")

@@ -57,8 +57,10 @@ public final class Kinesis {
                 .build()) {
             var kinesis = new Kinesis(client);
             kinesis.create();
-            kinesis.describe();
+            var arn = kinesis.describe();
             kinesis.putAndIterate();
+            var merged = kinesis.splitAndMerge();
+            kinesis.subscribe(arn, merged);
             kinesis.errors();
             kinesis.delete();
         }
@@ -309,7 +311,7 @@ public final class Kinesis {
     }
 
     private static List<String> texts(List<Record> records) {
-        return records.stream().map(record -> record.data().asString(StandardCharsets.UTF_8)).toList();
+        return records.stream().map(record -> new String(record.data().asByteArray(), StandardCharsets.UTF_8)).toList();
     }
 
     private static void rising(List<Record> records) {
