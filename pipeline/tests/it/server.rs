@@ -57,6 +57,19 @@ impl Server {
         self.child.wait().expect("the server ends");
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The memory it has now.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let kilobytes = line.trim().strip_suffix(" kB").expect("in kB");
+        kilobytes.trim().parse::<u64>().expect("a number") * 1024
+    }
+
     /// A Kinesis client that tries everything once.
     pub(crate) fn kinesis(&self) -> aws_sdk_kinesis::Client {
         let http = aws_smithy_http_client::Builder::new().build_http();

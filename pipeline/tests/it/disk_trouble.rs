@@ -1,0 +1,238 @@
+//! A server on disks with real trouble: full, failing to sync, slow.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::error::ProvideErrorMetadata;
+use aws_sdk_kinesis::operation::RequestId;
+use aws_sdk_kinesis::primitives::Blob;
+use aws_sdk_kinesis::types::ShardIteratorType;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use crate::rig::{Rig, SlowGroup};
+use crate::server::{Server, eventually};
+
+const MIB: u64 = 1 << 20;
+const STREAM: &str = "rides";
+
+/// What one record of the load has.
+const RECORD_BYTES: usize = 100_000;
+
+/// What was put, by sequence number.
+type Acknowledged = BTreeMap<String, u64>;
+
+/// Puts record `n`, which has `bytes`; the error's code, message and HTTP status where it is not taken.
+async fn put(kinesis: &Client, n: u64, bytes: usize, acknowledged: &mut Acknowledged) -> Result<(), Refusal> {
+    let mut data = n.to_string().into_bytes();
+    data.resize(bytes, b' ');
+    let sent = kinesis.put_record().stream_name(STREAM).partition_key("key").data(Blob::new(data)).send().await;
+    match sent {
+        Ok(done) => {
+            assert!(acknowledged.insert(done.sequence_number, n).is_none(), "a sequence number was given twice");
+            Ok(())
+        }
+        Err(error) => {
+            assert!(error.request_id().is_some(), "every answer has a request id");
+            let status = error.raw_response().map_or(0, |response| response.status().as_u16());
+            Err(Refusal {
+                status,
+                code: error.code().unwrap_or_default().to_owned(),
+                message: error.message().unwrap_or_default().to_owned(),
+            })
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Refusal {
+    status: u16,
+    code: String,
+    message: String,
+}
+
+async fn read_all(kinesis: &Client) -> Acknowledged {
+    let begin = kinesis.get_shard_iterator().stream_name(STREAM).shard_id("shardId-000000000000");
+    let begin = begin.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.expect("GetShardIterator");
+    let (mut iterator, mut found) = (begin.shard_iterator, Acknowledged::new());
+    while let Some(at) = iterator {
+        let page = kinesis.get_records().shard_iterator(at).send().await.expect("GetRecords");
+        for record in page.records() {
+            let text = std::str::from_utf8(record.data().as_ref()).expect("text").trim();
+            found.insert(record.sequence_number().to_owned(), text.parse().expect("a number"));
+        }
+        iterator = page.next_shard_iterator.filter(|_| page.millis_behind_latest != Some(0));
+    }
+    found
+}
+
+async fn create(kinesis: &Client) {
+    kinesis.create_stream().stream_name(STREAM).shard_count(1).send().await.expect("CreateStream");
+}
+
+/// Puts until the server refuses; the refusal, and how long that answer took.
+async fn put_until_refused(
+    kinesis: &Client,
+    n: &mut u64,
+    bytes: usize,
+    acknowledged: &mut Acknowledged,
+) -> (Refusal, Duration) {
+    loop {
+        *n += 1;
+        let begin = Instant::now();
+        if let Err(refusal) = put(kinesis, *n, bytes, acknowledged).await {
+            return (refusal, begin.elapsed());
+        }
+        assert!(*n < 10_000, "the disk never fills up");
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_puts_until_there_is_room() {
+    let Some(rig) = Rig::small_disk(24 * MIB) else { return };
+    let server = Server::start(&rig.data);
+    let kinesis = server.kinesis();
+    create(&kinesis).await;
+    let (mut n, mut acknowledged) = (0, Acknowledged::new());
+    for round in 0..3 {
+        let ballast = rig.ballast(4 * MIB);
+        let (refusal, took) = put_until_refused(&kinesis, &mut n, 200_000, &mut acknowledged).await;
+        assert_eq!((refusal.status, &refusal.code[..]), (503, "ServiceUnavailable"), "{refusal:?}");
+        assert!(refusal.message.contains("disk is full"), "{refusal:?}");
+        println!("round {round}: {} records, refused after {took:?}", acknowledged.len());
+        for _ in 0..5 {
+            n += 1;
+            put(&kinesis, n, 200_000, &mut acknowledged).await.expect_err("it is still full");
+        }
+        assert_eq!(read_all(&kinesis).await, acknowledged, "reads go on, and show what was acknowledged");
+
+        std::fs::remove_file(ballast).expect("the ballast is there");
+        let begin = Instant::now();
+        eventually("there is room again", async || {
+            n += 1;
+            put(&kinesis, n, 1000, &mut acknowledged).await.ok()
+        })
+        .await;
+        assert!(begin.elapsed() < Duration::from_secs(2), "it took {:?}", begin.elapsed());
+    }
+    assert_eq!(read_all(&kinesis).await, acknowledged);
+    server.kill();
+    let server = Server::start(&rig.data);
+    assert_eq!(read_all(&server.kinesis()).await, acknowledged, "what was refused is not there after a restart");
+}
+
+#[tokio::test]
+async fn a_failed_sync_stops_the_stream_and_loses_nothing_acknowledged() {
+    let Some(mut rig) = Rig::disk_that_fails_to_sync() else { return };
+    let server = Server::start(&rig.data);
+    let kinesis = server.kinesis();
+    create(&kinesis).await;
+    let (mut n, mut acknowledged) = (0, Acknowledged::new());
+    let (refusal, _) = put_until_refused(&kinesis, &mut n, 1_000_000, &mut acknowledged).await;
+    assert_eq!((refusal.status, &refusal.code[..]), (500, "InternalFailureException"), "{refusal:?}");
+    assert!(refusal.message.contains("syncing 00000000000000000000.log"), "{refusal:?}");
+    for _ in 0..5 {
+        n += 1;
+        let again = put(&kinesis, n, 1000, &mut acknowledged).await.expect_err("the stream has stopped");
+        assert_eq!(again.message, refusal.message, "it says why as long as it stands");
+    }
+    assert_eq!(read_all(&kinesis).await, acknowledged, "reads go on");
+    println!("{} records, then: {}", acknowledged.len(), refusal.message);
+
+    server.kill();
+    rig.repair();
+    let server = Server::start(&rig.data);
+    let kinesis = server.kinesis();
+    let found = read_all(&kinesis).await;
+    let lost: Vec<_> = acknowledged.iter().filter(|(number, n)| found.get(*number) != Some(n)).collect();
+    assert!(lost.is_empty(), "acknowledged and not there: {lost:?}");
+    n += 1;
+    put(&kinesis, n, 1000, &mut acknowledged).await.expect("the stream takes records after a restart");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_disk_throttles_and_memory_stays_in_its_bounds() {
+    const CALLS: usize = 48;
+    const DISK_BYTES_A_SECOND: u64 = 8 * MIB;
+    const LOAD: Duration = Duration::from_secs(4);
+    /// Bodies in flight, what waits for the disk, the tail in memory; and 64 MiB for the allocator.
+    const BOUNDS: u64 = (256 + 32 + 32 + 64) * MIB;
+    let Some(rig) = Rig::small_disk(256 * MIB) else { return };
+    let Some(group) = SlowGroup::new(&rig.device(), DISK_BYTES_A_SECOND) else { return };
+    let server = Server::start(&rig.data);
+    let kinesis = server.kinesis();
+    create(&kinesis).await;
+    let before = server.resident_bytes();
+    group.take(server.id());
+    let batch = batch();
+    let begin = Instant::now();
+    let producers: Vec<_> = (0..CALLS)
+        .map(|_| {
+            let (url, batch) = (server.url.clone(), batch.clone());
+            tokio::spawn(async move { load(&url, batch, begin + LOAD).await })
+        })
+        .collect();
+    let mut highest = 0;
+    while begin.elapsed() < LOAD {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        highest = highest.max(server.resident_bytes());
+    }
+    let (mut taken, mut throttled) = (0, 0);
+    for producer in producers {
+        let (its_taken, its_throttled) = producer.await.expect("a producer ends");
+        taken += its_taken;
+        throttled += its_throttled;
+    }
+    let took = begin.elapsed();
+    println!("{taken} records of {RECORD_BYTES} bytes taken in {took:?}, {throttled} throttled");
+    println!("{} MiB before, at most {} MiB under load", before / MIB, highest / MIB);
+    assert!(throttled > 0, "nobody was throttled");
+    let written = (taken * RECORD_BYTES) as u64;
+    assert!(written < DISK_BYTES_A_SECOND * (took.as_secs() + 1) * 3 / 2, "the disk was not slow: {written} bytes");
+    assert!(highest < before + BOUNDS, "{highest} bytes, {before} before");
+    assert_eq!(read_all(&kinesis).await.len(), taken);
+}
+
+/// A call of ten records, made once: the load is the server's, not the client's.
+fn batch() -> Bytes {
+    let data = base64_simd::STANDARD.encode_to_string(format!("7{}", " ".repeat(RECORD_BYTES - 1)));
+    let records: Vec<_> = (0..10).map(|_| json!({ "PartitionKey": "key", "Data": data })).collect();
+    json!({ "StreamName": STREAM, "Records": records }).to_string().into()
+}
+
+/// Puts batches until then; how many records were taken, and how many throttled.
+async fn load(server: &str, batch: Bytes, until: Instant) -> (usize, usize) {
+    let client = HttpClient::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let (mut taken, mut throttled) = (0, 0);
+    while Instant::now() < until {
+        let call = hyper::Request::post(server)
+            .header("x-amz-target", "Kinesis_20131202.PutRecords")
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/kinesis/aws4_request")
+            .body(Full::new(batch.clone()))
+            .expect("a request");
+        let answer = client.request(call).await.expect("the server answers");
+        let status = answer.status().as_u16();
+        let body = answer.into_body().collect().await.expect("a whole answer").to_bytes();
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        match (status, body["Records"].as_array()) {
+            (200, Some(records)) => {
+                for record in records {
+                    match record["ErrorCode"].as_str() {
+                        None => taken += 1,
+                        Some("ProvisionedThroughputExceededException") => throttled += 1,
+                        Some(_) => panic!("{record}"),
+                    }
+                }
+            }
+            // All bodies in flight together are bounded too.
+            _ if body["__type"] == "ThrottlingException" => throttled += 10,
+            _ => panic!("{status}: {body}"),
+        }
+    }
+    (taken, throttled)
+}
