@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: test test-fast fmt clippy docs
+.PHONY: test test-fast fmt clippy docs kills
 
 test: clients fmt clippy
 	cargo test --workspace -- $(clients_left_out:%=--skip foreign::%)
@@ -14,6 +14,11 @@ test: clients fmt clippy
 test-fast: fmt clippy
 	cargo test --workspace --lib --bins --test it --test adhoc -- --skip foreign::
 	@echo "left out: tests/servers (S3 and DynamoDB servers) and clients in other languages; make test runs them too"
+
+# A night's work: the server is killed so many times under load, with splits and merges going on.
+KILLS ?= 1000
+kills:
+	KILLS=$(KILLS) cargo test -p pipeline --test it -- --nocapture conservation::
 
 fmt:
 	cargo fmt --all --check

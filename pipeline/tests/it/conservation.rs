@@ -1,11 +1,15 @@
-//! What is acknowledged is read, archived and counted: once, whatever is killed in between.
+//! What is acknowledged is read, archived and counted: once, in order, whatever is killed or resharded in between.
+//!
+//! `KILLS=1000` makes a night of it (`make kills`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, ShardIteratorType};
+use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Shard, ShardIteratorType};
+use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
@@ -13,9 +17,10 @@ use tokio::sync::Mutex;
 
 use crate::server::{Server, eventually, folder_with, rows};
 
-const KILLS: usize = 50;
 const PRODUCERS: u64 = 4;
+const KEYS_OF_A_PRODUCER: u64 = 3;
 const BATCH: u64 = 20;
+const OPEN_SHARDS_MAX: usize = 6;
 
 const SETTINGS: &str = r#"
 [streams.numbers]
@@ -47,84 +52,193 @@ SELECT STREAM "Key", ROWTIME, COUNT(*) FROM "numbers"
 GROUP BY STEP("numbers".ROWTIME BY INTERVAL '1' SECOND), "Key";
 "#;
 
-/// Sends batches until the server is gone. Each number is sent once and never again.
-async fn produce(kinesis: aws_sdk_kinesis::Client, numbers: Arc<AtomicU64>, acknowledged: Arc<Mutex<BTreeSet<u64>>>) {
+/// Where a record stands. Numbers of one length and form: their text has their order, also from parents to children.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    sequence_number: String,
+    shard: String,
+}
+
+impl Place {
+    fn new(shard: &str, sequence_number: &str) -> Place {
+        assert_eq!(sequence_number.len(), 56, "{sequence_number}");
+        Place { sequence_number: sequence_number.to_owned(), shard: shard.to_owned() }
+    }
+}
+
+/// What the server has acknowledged, in all its lives.
+#[derive(Default)]
+struct Acknowledged {
+    numbers: AtomicU64,
+    places: Mutex<BTreeMap<Place, u64>>,
+}
+
+fn key(producer: u64, n: u64) -> String {
+    format!("key-{producer}-{}", n % KEYS_OF_A_PRODUCER)
+}
+
+/// Sends batches until the server is gone. Each number is sent once and never again, and a key has one producer.
+async fn produce(kinesis: Client, producer: u64, acknowledged: Arc<Acknowledged>) {
     loop {
-        let first = numbers.fetch_add(BATCH, Ordering::Relaxed);
+        let first = acknowledged.numbers.fetch_add(BATCH, Ordering::Relaxed);
         let records = (first..first + BATCH).map(|n| {
-            let key = format!("key-{}", n % 7);
+            let key = key(producer, n);
             let data = format!("{{\"Key\":\"{key}\",\"N\":{n}}}");
             let entry = PutRecordsRequestEntry::builder().partition_key(key).data(Blob::new(data));
             entry.build().expect("key and data are given")
         });
         let sent = kinesis.put_records().stream_name("numbers").set_records(Some(records.collect())).send().await;
         let Ok(answer) = sent else { return };
-        let taken = answer.records().iter().zip(first..).filter(|(result, _)| result.error_code().is_none());
-        acknowledged.lock().await.extend(taken.map(|(_, n)| n));
+        let mut places = acknowledged.places.lock().await;
+        for (result, n) in answer.records().iter().zip(first..) {
+            if let (Some(shard), Some(number)) = (result.shard_id(), result.sequence_number()) {
+                let before = places.insert(Place::new(shard, number), n);
+                assert_eq!(before, None, "{number} of {shard} was given to {n} too");
+            }
+        }
     }
 }
 
-/// Data of every record of a stream, from the horizon to the tip.
-async fn read_all(kinesis: &aws_sdk_kinesis::Client, stream: &str) -> Vec<Value> {
-    let shards = kinesis.list_shards().stream_name(stream).send().await.expect("ListShards");
-    let mut found = Vec::new();
-    for shard in shards.shards() {
+async fn shards(kinesis: &Client, stream: &str) -> Option<Vec<Shard>> {
+    let (mut shards, mut next) = (Vec::new(), None::<String>);
+    loop {
+        let name = next.is_none().then(|| stream.to_owned());
+        let page = kinesis.list_shards().set_stream_name(name).set_next_token(next).send().await.ok()?;
+        shards.extend(page.shards.unwrap_or_default());
+        next = page.next_token;
+        if next.is_none() {
+            return Some(shards);
+        }
+    }
+}
+
+fn hash_keys(shard: &Shard) -> (u128, u128) {
+    let range = shard.hash_key_range().expect("a shard has a range");
+    let parse = |text: &str| text.parse().expect("a hash key");
+    (parse(range.starting_hash_key()), parse(range.ending_hash_key()))
+}
+
+fn is_open(shard: &Shard) -> bool {
+    shard.sequence_number_range().is_some_and(|range| range.ending_sequence_number().is_none())
+}
+
+/// Splits or merges `changes` times, or until the server is gone; returns how often it was told that it was done.
+async fn reshard(kinesis: Client, seed: u64, changes: usize) -> usize {
+    let mut random = StdRng::seed_from_u64(seed);
+    for done in 0..changes {
+        let Some(mut open) = shards(&kinesis, "numbers").await else { return done };
+        open.retain(is_open);
+        open.sort_by_key(hash_keys);
+        let at = random.random_range(0..open.len());
+        let (begin, end) = hash_keys(&open[at]);
+        let split = open.len() == 1 || (open.len() < OPEN_SHARDS_MAX && random.random_bool(0.5));
+        let answered = if split {
+            let middle = (begin + (end - begin) / 2).to_string();
+            let split = kinesis.split_shard().stream_name("numbers").shard_to_split(open[at].shard_id());
+            split
+                .new_starting_hash_key(middle)
+                .send()
+                .await
+                .map_err(|error| error.into_service_error().to_string())
+                .err()
+        } else {
+            let left = at.min(open.len() - 2);
+            let merge = kinesis.merge_shards().stream_name("numbers").shard_to_merge(open[left].shard_id());
+            let merge = merge.adjacent_shard_to_merge(open[left + 1].shard_id());
+            merge.send().await.map_err(|error| error.into_service_error().to_string()).err()
+        };
+        if answered.is_some() {
+            return done;
+        }
+    }
+    changes
+}
+
+/// Every record of a stream, from the horizon to the tip, of open and closed shards.
+async fn read_all(kinesis: &Client, stream: &str) -> BTreeMap<Place, Value> {
+    let mut found = BTreeMap::new();
+    for shard in shards(kinesis, stream).await.expect("ListShards") {
         let begin = kinesis.get_shard_iterator().stream_name(stream).shard_id(shard.shard_id());
         let begin = begin.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.expect("GetShardIterator");
-        let mut iterator = begin.shard_iterator.expect("an iterator");
-        loop {
-            let page = kinesis.get_records().shard_iterator(iterator).send().await.expect("GetRecords");
-            let data =
-                page.records().iter().map(|record| serde_json::from_slice(record.data().as_ref()).expect("JSON"));
-            found.extend(data);
-            if page.millis_behind_latest() == Some(0) {
-                break;
+        let mut iterator = begin.shard_iterator;
+        while let Some(at) = iterator {
+            let page = kinesis.get_records().shard_iterator(at).send().await.expect("GetRecords");
+            for record in page.records() {
+                let value = serde_json::from_slice(record.data().as_ref()).expect("JSON");
+                let before = found.insert(Place::new(shard.shard_id(), record.sequence_number()), value);
+                assert_eq!(before, None, "{} was read twice", record.sequence_number());
             }
-            iterator = page.next_shard_iterator.expect("the shard is open");
+            iterator = page.next_shard_iterator.filter(|_| page.millis_behind_latest != Some(0));
         }
     }
     found
 }
 
-fn numbers_in(rows: &[Value]) -> Vec<u64> {
-    let mut numbers: Vec<u64> = rows.iter().map(|row| row["N"].as_u64().expect("a number")).collect();
+fn number(row: &Value) -> u64 {
+    row["N"].as_u64().expect("a number")
+}
+
+fn numbers_in<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<u64> {
+    let mut numbers: Vec<u64> = rows.into_iter().map(number).collect();
     numbers.sort_unstable();
     numbers
 }
 
-fn counted(rows: &[Value]) -> u64 {
-    rows.iter().map(|row| row["Records"].as_u64().expect("a count")).sum()
+fn counted<'a>(rows: impl IntoIterator<Item = &'a Value>) -> u64 {
+    rows.into_iter().map(|row| row["Records"].as_u64().expect("a count")).sum()
+}
+
+/// Whatever was acknowledged is where it was said to be, and each key's records stand in the order they were sent in.
+fn check(acknowledged: &BTreeMap<Place, u64>, readable: &BTreeMap<Place, Value>) {
+    for (place, n) in acknowledged {
+        let found = readable.get(place).map(number);
+        assert_eq!(found, Some(*n), "{place:?} was acknowledged with {n}");
+    }
+    let mut last: BTreeMap<&str, u64> = BTreeMap::new();
+    for (place, row) in readable {
+        let (key, n) = (row["Key"].as_str().expect("a key"), number(row));
+        if let Some(before) = last.insert(key, n) {
+            assert!(before < n, "{n} of {key} stands behind {before}, at {place:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_by_kills() {
+async fn nothing_is_lost_or_doubled_by_kills_splits_and_merges() {
+    let kills: usize = std::env::var("KILLS").map_or(50, |kills| kills.parse().expect("KILLS is a number"));
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let (_keep, data) = folder_with(&[("gallop.toml", SETTINGS), ("count.sql", QUERY)]);
-    let numbers = Arc::new(AtomicU64::new(0));
-    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
-    for _ in 0..KILLS {
+    let acknowledged = Arc::new(Acknowledged::default());
+    let mut reshards = 0;
+    for _ in 0..kills {
         let server = Server::start(&data);
-        let until = acknowledged.lock().await.len() + random.random_range(1..400);
-        let producers: Vec<_> = (0..PRODUCERS)
-            .map(|_| tokio::spawn(produce(server.kinesis(), Arc::clone(&numbers), Arc::clone(&acknowledged))))
-            .collect();
-        eventually("records are acknowledged", async || (acknowledged.lock().await.len() >= until).then_some(())).await;
+        let until = acknowledged.places.lock().await.len() + random.random_range(1..400);
+        let produce = |producer| tokio::spawn(produce(server.kinesis(), producer, Arc::clone(&acknowledged)));
+        let producers: Vec<_> = (0..PRODUCERS).map(produce).collect();
+        let resharder = tokio::spawn(reshard(server.kinesis(), random.random(), random.random_range(0..4)));
+        eventually("records are acknowledged", async || {
+            (acknowledged.places.lock().await.len() >= until).then_some(())
+        })
+        .await;
         server.kill();
         for producer in producers {
             producer.await.expect("a producer ends with its server");
         }
+        reshards += resharder.await.expect("the resharder ends with its server");
     }
 
     let server = Server::start(&data);
     let kinesis = server.kinesis();
-    let readable = numbers_in(&read_all(&kinesis, "numbers").await);
+    let records = read_all(&kinesis, "numbers").await;
+    let readable = numbers_in(records.values());
+    let all = shards(&kinesis, "numbers").await.expect("ListShards");
+    println!("{kills} kills, {reshards} splits and merges, {} shards, {} records", all.len(), readable.len());
     assert!(readable.windows(2).all(|pair| pair[0] < pair[1]), "a number was kept twice");
-    let kept: BTreeSet<u64> = readable.iter().copied().collect();
-    let lost: Vec<u64> = acknowledged.lock().await.difference(&kept).copied().collect();
-    assert!(lost.is_empty(), "acknowledged and not readable: {lost:?}");
-    assert!(kept.len() >= KILLS, "every round left records");
+    check(&*acknowledged.places.lock().await, &records);
+    assert!(readable.len() >= kills, "every round left records");
+    assert!(reshards >= kills / 4, "{reshards} splits and merges are too few");
 
     let archive = data.join("archive").display().to_string();
     let archived = eventually("the archive holds every record", async || {
@@ -137,18 +251,17 @@ async fn nothing_is_lost_or_doubled_by_kills() {
     let total = readable.len() as u64;
     let windows = eventually("every record is in a closed window", async || {
         let rows = read_all(&kinesis, "counts").await;
-        (counted(&rows) >= total).then_some(rows)
+        (counted(rows.values()) >= total).then_some(rows)
     });
     let windows = windows.await;
-    assert_eq!(counted(&windows), total, "a record was counted twice");
-    let keys: BTreeSet<String> = windows.iter().map(|row| format!("{} {}", row["Key"], row["At"])).collect();
+    assert_eq!(counted(windows.values()), total, "a record was counted twice");
+    let keys: BTreeSet<String> = windows.values().map(|row| format!("{} {}", row["Key"], row["At"])).collect();
     assert_eq!(keys.len(), windows.len(), "a window came out twice");
 
     let in_table = eventually("the table holds every window", async || {
-        let mut counted_in_table = 0;
-        for key in 0..7 {
-            counted_in_table += counted(&crate::rest::items(&server.url, "Counts", &format!("key-{key}")).await);
-        }
+        let keys = (0..PRODUCERS).flat_map(|producer| (0..KEYS_OF_A_PRODUCER).map(move |n| key(producer, n)));
+        let items = join_all(keys.map(async |key| crate::rest::items(&server.url, "Counts", &key).await)).await;
+        let counted_in_table = counted(items.iter().flatten());
         (counted_in_table >= total).then_some(counted_in_table)
     });
     assert_eq!(in_table.await, total, "table and stream differ");
