@@ -9,9 +9,9 @@ use model::clock::{Clock, SystemClock, Timestamp};
 use model::sql::{SqlError, SqlErrorKind};
 
 use crate::decode::{objects, time_of};
+use crate::definition::Definition;
 use crate::field::{FieldNames, Fields};
 use crate::operator::{Closed, Operator};
-use crate::query::Definition;
 use crate::schema::{ROWTIME, discover};
 
 /// Columns that are not declared are found in this many first lines.

@@ -8,10 +8,12 @@ pub mod window;
 pub mod sql;
 
 mod decode;
+mod definition;
 mod encode;
 mod field;
 mod operator;
 mod plan;
+mod running;
 mod snapshot;
 
 pub mod bounded;

@@ -181,7 +181,7 @@ mod tests {
     use serde_json::{Map, Value};
 
     use super::*;
-    use crate::query::Definition;
+    use crate::definition::Definition;
     use crate::snapshot::{Header, decode, encode};
 
     const SQL: &str = "CREATE STREAM \"S\" (\"k\" VARCHAR(4), \"v\" BIGINT);

@@ -26,6 +26,7 @@ mod stream_table;
 mod statement;
 
 mod names;
+mod spelling;
 
 mod capped_functions;
 mod session;
