@@ -31,7 +31,7 @@ use sinks::archive::folder::FolderArchive;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryStream;
 use sinks::object::format::Format;
-use sinks::table::embedded::EmbeddedTables;
+use sinks::table::embedded::store::EmbeddedTables;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

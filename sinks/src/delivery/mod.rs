@@ -4,6 +4,8 @@ pub mod options;
 pub mod status;
 pub mod stream;
 
+mod attempts;
 mod backoff;
 mod buffer;
 mod ledger;
+mod run;

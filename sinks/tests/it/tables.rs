@@ -8,7 +8,7 @@ use model::testing::memory_table::MemoryTables;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
-use sinks::table::embedded::EmbeddedTables;
+use sinks::table::embedded::store::EmbeddedTables;
 
 const SEEDS: u64 = 4;
 const STEPS: usize = 250;

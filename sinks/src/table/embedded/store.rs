@@ -4,7 +4,7 @@
 //! never wait. Schemas stand in the table `schemas` as JSON, the items of table `t` in `items/t`:
 //!
 //! ```text
-//! key    partition and sort key, see key_bytes.rs
+//! key    partition and sort key, see `key_bytes`
 //! value  version (8 bytes, big-endian)  item as JSON
 //! ```
 
@@ -14,20 +14,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::name::TableName;
-use model::table::{
-    ItemKey, KeyValue, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem,
+use model::table::{ItemKey, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
+use redb::{Database, ReadableDatabase, ReadableTable};
+
+use super::bounds::query_bounds;
+use super::failure::Failure;
+use super::rows::{
+    ItemsDefinition, SCHEMAS, damaged, decode, encode, items_name, open_items, page, schema_from, schema_in_read,
+    schema_in_write, split,
 };
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-
-use super::key_bytes::{AFTER_PARTITION, key_bytes, push_value, value_bytes};
-
-const SCHEMAS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("schemas");
+use crate::table::key_bytes::key_bytes;
 
 /// What the store keeps of its file in memory.
 const CACHE_BYTES_MAX: usize = 64 << 20;
-
-type ItemsDefinition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
-type ItemsTable = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 /// Tables in one file.
 #[derive(Clone)]
@@ -82,93 +81,6 @@ impl EmbeddedTables {
             }
         }
     }
-}
-
-/// What went wrong, before it is put into words.
-enum Failure {
-    Table(TableError),
-    Store(redb::Error),
-}
-
-impl From<TableError> for Failure {
-    fn from(error: TableError) -> Self {
-        Failure::Table(error)
-    }
-}
-
-macro_rules! from_redb {
-    ($($error:ty),*) => {
-        $(impl From<$error> for Failure {
-            fn from(error: $error) -> Self {
-                Failure::Store(error.into())
-            }
-        })*
-    };
-}
-
-from_redb!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError);
-
-fn items_name(table: &TableName) -> String {
-    format!("items/{table}")
-}
-
-fn schema_from(bytes: &[u8], table: &TableName) -> Result<TableSchema, TableError> {
-    serde_json::from_slice(bytes).map_err(|source| damaged(table, "reading its keys", source))
-}
-
-fn damaged(table: &TableName, doing: &str, source: serde_json::Error) -> TableError {
-    TableError::Backend { table: table.clone(), doing: doing.to_owned(), source: source.into() }
-}
-
-fn schema_in_read(transaction: &ReadTransaction, table: &TableName) -> Result<TableSchema, Failure> {
-    let schemas = transaction.open_table(SCHEMAS)?;
-    let bytes = schemas.get(table.as_str())?.ok_or_else(|| TableError::NotFound(table.clone()))?;
-    Ok(schema_from(bytes.value(), table)?)
-}
-
-fn schema_in_write(transaction: &WriteTransaction, table: &TableName) -> Result<TableSchema, Failure> {
-    let schemas = transaction.open_table(SCHEMAS)?;
-    let bytes = schemas.get(table.as_str())?.ok_or_else(|| TableError::NotFound(table.clone()))?;
-    Ok(schema_from(bytes.value(), table)?)
-}
-
-fn open_items(transaction: &ReadTransaction, table: &TableName) -> Result<ItemsTable, Failure> {
-    let name = items_name(table);
-    Ok(transaction.open_table(ItemsDefinition::new(&name))?)
-}
-
-fn encode(versioned: &VersionedItem, table: &TableName) -> Result<Vec<u8>, TableError> {
-    let mut bytes = versioned.version.to_be_bytes().to_vec();
-    serde_json::to_writer(&mut bytes, &versioned.item).map_err(|source| damaged(table, "writing an item", source))?;
-    Ok(bytes)
-}
-
-fn decode(bytes: &[u8], table: &TableName) -> Result<VersionedItem, TableError> {
-    let (version, json) = split(bytes);
-    let item = serde_json::from_slice(json).map_err(|source| damaged(table, "reading an item", source))?;
-    Ok(VersionedItem { item, version })
-}
-
-fn split(value: &[u8]) -> (u64, &[u8]) {
-    let (version, json) = value.split_first_chunk::<8>().expect("every value begins with its version");
-    (u64::from_be_bytes(*version), json)
-}
-
-/// Takes up to `limit` items; the key of the last one goes along when there are more.
-fn page<'a>(
-    schema: &TableSchema,
-    mut found: impl Iterator<
-        Item = Result<(redb::AccessGuard<'a, &'static [u8]>, redb::AccessGuard<'a, &'static [u8]>), redb::StorageError>,
-    >,
-    limit: usize,
-) -> Result<Page, Failure> {
-    let mut items = Vec::new();
-    for entry in found.by_ref().take(limit) {
-        items.push(decode(entry?.1.value(), &schema.name)?.item);
-    }
-    let more = found.next().transpose()?.is_some();
-    let next = if more { items.last().map(|item| schema.key_of(item)).transpose()? } else { None };
-    Ok(Page { items, next })
 }
 
 #[async_trait]
@@ -334,52 +246,9 @@ impl TableStore for EmbeddedTables {
     }
 }
 
-type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
-
-/// The stored keys that a query asks for; none when its range is empty.
-fn query_bounds(schema: &TableSchema, query: &Query) -> Result<Option<Bounds>, TableError> {
-    schema.check_partition(&query.partition)?;
-    let partition = value_bytes(&query.partition);
-    let with_sort = |sort: &KeyValue| -> Result<Vec<u8>, TableError> {
-        schema.check_sort(sort)?;
-        let mut key = partition.clone();
-        push_value(&mut key, sort);
-        Ok(key)
-    };
-    let mut low = match &query.from {
-        Some(from) => Bound::Included(with_sort(from)?),
-        None => Bound::Included(partition.clone()),
-    };
-    let mut high = match &query.to {
-        Some(to) => Bound::Included(with_sort(to)?),
-        None => Bound::Excluded([partition.as_slice(), &[AFTER_PARTITION]].concat()),
-    };
-    if let Some(after) = &query.after {
-        schema.check_key(after)?;
-        let after = key_bytes(after);
-        // A page key from outside the range must not widen it.
-        match query.order {
-            Order::Asc if after >= *inside(&low) => low = Bound::Excluded(after),
-            Order::Desc if after <= *inside(&high) => high = Bound::Excluded(after),
-            Order::Asc | Order::Desc => {}
-        }
-    }
-    let both_included = matches!((&low, &high), (Bound::Included(_), Bound::Included(_)));
-    let (first, last) = (inside(&low), inside(&high));
-    let holds_any = first < last || (first == last && both_included);
-    Ok(holds_any.then_some((low, high)))
-}
-
-fn inside(bound: &Bound<Vec<u8>>) -> &Vec<u8> {
-    match bound {
-        Bound::Included(key) | Bound::Excluded(key) => key,
-        Bound::Unbounded => unreachable!("queries are bounded by their partition"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use model::table::{KeyAttribute, KeyType};
+    use model::table::{KeyAttribute, KeyType, KeyValue};
     use model::testing::conformance;
     use serde_json::json;
 

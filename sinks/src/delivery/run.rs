@@ -1,0 +1,139 @@
+//! A delivery stream while it runs: what was read, what is promised, and how far all is delivered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::checkpoint::{Position, Positions};
+use model::clock::Timestamp;
+use model::consumer::{ShardBatch, StreamReader};
+use model::name::ConsumerName;
+use model::sequence_number::SequenceNumber;
+use model::shard::ShardId;
+use model::stream_store::StreamError;
+use tracing::error;
+
+use super::backoff::Backoff;
+use super::buffer::Buffer;
+use super::ledger::Ledger;
+use super::stream::{DeliveryError, DeliveryStream};
+use crate::cut::{Cut, Promise};
+
+/// A delivery stream that runs.
+pub(super) struct Run {
+    pub(super) delivery: DeliveryStream,
+    pub(super) reader: StreamReader,
+    buffer: Buffer,
+    /// Cuts taken from the buffer and not delivered yet.
+    in_flight: Vec<Cut>,
+    ledger: Ledger,
+    committed_at: Timestamp,
+    backoff: Backoff,
+}
+
+impl Run {
+    /// Delivers what the checkpoint promises, and opens the reader after it.
+    pub(super) async fn start(delivery: DeliveryStream) -> Result<Run, DeliveryError> {
+        let mut backoff = Backoff::new(&delivery.options);
+        let (store, source, name) = (&delivery.store, &delivery.source, &delivery.name);
+        let ledger = loop {
+            match Ledger::open(Arc::clone(store), source.clone(), name.clone()).await {
+                Ok(ledger) => break ledger,
+                Err(error) => delivery.wait_after(error, &mut backoff).await?,
+            }
+        };
+        let promise = Promise::decode(&ledger.committed().state)
+            .map_err(|source| DeliveryError::State { delivery: name.clone(), source })?;
+        let mut positions = ledger.committed().positions.clone();
+        delivery.keep(&promise, &mut backoff).await?;
+        for cut in &promise.cuts {
+            let position = positions.entry(cut.shard).or_insert(Position::at(cut.first));
+            *position = Position::at(position.next.max(cut.last.next()));
+        }
+        let begun = ledger.committed().version > 0;
+        let reader = delivery.open_reader(positions, &mut backoff).await?;
+        let (buffer, committed_at) = (Buffer::new(delivery.options.clone()), delivery.clock.now());
+        let mut run = Run { delivery, reader, buffer, in_flight: Vec::new(), ledger, committed_at, backoff };
+        if !begun {
+            // From now on `start` has been decided: a restart must not decide anew.
+            run.commit(Promise::default()).await?;
+        }
+        Ok(run)
+    }
+
+    pub(super) fn name(&self) -> &ConsumerName {
+        &self.delivery.name
+    }
+
+    /// When to act even if nothing comes: a cut is due, or positions are to be committed.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        let moved = self.ledger.committed().positions != self.positions();
+        let commit_at = moved.then(|| self.committed_at + self.delivery.options.checkpoint_interval);
+        self.buffer.due_at().into_iter().chain(commit_at).min()
+    }
+
+    /// Everything below is delivered.
+    fn positions(&self) -> Positions {
+        let mut held: BTreeMap<ShardId, SequenceNumber> = BTreeMap::new();
+        let in_flight = self.in_flight.iter().map(|cut| (cut.range.shard, cut.range.first));
+        for (shard, first) in self.buffer.held().map(|(shard, first, _)| (shard, first)).chain(in_flight) {
+            let least = held.entry(shard).or_insert(first);
+            *least = first.min(*least);
+        }
+        let mut positions = self.reader.positions().clone();
+        positions.extend(held.into_iter().map(|(shard, first)| (shard, Position::at(first))));
+        positions
+    }
+
+    /// Takes over what was read.
+    pub(super) async fn take(&mut self, batch: Result<ShardBatch, StreamError>) -> Result<(), DeliveryError> {
+        match batch {
+            Ok(batch) => {
+                self.backoff.reset();
+                if batch.skipped > 0 {
+                    self.delivery.lost(batch.shard, batch.skipped);
+                }
+                self.buffer.push(batch, self.delivery.clock.now());
+                self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
+            }
+            Err(StreamError::ShardNotFound { shard, .. }) => {
+                error!(delivery = %self.name(), %shard, "shard is past retention: its last records were not delivered");
+                let mut positions = self.reader.positions().clone();
+                positions.entry(shard).or_insert(Position::at(SequenceNumber::FIRST)).finished = true;
+                self.reader = self.delivery.open_reader(positions, &mut self.backoff).await?;
+            }
+            Err(error) => self.delivery.wait_after(error, &mut self.backoff).await?,
+        }
+        Ok(())
+    }
+
+    /// Delivers the cuts that are due, and commits what is to be committed.
+    pub(super) async fn turn(&mut self, everything: bool) -> Result<(), DeliveryError> {
+        self.in_flight = self.buffer.take(self.delivery.clock.now(), everything);
+        if !self.in_flight.is_empty() {
+            if self.delivery.must_be_promised(&self.in_flight, &mut self.backoff).await {
+                let cuts = self.in_flight.iter().map(|cut| cut.range.clone()).collect();
+                self.commit(Promise { cuts }).await?;
+            }
+            self.delivery.deliver(&self.in_flight, &mut self.backoff).await;
+            self.in_flight.clear();
+            self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
+        }
+        let moved = self.ledger.committed().positions != self.positions();
+        let due = self.committed_at + self.delivery.options.checkpoint_interval <= self.delivery.clock.now();
+        if moved && (due || everything) {
+            self.commit(Promise::default()).await?;
+        }
+        Ok(())
+    }
+
+    /// Commits, again and again until it is done.
+    async fn commit(&mut self, promise: Promise) -> Result<(), DeliveryError> {
+        let (positions, state) = (self.positions(), promise.encode());
+        while let Err(error) = self.ledger.commit(positions.clone(), state.clone()).await {
+            self.delivery.wait_after(error, &mut self.backoff).await?;
+        }
+        self.backoff.reset();
+        self.committed_at = self.delivery.clock.now();
+        Ok(())
+    }
+}
