@@ -17,6 +17,7 @@ use std::time::Duration;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
+use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
 use ingest::log::file::StdDisk;
@@ -38,7 +39,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::config::credential;
 use crate::config::delivery::{Compression, DeliveryConfig};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) folder: PathBuf,
     /// The settings file.
     pub(crate) config: Config,
+    /// Who may come in.
+    pub(crate) access: Access,
 }
 
 /// How often streams are trimmed to their retention.
@@ -231,8 +233,7 @@ async fn keep_running(query: ContinuousQuery, parts: Parts, stop: CancellationTo
 impl Engine {
     /// Opens everything, starts the workers and listens.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Engine> {
-        let Settings { listen, data, folder, config } = settings;
-        let access = credential::access(&config.credentials, &folder)?;
+        let Settings { listen, data, folder, config, access } = settings;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, Region};
-use aws_credential_types::Credentials;
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -10,10 +9,8 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use model::record::PutEntry;
 
+use crate::identity::Identity;
 use crate::transport::{CallError, Transport};
-
-/// Region that is used when none is configured.
-const REGION: &str = "us-east-1";
 
 /// Sends to one stream.
 #[derive(Debug, Clone)]
@@ -23,17 +20,8 @@ pub struct KinesisTransport {
 }
 
 impl KinesisTransport {
-    /// A client of `endpoint`. Region and credentials come from the environment; where it names none, an endpoint
-    /// of ours needs none either and fixed ones are used. Sends nothing yet.
-    pub fn new(endpoint: &str, stream: &str) -> Self {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| REGION.into());
-        let credentials = match (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
-            (Some(id), Some(secret)) => {
-                Credentials::new(id, secret, variable("AWS_SESSION_TOKEN"), None, "environment")
-            }
-            _ => Credentials::new("gallop", "gallop", None, None, "loopback"),
-        };
+    /// A client of `endpoint` that signs as `identity`. Sends nothing yet.
+    pub fn new(endpoint: &str, stream: &str, identity: Identity) -> Self {
         let builder = aws_smithy_http_client::Builder::new();
         let http = if endpoint.starts_with("https://") {
             let ring = aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring;
@@ -44,8 +32,8 @@ impl KinesisTransport {
         let config = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(endpoint)
-            .region(Region::new(region))
-            .credentials_provider(credentials)
+            .region(Region::new(identity.region))
+            .credentials_provider(identity.credentials)
             // The producer retries: it knows which entries failed.
             .retry_config(RetryConfig::disabled())
             .http_client(http)

@@ -4,6 +4,7 @@
 //! [`transport::Transport`], sends again what was refused, and ends in a [`report::Report`].
 
 pub mod fleet;
+pub mod identity;
 pub mod kinesis;
 pub mod lines;
 pub mod producer;

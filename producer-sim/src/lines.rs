@@ -191,7 +191,7 @@ mod tests {
         let kept = Arc::new(Kept::default());
         let producer =
             Producer::new(Arc::clone(&kept) as Arc<dyn Transport>, ProducerOptions { lanes: 1, ..Default::default() });
-        let target = Target { endpoint: String::new(), create_shards: None };
+        let target = Target { endpoint: String::new(), profile: None, anybody: true, create_shards: None };
         let args = PutArgs {
             stream: "s".into(),
             file: "-".into(),

@@ -11,6 +11,7 @@ use model::clock::{Clock, SystemClock};
 use tokio::time::Instant;
 
 use crate::fleet::Fleet;
+use crate::identity::{Identity, IdentityError};
 use crate::kinesis::KinesisTransport;
 use crate::producer::{Producer, ProducerOptions};
 use crate::report::Report;
@@ -20,8 +21,14 @@ use crate::transport::CallError;
 #[derive(Debug, Clone, Args)]
 pub struct Target {
     /// The server to send to.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4567")]
+    #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL", default_value = "http://127.0.0.1:4567")]
     pub endpoint: String,
+    /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Signs with fixed keys, whatever the environment holds: for a server of our own that takes any signature.
+    #[arg(skip)]
+    pub anybody: bool,
     /// Creates the stream with so many shards if it is not there.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub create_shards: Option<u32>,
@@ -71,6 +78,9 @@ pub enum ProduceError {
         /// What it said.
         source: CallError,
     },
+    /// There are no keys to sign with.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Input cannot be read.
     #[error("the input cannot be read")]
     Input(#[from] std::io::Error),
@@ -82,7 +92,11 @@ pub enum ProduceError {
 impl Target {
     /// A transport to `stream`, once the stream is known to be there.
     pub async fn connect(&self, stream: &str) -> Result<Arc<KinesisTransport>, ProduceError> {
-        let transport = KinesisTransport::new(&self.endpoint, stream);
+        let identity = match self.anybody {
+            true => Identity::anybody(),
+            false => Identity::find(self.profile.as_deref()).await?,
+        };
+        let transport = KinesisTransport::new(&self.endpoint, stream, identity);
         let outcome = match self.create_shards {
             Some(shards) => transport.create(shards).await,
             None => transport.check().await,

@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use gateway::auth::access::Access;
 use model::consumer::StreamReader;
 use model::name::StreamName;
 use model::stream_store::{StartingPosition, StreamStore};
@@ -112,7 +113,9 @@ async fn start(args: &DemoArgs) -> anyhow::Result<Engine> {
     }
     let config = Config::read(&args.data.join(FILE_NAME))?;
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port);
-    Engine::start(Settings { listen, data: args.data.clone(), folder: args.data.clone(), config }).await
+    let (data, folder) = (args.data.clone(), args.data.clone());
+    // On loopback, and for its own fleet: whatever the folder's settings ask of others.
+    Engine::start(Settings { listen, data, folder, config, access: Access::anyone() }).await
 }
 
 fn fleet(args: &DemoArgs, url: &str) -> SimArgs {
@@ -124,7 +127,7 @@ fn fleet(args: &DemoArgs, url: &str) -> SimArgs {
         count: None,
         seconds: None,
         quiet: true,
-        target: Target { endpoint: url.to_owned(), create_shards: None },
+        target: Target { endpoint: url.to_owned(), profile: None, anybody: true, create_shards: None },
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line. Data goes to standard output, everything else to standard error. Exit status: 0 done,
 //! 1 failed, 2 not understood.
 
+mod authorization;
 mod bench;
 mod demo;
 mod put;

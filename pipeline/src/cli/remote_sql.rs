@@ -5,7 +5,6 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full};
-use hyper::header::HeaderValue;
 use hyper::{Request, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -13,28 +12,30 @@ use hyper_util::rt::TokioExecutor;
 use model::sql::{Location, SqlEngine, SqlError, SqlErrorKind, SqlRows};
 use serde_json::Value;
 
+use crate::cli::authorization::Authorization;
+
 /// Asks a server.
 #[derive(Debug)]
 pub(crate) struct RemoteSql {
     client: Client<HttpConnector, Full<Bytes>>,
     uri: Uri,
-    authorization: Option<HeaderValue>,
+    authorization: Authorization,
 }
 
 /// The longest error answer that is read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
 
 impl RemoteSql {
-    /// Asks the server at `endpoint`, an `http://` URL, with a token where it asks for one.
-    pub(crate) fn new(endpoint: &str, token: Option<&str>) -> anyhow::Result<Self> {
+    /// Asks the server at `endpoint`, an `http://` URL.
+    pub(crate) fn new(endpoint: &str, authorization: Authorization) -> anyhow::Result<Self> {
         let text = format!("{}/v1/sql", endpoint.trim_end_matches('/'));
         let uri = text.parse().with_context(|| format!("`{endpoint}` is not a URL like http://127.0.0.1:4567"))?;
-        let authorization = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
-        let mut authorization = authorization.transpose().context("the token has characters that no token has")?;
-        if let Some(value) = &mut authorization {
-            value.set_sensitive(true);
-        }
         Ok(RemoteSql { client: Client::builder(TokioExecutor::new()).build_http(), uri, authorization })
+    }
+
+    fn request(&self, sql: &str) -> Result<Request<Bytes>, hyper::http::Error> {
+        let body = serde_json::json!({ "sql": sql }).to_string();
+        Request::post(self.uri.clone()).header("content-type", "application/json").body(Bytes::from(body))
     }
 }
 
@@ -58,12 +59,9 @@ fn error_in(json: &[u8]) -> Option<SqlError> {
 #[async_trait]
 impl SqlEngine for RemoteSql {
     async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
-        let body = serde_json::json!({ "sql": sql }).to_string();
-        let mut request = Request::post(self.uri.clone()).header("content-type", "application/json");
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
-        }
-        let request = request.body(Full::from(body)).map_err(|error| failed(error.to_string()))?;
+        let mut request = self.request(sql).map_err(|error| failed(error.to_string()))?;
+        self.authorization.apply(&mut request).await.map_err(|error| failed(format!("{error:#}")))?;
+        let request = request.map(Full::new);
         let response = self.client.request(request).await.map_err(|_| {
             let uri = &self.uri;
             failed(format!("no server answers at {uri}; start one with `gallop serve`, or name it with --endpoint"))

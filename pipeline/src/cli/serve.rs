@@ -1,11 +1,14 @@
 //! `gallop serve`: the server until a signal.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
 
+use crate::config::account;
+use crate::config::admission::{Admission, Known, Signatures};
 use crate::config::exposure;
 use crate::config::file::{Config, FILE_NAME, PORT};
 use crate::wiring::{Engine, Settings};
@@ -30,33 +33,50 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes a free one [default: 4567].
     #[arg(long, env = "GALLOP_PORT", value_name = "N")]
     port: Option<u16>,
+    /// Whether signatures are verified [default: if there are credentials].
+    #[arg(long, env = "GALLOP_SIGNATURES", value_enum)]
+    signatures: Option<Signatures>,
+    /// Region in ARNs and signatures [default: us-east-1].
+    #[arg(long, env = "GALLOP_REGION", value_name = "NAME", value_parser = account::region)]
+    region: Option<String>,
+    /// Account in ARNs, twelve digits [default: 000000000000].
+    #[arg(long, env = "GALLOP_ACCOUNT_ID", value_name = "DIGITS", value_parser = account::account_id)]
+    account_id: Option<String>,
     /// Listen beyond loopback although nobody is asked for a name, or nothing is encrypted.
     #[arg(long)]
     insecure: bool,
 }
 
 impl ServeArgs {
-    /// Brings flags, variables and file together.
-    pub(crate) fn settings(self) -> anyhow::Result<Settings> {
+    /// Brings flags, variables and file together. Beside the settings: what to tell whoever started the server.
+    fn settings(self) -> anyhow::Result<(Settings, String)> {
         let beside_data = self.data.as_ref().map_or(PathBuf::from(DATA), PathBuf::clone).join(FILE_NAME);
         let file = self.config.or_else(|| beside_data.exists().then_some(beside_data));
-        let config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let mut config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let folder = file.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default();
         let host = self.host.or(config.host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        exposure::check(host, !config.credentials.is_empty(), false, self.insecure).map_err(anyhow::Error::msg)?;
         let port = self.port.or(config.port).unwrap_or(PORT);
         let data = self.data.or_else(|| config.data.clone()).unwrap_or_else(|| DATA.into());
-        Ok(Settings { listen: SocketAddr::new(host, port), data, folder, config })
+        config.region = self.region.or(config.region);
+        config.account_id = self.account_id.or(config.account_id);
+
+        let known = Known::collect(&config, &folder, &data)?;
+        let signatures = self.signatures.or(config.signatures).unwrap_or(known.usual());
+        exposure::check(host, signatures == Signatures::Verify, false, self.insecure).map_err(anyhow::Error::msg)?;
+        let Admission { access, notice } = known.admit(signatures, &data)?;
+        Ok((Settings { listen: SocketAddr::new(host, port), data, folder, config, access }, notice))
     }
 }
 
 /// Serves until a signal, then drains.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start(false)?;
-    let settings = args.settings()?;
+    let (settings, notice) = args.settings()?;
     let token = shutdown::on_signal().context("signals cannot be caught")?;
     let data = settings.data.display().to_string();
     let engine = Engine::start(settings).await?;
-    println!("gallop listens on {} and keeps its data in {data}", engine.url());
+    let said = format!("gallop listens on {} and keeps its data in {data}\n{notice}\n", engine.url());
+    // Whoever started it may have stopped listening.
+    let _ = std::io::stdout().write_all(said.as_bytes());
     engine.run_until(token.cancelled_owned()).await
 }

@@ -8,10 +8,15 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use futures::StreamExt;
 use model::sql::SqlEngine;
+use producer_sim::identity::Identity;
 
+use crate::cli::authorization::Authorization;
 use crate::cli::remote_sql::RemoteSql;
 use crate::cli::row_printer::{Output, RowPrinter};
 use crate::{telemetry, wiring};
+
+/// The server that is asked when none is named.
+const ENDPOINT: &str = "http://127.0.0.1:4567";
 
 /// Arguments of `gallop sql`.
 #[derive(Debug, Args)]
@@ -22,12 +27,15 @@ pub(crate) struct SqlArgs {
     /// Runs one query and ends; without it, queries are read from standard input.
     #[arg(short = 'c', long = "command", value_name = "SQL")]
     command: Option<String>,
-    /// The server to ask.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4567", conflicts_with = "archive")]
-    endpoint: String,
-    /// A token of the server's settings, where it asks for one.
+    /// The server to ask [default: AWS_ENDPOINT_URL, then http://127.0.0.1:4567].
+    #[arg(long, value_name = "URL", conflicts_with = "archive")]
+    endpoint: Option<String>,
+    /// A token of the server's settings; without one, requests are signed.
     #[arg(long, env = "GALLOP_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
+    /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
     /// Asks an archive folder, without a server.
     #[arg(long, value_name = "DIR")]
     archive: Option<PathBuf>,
@@ -51,7 +59,7 @@ pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
     telemetry::start(true)?;
     let engine: Arc<dyn SqlEngine> = match &args.archive {
         Some(folder) => wiring::archive_engine(folder)?,
-        None => Arc::new(RemoteSql::new(&args.endpoint, args.token.as_deref())?),
+        None => Arc::new(remote(&args).await?),
     };
     let output = match args.output {
         Some(OutputArg::Table) => Output::Table,
@@ -65,6 +73,17 @@ pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
         None if std::io::stdin().is_terminal() => shell(&*engine, output).await,
         None => script(&*engine, output).await,
     }
+}
+
+/// The server that answers at the endpoint of the arguments or of the environment.
+async fn remote(args: &SqlArgs) -> anyhow::Result<RemoteSql> {
+    let variable = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
+    let endpoint = args.endpoint.clone().or_else(variable).unwrap_or_else(|| ENDPOINT.to_owned());
+    let authorization = match (&args.profile, &args.token) {
+        (None, Some(token)) => Authorization::token(token)?,
+        (profile, _) => Authorization::Signature(Identity::find(profile.as_deref()).await?),
+    };
+    RemoteSql::new(&endpoint, authorization)
 }
 
 async fn query(engine: &dyn SqlEngine, sql: &str, output: Output) -> anyhow::Result<()> {

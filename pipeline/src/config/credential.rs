@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gateway::auth::access::Access;
 use gateway::auth::credential::Credential;
 use gateway::auth::policy::{ActionPattern, Effect, Policy, ResourcePattern, Statement};
 use gateway::auth::secret::Secret;
@@ -49,17 +48,39 @@ impl std::fmt::Debug for SecretText {
     }
 }
 
-/// Who may come in: anyone where no credentials are configured. `folder` is where files of secrets are looked for.
-pub(crate) fn access(credentials: &BTreeMap<String, CredentialConfig>, folder: &Path) -> anyhow::Result<Access> {
-    if credentials.is_empty() {
-        return Ok(Access::anyone());
-    }
-    let known = credentials.iter().map(|(name, config)| {
+/// The variables that hold the keys of a principal who may do everything.
+const VARIABLES: [&str; 2] = ["GALLOP_ACCESS_KEY_ID", "GALLOP_SECRET_ACCESS_KEY"];
+
+/// The credentials of the settings. `folder` is where files of secrets are looked for.
+pub(crate) fn read_all(
+    credentials: &BTreeMap<String, CredentialConfig>,
+    folder: &Path,
+) -> anyhow::Result<Vec<Credential>> {
+    let read = credentials.iter().map(|(name, config)| {
         let read = config.read(name, folder);
         read.map_err(|why| anyhow::anyhow!("credential `{name}`: {why}"))
     });
-    let known = known.collect::<anyhow::Result<_>>()?;
-    Access::only(known).map_err(|(name, why)| anyhow::anyhow!("credential `{name}`: {why}"))
+    read.collect()
+}
+
+/// The credential of the variables, if they hold one.
+pub(crate) fn of_environment(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Credential>> {
+    match VARIABLES.map(|name| variable(name).filter(|value| !value.is_empty())) {
+        [None, None] => Ok(None),
+        [Some(id), Some(secret)] => Ok(Some(unlimited("environment", &id, &secret, None))),
+        _ => anyhow::bail!("{} and {} must be given together", VARIABLES[0], VARIABLES[1]),
+    }
+}
+
+/// A credential that may do everything.
+pub(crate) fn unlimited(name: &str, access_key_id: &str, secret: &str, token: Option<&str>) -> Credential {
+    let everything = Statement {
+        effect: Effect::Allow,
+        actions: vec!["*".parse().expect("a pattern")],
+        resources: vec!["*".parse().expect("a pattern")],
+    };
+    let credential = Credential::new(name, access_key_id, Secret::new(secret), Policy::new(vec![everything]));
+    Credential { bearer_token: token.map(Secret::new), ..credential }
 }
 
 /// What the shape alone does not say.
@@ -134,4 +155,21 @@ fn secret(text: Option<&SecretText>, file: Option<&Path>, folder: &Path) -> Resu
     }
     let text = std::fs::read_to_string(&file).map_err(failed)?;
     Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_hold_a_whole_credential_or_none() {
+        let found = |id: &str, secret: &str| {
+            let variable = |name: &str| Some(if name == "GALLOP_ACCESS_KEY_ID" { id } else { secret }.to_owned());
+            of_environment(variable).map(|found| found.map(|credential| credential.access_key_id))
+        };
+        assert_eq!(found("AKID", "a secret of some length").expect("both"), Some("AKID".to_owned()));
+        assert_eq!(found("", "").expect("neither"), None);
+        let half = found("AKID", "").expect_err("half of it").to_string();
+        assert!(half.contains("GALLOP_SECRET_ACCESS_KEY must be given together"), "{half}");
+    }
 }

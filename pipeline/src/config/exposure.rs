@@ -4,19 +4,20 @@ use std::net::IpAddr;
 
 /// Refuses an address that others can reach, unless those others are asked for their name and cannot be overheard.
 /// `insecure` is the word of somebody who knows better.
-pub(crate) fn check(host: IpAddr, credentials: bool, tls: bool, insecure: bool) -> Result<(), String> {
-    if host.to_canonical().is_loopback() || insecure || (credentials && tls) {
+pub(crate) fn check(host: IpAddr, verified: bool, tls: bool, insecure: bool) -> Result<(), String> {
+    if host.to_canonical().is_loopback() || insecure || (verified && tls) {
         return Ok(());
     }
-    let (lack, danger) = match (credentials, tls) {
+    let (lack, danger) = match (verified, tls) {
         (false, false) => {
-            ("no credentials and no certificate are configured", "whoever reaches it could read and write")
+            ("signatures are not verified and no certificate is configured", "whoever reaches it could read and write")
         }
-        (false, true) => ("no credentials are configured", "whoever reaches it could read and write"),
+        (false, true) => ("signatures are not verified", "whoever reaches it could read and write"),
         (true, _) => ("no certificate is configured", "whoever is on the way could read along"),
     };
     Err(format!(
-        "{host} is not a loopback address and {lack}: {danger}; use 127.0.0.1, or add --insecure if the network is yours"
+        "{host} is not a loopback address and {lack}: {danger}; use 127.0.0.1, \
+         or --signatures verify with a certificate, or add --insecure if the network is yours"
     ))
 }
 
@@ -26,17 +27,17 @@ mod tests {
 
     #[test]
     fn others_get_in_only_where_they_are_asked_and_not_overheard() {
-        for (host, credentials, tls, insecure, refused) in [
+        for (host, verified, tls, insecure, refused) in [
             ("127.0.0.1", false, false, false, None),
             ("::1", false, false, false, None),
             ("::ffff:127.0.0.1", false, false, false, None),
-            ("0.0.0.0", false, false, false, Some("no credentials and no certificate")),
-            ("::", false, true, false, Some("no credentials are configured")),
+            ("0.0.0.0", false, false, false, Some("not verified and no certificate")),
+            ("::", false, true, false, Some("signatures are not verified:")),
             ("10.0.0.5", true, false, false, Some("no certificate is configured")),
             ("10.0.0.5", true, true, false, None),
             ("0.0.0.0", false, false, true, None),
         ] {
-            let outcome = check(host.parse().expect("an address"), credentials, tls, insecure);
+            let outcome = check(host.parse().expect("an address"), verified, tls, insecure);
             match refused {
                 None => assert_eq!(outcome, Ok(()), "{host}"),
                 Some(part) => {

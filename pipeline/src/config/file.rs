@@ -7,6 +7,8 @@ use gateway::router::GatewayOptions;
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
+use crate::config::account;
+use crate::config::admission::Signatures;
 use crate::config::browser::BrowserConfig;
 use crate::config::credential::{self, CredentialConfig};
 use crate::config::delivery::{self, DeliveryConfig};
@@ -40,7 +42,9 @@ pub(crate) struct Config {
     pub(crate) region: Option<String>,
     /// The account in ARNs: twelve digits.
     pub(crate) account_id: Option<String>,
-    /// Who may come in; without an entry anyone may, from this machine.
+    /// Whether signatures are verified; where nothing is said, they are if there are credentials.
+    pub(crate) signatures: Option<Signatures>,
+    /// Who may come in.
     pub(crate) credentials: BTreeMap<String, CredentialConfig>,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
@@ -95,15 +99,8 @@ impl Config {
     /// What the shape alone does not say.
     fn check(&self) -> Result<(), String> {
         self.browser.check()?;
-        let region = self.region.as_deref().unwrap_or("x");
-        if region.is_empty() || !region.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-            return Err(format!("region `{region}` must be lower-case letters, digits and -, as in us-east-1"));
-        }
-        if let Some(account) = self.account_id.as_deref()
-            && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
-        {
-            return Err(format!("account_id `{account}` must be twelve digits in quotes"));
-        }
+        self.region.as_deref().map(account::region).transpose()?;
+        self.account_id.as_deref().map(account::account_id).transpose()?;
         credential::check(&self.credentials)?;
         self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
         delivery::check(&self.deliveries)
@@ -176,12 +173,8 @@ mod tests {
         let text = "[credentials.alice]\naccess_key_id = \"AKIDALICE\"\nsecret = \"canary-canary-canary\"\ntoken = \"canary-canary-canary\"";
         let config = Config::parse(Path::new("g.toml"), text).expect("it reads");
         assert!(!format!("{config:?}").contains("canary"));
-        let access = credential::access(&config.credentials, Path::new("")).expect("it is whole");
-        assert!(!format!("{access:?}").contains("canary"));
-        let short =
-            Config::parse(Path::new("g.toml"), &text.replace("canary-canary-canary", "short")).expect("it reads");
-        let refused = credential::access(&short.credentials, Path::new("")).expect_err("too short").to_string();
-        assert_eq!(refused, "credential `alice`: secret must have at least 16 bytes");
+        let known = credential::read_all(&config.credentials, Path::new("")).expect("it is whole");
+        assert!(!format!("{known:?}").contains("canary"));
     }
 
     #[test]

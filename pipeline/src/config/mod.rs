@@ -5,6 +5,7 @@
 
 pub(crate) mod file;
 
+pub(crate) mod account;
 pub(crate) mod browser;
 pub(crate) mod credential;
 pub(crate) mod delivery;
@@ -13,6 +14,8 @@ pub(crate) mod query;
 pub(crate) mod stream;
 pub(crate) mod table;
 
+pub(crate) mod admission;
 pub(crate) mod error;
 pub(crate) mod exposure;
+pub(crate) mod first_credential;
 pub(crate) mod variables;

@@ -3,8 +3,19 @@
 use crate::config::error::nearest;
 
 /// Environment variables that are understood; another `GALLOP_*` is an error.
-pub(crate) const VARIABLES: [&str; 6] =
-    ["GALLOP_CONFIG", "GALLOP_DATA", "GALLOP_HOST", "GALLOP_LOG", "GALLOP_PORT", "GALLOP_TOKEN"];
+pub(crate) const VARIABLES: [&str; 11] = [
+    "GALLOP_ACCESS_KEY_ID",
+    "GALLOP_ACCOUNT_ID",
+    "GALLOP_CONFIG",
+    "GALLOP_DATA",
+    "GALLOP_HOST",
+    "GALLOP_LOG",
+    "GALLOP_PORT",
+    "GALLOP_REGION",
+    "GALLOP_SECRET_ACCESS_KEY",
+    "GALLOP_SIGNATURES",
+    "GALLOP_TOKEN",
+];
 
 /// Refuses `GALLOP_*` variables that nothing reads: a misspelt setting must not be ignored.
 pub(crate) fn check_variables(mut names: impl Iterator<Item = String>) -> Result<(), String> {

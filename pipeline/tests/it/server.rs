@@ -21,9 +21,12 @@ pub(crate) struct Server {
 /// The binary, with no setting from the outside.
 pub(crate) fn gallop() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gallop"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GALLOP_")) {
+    let outside = |name: &str| name.starts_with("GALLOP_") || name.starts_with("AWS_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| outside(&name.to_string_lossy())) {
         command.env_remove(name);
     }
+    // No profiles either.
+    command.envs([("AWS_CONFIG_FILE", "/dev/null"), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")]);
     command
 }
 

@@ -1,0 +1,91 @@
+//! Who may come in: what settings, variables and the data folder say together.
+//!
+//! | credentials are | unless told otherwise |
+//! | --- | --- |
+//! | in the settings, or in `GALLOP_ACCESS_KEY_ID` and `GALLOP_SECRET_ACCESS_KEY` | signatures are verified |
+//! | only in the data folder, made at an earlier start | signatures are verified |
+//! | nowhere | any signature is accepted, where only this machine can reach the server |
+//!
+//! Where signatures are to be verified and there are no credentials, some are made, and shown once.
+
+use std::path::Path;
+
+use clap::ValueEnum;
+use gateway::auth::access::Access;
+use gateway::auth::credential::Credential;
+use serde::Deserialize;
+
+use crate::config::credential;
+use crate::config::file::Config;
+use crate::config::first_credential::FirstCredential;
+
+/// What people are told where nobody is asked.
+const ANYONE: &str = "any signature is accepted: whoever reaches this address may do everything";
+
+/// Whether signatures count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Signatures {
+    /// Only those of a known credential pass, for what its policy allows.
+    Verify,
+    /// Any signature or none passes, for everything: where only this machine can reach the server.
+    Any,
+}
+
+/// The credentials that there are before the first start is over.
+#[derive(Debug)]
+pub(crate) struct Known(Vec<Credential>);
+
+/// Who may come in, and how people are told.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) access: Access,
+    /// Lines for whoever started the server.
+    pub(crate) notice: String,
+}
+
+impl Known {
+    /// Collects the credentials. Those of the data folder count only where nobody named others.
+    pub(crate) fn collect(config: &Config, folder: &Path, data: &Path) -> anyhow::Result<Known> {
+        let mut known = credential::read_all(&config.credentials, folder)?;
+        known.extend(credential::of_environment(|name| std::env::var(name).ok())?);
+        if known.is_empty() {
+            known = FirstCredential::read(data)?;
+        }
+        Ok(Known(known))
+    }
+
+    /// What holds where nothing else is said.
+    pub(crate) fn usual(&self) -> Signatures {
+        if self.0.is_empty() { Signatures::Any } else { Signatures::Verify }
+    }
+
+    /// The decision. Makes and keeps credentials below `data` where there must be some.
+    pub(crate) fn admit(self, signatures: Signatures, data: &Path) -> anyhow::Result<Admission> {
+        let names: Vec<&str> = self.0.iter().map(|credential| credential.name.as_str()).collect();
+        let (known, notice) = match signatures {
+            Signatures::Any if names.is_empty() => return Ok(Admission::anyone()),
+            Signatures::Any => {
+                let notice = format!("{}; the credentials ({}) are not asked for", ANYONE, names.join(", "));
+                return Ok(Admission { notice, ..Admission::anyone() });
+            }
+            Signatures::Verify if self.0.is_empty() => {
+                let first = FirstCredential::create(data)?;
+                (vec![first.credential()], first.notice(data))
+            }
+            Signatures::Verify => {
+                let notice = format!("requests must be signed by one of these credentials: {}", names.join(", "));
+                (self.0, notice)
+            }
+        };
+        let access = Access::only(known).map_err(|(name, why)| anyhow::anyhow!("credential `{name}`: {why}"))?;
+        Ok(Admission { access, notice })
+    }
+}
+
+impl Admission {
+    /// Anyone, for everything.
+    pub(crate) fn anyone() -> Self {
+        Admission { access: Access::anyone(), notice: ANYONE.to_owned() }
+    }
+}
