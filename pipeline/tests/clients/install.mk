@@ -7,9 +7,15 @@ CLIENTS ?= $(CLIENTS_ALL)
 clients_from := pipeline/tests/clients
 clients_to := $(CARGO_TARGET_DIR)/clients
 clients_left_out := $(filter-out $(CLIENTS),$(CLIENTS_ALL))
+# By parts of names: `java` would be `javascript` too.
+tests_left_out := $(patsubst %,foreign::%,$(clients_left_out:javascript=node)) $(if $(filter java,$(clients_left_out)),libraries::)
 
-.PHONY: clients
+.PHONY: clients kcl
 clients: $(CLIENTS:%=$(clients_to)/%/installed)
+
+# The Kinesis Producer and Client Libraries alone: two minutes, most of which the latter waits.
+kcl: $(clients_to)/java/installed
+	cargo test -p pipeline --test it -- libraries:: --nocapture
 
 # $(call needs,command,package): says what is missing, before anything is built.
 needs = @command -v $(1) >/dev/null || { echo "$(1) is missing, and with it a client that must be tested:" \

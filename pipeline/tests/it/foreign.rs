@@ -15,6 +15,16 @@ fn installed(language: &str) -> PathBuf {
     folder
 }
 
+/// A Java program, small and quick to start; its name and arguments are to follow.
+pub(crate) fn java_program(options: &[&str]) -> Command {
+    let folder = installed("java");
+    let mut command = Command::new("java");
+    command.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
+    command.args(["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true"]);
+    command.args(options).arg("-cp").arg(format!("{0}/classes:{0}/lib/*", folder.display()));
+    command
+}
+
 /// Starts a server, runs the client with its address behind the arguments, and holds it to success.
 fn check(client: &mut Command) {
     let (_keep, data) = folder_with(&[]);
@@ -32,7 +42,7 @@ fn python() {
 }
 
 #[test]
-fn javascript() {
+fn node() {
     check(Command::new("node").arg(installed("javascript").join("kinesis.mjs")));
 }
 
@@ -44,8 +54,6 @@ fn go() {
 /// CBOR over HTTP/2 with prior knowledge is what the SDK for Java does when nothing is set.
 #[test]
 fn java() {
-    let folder = installed("java");
-    let classes = format!("{0}/classes:{0}/lib/*", folder.display());
-    check(Command::new("java").args(["-cp", &classes, "Kinesis"]));
-    check(Command::new("java").args(["-Daws.cborEnabled=false", "-cp", &classes, "Kinesis"]));
+    check(java_program(&[]).arg("Kinesis"));
+    check(java_program(&["-Daws.cborEnabled=false"]).arg("Kinesis"));
 }
