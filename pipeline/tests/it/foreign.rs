@@ -41,6 +41,13 @@ fn python() {
     check(Command::new(installed("python").join("bin/python3")).arg(script));
 }
 
+/// Version 1, which pip has beside the SDK for Python.
+#[test]
+fn python_cli() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/cli/kinesis.sh");
+    check(Command::new(script).arg(installed("python").join("bin/aws")));
+}
+
 #[test]
 fn node() {
     check(Command::new("node").arg(installed("javascript").join("kinesis.mjs")));
