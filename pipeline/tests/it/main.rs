@@ -1,6 +1,7 @@
 //! Tests of the house and of the binary as its users meet it.
 
 mod auth;
+mod bench;
 mod borders;
 mod clients;
 mod conservation;

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use memchr::memmem;
 use tokio::task::JoinSet;
 
-use super::http::{Caller, text_member};
+use super::http::{Caller, Request, text_member};
 use super::load::{self, STREAM};
 use super::process::cpu_time;
 use super::report::{Figure, Measured, Report, latencies, micros};
@@ -46,7 +46,7 @@ const PUT_RECORDS: u32 = 500;
 const WRITERS: u32 = 4;
 
 async fn fill(caller: &Caller, args: &GetBenchArgs) -> anyhow::Result<u64> {
-    let requests = load::put_records(caller, PUT_RECORDS, args.bytes);
+    let requests = load::put_records(PUT_RECORDS, args.bytes);
     let calls = ((args.mib << 20) / u64::from(args.bytes)).div_ceil(u64::from(PUT_RECORDS)).div_ceil(FILLERS);
     let mut fillers = JoinSet::new();
     for _ in 0..FILLERS {
@@ -73,7 +73,7 @@ async fn read(caller: Caller, shard: u32, limit: u32, until: Instant) -> anyhow:
     let begin = format!(
         "{{\"StreamName\":\"{STREAM}\",\"ShardId\":\"shardId-{shard:012}\",\"ShardIteratorType\":\"TRIM_HORIZON\"}}"
     );
-    let begin = caller.request("GetShardIterator", begin.as_bytes());
+    let begin = Request::new("GetShardIterator", begin);
     let record = memmem::Finder::new("{\"SequenceNumber\":");
     loop {
         let answer = connection.call(&begin).await?;
@@ -84,7 +84,7 @@ async fn read(caller: Caller, shard: u32, limit: u32, until: Instant) -> anyhow:
                 return Ok(found);
             }
             let body = format!("{{\"ShardIterator\":\"{iterator}\",\"Limit\":{limit}}}");
-            let request = caller.request("GetRecords", body.as_bytes());
+            let request = Request::new("GetRecords", body);
             let called = Instant::now();
             let answer = connection.call(&request).await?;
             found.latency.saturating_record(micros(called.elapsed()));
@@ -103,7 +103,7 @@ async fn read(caller: Caller, shard: u32, limit: u32, until: Instant) -> anyhow:
 
 /// Writes at a rate for some time and says how many records were written, and how long it took.
 async fn write(caller: Caller, args_bytes: u32, rate: u64, seconds: u64) -> anyhow::Result<f64> {
-    let requests = load::put_records(&caller, PUT_RECORDS, args_bytes);
+    let requests = load::put_records(PUT_RECORDS, args_bytes);
     let pause = Duration::from_secs_f64(f64::from(PUT_RECORDS * WRITERS) / rate as f64);
     let (begin, until) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
     let mut writers = JoinSet::new();
@@ -133,8 +133,8 @@ async fn write(caller: Caller, args_bytes: u32, rate: u64, seconds: u64) -> anyh
 
 /// Measures.
 pub(crate) async fn run(args: GetBenchArgs) -> anyhow::Result<Report> {
-    let server = Server::start().await?;
-    let caller = Caller { address: server.address.clone() };
+    let server = Server::start(true).await?;
+    let caller = server.caller.clone();
     load::create_stream(&caller, args.shards).await?;
     let filled = fill(&caller, &args).await?;
     let (bytes, rate, seconds, limit) = (args.bytes, args.writing, args.seconds, args.limit);

@@ -1,61 +1,115 @@
-//! A client that costs little: requests are bytes made once and sent many times, answers are read into one buffer.
+//! A client that costs little: bodies are made and hashed once and sent many times, answers are read into one buffer.
 //! It knows as much HTTP/1.1 as our server speaks to it, and checks that.
 
+use std::io::Write;
+
 use anyhow::{Context, bail, ensure};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use super::sign::{Signable, Signer, sha256_hex};
 
 /// The largest answer that is taken.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How much is asked of the socket at a time.
 const READ_BYTES: usize = 1 << 20;
+/// What all bodies are.
+pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-/// Makes requests to one server.
+/// One call, to be made any number of times.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    target: String,
+    /// The input in JSON.
+    pub(crate) body: Bytes,
+    body_hash: String,
+}
+
+impl Request {
+    /// A call of `operation`.
+    pub(crate) fn new(operation: &str, body: impl Into<Bytes>) -> Request {
+        let body = body.into();
+        Request { target: format!("Kinesis_20131202.{operation}"), body_hash: sha256_hex(&body), body }
+    }
+
+    fn signable<'a>(&'a self, host: &'a str) -> Signable<'a> {
+        Signable { content_type: CONTENT_TYPE, host, target: &self.target, body_hash: &self.body_hash }
+    }
+}
+
+/// Whom calls are made to, and whether they are signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     /// Host and port.
     pub(crate) address: String,
+    /// Whether the server asks for signatures.
+    pub(crate) signed: bool,
 }
 
 impl Caller {
-    /// The bytes of one call of `operation`.
-    pub(crate) fn request(&self, operation: &str, body: &[u8]) -> Bytes {
-        let head = format!(
-            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-amz-json-1.1\r\n\
-             x-amz-target: Kinesis_20131202.{operation}\r\ncontent-length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
-        [head.as_bytes(), body].concat().into()
+    /// What writes the heads of calls.
+    pub(crate) fn heads(&self) -> Heads {
+        Heads { address: self.address.clone(), signer: self.signed.then(Signer::default) }
     }
 
     /// Connects.
     pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
         let stream = TcpStream::connect(&self.address).await.context("the server cannot be reached")?;
         stream.set_nodelay(true)?;
-        Ok(Connection { stream, answer: Vec::new() })
+        Ok(Connection { stream, heads: self.heads(), head: Vec::new(), answer: Vec::new() })
     }
 
     /// One call on a connection of its own.
     pub(crate) async fn call(&self, operation: &str, body: &str) -> anyhow::Result<String> {
         let mut connection = self.connect().await?;
-        let answer = connection.call(&self.request(operation, body.as_bytes())).await;
+        let answer = connection.call(&Request::new(operation, body.to_owned())).await;
         Ok(String::from_utf8_lossy(answer.with_context(|| operation.to_owned())?).into_owned())
+    }
+}
+
+/// Writes the heads of calls.
+#[derive(Debug)]
+pub(crate) struct Heads {
+    address: String,
+    signer: Option<Signer>,
+}
+
+impl Heads {
+    /// Replaces what is in `head`.
+    pub(crate) fn write(&mut self, request: &Request, head: &mut Vec<u8>) {
+        head.clear();
+        write!(
+            head,
+            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: {CONTENT_TYPE}\r\nx-amz-target: {}\r\n\
+             content-length: {}\r\n",
+            self.address,
+            request.target,
+            request.body.len()
+        )
+        .expect("writing to memory does not fail");
+        if let Some(signer) = &mut self.signer {
+            signer.sign(request.signable(&self.address), head);
+        }
+        head.extend_from_slice(b"\r\n");
     }
 }
 
 /// A connection with at most one call under way.
 pub(crate) struct Connection {
     stream: TcpStream,
+    heads: Heads,
+    head: Vec<u8>,
     answer: Vec<u8>,
 }
 
 impl Connection {
     /// Sends a request and reads the body of its answer. Any status but 200 is an error that shows the answer.
-    pub(crate) async fn call(&mut self, request: &[u8]) -> anyhow::Result<&[u8]> {
-        self.stream.write_all(request).await.context("the server takes no more")?;
+    pub(crate) async fn call(&mut self, request: &Request) -> anyhow::Result<&[u8]> {
+        self.heads.write(request, &mut self.head);
+        let mut bytes = Buf::chain(self.head.as_slice(), request.body.as_ref());
+        self.stream.write_all_buf(&mut bytes).await.context("the server takes no more")?;
         self.answer.clear();
         let (head_bytes, body_bytes) = loop {
             self.read().await?;

@@ -11,12 +11,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use bytes::Bytes;
 use clap::Args;
 use hdrhistogram::Histogram;
 use memchr::memmem;
 
-use super::http::Caller;
+use super::http::{Caller, Request};
 use super::load;
 use super::process::cpu_time;
 use super::report::{Figure, Measured, Report, latencies, micros};
@@ -80,15 +79,16 @@ fn call(stream: &mut TcpStream, request: &[u8], answer: &mut [u8]) -> anyhow::Re
 
 /// Sends at `begin`, `begin + pause` and so on, `calls` times.
 fn send(
-    address: &str,
-    requests: &[Bytes],
+    caller: &Caller,
+    requests: &[Request],
     begin: Instant,
     pause: Duration,
     calls: u32,
 ) -> anyhow::Result<Histogram<u64>> {
-    let mut stream = TcpStream::connect(address).context("the server cannot be reached")?;
+    let mut stream = TcpStream::connect(&caller.address).context("the server cannot be reached")?;
     stream.set_nodelay(true)?;
     let (mut latency, mut answer, mut due) = (latencies(), vec![0; 16 << 10], begin);
+    let (mut heads, mut bytes) = (caller.heads(), Vec::new());
     for request in requests.iter().cycle().take(calls as usize) {
         let wait = due.saturating_duration_since(Instant::now());
         let began = if wait.is_zero() {
@@ -97,21 +97,23 @@ fn send(
             std::thread::sleep(wait);
             Instant::now()
         };
-        call(&mut stream, request, &mut answer)?;
+        heads.write(request, &mut bytes);
+        bytes.extend_from_slice(&request.body);
+        call(&mut stream, &bytes, &mut answer)?;
         latency.saturating_record(micros(began.elapsed()));
         due += pause;
     }
     Ok(latency)
 }
 
-fn send_all(args: &LatencyArgs, address: &str, requests: &[Bytes]) -> anyhow::Result<Histogram<u64>> {
+fn send_all(args: &LatencyArgs, caller: &Caller, requests: &[Request]) -> anyhow::Result<Histogram<u64>> {
     let pause = Duration::from_secs(1) * args.connections / args.rate;
     let calls = (args.rate * args.seconds).div_ceil(args.connections);
     let begin = Instant::now() + Duration::from_millis(50);
     std::thread::scope(|scope| {
         let one = |number: u32| {
             let begin = begin + pause * number / args.connections;
-            scope.spawn(move || send(address, requests, begin, pause, calls))
+            scope.spawn(move || send(caller, requests, begin, pause, calls))
         };
         let senders: Vec<_> = (0..args.connections).map(one).collect();
         let mut latency = latencies();
@@ -124,20 +126,20 @@ fn send_all(args: &LatencyArgs, address: &str, requests: &[Bytes]) -> anyhow::Re
 
 /// Measures.
 pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
-    let server = Server::start().await?;
-    let caller = Caller { address: server.address.clone() };
+    let server = Server::start(true).await?;
+    let caller = server.caller.clone();
     load::create_stream(&caller, args.shards).await?;
-    let requests = load::put_record(&caller, args.bytes);
+    let requests = load::put_record(args.bytes);
     let folder = server.data.0.clone();
     let what = format!(
         "latency: {} PutRecord calls a second of {} bytes on {} connections, {} shards, fsync before each answer",
         args.rate, args.bytes, args.connections, args.shards
     );
     let measure = move || {
-        let (mut disk, address) = (latencies(), caller.address);
+        let mut disk = latencies();
         probe(&folder, &mut disk)?;
         let (cpu_before, client_before, begin) = (server.cpu()?, cpu_time("self")?, Instant::now());
-        let latency = send_all(&args, &address, &requests)?;
+        let latency = send_all(&args, &caller, &requests)?;
         let measured = Measured {
             records: latency.len(),
             wall: begin.elapsed(),

@@ -3,13 +3,12 @@
 use std::time::Instant;
 
 use anyhow::ensure;
-use bytes::Bytes;
 use hdrhistogram::Histogram;
 use memchr::memmem;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngCore, SeedableRng};
 
-use super::http::{Caller, Connection};
+use super::http::{Caller, Connection, Request};
 use super::report::{latencies, micros};
 
 /// The stream that is measured.
@@ -32,27 +31,27 @@ fn record(bytes: usize, random: &mut SmallRng) -> String {
 }
 
 /// Requests that put `records` random records of `bytes` each.
-pub(crate) fn put_records(caller: &Caller, records: u32, bytes: u32) -> Vec<Bytes> {
+pub(crate) fn put_records(records: u32, bytes: u32) -> Vec<Request> {
     let mut random = SmallRng::seed_from_u64(1);
     let mut body = || {
         let records: Vec<String> =
             (0..records).map(|_| format!("{{{}}}", record(bytes as usize, &mut random))).collect();
         format!("{{\"StreamName\":\"{STREAM}\",\"Records\":[{}]}}", records.join(","))
     };
-    (0..BODIES).map(|_| caller.request("PutRecords", body().as_bytes())).collect()
+    (0..BODIES).map(|_| Request::new("PutRecords", body())).collect()
 }
 
 /// Requests that put one random record of `bytes`.
-pub(crate) fn put_record(caller: &Caller, bytes: u32) -> Vec<Bytes> {
+pub(crate) fn put_record(bytes: u32) -> Vec<Request> {
     let mut random = SmallRng::seed_from_u64(1);
     let mut body = || format!("{{\"StreamName\":\"{STREAM}\",{}}}", record(bytes as usize, &mut random));
-    (0..BODIES).map(|_| caller.request("PutRecord", body().as_bytes())).collect()
+    (0..BODIES).map(|_| Request::new("PutRecord", body())).collect()
 }
 
 /// Sends `requests` in turn, one after the other, while `go_on` says so; each must be taken whole.
 pub(crate) async fn put(
     mut connection: Connection,
-    requests: Vec<Bytes>,
+    requests: Vec<Request>,
     mut go_on: impl FnMut(u64) -> bool,
 ) -> anyhow::Result<(u64, Histogram<u64>)> {
     let mut latency = latencies();

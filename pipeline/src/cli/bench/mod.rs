@@ -9,6 +9,7 @@ mod put;
 mod recovery;
 mod report;
 mod server;
+mod sign;
 mod window;
 
 use clap::{Args, Subcommand};

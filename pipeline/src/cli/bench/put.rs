@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio::task::JoinSet;
 
-use super::http::Caller;
 use super::load;
 use super::process::cpu_time;
 use super::report::{Measured, Report, latencies};
@@ -30,14 +29,17 @@ pub(crate) struct PutBenchArgs {
     /// Shards of the stream.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     shards: u32,
+    /// Sends no signatures, to a server that asks for none: what signatures cost is the difference.
+    #[arg(long)]
+    unsigned: bool,
 }
 
 /// Measures.
 pub(crate) async fn run(args: PutBenchArgs) -> anyhow::Result<Report> {
-    let server = Server::start().await?;
-    let caller = Caller { address: server.address.clone() };
+    let server = Server::start(!args.unsigned).await?;
+    let caller = server.caller.clone();
     load::create_stream(&caller, args.shards).await?;
-    let requests = load::put_records(&caller, args.records, args.bytes);
+    let requests = load::put_records(args.records, args.bytes);
     let (connections, seconds) = (args.connections, args.seconds);
 
     let (cpu_before, client_before, begin) = (server.cpu()?, cpu_time("self")?, Instant::now());
@@ -65,8 +67,12 @@ pub(crate) async fn run(args: PutBenchArgs) -> anyhow::Result<Report> {
     };
     server.stop().await?;
     let what = format!(
-        "put: {} connections, {} records of {} bytes a call, {} shards, fsync before each answer",
-        args.connections, args.records, args.bytes, args.shards
+        "put: {} connections, {} records of {} bytes a call, {} shards, {}, fsync before each answer",
+        args.connections,
+        args.records,
+        args.bytes,
+        args.shards,
+        if args.unsigned { "unsigned" } else { "signed" }
     );
     Ok(Report::new(what, measured, ("a PutRecords call", &latency)))
 }

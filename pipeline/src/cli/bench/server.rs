@@ -8,14 +8,25 @@ use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use super::http::Caller;
 use super::process::{cpu_time, peak_memory};
+use super::sign::{ACCESS_KEY_ID, REGION, SECRET};
+use crate::config::file::FILE_NAME;
+
+/// A credential that may do everything.
+fn settings() -> String {
+    format!(
+        "region = \"{REGION}\"\n[credentials.bench]\naccess_key_id = \"{ACCESS_KEY_ID}\"\nsecret = \"{SECRET}\"\n\
+         [[credentials.bench.policy]]\neffect = \"allow\"\nactions = [\"*\"]\nresources = [\"*\"]\n"
+    )
+}
 
 /// A running server; it is killed and its data removed when this is dropped.
 pub(crate) struct Server {
     child: Child,
     pid: String,
-    /// Host and port.
-    pub(crate) address: String,
+    /// Whom to call.
+    pub(crate) caller: Caller,
     /// Where it keeps its data.
     pub(crate) data: DataFolder,
 }
@@ -40,12 +51,14 @@ impl Drop for DataFolder {
 }
 
 impl Server {
-    /// Starts it and waits until it listens.
-    pub(crate) async fn start() -> anyhow::Result<Server> {
+    /// Starts it and waits until it listens. `signed` says whether it takes calls only from who proves who it is.
+    pub(crate) async fn start(signed: bool) -> anyhow::Result<Server> {
         let data = DataFolder::create("server")?;
+        std::fs::write(data.0.join(FILE_NAME), if signed { settings() } else { String::new() })?;
         let mut child = Command::new(std::env::current_exe().context("this program has no path")?)
             .args(["serve", "--port", "0", "--data"])
             .arg(&data.0)
+            .env("GALLOP_LOG", "warn")
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -56,7 +69,7 @@ impl Server {
         BufReader::new(stdout).read_line(&mut line).await?;
         let url = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
         let address = url.context("the server says no address")?.to_owned();
-        Ok(Server { child, pid, address, data })
+        Ok(Server { child, pid, caller: Caller { address, signed }, data })
     }
 
     /// CPU time it has used.

@@ -1,0 +1,32 @@
+//! Benchmarks measure a server that asks for signatures; here for a moment only, to see that they come to figures.
+
+use serde_json::Value;
+
+use crate::server::rows;
+
+/// Runs a benchmark and returns what it reports; something must have gone through.
+fn measure(args: &[&str]) -> Value {
+    let reports = rows(&[&["bench", "--json"], args].concat());
+    let [report] = &reports[..] else { panic!("one report, not {reports:?}") };
+    assert!(report["records"].as_u64() > Some(0), "{report}");
+    assert!(report["cpu_micros_per_record"].is_number() && report["p99_millis"].is_number(), "{report}");
+    report.clone()
+}
+
+#[test]
+fn puts_are_measured_signed_or_not() {
+    let report = measure(&["put", "--seconds", "1", "--connections", "2", "--records", "50"]);
+    assert!(report["what"].as_str().is_some_and(|what| what.contains(" signed")), "{report}");
+    measure(&["put", "--seconds", "1", "--connections", "2", "--records", "1", "--unsigned"]);
+}
+
+#[test]
+fn gets_read_all_that_was_put() {
+    measure(&["get", "--seconds", "2", "--mib", "2", "--shards", "2"]);
+}
+
+#[test]
+fn single_puts_are_measured_beside_the_disk() {
+    let report = measure(&["latency", "--seconds", "1", "--rate", "100", "--connections", "2"]);
+    assert_eq!(report["records"], 100);
+}
