@@ -30,3 +30,11 @@ fn single_puts_are_measured_beside_the_disk() {
     let report = measure(&["latency", "--seconds", "1", "--rate", "100", "--connections", "2"]);
     assert_eq!(report["records"], 100);
 }
+
+#[test]
+fn pushes_reach_every_consumer() {
+    let slow = ["--seconds", "1", "--rate", "50", "--connections", "5", "--records", "3", "--shards", "2"];
+    let report = measure(&[&["fanout"], &slow[..]].concat());
+    assert_eq!(report["records"], 300, "two consumers receive all");
+    measure(&["fanout", "--seconds", "1", "--rate", "0", "--connections", "1", "--records", "100"]);
+}

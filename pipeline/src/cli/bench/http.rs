@@ -94,6 +94,22 @@ impl Heads {
         }
         head.extend_from_slice(b"\r\n");
     }
+
+    /// Header fields for a call over HTTP/2, where the host is the authority.
+    pub(crate) fn fields(&mut self, request: &Request) -> Vec<(String, String)> {
+        let mut fields = vec![
+            ("content-type".to_owned(), CONTENT_TYPE.to_owned()),
+            ("x-amz-target".to_owned(), request.target.clone()),
+        ];
+        let mut signed = Vec::new();
+        if let Some(signer) = &mut self.signer {
+            signer.sign(request.signable(&self.address), &mut signed);
+        }
+        let signed = String::from_utf8_lossy(&signed);
+        let split = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+        fields.extend(signed.lines().filter_map(split));
+        fields
+    }
 }
 
 /// A connection with at most one call under way.
@@ -137,7 +153,8 @@ impl Connection {
     }
 }
 
-fn content_length(head: &[u8]) -> anyhow::Result<usize> {
+/// What the head of an answer says of its body.
+pub(crate) fn content_length(head: &[u8]) -> anyhow::Result<usize> {
     let head = std::str::from_utf8(head).context("headers are text")?;
     let value = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     value.context("the answer says no length")?.trim().parse().context("a length is a number")

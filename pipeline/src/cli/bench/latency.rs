@@ -1,22 +1,15 @@
 //! `gallop bench latency`: single durable PutRecords at a fixed rate, and what the same disk needs for an fsync.
-//!
-//! Calls begin when they are due. A call that begins late because the one before it took too long is measured from
-//! when it was due, so that waiting counts. Clients are plain threads: their clocks are finer than a runtime's timer.
 
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, ensure};
 use clap::Args;
 use hdrhistogram::Histogram;
-use memchr::memmem;
 
-use super::http::{Caller, Request};
 use super::load;
+use super::pace::Pace;
 use super::process::cpu_time;
 use super::report::{Figure, Measured, Report, latencies, micros};
 use super::server::Server;
@@ -61,69 +54,6 @@ fn probe(folder: &Path, latency: &mut Histogram<u64>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn call(stream: &mut TcpStream, request: &[u8], answer: &mut [u8]) -> anyhow::Result<()> {
-    stream.write_all(request)?;
-    let mut length = 0;
-    loop {
-        let read = stream.read(&mut answer[length..])?;
-        ensure!(read > 0, "the server hung up");
-        length += read;
-        if memmem::find(&answer[..length], b"\r\n\r\n").is_some() && answer[length - 1] == b'}' {
-            break;
-        }
-    }
-    let whole = answer[..length].starts_with(b"HTTP/1.1 200 ");
-    ensure!(whole, "{}", String::from_utf8_lossy(&answer[..length]));
-    Ok(())
-}
-
-/// Sends at `begin`, `begin + pause` and so on, `calls` times.
-fn send(
-    caller: &Caller,
-    requests: &[Request],
-    begin: Instant,
-    pause: Duration,
-    calls: u32,
-) -> anyhow::Result<Histogram<u64>> {
-    let mut stream = TcpStream::connect(&caller.address).context("the server cannot be reached")?;
-    stream.set_nodelay(true)?;
-    let (mut latency, mut answer, mut due) = (latencies(), vec![0; 16 << 10], begin);
-    let (mut heads, mut bytes) = (caller.heads(), Vec::new());
-    for request in requests.iter().cycle().take(calls as usize) {
-        let wait = due.saturating_duration_since(Instant::now());
-        let began = if wait.is_zero() {
-            due
-        } else {
-            std::thread::sleep(wait);
-            Instant::now()
-        };
-        heads.write(request, &mut bytes);
-        bytes.extend_from_slice(&request.body);
-        call(&mut stream, &bytes, &mut answer)?;
-        latency.saturating_record(micros(began.elapsed()));
-        due += pause;
-    }
-    Ok(latency)
-}
-
-fn send_all(args: &LatencyArgs, caller: &Caller, requests: &[Request]) -> anyhow::Result<Histogram<u64>> {
-    let pause = Duration::from_secs(1) * args.connections / args.rate;
-    let calls = (args.rate * args.seconds).div_ceil(args.connections);
-    let begin = Instant::now() + Duration::from_millis(50);
-    std::thread::scope(|scope| {
-        let one = |number: u32| {
-            let begin = begin + pause * number / args.connections;
-            scope.spawn(move || send(caller, requests, begin, pause, calls))
-        };
-        let senders: Vec<_> = (0..args.connections).map(one).collect();
-        let mut latency = latencies();
-        for sender in senders {
-            latency.add(sender.join().ok().context("a sender panicked")??)?;
-        }
-        Ok(latency)
-    })
-}
-
 /// Measures.
 pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
     let server = Server::start(true).await?;
@@ -135,11 +65,16 @@ pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
         "latency: {} PutRecord calls a second of {} bytes on {} connections, {} shards, fsync before each answer",
         args.rate, args.bytes, args.connections, args.shards
     );
+    let pace = Pace { seconds: args.seconds, rate: args.rate, connections: args.connections };
     let measure = move || {
         let mut disk = latencies();
         probe(&folder, &mut disk)?;
         let (cpu_before, client_before, begin) = (server.cpu()?, cpu_time("self")?, Instant::now());
-        let latency = send_all(&args, &caller, &requests)?;
+        let in_turn = || {
+            let mut requests = requests.iter().cycle();
+            move || requests.next().expect("a cycle has no end").clone()
+        };
+        let latency = pace.send(&caller, in_turn)?;
         let measured = Measured {
             records: latency.len(),
             wall: begin.elapsed(),

@@ -1,15 +1,18 @@
 //! `gallop bench`: figures for this machine, as text and as JSON.
 
+mod fanout;
 mod get;
 mod http;
 mod latency;
 mod load;
+mod pace;
 mod process;
 mod put;
 mod recovery;
 mod report;
 mod server;
 mod sign;
+mod subscription;
 mod window;
 
 use clap::{Args, Subcommand};
@@ -32,6 +35,8 @@ enum What {
     Put(put::PutBenchArgs),
     /// GetRecords over HTTP on loopback, every shard from its oldest record to its newest.
     Get(get::GetBenchArgs),
+    /// Records pushed to registered consumers over HTTP/2, from the put to the consumer.
+    Fanout(fanout::FanoutArgs),
     /// Single durable PutRecords at a fixed rate, beside the disk's own fsync.
     Latency(latency::LatencyArgs),
     /// The workshop's per-minute query over generated records, from JSON lines to rows.
@@ -46,6 +51,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let report = match args.what {
         What::Put(put) => put::run(put).await?,
         What::Get(get) => get::run(get).await?,
+        What::Fanout(fanout) => fanout::run(fanout).await?,
         What::Latency(latency) => latency::run(latency).await?,
         What::Window(window) => window::run(window).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
