@@ -48,7 +48,8 @@ impl Caller {
         matches!(self, Caller::Principal(_))
     }
 
-    /// Refuses what the caller's policy and the resource's own do not allow together.
+    /// Refuses what the caller's policy and the resource's own do not allow together. Within the server's account one
+    /// permission is enough; whoever comes from another account needs both.
     pub(crate) fn check(
         &self,
         account: &str,
@@ -58,15 +59,18 @@ impl Caller {
     ) -> Result<(), AuthError> {
         let Caller::Principal(credential) = self else { return Ok(()) };
         let of_caller = credential.policy.verdict(action, resource);
+        let at_home = credential.account(account) == account;
         let why = match (of_caller, of_resource) {
             (Verdict::Denied, _) => "with an explicit deny in an identity-based policy".to_owned(),
             (_, Verdict::Denied) => "with an explicit deny in a resource-based policy".to_owned(),
-            (Verdict::Allowed, _) | (_, Verdict::Allowed) => return Ok(()),
-            (Verdict::Silent, Verdict::Silent) => {
-                format!("because no identity-based policy allows the {action} action")
+            (Verdict::Allowed, Verdict::Allowed) => return Ok(()),
+            (Verdict::Allowed, _) | (_, Verdict::Allowed) if at_home => return Ok(()),
+            (Verdict::Allowed, Verdict::Silent) => {
+                format!("because no resource-based policy allows the {action} action")
             }
+            (Verdict::Silent, _) => format!("because no identity-based policy allows the {action} action"),
         };
-        let user = user_arn(account, &credential.name);
+        let user = user_arn(credential.account(account), &credential.name);
         Err(AuthError::Denied(format!(
             "User: {user} is not authorized to perform: {action} on resource: {resource} {why}"
         )))

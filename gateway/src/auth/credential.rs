@@ -13,6 +13,8 @@ pub const SECRET_BYTES_MIN: usize = 16;
 pub struct Credential {
     /// The principal's name: `arn:aws:iam::ACCOUNT:user/NAME` in policies and errors.
     pub name: String,
+    /// The principal's account, where it is not the server's own.
+    pub account_id: Option<String>,
     /// The public half of the key.
     pub access_key_id: String,
     /// The secret half.
@@ -40,16 +42,22 @@ pub enum CredentialError {
 }
 
 impl Credential {
-    /// A credential without session and bearer token.
+    /// A credential of the server's own account, without session and bearer token.
     pub fn new(name: impl Into<String>, access_key_id: impl Into<String>, secret: Secret, policy: Policy) -> Self {
         Credential {
             name: name.into(),
+            account_id: None,
             access_key_id: access_key_id.into(),
             secret,
             session_token: None,
             bearer_token: None,
             policy,
         }
+    }
+
+    /// The principal's account, on a server of the account `own`.
+    pub(crate) fn account<'a>(&'a self, own: &'a str) -> &'a str {
+        self.account_id.as_deref().unwrap_or(own)
     }
 
     /// Refuses keys that could not be told apart from the rest of a signature, and secrets that are none.

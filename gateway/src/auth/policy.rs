@@ -67,6 +67,9 @@ pub enum PatternError {
     /// A resource that is no ARN.
     #[error("resource `{0}` is not `*` or an ARN, as in `arn:aws:kinesis:*:*:stream/NAME`")]
     Resource(String),
+    /// A resource that AWS would fill in at each request.
+    #[error("resource `{0}` has a variable, which this server does not evaluate")]
+    Variable(String),
 }
 
 impl Policy {
@@ -132,6 +135,9 @@ impl ResourcePattern {
 impl FromStr for ResourcePattern {
     type Err = PatternError;
     fn from_str(text: &str) -> Result<Self, PatternError> {
+        if text.contains("${") {
+            return Err(PatternError::Variable(text.to_owned()));
+        }
         let is_arn = text.starts_with("arn:") && text.splitn(6, ':').filter(|part| !part.is_empty()).count() == 6;
         if is_arn || text == "*" {
             Ok(ResourcePattern(text.to_owned()))

@@ -9,6 +9,7 @@ use model::name::{ConsumerName, StreamName};
 use model::stream_store::{StreamDescription, StreamError};
 
 use crate::auth::access::Caller;
+use crate::auth::credential::Credential;
 use crate::auth::policy::Verdict;
 use crate::auth::resource_policy::ResourcePolicy;
 use crate::aws::error::AwsError;
@@ -116,7 +117,7 @@ pub(crate) async fn authorize(
     let account = &state.options.account_id;
     let (arn, policy) = resource(state, target).await?;
     let verdict = match (caller, policy) {
-        (Caller::Principal(credential), Some(policy)) => own_verdict(&policy, account, &credential.name, &action, &arn),
+        (Caller::Principal(credential), Some(policy)) => own_verdict(&policy, account, credential, &action, &arn),
         _ => Verdict::Silent,
     };
     Ok(caller.check(account, &action, &arn, verdict)?)
@@ -155,9 +156,9 @@ async fn described(state: &GatewayState, stream: &StreamName) -> Result<Option<A
     }
 }
 
-fn own_verdict(policy: &str, account: &str, name: &str, action: &str, arn: &str) -> Verdict {
+fn own_verdict(policy: &str, account: &str, caller: &Credential, action: &str, arn: &str) -> Verdict {
     match ResourcePolicy::parse(policy) {
-        Ok(policy) => policy.verdict(account, name, action, arn),
+        Ok(policy) => policy.verdict(account, caller.account(account), &caller.name, action, arn),
         Err(wrong) => {
             // It was checked when it was put: only another version of this server can have kept it.
             tracing::error!(arn, wrong, "a resource's policy does not read; nobody may use the resource");

@@ -42,6 +42,10 @@ async fn server() -> Server {
         credential("writer", vec![statement(Effect::Allow, &["kinesis:Put*"], &rides)]),
         credential("lister", vec![statement(Effect::Allow, &["kinesis:ListStreams"], &["*"])]),
         Credential { bearer_token: Some(Secret::new(TOKEN)), ..credential("reader", reader) },
+        Credential {
+            account_id: Some("111122223333".to_owned()),
+            ..credential("partner", vec![statement(Effect::Allow, &["kinesis:*"], &["*"])])
+        },
         Credential { session_token: Some(Secret::new("a-session-token-of-sorts")), ..credential("guest", Vec::new()) },
     ];
     Server::guarded(Access::only(credentials).unwrap()).await
@@ -175,6 +179,39 @@ async fn a_consumer_is_the_same_by_name_and_by_arn() {
     // Whether it is there is not told to those who may not ask.
     let unknown = guest.describe_stream_consumer().stream_arn(stream).consumer_name("theirs").send().await;
     assert!(unknown.unwrap_err().into_service_error().code() == Some("AccessDeniedException"));
+}
+
+/// Somebody of another account needs both permissions, and names the stream by its ARN as with AWS.
+#[tokio::test]
+async fn other_accounts_come_in_where_the_streams_policy_lets_them() {
+    let server = server().await;
+    let [admin, partner] = ["ADMIN", "PARTNER"].map(|key| client(&server, key, SECRET, None));
+    admin.create_stream().stream_name("rides").shard_count(1).send().await.unwrap();
+    let arn = "arn:aws:kinesis:us-east-1:000000000000:stream/rides";
+    let put = || partner.put_record().stream_arn(arn).partition_key("k").data(Blob::new("x")).send();
+    let denied = put().await.unwrap_err().into_service_error();
+    let who = "User: arn:aws:iam::111122223333:user/partner is not authorized to perform: kinesis:PutRecord";
+    let why = "because no resource-based policy allows the kinesis:PutRecord action";
+    let message = denied.message().unwrap();
+    assert!(message.starts_with(who) && message.ends_with(why), "{message}");
+    let set = async |effect: &str, action: &str, principal: &str| {
+        let policy = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "kinesis:PutRecord", "Resource": arn, "Principal": {"AWS": "111122223333"}},
+            {"Effect": effect, "Action": action, "Resource": arn, "Principal": {"AWS": principal}},
+        ]});
+        let set = admin.put_resource_policy().resource_arn(arn).policy(policy.to_string()).send().await;
+        set.map(drop).map_err(|refused| refused.into_service_error().to_string())
+    };
+    set("Deny", "kinesis:PutRecords", "111122223333").await.unwrap();
+    put().await.unwrap();
+    let shards = partner.list_shards().stream_arn(arn).send().await.unwrap_err().into_service_error();
+    assert!(shards.is_access_denied_exception(), "{shards:?}");
+    set("Deny", "kinesis:Put*", "arn:aws:iam::111122223333:user/partner").await.unwrap();
+    assert!(put().await.unwrap_err().into_service_error().is_access_denied_exception());
+    let refused = set("Allow", "kinesis:*", "arn:aws:iam::111122223333:role/reader").await.unwrap_err();
+    assert!(refused.contains("this server has no roles"), "{refused}");
+    // Nothing but streams can be shared.
+    assert_eq!(partner.list_streams().send().await.unwrap_err().code(), Some("AccessDeniedException"));
 }
 
 async fn get(server: &Server, path: &str, authorization: &str) -> Answer {

@@ -8,6 +8,8 @@ use gateway::auth::policy::{ActionPattern, Effect, Policy, ResourcePattern, Stat
 use gateway::auth::secret::Secret;
 use serde::Deserialize;
 
+use crate::config::account;
+
 /// The longest file that holds a secret.
 const SECRET_FILE_BYTES_MAX: u64 = 4096;
 
@@ -16,6 +18,8 @@ const SECRET_FILE_BYTES_MAX: u64 = 4096;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CredentialConfig {
     access_key_id: String,
+    /// The principal's account, where it is not the server's own: it then needs a policy of the stream, too.
+    account_id: Option<String>,
     secret: Option<SecretText>,
     secret_file: Option<PathBuf>,
     session_token: Option<SecretText>,
@@ -102,6 +106,7 @@ impl CredentialConfig {
                 return Err(format!("give one of `{member}` and `{member}_file`"));
             }
         }
+        self.account_id.as_deref().map(account::account_id).transpose()?;
         if self.secret.is_none() && self.secret_file.is_none() {
             return Err("give one of `secret` and `secret_file`".to_owned());
         }
@@ -125,7 +130,8 @@ impl CredentialConfig {
             self.secrets().map(|(_, text, file)| secret(text.as_ref(), file.as_deref(), folder));
         let secret = secret?.expect("the settings were checked: there is a secret");
         let credential = Credential::new(name, &*self.access_key_id, secret, Policy::new(self.statements()?));
-        Ok(Credential { session_token: session_token?, bearer_token: bearer_token?, ..credential })
+        let account_id = self.account_id.clone();
+        Ok(Credential { account_id, session_token: session_token?, bearer_token: bearer_token?, ..credential })
     }
 }
 

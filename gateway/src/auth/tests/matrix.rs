@@ -12,6 +12,7 @@ use crate::auth::resource_policy::ResourcePolicy;
 use crate::auth::secret::Secret;
 
 const ACCOUNT: &str = "000000000000";
+const FOREIGN: &str = "111122223333";
 const ACTIONS: [&str; 10] = [
     "PutRecord",
     "PutRecords",
@@ -71,21 +72,33 @@ fn policy(rules: &[Rule]) -> Policy {
     Policy::new(rules.iter().map(statement).collect())
 }
 
-fn document(rules: &[Rule], name: &str) -> String {
+fn document(rules: &[Rule], principal: &str) -> String {
     let statement = |rule: &Rule| {
         serde_json::json!({
             "Sid": "x", "Effect": format!("{:?}", rule.effect), "Action": [rule.action.0], "Resource": rule.resource.0,
-            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:user/{name}")},
+            "Principal": {"AWS": principal},
         })
     };
     let statements: Vec<_> = rules.iter().map(statement).collect();
     serde_json::json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
-/// Explicit denial, else permission, else denial.
-fn model(rules: &[&Rule], action: &str, stream: &str) -> bool {
-    let fitting = || rules.iter().filter(|rule| rule.action.1(action) && rule.resource.1(stream));
-    fitting().all(|rule| rule.effect == Effect::Allow) && fitting().next().is_some()
+/// Explicit denial, else permission, else denial. From another account, both sides must permit.
+fn model(own: &[Rule], granted: &[Rule], foreign: bool, action: &str, stream: &str) -> bool {
+    let permits = |rules: &[Rule]| {
+        let fitting: Vec<_> = rules.iter().filter(|rule| rule.action.1(action) && rule.resource.1(stream)).collect();
+        fitting.iter().all(|rule| rule.effect == Effect::Allow).then_some(!fitting.is_empty())
+    };
+    match (permits(own), permits(granted)) {
+        (None, _) | (_, None) => false,
+        (Some(own), Some(granted)) => {
+            if foreign {
+                own && granted
+            } else {
+                own || granted
+            }
+        }
+    }
 }
 
 #[test]
@@ -94,20 +107,23 @@ fn five_hundred_cells_agree_with_the_model() {
     let mut random = StdRng::seed_from_u64(seed);
     let (mut cells, mut allowed) = (0, 0);
     for i in 0..PRINCIPALS {
-        let name = format!("user{i}");
+        let (name, foreign) = (format!("user{i}"), i % 2 == 1);
+        let theirs = if foreign { FOREIGN } else { ACCOUNT };
         let own = rules(&mut random);
+        let account_id = foreign.then(|| FOREIGN.to_owned());
         let credential = Credential::new(name.as_str(), "KEY", Secret::new("x"), policy(&own));
-        let caller = Caller::Principal(Arc::new(credential));
+        let caller = Caller::Principal(Arc::new(Credential { account_id, ..credential }));
         for stream in STREAMS {
-            let granted = if random.random_bool(0.3) { rules(&mut random) } else { Vec::new() };
-            let of_stream = ResourcePolicy::parse(&document(&granted, &name)).unwrap();
-            let all: Vec<&Rule> = own.iter().chain(&granted).collect();
+            let granted = if random.random_bool(0.6) { rules(&mut random) } else { Vec::new() };
+            let everyone = foreign && random.random_bool(0.5);
+            let principal = if everyone { FOREIGN.to_owned() } else { format!("arn:aws:iam::{theirs}:user/{name}") };
+            let of_stream = ResourcePolicy::parse(&document(&granted, &principal)).unwrap();
             let arn = format!("arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{stream}");
             for operation in ACTIONS {
                 let action = format!("kinesis:{operation}");
-                let verdict = of_stream.verdict(ACCOUNT, &name, &action, &arn);
+                let verdict = of_stream.verdict(ACCOUNT, theirs, &name, &action, &arn);
                 let decided = caller.check(ACCOUNT, &action, &arn, verdict);
-                let expected = model(&all, operation, stream);
+                let expected = model(&own, &granted, foreign, operation, stream);
                 assert_eq!(decided.is_ok(), expected, "seed {seed}: {name} {action} {stream}: {decided:?}");
                 cells += 1;
                 allowed += usize::from(expected);
@@ -160,14 +176,41 @@ fn patterns_and_policies_that_cannot_be_meant_are_refused() {
             "Condition",
         ),
         (r#"{"Statement":{"Effect":"Maybe","Principal":"*","Action":"kinesis:*","Resource":"*"}}"#, ""),
+        (r#"{"Version":"2030","Statement":[]}"#, "Version `2030`"),
+        (r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":[],"Resource":"*"}}"#, "at least one"),
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"kinesis:*","Resource":"arn:aws:kinesis:*:*:stream/${aws:username}"}}"#,
+            "has a variable",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"*","Resource":"*"}}"#,
+            "",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/reader"},"Action":"*","Resource":"*"}}"#,
+            "role/reader` is not `*`, an account or a user",
+        ),
+        (
+            r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:user/*"},"Action":"*","Resource":"*"}}"#,
+            "is not `*`, an account or a user",
+        ),
         (r#"{"Statement":{"Effect":"Allow","Principal":"me","Action":"kinesis:*","Resource":"*"}}"#, "Principal"),
     ] {
         let refused = ResourcePolicy::parse(document).unwrap_err();
         assert!(refused.contains(part), "{document}: {refused}");
     }
-    let root = r#"{"Statement":{"Effect":"EFFECT","Principal":{"AWS":"000000000000"},"Action":"*","Resource":"*"}}"#;
-    for (effect, expected) in [("Allow", Verdict::Silent), ("Deny", Verdict::Denied)] {
-        let policy = ResourcePolicy::parse(&root.replace("EFFECT", effect)).unwrap();
-        assert_eq!(policy.verdict(ACCOUNT, "alice", "kinesis:PutRecord", "arn"), expected);
+    let of_account = r#"{"Statement":{"Effect":"EFFECT","Principal":{"AWS":"ACCOUNT"},"Action":"*","Resource":"*"}}"#;
+    for (effect, account, expected) in [
+        ("Allow", ACCOUNT, Verdict::Silent),
+        ("Deny", ACCOUNT, Verdict::Denied),
+        ("Allow", FOREIGN, Verdict::Allowed),
+        ("Deny", FOREIGN, Verdict::Denied),
+    ] {
+        for principal in [account.to_owned(), format!("arn:aws:iam::{account}:root")] {
+            let document = of_account.replace("EFFECT", effect).replace("ACCOUNT", &principal);
+            let policy = ResourcePolicy::parse(&document).unwrap();
+            assert_eq!(policy.verdict(ACCOUNT, account, "alice", "kinesis:PutRecord", "arn"), expected);
+            assert_eq!(policy.verdict(ACCOUNT, "999999999999", "alice", "kinesis:PutRecord", "arn"), Verdict::Silent);
+        }
     }
 }
