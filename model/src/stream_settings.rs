@@ -86,7 +86,7 @@ pub struct StreamSettings {
     /// MiB a second that the stream is kept ready for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_throughput_mibps: Option<u32>,
-    /// The key that records are encrypted with at rest.
+    /// The key that records are encrypted with at rest, from when it was set on; records before it stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_key: Option<String>,
     /// When the mode was changed, the last few times.

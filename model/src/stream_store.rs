@@ -202,6 +202,22 @@ pub enum StreamError {
         /// What the disk had no room for.
         doing: String,
     },
+    /// The store does not have the key that the stream is, or was to be, encrypted with.
+    #[error("stream `{stream}` needs key `{key}`, which is not in the key file")]
+    KeyMissing {
+        /// The stream.
+        stream: StreamName,
+        /// The key's name.
+        key: String,
+    },
+    /// The store has another key by the name of the one that the stream is encrypted with.
+    #[error("stream `{stream}` is encrypted with another key than the `{key}` of the key file")]
+    KeyDiffers {
+        /// The stream.
+        stream: StreamName,
+        /// The key's name.
+        key: String,
+    },
     /// Bytes read are not the bytes written.
     #[error("stream `{stream}` is damaged: {file} at offset {offset}: {reason}")]
     Damaged {
@@ -259,7 +275,8 @@ pub trait StreamStore: Send + Sync {
 
     /// Replaces the settings `from`, which [`StreamStore::describe`] has shown, by `to`: durable when this returns, all of it
     /// or nothing. Error [`StreamError::SettingsConflict`] where other settings stand by now. A shorter retention holds at
-    /// once: no older record is read any more.
+    /// once: no older record is read any more. Records that come after an encryption key was set are encrypted with it at
+    /// rest, [`StreamError::KeyMissing`] where the store cannot.
     async fn alter(
         &self,
         stream: &StreamName,

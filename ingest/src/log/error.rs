@@ -26,6 +26,18 @@ pub enum LogError {
         /// What was being done.
         doing: String,
     },
+    /// The stream is encrypted with a key that is not there.
+    #[error("key `{key}` is missing")]
+    KeyMissing {
+        /// The key's name.
+        key: String,
+    },
+    /// The key of that name is not the one that the stream is encrypted with.
+    #[error("key `{key}` is another one than the stream is encrypted with")]
+    KeyDiffers {
+        /// The key's name.
+        key: String,
+    },
     /// The system refused.
     #[error("{doing}")]
     Io {
@@ -62,6 +74,8 @@ impl LogError {
                 StreamError::Damaged { stream, file, offset, reason }
             }
             LogError::Full { doing } => StreamError::DiskFull { stream, doing },
+            LogError::KeyMissing { key } => StreamError::KeyMissing { stream, key },
+            LogError::KeyDiffers { key } => StreamError::KeyDiffers { stream, key },
             LogError::Io { doing, source } => StreamError::Io { stream, doing, source },
         }
     }
@@ -73,6 +87,8 @@ impl LogError {
                 LogError::Damaged { file: file.clone(), offset: *offset, reason: reason.clone() }
             }
             LogError::Full { doing } => LogError::Full { doing: doing.clone() },
+            LogError::KeyMissing { key } => LogError::KeyMissing { key: key.clone() },
+            LogError::KeyDiffers { key } => LogError::KeyDiffers { key: key.clone() },
             LogError::Io { doing, source } => {
                 LogError::Io { doing: doing.clone(), source: io::Error::new(source.kind(), source.to_string()) }
             }
@@ -83,7 +99,7 @@ impl LogError {
     pub(crate) fn in_full(&self) -> String {
         match self {
             LogError::Io { doing, source } => format!("{doing}: {source}"),
-            LogError::Full { .. } | LogError::Damaged { .. } => self.to_string(),
+            _ => self.to_string(),
         }
     }
 }

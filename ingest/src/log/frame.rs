@@ -3,9 +3,9 @@
 //! ```text
 //! offset  size  header, 52 bytes, all numbers little-endian
 //!      0     4  magic "GALF"
-//!      4     1  version, 1
+//!      4     1  version: 1 plain, 2 encrypted
 //!      5     1  kind: 1 head of a segment, 2 records, 3 commit
-//!      6     2  zero
+//!      6     2  key that the payload is encrypted with  (0 where it is plain)
 //!      8     4  shard                                   (0 unless records)
 //!     12     4  records in the frame                    (0 unless records)
 //!     16     8  sequence number of the first record     (0 unless records)
@@ -14,7 +14,7 @@
 //!     36     4  CRC32C of the payload
 //!     40     8  bytes from the first frame of the write group to this one
 //!     48     4  CRC32C of bytes 0 to 47 and of the frame's place: stream incarnation, segment, offset (8 bytes each)
-//!     52        payload: drawn in `head.rs`, `block.rs` and `commit.rs`
+//!     52        payload: drawn in `head.rs`, `block.rs` and `commit.rs`; encrypted, in `cipher.rs`
 //! ```
 //!
 //! The place is part of the checksum but not stored: a frame that is read from where it was not written, be it an old
@@ -26,12 +26,18 @@ use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 
 use crate::log::block::Block;
+use crate::log::key::PLAIN;
 
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 52;
 /// The first four bytes of every frame.
 pub const MAGIC: [u8; 4] = *b"GALF";
-const VERSION: u8 = 1;
+const VERSION_PLAIN: u8 = 1;
+const VERSION_ENCRYPTED: u8 = 2;
+/// Bytes that tell a frame from every other.
+pub const IDENTITY_BYTES: usize = 56;
+/// Bytes of the header that belong to its identity: all before the payload's length.
+const IDENTITY_HEADER_BYTES: usize = 32;
 
 /// What a frame holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +64,8 @@ pub struct Place {
 pub struct Header {
     /// What the frame holds.
     pub kind: Kind,
+    /// The number of the stream's key that encrypts the payload; [`PLAIN`] where none does.
+    pub key: u16,
     /// Whose records.
     pub shard: ShardId,
     /// How many.
@@ -83,13 +91,13 @@ impl Header {
         let mut bytes = [0; HEADER_BYTES];
         let mut out = &mut bytes[..];
         out.put_slice(&MAGIC);
-        out.put_u8(VERSION);
+        out.put_u8(if self.key == PLAIN { VERSION_PLAIN } else { VERSION_ENCRYPTED });
         out.put_u8(match self.kind {
             Kind::Head => 1,
             Kind::Records => 2,
             Kind::Commit => 3,
         });
-        out.put_u16_le(0);
+        out.put_u16_le(self.key);
         out.put_u32_le(self.shard.0);
         out.put_u32_le(self.count);
         out.put_u64_le(self.first.0);
@@ -111,7 +119,8 @@ impl Header {
         if header_crc(bytes, place, offset).to_le_bytes() != bytes[48..] {
             return Err("the checksum of the frame header does not fit");
         }
-        if bytes[4] != VERSION {
+        let key = u16::from_le_bytes([bytes[6], bytes[7]]);
+        if bytes[4] != if key == PLAIN { VERSION_PLAIN } else { VERSION_ENCRYPTED } {
             return Err("the frame is of a version that this program does not know");
         }
         let kind = match bytes[5] {
@@ -123,6 +132,7 @@ impl Header {
         let mut rest = &bytes[8..];
         Ok(Header {
             kind,
+            key,
             shard: ShardId(rest.get_u32_le()),
             count: rest.get_u32_le(),
             first: SequenceNumber(rest.get_u64_le()),
@@ -144,17 +154,29 @@ impl Header {
         if fits { Ok(()) } else { Err("the checksum of the frame's payload does not fit") }
     }
 
-    /// The records of a records frame.
+    /// What tells the frame at `offset` of `place` from every other, whatever its payload's length.
+    pub fn identity(&self, place: Place, offset: u64) -> [u8; IDENTITY_BYTES] {
+        let mut identity = [0; IDENTITY_BYTES];
+        let (header, salt) = identity.split_at_mut(IDENTITY_HEADER_BYTES);
+        header.copy_from_slice(&self.encode(place, offset)[..IDENTITY_HEADER_BYTES]);
+        salt.copy_from_slice(&place_bytes(place, offset));
+        identity
+    }
+
+    /// The records of a records frame, given its plain payload.
     pub fn block(&self, payload: Bytes) -> Block {
         Block { shard: self.shard, first: self.first, count: self.count, arrived_at: self.arrived_at, payload }
     }
 }
 
 fn header_crc(bytes: &[u8; HEADER_BYTES], place: Place, offset: u64) -> u32 {
-    let crc = crc32c::crc32c(&bytes[..48]);
-    let mut salt = [0; 24];
-    salt[..8].copy_from_slice(&place.incarnation.to_le_bytes());
-    salt[8..16].copy_from_slice(&place.segment.to_le_bytes());
-    salt[16..].copy_from_slice(&offset.to_le_bytes());
-    crc32c::crc32c_append(crc, &salt)
+    crc32c::crc32c_append(crc32c::crc32c(&bytes[..48]), &place_bytes(place, offset))
+}
+
+fn place_bytes(place: Place, offset: u64) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    bytes[..8].copy_from_slice(&place.incarnation.to_le_bytes());
+    bytes[8..16].copy_from_slice(&place.segment.to_le_bytes());
+    bytes[16..].copy_from_slice(&offset.to_le_bytes());
+    bytes
 }

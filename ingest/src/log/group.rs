@@ -2,6 +2,7 @@
 //! system gathers headers and payloads when they are written.
 
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::checkpoint::Checkpoint;
@@ -11,9 +12,11 @@ use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 
 use crate::log::block::Block;
+use crate::log::cipher::Sealer;
 use crate::log::commit::Commit;
 use crate::log::frame::{HEADER_BYTES, Header, Kind, Place};
 use crate::log::head::Head;
+use crate::log::key::PLAIN;
 
 /// A frame of a group.
 #[derive(Debug)]
@@ -37,13 +40,20 @@ pub struct Group {
     /// Where in the segment its first frame goes: behind `group_at` when others wrote before it.
     begin: u64,
     arrived_at: Timestamp,
+    /// Encrypts records and checkpoints.
+    sealer: Option<Arc<Sealer>>,
     frames: Vec<Frame>,
 }
 
 impl Group {
     /// Nothing yet, to be written at `offset` of `place`; part of the group that begins at `group_at`.
     pub fn new(place: Place, group_at: u64, offset: u64, arrived_at: Timestamp) -> Self {
-        Group { place, group_at, end: offset, begin: offset, arrived_at, frames: Vec::new() }
+        Group { place, group_at, end: offset, begin: offset, arrived_at, sealer: None, frames: Vec::new() }
+    }
+
+    /// The same, encrypted where there is something to encrypt with.
+    pub fn sealed_by(self, sealer: Option<Arc<Sealer>>) -> Self {
+        Group { sealer, ..self }
     }
 
     /// Where it is written.
@@ -82,16 +92,23 @@ impl Group {
             (Kind::Records, Some(block)) => (block.shard, block.count, block.first),
             _ => (ShardId(0), 0, SequenceNumber(0)),
         };
-        let header = Header {
+        // A head holds numbers only, and leads to the rest.
+        let sealer = self.sealer.as_deref().filter(|_| kind != Kind::Head);
+        let mut header = Header {
             kind,
+            key: sealer.map_or(PLAIN, |sealer| sealer.number),
             shard,
             count,
             first,
             arrived_at: self.arrived_at,
-            payload_bytes: u32::try_from(payload.len()).expect("frames are bounded far below 4 GiB"),
-            payload_crc: crc32c::crc32c(&payload),
+            payload_bytes: 0,
+            payload_crc: 0,
             group_back: self.end - self.group_at,
         };
+        let seal = |sealer: &Sealer| sealer.seal(&header.identity(self.place, self.end), &payload);
+        let payload = sealer.map(seal).unwrap_or(payload);
+        header.payload_bytes = u32::try_from(payload.len()).expect("frames are bounded far below 4 GiB");
+        header.payload_crc = crc32c::crc32c(&payload);
         let (offset, header_bytes) = (self.end, header.encode(self.place, self.end));
         self.end += header.frame_bytes() as u64;
         self.frames.push(Frame { offset, blocks, header: header_bytes, payload });

@@ -3,7 +3,7 @@
 //! ```text
 //! gallop-manifest 1 crc32c=0f1e2d3c
 //! { "name": .., "created_at": .., "settings": .., "shards": [..], "incarnation": .., "oldest_segment": ..,
-//!   "horizon": .., "synced": .. }
+//!   "horizon": .., "keys": [..], "synced": .. }
 //! ```
 
 use std::path::Path;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::error::LogError;
 use crate::log::file::{self, Disk};
+use crate::log::key::{KeyRing, StreamKey};
 
 /// The manifest's name in the stream's folder.
 pub const MANIFEST: &str = "manifest";
@@ -40,6 +41,9 @@ pub struct Manifest {
     /// Records that arrived before it are past retention, wherever they stand.
     #[serde(default)]
     pub horizon: Timestamp,
+    /// What frames may be encrypted with, by number; one of them is in use where the settings name a key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<StreamKey>,
     /// Everything up to here was durable when the manifest was written: what is damaged below it is not a torn write.
     pub synced: Synced,
 }
@@ -66,6 +70,35 @@ impl Manifest {
         }
     }
 
+    /// The key that frames are encrypted with from now on, if they are.
+    pub fn key_in_use(&self) -> Option<&StreamKey> {
+        self.keys.iter().find(|key| key.last_segment.is_none())
+    }
+
+    /// Goes on with the key `name`, or with none, in the middle of `segment`. Error: [`LogError::KeyMissing`].
+    pub fn go_on_with_key(&mut self, name: Option<&str>, ring: &KeyRing, segment: u64) -> Result<(), LogError> {
+        for key in &mut self.keys {
+            key.last_segment.get_or_insert(segment);
+        }
+        let Some(name) = name else { return Ok(()) };
+        match self.keys.iter_mut().find(|key| key.name == name) {
+            Some(known) => known.last_segment = None,
+            None => {
+                let is_free = |number: &u16| self.keys.iter().all(|key| key.number != *number);
+                let number =
+                    (1..=u16::MAX).find(is_free).ok_or_else(|| LogError::KeyMissing { key: name.to_owned() })?;
+                self.keys.push(StreamKey::begin(number, name, ring)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets keys that no segment needs any more.
+    pub fn forget_keys(&mut self) {
+        let oldest = self.oldest_segment;
+        self.keys.retain(|key| key.last_segment.is_none_or(|last| oldest <= last));
+    }
+
     /// Replaces the file; durable when this returns.
     pub fn save(&self, disk: &dyn Disk, folder: &Path) -> Result<(), LogError> {
         let json = serde_json::to_string_pretty(self).expect("a manifest is plain data");
@@ -83,7 +116,12 @@ impl Manifest {
         if first_line(json).trim_end() != line {
             return Err(damaged("its checksum does not fit, or its version is unknown"));
         }
-        serde_json::from_str(json).map_err(|error| damaged(&format!("it does not read: {error}")))
+        let manifest: Manifest =
+            serde_json::from_str(json).map_err(|error| damaged(&format!("it does not read: {error}")))?;
+        if manifest.key_in_use().map(|key| &key.name) != manifest.settings.encryption_key.as_ref() {
+            return Err(damaged("the key in use is not the one that the settings name"));
+        }
+        Ok(manifest)
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod batch;
 pub mod block;
+pub mod cipher;
 pub mod commit;
 mod draft;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod frame;
 pub mod group;
 pub mod head;
 pub mod index;
+pub mod key;
 pub mod manifest;
 mod queue;
 mod reader;

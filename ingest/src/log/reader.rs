@@ -1,6 +1,7 @@
 //! Reading records of one shard from a segment file; every frame is verified each time.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::clock::Timestamp;
@@ -10,12 +11,13 @@ use model::shard::ShardId;
 use model::stream_store::ReadLimit;
 
 use crate::log::block::{Block, Read};
+use crate::log::cipher::Opener;
 use crate::log::commit::Commit;
 use crate::log::error::LogError;
 use crate::log::file::{Disk, LogFile};
 use crate::log::frame::{HEADER_BYTES, Header, Kind, Place, Reason};
+use crate::log::key::StreamKeys;
 use crate::log::segment::log_name;
-use std::sync::Arc;
 
 /// How much is read from a file at a time; a larger frame is read whole.
 const READ_CHUNK_BYTES: usize = 256 << 10;
@@ -29,6 +31,8 @@ pub(crate) struct Stretch {
     pub(crate) begin: u64,
     /// Durable bytes end here.
     pub(crate) end: u64,
+    /// What its frames may be encrypted with.
+    pub(crate) keys: Arc<StreamKeys>,
 }
 
 /// Reads from `from` on, until `limit` is reached or the stretch ends. At least one record is there.
@@ -93,6 +97,7 @@ struct FrameScan<'a> {
     at: u64,
     buffer: Bytes,
     buffer_at: u64,
+    opener: Opener<'a>,
     /// Blocks of a commit frame that are not handed out yet.
     blocks: std::vec::IntoIter<Block>,
 }
@@ -103,7 +108,8 @@ impl<'a> FrameScan<'a> {
         let file = disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))?;
         let (buffer, buffer_at) = (Bytes::new(), stretch.begin);
         let blocks = Vec::new().into_iter();
-        Ok(FrameScan { file, stretch, offset: stretch.begin, at: stretch.begin, buffer, buffer_at, blocks })
+        let opener = Opener::new(&stretch.keys, stretch.place);
+        Ok(FrameScan { file, stretch, offset: stretch.begin, at: stretch.begin, buffer, buffer_at, opener, blocks })
     }
 
     fn damaged(&self, reason: impl Into<String>) -> LogError {
@@ -145,8 +151,8 @@ impl<'a> FrameScan<'a> {
 
     fn payload(&mut self, header: &Header) -> Result<Bytes, LogError> {
         let payload = self.bytes(self.offset + HEADER_BYTES as u64, header.payload_bytes as usize)?;
-        header.verify(&payload).map_err(|reason: Reason| self.damaged(reason))?;
-        Ok(payload)
+        let opened = header.verify(&payload).and_then(|()| self.opener.open(header, self.offset, payload));
+        opened.map_err(|reason: Reason| self.damaged(reason))
     }
 
     fn bytes(&mut self, offset: u64, length: usize) -> Result<Bytes, LogError> {

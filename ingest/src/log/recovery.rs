@@ -34,6 +34,7 @@ use crate::log::error::LogError;
 use crate::log::file::{Disk, LogFile};
 use crate::log::frame::Place;
 use crate::log::index::SegmentIndex;
+use crate::log::key::{KeyRing, StreamKeys};
 use crate::log::manifest::{Manifest, Synced};
 use crate::log::segment::{self, Scan, Segment, log_name};
 
@@ -52,20 +53,23 @@ pub struct Recovered {
     pub head_bytes: u64,
     /// The next number of every shard.
     pub next: BTreeMap<ShardId, SequenceNumber>,
+    /// What its frames may be encrypted with.
+    pub keys: Arc<StreamKeys>,
 }
 
-/// Opens the stream in `folder`.
-pub fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, LogError> {
+/// Opens the stream in `folder`. A key that is missing or wrong is told before anything else, and nothing is changed.
+pub fn recover(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recovered, LogError> {
     let mut manifest = Manifest::load(disk, folder)?;
+    let keys = Arc::new(StreamKeys::unlock(&manifest.keys, ring)?);
     let mut ids = list_segments(disk, folder, &manifest)?;
-    let (scan, file) = recover_last(disk, folder, &manifest, &mut ids)?;
+    let (scan, file) = recover_last(disk, folder, &manifest, &keys, &mut ids)?;
     let last = *ids.last().expect("the last segment was recovered");
     file.sync().map_err(LogError::io(format!("syncing {}", log_name(last))))?;
     disk.sync_folder(folder).map_err(LogError::io("syncing the stream's folder"))?;
 
     let mut segments = Vec::new();
     for (id, after) in ids.iter().zip(ids.iter().skip(1)) {
-        let index = sealed_index(disk, folder, &manifest, *id, *after)?;
+        let index = sealed_index(disk, folder, &manifest, &keys, (*id, *after))?;
         segments.push(Segment { id: *id, index });
     }
     let head_bytes = scan.head_bytes;
@@ -81,7 +85,7 @@ pub fn recover(disk: &dyn Disk, folder: &Path) -> Result<Recovered, LogError> {
             saved => saved?,
         }
     }
-    Ok(Recovered { manifest, segments, file, checkpoints: scan.checkpoints, head_bytes, next })
+    Ok(Recovered { manifest, segments, file, checkpoints: scan.checkpoints, head_bytes, next, keys })
 }
 
 /// Numbers of the segments that belong to the log, without a gap. Removes what earlier lives left behind.
@@ -116,13 +120,14 @@ fn recover_last(
     disk: &dyn Disk,
     folder: &Path,
     manifest: &Manifest,
+    keys: &StreamKeys,
     ids: &mut Vec<u64>,
 ) -> Result<(Scan, Arc<dyn LogFile>), LogError> {
     loop {
         let id = *ids.last().ok_or_else(|| LogError::damaged(log_name(manifest.oldest_segment), 0, "no segment"))?;
         let (name, place) = (log_name(id), Place { incarnation: manifest.incarnation, segment: id });
         let bytes = segment::read_segment(disk, folder, id)?;
-        let scan = segment::scan(&bytes, place);
+        let scan = segment::scan(&bytes, place, keys);
         let durable = if id == manifest.synced.segment { manifest.synced.length } else { 0 };
         let end = scan.index.length;
         let reason = scan.bad.unwrap_or("the file is shorter than it was");
@@ -158,8 +163,8 @@ fn sealed_index(
     disk: &dyn Disk,
     folder: &Path,
     manifest: &Manifest,
-    id: u64,
-    after: u64,
+    keys: &StreamKeys,
+    (id, after): (u64, u64),
 ) -> Result<SegmentIndex, LogError> {
     let (name, after_name) = (log_name(id), log_name(after));
     let place = Place { incarnation: manifest.incarnation, segment: id };
@@ -175,7 +180,7 @@ fn sealed_index(
     {
         return Ok(index);
     }
-    let scan = segment::scan(&segment::read_segment(disk, folder, id)?, place);
+    let scan = segment::scan(&segment::read_segment(disk, folder, id)?, place, keys);
     if let Some(reason) = scan.bad {
         return Err(LogError::damaged(name, scan.index.length, reason));
     }

@@ -13,12 +13,14 @@ use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
 
+use crate::log::cipher::Opener;
 use crate::log::commit::Commit;
 use crate::log::error::LogError;
 use crate::log::file::{self, Disk, LogFile};
 use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC, Place, Reason};
 use crate::log::head::Head;
 use crate::log::index::SegmentIndex;
+use crate::log::key::StreamKeys;
 
 /// A segment that is part of the log.
 #[derive(Debug, Clone)]
@@ -71,7 +73,7 @@ impl Scan {
 }
 
 /// Verifies every frame up to the first that is not valid.
-pub fn scan(bytes: &Bytes, place: Place) -> Scan {
+pub fn scan(bytes: &Bytes, place: Place, keys: &StreamKeys) -> Scan {
     let mut scan = Scan {
         head: None,
         head_checkpoints: 0,
@@ -80,9 +82,10 @@ pub fn scan(bytes: &Bytes, place: Place) -> Scan {
         checkpoints: BTreeMap::new(),
         bad: None,
     };
+    let mut opener = Opener::new(keys, place);
     let mut offset = 0;
     while offset < bytes.len() {
-        match scan_frame(bytes, place, offset, &mut scan) {
+        match scan_frame(bytes, place, offset, &mut opener, &mut scan) {
             Ok(frame_bytes) => offset += frame_bytes,
             Err(reason) => {
                 scan.bad = Some(reason);
@@ -98,7 +101,13 @@ pub fn scan(bytes: &Bytes, place: Place) -> Scan {
     scan
 }
 
-fn scan_frame(bytes: &Bytes, place: Place, offset: usize, scan: &mut Scan) -> Result<usize, Reason> {
+fn scan_frame(
+    bytes: &Bytes,
+    place: Place,
+    offset: usize,
+    opener: &mut Opener<'_>,
+    scan: &mut Scan,
+) -> Result<usize, Reason> {
     let header = Header::decode(&bytes[offset..], place, offset as u64)?;
     let end = offset + header.frame_bytes();
     if end > bytes.len() {
@@ -115,7 +124,7 @@ fn scan_frame(bytes: &Bytes, place: Place, offset: usize, scan: &mut Scan) -> Re
         Kind::Head => scan.head = Some(Head::decode(payload)?),
         Kind::Records => scan.index.note(header.shard, header.first, header.count, at, offset as u64),
         Kind::Commit => {
-            let commit = Commit::decode(&payload, at)?;
+            let commit = Commit::decode(&opener.open(&header, offset as u64, payload)?, at)?;
             for block in &commit.blocks {
                 scan.index.note(block.shard, block.first, block.count, at, offset as u64);
             }

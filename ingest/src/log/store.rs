@@ -35,12 +35,13 @@ use crate::log::error::LogError;
 use crate::log::file::{self, Disk, LogFile};
 use crate::log::frame::Place;
 use crate::log::head::Head;
+use crate::log::key::KeyRing;
 use crate::log::manifest::{MANIFEST, Manifest, Synced};
 use crate::log::queue::{Closing, Done, ENTRY_OVERHEAD_BYTES, Job, Queue};
 use crate::log::recovery::{self, Recovered};
 use crate::log::stream::{Ended, ShardState, Shared, StreamLog};
 use crate::log::tail::Tail;
-use crate::log::writer::{self, Writer};
+use crate::log::writer::{self, FirstGroup, Writer};
 
 /// The most bytes of outputs one commit may have.
 pub const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;
@@ -104,6 +105,7 @@ pub struct LogStore {
 struct Inner {
     clock: Arc<dyn Clock>,
     disk: Arc<dyn Disk>,
+    ring: KeyRing,
     folder: PathBuf,
     options: LogOptions,
     streams: RwLock<BTreeMap<StreamName, Arc<StreamLog>>>,
@@ -127,11 +129,24 @@ impl LogStore {
         folder: &Path,
         options: LogOptions,
     ) -> Result<LogStore, StreamError> {
+        LogStore::open_with_keys(clock, disk, KeyRing::default(), folder, options).await
+    }
+
+    /// The same, whose streams are, or may be told to be, encrypted with keys of `ring`. A stream whose key is missing or
+    /// another one refuses like a damaged one, and its files stay as they are.
+    pub async fn open_with_keys(
+        clock: Arc<dyn Clock>,
+        disk: Arc<dyn Disk>,
+        ring: KeyRing,
+        folder: &Path,
+        options: LogOptions,
+    ) -> Result<LogStore, StreamError> {
         let folder = folder.to_owned();
         blocking(move || {
             let mut inner = Inner {
                 clock,
                 disk,
+                ring,
                 folder,
                 options,
                 streams: RwLock::default(),
@@ -249,7 +264,7 @@ impl Inner {
     }
 
     fn recover(&self, stream: &StreamName, folder: &Path) -> Result<Recovered, LogError> {
-        let recovered = recovery::recover(&*self.disk, folder)?;
+        let recovered = recovery::recover(&*self.disk, folder, &self.ring)?;
         if recovered.manifest.name != *stream {
             let reason = format!("it is the manifest of stream `{}`", recovered.manifest.name);
             return Err(LogError::damaged(MANIFEST, 0, reason));
@@ -282,7 +297,9 @@ impl Inner {
 
     /// Takes a recovered stream into service.
     fn start(&self, recovered: Recovered, folder: PathBuf) -> Arc<StreamDescription> {
-        let Recovered { manifest, segments, file, checkpoints, next, head_bytes } = recovered;
+        let Recovered { manifest, segments, file, checkpoints, next, head_bytes, keys } = recovered;
+        let place = Place { incarnation: manifest.incarnation, segment: manifest.synced.segment };
+        let sealer = writer::sealer(&manifest, &keys, place);
         let description = Arc::new(manifest.description());
         let shards = next.iter().map(|(shard, next)| (*shard, ShardState::begins_at(*next)));
         let mut shared = Shared {
@@ -291,6 +308,7 @@ impl Inner {
             segments,
             tail: Tail::new(self.options.tail_bytes_max),
             checkpoints,
+            keys,
             floor: manifest.synced.floor,
             horizon: manifest.horizon,
             in_flight: None,
@@ -315,6 +333,8 @@ impl Inner {
             segment_bytes_max: self.options.segment_bytes_max,
             group_bytes_max: self.options.group_bytes_max,
             full: false,
+            ring: self.ring.clone(),
+            sealer,
         };
         let thread = std::thread::Builder::new().name(format!("log {name}")).stack_size(WRITER_STACK_BYTES);
         let writer = thread.spawn(move || writer.run()).expect("the system has a thread for every stream");
@@ -350,6 +370,7 @@ impl Inner {
             incarnation,
             oldest_segment: 0,
             horizon: Timestamp::default(),
+            keys: Vec::new(),
             synced: Synced { segment: 0, length: 0, floor: Timestamp::MIN },
         };
         let folder = self.folder.join(name.as_str());
@@ -358,7 +379,7 @@ impl Inner {
             let _ = file::remove_tree(&*self.disk, &aside(&folder, "new"));
             return Err(failed.of(name));
         }
-        let recovered = recovery::recover(&*self.disk, &folder).map_err(|error| error.of(name))?;
+        let recovered = recovery::recover(&*self.disk, &folder, &self.ring).map_err(|error| error.of(name))?;
         info!(stream = %name, shards = recovered.manifest.shards.open_count(), "stream created");
         Ok(self.start(recovered, folder))
     }
@@ -376,7 +397,9 @@ impl Inner {
         let place = Place { incarnation: manifest.incarnation, segment: 0 };
         let next = manifest.shards.iter().map(|shard| (shard.id, shard.first)).collect();
         let head = Head { before_bytes: 0, checkpoints: 0, next };
-        let (_, length) = writer::create_segment(disk, &new, place, manifest.created_at, head, &BTreeMap::new())?;
+        let (stamp, checkpoints) = (manifest.created_at, &BTreeMap::new());
+        let first = FirstGroup { place, stamp, head, checkpoints, sealer: None };
+        let (_, length) = writer::create_segment(disk, &new, first)?;
         manifest.synced = Synced { segment: 0, length, floor: manifest.created_at };
         manifest.save(disk, &new)?;
         let place_it = || {

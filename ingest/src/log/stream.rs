@@ -17,6 +17,7 @@ use crate::log::block::Read;
 use crate::log::error::LogError;
 use crate::log::file::Disk;
 use crate::log::frame::Place;
+use crate::log::key::StreamKeys;
 use crate::log::queue::Queue;
 use crate::log::reader::{self, Stretch};
 use crate::log::segment::Segment;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     /// Oldest first; at least one.
     pub(crate) segments: Vec<Segment>,
     pub(crate) tail: Tail,
+    /// What frames of its segments may be encrypted with.
+    pub(crate) keys: Arc<StreamKeys>,
     pub(crate) checkpoints: BTreeMap<ConsumerName, Checkpoint>,
     /// No later record is stamped below this: the last stamp, or the last promise to a reader.
     pub(crate) floor: Timestamp,
@@ -193,7 +196,8 @@ impl StreamLog {
                 let (segment, index) =
                     holding.find(|(_, index)| from < index.next).expect("records below the tip are in a segment");
                 let (place, end) = (self.place(segment.id), segment.index.length);
-                Ok(Found::InFile(Stretch { place, shard, begin: index.offset_of(from), end }))
+                let keys = Arc::clone(&shared.keys);
+                Ok(Found::InFile(Stretch { place, shard, begin: index.offset_of(from), end, keys }))
             }
         }
     }
@@ -280,7 +284,7 @@ impl StreamLog {
             let stretches = late.filter_map(|segment| {
                 let index = segment.index.shards.get(&shard)?;
                 let (place, end) = (self.place(segment.id), segment.index.length);
-                Some(Stretch { place, shard, begin: index.offset_at(at), end })
+                Some(Stretch { place, shard, begin: index.offset_at(at), end, keys: Arc::clone(&shared.keys) })
             });
             (state.oldest, state.next, stretches.collect::<Vec<_>>())
         };
@@ -303,8 +307,11 @@ impl StreamLog {
     pub(crate) async fn verify(&self) -> Result<(), StreamError> {
         let stretches: Vec<Stretch> = {
             let shared = self.lock();
-            let whole =
-                |s: &Segment| Stretch { place: self.place(s.id), shard: ShardId(0), begin: 0, end: s.index.length };
+            let keys = &shared.keys;
+            let whole = |s: &Segment| {
+                let (place, end) = (self.place(s.id), s.index.length);
+                Stretch { place, shard: ShardId(0), begin: 0, end, keys: Arc::clone(keys) }
+            };
             shared.segments.iter().map(whole).collect()
         };
         let work = move |disk: &dyn Disk, folder: &std::path::Path| {

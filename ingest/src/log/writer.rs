@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::log::batch::Placed;
 use crate::log::block::{Block, Unnumbered};
+use crate::log::cipher::Sealer;
 use crate::log::draft::{Answer, Draft};
 use crate::log::error::LogError;
 use crate::log::file::{Disk, LogFile};
@@ -27,6 +28,7 @@ use crate::log::frame::Place;
 use crate::log::group::Group;
 use crate::log::head::Head;
 use crate::log::index::SegmentIndex;
+use crate::log::key::{KeyRing, StreamKeys};
 use crate::log::manifest::{Manifest, Synced};
 use crate::log::queue::{Closing, Done, Job};
 use crate::log::retention;
@@ -51,6 +53,17 @@ pub(crate) struct Writer {
     pub(crate) group_bytes_max: usize,
     /// Whether the disk had no room the last time.
     pub(crate) full: bool,
+    /// Keys that the stream may be told to be encrypted with.
+    pub(crate) ring: KeyRing,
+    /// Encrypts what is written to the segment, where the stream is told so.
+    pub(crate) sealer: Option<Arc<Sealer>>,
+}
+
+/// What encrypts frames at `place`, where `manifest` says so.
+pub(crate) fn sealer(manifest: &Manifest, keys: &StreamKeys, place: Place) -> Option<Arc<Sealer>> {
+    let key = manifest.key_in_use()?;
+    let sealer = Sealer::new(keys, key.number, place);
+    Some(Arc::new(sealer.expect("the keys of a manifest are unlocked when it is read")))
 }
 
 /// Ends the stream when its writer panics, so that nobody waits for it.
@@ -174,7 +187,8 @@ impl Writer {
     fn write(&mut self, jobs: Vec<Job>) -> Result<(), LogError> {
         let waited = jobs.iter().filter_map(Job::bytes).sum();
         let arrived_at = self.stream.lock().stamp(self.stream.clock.now());
-        let mut draft = Draft::new(Group::new(self.place(), self.length, self.length, arrived_at));
+        let mut draft =
+            Draft::new(Group::new(self.place(), self.length, self.length, arrived_at).sealed_by(self.sealer.clone()));
         for job in jobs {
             match job {
                 Job::Append { blocks, done, .. } => {
@@ -342,10 +356,10 @@ impl Writer {
     /// Seals the segment and goes on in a new one, which begins with the newest checkpoints.
     fn roll(&mut self) -> Result<(), LogError> {
         let stream = Arc::clone(&self.stream);
-        let (sealed, checkpoints, floor) = {
+        let (sealed, checkpoints, floor, keys) = {
             let shared = stream.lock();
             let sealed = shared.segments.last().expect("one segment is being written").index.clone();
-            (sealed, shared.checkpoints.clone(), shared.floor)
+            (sealed, shared.checkpoints.clone(), shared.floor, Arc::clone(&shared.keys))
         };
         if let Err(error) = segment::save_index(&*stream.disk, &stream.folder, self.place(), &sealed) {
             warn!(stream = %stream.name, %error, "index not saved, it will be rebuilt");
@@ -355,8 +369,11 @@ impl Writer {
         let place = stream.place(self.segment + 1);
         let next = self.manifest.shards.iter().map(|shard| (shard.id, self.next[&shard.id])).collect();
         let head = Head { before_bytes: self.length, checkpoints: 0, next };
-        let (file, length) = create_segment(&*stream.disk, &stream.folder, place, floor, head, &checkpoints)?;
+        let sealer = sealer(&self.manifest, &keys, place);
+        let first = FirstGroup { place, stamp: floor, head, checkpoints: &checkpoints, sealer: sealer.clone() };
+        let (file, length) = create_segment(&*stream.disk, &stream.folder, first)?;
         (self.file, self.segment, self.length, self.head_bytes) = (file, place.segment, length, length);
+        self.sealer = sealer;
         let index = SegmentIndex { length, last_arrived_at: Some(floor), ..SegmentIndex::default() };
         stream.lock().segments.push(Segment { id: place.segment, index });
         Ok(())
@@ -394,12 +411,29 @@ impl Writer {
         if to.retention < from.retention {
             manifest.horizon = manifest.horizon.max(self.stream.clock.now() - to.retention);
         }
+        let mut keys = None;
+        if to.encryption_key != from.encryption_key {
+            match self.go_on_with_key(&mut manifest, to.encryption_key.as_deref()) {
+                Ok(unlocked) => keys = Some(unlocked),
+                Err(locked) => return Ok(Err(locked.of(&self.stream.name))),
+            }
+        }
         self.save(manifest)?;
         let mut shared = self.stream.lock();
+        if let Some(keys) = keys {
+            self.sealer = sealer(&self.manifest, &keys, self.stream.place(self.segment));
+            shared.keys = keys;
+        }
         shared.horizon = self.manifest.horizon;
         shared.description = Arc::new(StreamDescription { settings: to, ..(*shared.description).clone() });
         info!(stream = %self.stream.name, "settings altered");
         Ok(Ok(Arc::clone(&shared.description)))
+    }
+
+    /// Makes `manifest` go on with another key, or none, for what is written next. Error: the key is not there.
+    fn go_on_with_key(&self, manifest: &mut Manifest, name: Option<&str>) -> Result<Arc<StreamKeys>, LogError> {
+        manifest.go_on_with_key(name, &self.ring, self.segment)?;
+        Ok(Arc::new(StreamKeys::unlock(&manifest.keys, &self.ring)?))
     }
 
     /// Drops whole segments from the front, and shards that were closed so long ago.
@@ -425,7 +459,8 @@ impl Writer {
             return self.trimmed(0, Manifest { shards, ..self.manifest.clone() });
         };
         // The manifest first: files that it no longer names are only leftovers.
-        let manifest = Manifest { shards, oldest_segment: last + 1, ..self.manifest.clone() };
+        let mut manifest = Manifest { shards, oldest_segment: last + 1, ..self.manifest.clone() };
+        manifest.forget_keys();
         match self.trimmed(dropped.len(), manifest.clone()) {
             // Indexes can be rebuilt: without them a full disk may have the room to write down what is to go.
             Err(LogError::Full { .. }) => {
@@ -458,16 +493,23 @@ impl Writer {
     }
 }
 
-/// Creates a segment file with its head and the checkpoints; it and its name are durable when this returns. Nothing of
-/// it is left when the disk has no room.
+/// What a segment begins with.
+pub(crate) struct FirstGroup<'a> {
+    pub(crate) place: Place,
+    pub(crate) stamp: Timestamp,
+    pub(crate) head: Head,
+    pub(crate) checkpoints: &'a BTreeMap<ConsumerName, Checkpoint>,
+    pub(crate) sealer: Option<Arc<Sealer>>,
+}
+
+/// Creates a segment file with its first group; it and its name are durable when this returns. Nothing of it is left
+/// when the disk has no room.
 pub(crate) fn create_segment(
     disk: &dyn Disk,
     folder: &Path,
-    place: Place,
-    stamp: Timestamp,
-    head: Head,
-    checkpoints: &BTreeMap<ConsumerName, Checkpoint>,
+    first: FirstGroup<'_>,
 ) -> Result<(Arc<dyn LogFile>, u64), LogError> {
+    let FirstGroup { place, stamp, head, checkpoints, sealer } = first;
     let name = log_name(place.segment);
     let fill = || {
         let file = disk.create(&folder.join(&name))?;
@@ -479,7 +521,7 @@ pub(crate) fn create_segment(
         };
         let mut offset = write(group)?;
         for (consumer, checkpoint) in checkpoints {
-            let mut group = Group::new(place, 0, offset, stamp);
+            let mut group = Group::new(place, 0, offset, stamp).sealed_by(sealer.clone());
             group.push_commit(consumer, checkpoint, Vec::new());
             offset = write(group)?;
         }

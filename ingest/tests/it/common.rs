@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ingest::log::file::Disk;
+use ingest::log::key::{KEY_BYTES, KeyRing};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::Timestamp;
@@ -18,6 +19,14 @@ use model::testing::clock::ManualClock;
 
 pub(crate) const ALL: ReadLimit = ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX, wait: false };
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// Names of keys, the last of which no store has.
+pub(crate) const KEYS: [&str; 3] = ["alias/one", "alias/two", "alias/none"];
+
+pub(crate) fn key_ring() -> KeyRing {
+    let keys = KEYS[..2].iter().zip(1..).map(|(name, byte)| ((*name).to_owned(), [byte; KEY_BYTES]));
+    KeyRing::new(keys.collect())
+}
 
 pub(crate) fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(NOW))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ingest::log::file::Disk;
 use ingest::log::frame::Place;
+use ingest::log::key::{KeyRing, StreamKeys};
 use ingest::log::manifest::Manifest;
 use ingest::log::recovery;
 use ingest::log::segment::{self, log_name};
@@ -90,11 +91,11 @@ async fn every_bit_of_a_log_is_guarded() {
     let mut flips = 0;
     for (id, bytes) in logs(&disk) {
         let place = Place { incarnation, segment: id };
-        assert!(segment::scan(&bytes, place).bad.is_none());
+        assert!(segment::scan(&bytes, place, &StreamKeys::default()).bad.is_none());
         let mut flipped = bytes.to_vec();
         for bit in 0..bytes.len() * 8 {
             flipped[bit / 8] ^= 1 << (bit % 8);
-            let scan = segment::scan(&Bytes::from(std::mem::take(&mut flipped)), place);
+            let scan = segment::scan(&Bytes::from(std::mem::take(&mut flipped)), place, &StreamKeys::default());
             assert!(scan.bad.is_some() && scan.index.length <= bit as u64 / 8, "bit {bit} of segment {id}");
             flipped = bytes.to_vec();
             flips += 1;
@@ -135,12 +136,13 @@ async fn a_torn_tail_is_cut_and_damage_before_it_refused() {
     let path = folder().join(log_name(id));
     let garbage = PowerCutDisk::with(disk.state());
     garbage.open(&path).unwrap().write_at(bytes.len() as u64, &[7; 1000]).unwrap();
-    recovery::recover(&garbage, &folder()).expect("what was never acknowledged is cut");
+    recovery::recover(&garbage, &folder(), &KeyRing::default()).expect("what was never acknowledged is cut");
     assert_eq!(logs(&garbage).pop().unwrap().1, bytes);
 
     let cut = PowerCutDisk::with(disk.state());
     cut.open(&path).unwrap().truncate(bytes.len() as u64 - 10).unwrap();
-    let recovered = recovery::recover(&cut, &folder()).expect("the last group may be torn after a crash");
+    let recovered =
+        recovery::recover(&cut, &folder(), &KeyRing::default()).expect("the last group may be torn after a crash");
     assert!(recovered.segments.last().unwrap().index.length < bytes.len() as u64);
 
     let damaged = PowerCutDisk::with(disk.state());
@@ -203,11 +205,11 @@ async fn a_lost_or_wrong_index_is_rebuilt() {
     let disk = log(true).await;
     let first = folder().join(segment::index_name(0));
     let length = disk.open(&first).unwrap().len().unwrap() as usize;
-    let right = recovery::recover(&disk, &folder()).unwrap();
+    let right = recovery::recover(&disk, &folder(), &KeyRing::default()).unwrap();
     for bit in (0..length * 8).step_by(37) {
         let disk = PowerCutDisk::with(disk.state());
         disk.flip_bit(&first, bit).unwrap();
-        let found = recovery::recover(&disk, &folder()).unwrap();
+        let found = recovery::recover(&disk, &folder(), &KeyRing::default()).unwrap();
         let indexes = |r: &recovery::Recovered| r.segments.iter().map(|s| s.index.clone()).collect::<Vec<_>>();
         assert_eq!(indexes(&found), indexes(&right), "bit {bit}");
     }

@@ -5,6 +5,7 @@ mod basics;
 mod common;
 mod damage;
 mod disk_trouble;
+mod encryption;
 mod frames;
 mod model;
 mod power_cuts;

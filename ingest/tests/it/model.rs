@@ -23,7 +23,7 @@ use model::testing::memory_store::MemoryStore;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::common::{NOW, clock, consumer, entry, stream};
+use crate::common::{KEYS, NOW, clock, consumer, entry, key_ring, stream};
 
 const SEEDS: u64 = 40;
 const STEPS: usize = 100;
@@ -98,7 +98,8 @@ impl Disks {
 
 async fn open(disks: &Disks, clock: &Arc<ManualClock>) -> LogStore {
     let options = LogOptions { segment_bytes_max: 6 << 10, tail_bytes_max: 3 << 10, ..LogOptions::small() };
-    LogStore::open(clock.clone(), Arc::new(disks.faulty.clone()), Path::new("/streams"), options).await.unwrap()
+    let (disk, folder) = (Arc::new(disks.faulty.clone()), Path::new("/streams"));
+    LogStore::open_with_keys(clock.clone(), disk, key_ring(), folder, options).await.unwrap()
 }
 
 fn entries(random: &mut StdRng) -> Vec<PutEntry> {
@@ -167,7 +168,7 @@ async fn compare(log: &LogStore, memory: &MemoryStore, clock: &ManualClock, rand
 async fn run(seed: u64, scarce: bool) -> usize {
     let mut random = StdRng::seed_from_u64(seed);
     let (mut disks, clock, name) = (Disks::new(scarce), clock(), stream());
-    let memory = MemoryStore::new(clock.clone());
+    let memory = MemoryStore::new(clock.clone()).with_keys(&KEYS[..2]);
     let mut log = open(&disks, &clock).await;
     let retention = Duration::from_millis(random.random_range(500..3000));
     let options = StreamOptions { shards: random.random_range(1..4), retention, ..StreamOptions::default() };
@@ -216,6 +217,7 @@ async fn run(seed: u64, scarce: bool) -> usize {
                     retention: Duration::from_millis(random.random_range(200..3000)),
                     record_bytes_max: random.random_range(500..1000),
                     tags: [("version".to_owned(), version.to_string())].into(),
+                    encryption_key: KEYS.get(random.random_range(0..6)).map(|&key| key.to_owned()),
                     ..from.clone()
                 };
                 let from = if random.random_bool(0.8) { from } else { to.clone() };

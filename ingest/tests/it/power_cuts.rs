@@ -22,7 +22,7 @@ use model::testing::clock::ManualClock;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::common::{NOW, clock, consumer, entry, put, read_all, stream};
+use crate::common::{KEYS, NOW, clock, consumer, entry, key_ring, put, read_all, stream};
 
 const STATES: usize = 2000;
 const STEPS: usize = 30;
@@ -57,7 +57,8 @@ fn options() -> LogOptions {
 }
 
 async fn open(disk: &PowerCutDisk, clock: &Arc<ManualClock>) -> Result<LogStore, StreamError> {
-    LogStore::open(clock.clone(), Arc::new(disk.clone()), Path::new("/streams"), options()).await
+    let (disk, folder) = (Arc::new(disk.clone()), Path::new("/streams"));
+    LogStore::open_with_keys(clock.clone(), disk, key_ring(), folder, options()).await
 }
 
 /// Runs random steps, and keeps what is on the disk after every change.
@@ -113,6 +114,7 @@ async fn trace(seed: u64) -> Trace {
             8 => {
                 let from = step.settings.clone();
                 step.settings.tags = (0..number).map(|tag| (format!("tag-{tag}"), format!("{number}"))).collect();
+                step.settings.encryption_key = KEYS[..2].get(random.random_range(0..3)).map(|&key| key.to_owned());
                 store.alter(&stream(), &from, step.settings.clone()).await.unwrap();
             }
             9 => {

@@ -1,7 +1,7 @@
 //! A stream store in memory: the simplest thing that keeps the promises of [`StreamStore`], and the model that
 //! others are compared with. Nothing survives the process.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
@@ -22,6 +22,8 @@ use crate::stream_store::{
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
+    /// Keys that it takes by name. Nothing is ever at rest here, so they have nothing to encrypt.
+    keys: BTreeSet<String>,
     streams: Mutex<BTreeMap<StreamName, Stream>>,
     /// Bumped by every change, so that waiting reads look again.
     changed: watch::Sender<()>,
@@ -48,7 +50,12 @@ struct Log {
 impl MemoryStore {
     /// An empty store on `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        MemoryStore { clock, streams: Mutex::default(), changed: watch::Sender::new(()) }
+        MemoryStore { clock, keys: BTreeSet::new(), streams: Mutex::default(), changed: watch::Sender::new(()) }
+    }
+
+    /// The same, whose streams may be told to be encrypted with these keys.
+    pub fn with_keys(self, keys: &[&str]) -> Self {
+        MemoryStore { keys: keys.iter().map(|&key| key.to_owned()).collect(), ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Stream>> {
@@ -213,6 +220,9 @@ impl StreamStore for MemoryStore {
         self.with(name, |stream| {
             if stream.description.settings != *from {
                 return Err(StreamError::SettingsConflict(name.clone()));
+            }
+            if let Some(key) = to.encryption_key.as_ref().filter(|key| !self.keys.contains(*key)) {
+                return Err(StreamError::KeyMissing { stream: name.clone(), key: key.clone() });
             }
             let shorter = to.retention < from.retention;
             stream.description = Arc::new(StreamDescription { settings: to, ..(*stream.description).clone() });

@@ -65,8 +65,9 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let mut summaries = Vec::with_capacity(page.len());
     for name in &page {
         let description = match state.streams.describe(name).await {
-            // Deleted since it was listed, or damaged: whoever asks for it by name is told.
+            // Deleted since it was listed, or it cannot be opened: whoever asks for it by name is told.
             Err(StreamError::NotFound(_) | StreamError::Damaged { .. } | StreamError::Io { .. }) => continue,
+            Err(StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. }) => continue,
             described => described.map_err(failed)?,
         };
         summaries.push(Summary {

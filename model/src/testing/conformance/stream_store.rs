@@ -378,7 +378,6 @@ async fn settings_are_replaced_whole(store: &dyn StreamStore) {
         consumers: [(ConsumerName::new("push").expect("valid"), consumer)].into(),
         shard_metrics: [ShardMetric::IncomingBytes].into(),
         warm_throughput_mibps: Some(8),
-        encryption_key: Some("alias/key".to_owned()),
         mode_changed_at: vec![Timestamp::from_millis(5)],
         shard_count_set_at: vec![Timestamp::from_millis(6)],
         ..before.clone()
@@ -392,6 +391,10 @@ async fn settings_are_replaced_whole(store: &dyn StreamStore) {
     assert!(matches!(late, Err(StreamError::SettingsConflict(_))), "{late:?}");
     store.reshard(&stream, Reshard::Uniform { shards: 2 }).await.expect("reshard");
     store.trim(&stream).await.expect("trim");
+    assert_eq!(store.describe(&stream).await.expect("describe").settings, after);
+    let encrypted = StreamSettings { encryption_key: Some("alias/of-nobody".to_owned()), ..after.clone() };
+    let keyless = store.alter(&stream, &after, encrypted).await;
+    assert!(matches!(keyless, Err(StreamError::KeyMissing { .. })), "never a flag without effect: {keyless:?}");
     assert_eq!(store.describe(&stream).await.expect("describe").settings, after);
     let missing = store.alter(&name("nothing"), &before, after).await;
     assert!(matches!(missing, Err(StreamError::NotFound(_))), "{missing:?}");
