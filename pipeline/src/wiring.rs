@@ -21,6 +21,7 @@ use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
 use ingest::log::file::StdDisk;
+use ingest::log::key::KeyRing;
 use ingest::log::store::{LogOptions, LogStore};
 use model::archive::Archive;
 use model::clock::{Clock, SystemClock};
@@ -95,14 +96,15 @@ pub(crate) fn archive_engine(folder: &Path) -> anyhow::Result<Arc<dyn SqlEngine>
 }
 
 /// A log store on the machine's disk and clock.
-pub(crate) async fn open_log(folder: &Path) -> Result<LogStore, StreamError> {
-    LogStore::open(Arc::new(SystemClock), Arc::new(StdDisk), folder, LogOptions::default()).await
+pub(crate) async fn open_log(folder: &Path, keys: KeyRing) -> Result<LogStore, StreamError> {
+    let (clock, disk) = (Arc::new(SystemClock), Arc::new(StdDisk));
+    LogStore::open_with_keys(clock, disk, keys, folder, LogOptions::default()).await
 }
 
 impl Parts {
-    async fn open(data: &Path) -> anyhow::Result<Parts> {
+    async fn open(data: &Path, keys: KeyRing) -> anyhow::Result<Parts> {
         std::fs::create_dir_all(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
-        let log = open_log(&data.join("streams")).await.context("the streams cannot be opened")?;
+        let log = open_log(&data.join("streams"), keys).await.context("the streams cannot be opened")?;
         let streams: Arc<dyn StreamStore> = Arc::new(log.clone());
         let tables_file = data.join("tables.redb");
         let tables = tokio::task::spawn_blocking(move || EmbeddedTables::open(tables_file)).await??;
@@ -238,7 +240,7 @@ impl Engine {
             .await
             .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
         let address = listener.local_addr()?;
-        let parts = Parts::open(&data).await?;
+        let parts = Parts::open(&data, config.encryption.keys(&folder)?).await?;
         parts.create(&config).await?;
         let (workers, stop_workers, stop_server) =
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());

@@ -1,12 +1,36 @@
-//! The members of both operations on encryption.
+//! Encryption at rest: how requests name a key, and how a stream's is shown.
+
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
+use crate::router::GatewayOptions;
 
 /// The longest name of a key.
 const KEY_ID_LENGTH_MAX: usize = 2048;
 
-/// The key that a request names.
-pub(crate) fn given_key<'a>(encryption_type: Option<&str>, key_id: Option<&'a str>) -> Result<&'a str, AwsError> {
+/// `EncryptionType` and `KeyId` of a stream.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Encryption {
+    encryption_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+}
+
+impl Encryption {
+    /// With this key, or with none.
+    pub(crate) fn of(key: Option<&String>) -> Self {
+        Encryption { encryption_type: if key.is_some() { "KMS" } else { "NONE" }, key_id: key.cloned() }
+    }
+}
+
+/// The key that a request names, by the name that the key file has for it: an ARN is what follows its account, an alias
+/// with `alias/`, a key without `key/`.
+pub(crate) fn given_key(
+    options: &GatewayOptions,
+    encryption_type: Option<&str>,
+    key_id: Option<&str>,
+) -> Result<String, AwsError> {
     match encryption_type {
         None => return Err(AwsError::missing("encryptionType")),
         Some("KMS") => {}
@@ -21,5 +45,13 @@ pub(crate) fn given_key<'a>(encryption_type: Option<&str>, key_id: Option<&'a st
         let constraint = format!("Member must have length between 1 and {KEY_ID_LENGTH_MAX}");
         return Err(AwsError::validation("", "keyId", &constraint));
     }
-    Ok(key)
+    let parts: Vec<&str> = key.splitn(6, ':').collect();
+    let [scheme, partition, service, region, account, resource] = parts[..] else { return Ok(key.to_owned()) };
+    if scheme != "arn" || !partition.starts_with("aws") || service != "kms" {
+        return Err(AwsError::invalid_argument(format!("KeyId {key} is not a key's id, alias or ARN.")));
+    }
+    if region != options.region || account != options.account_id {
+        return Err(AwsError::new("KMSNotFoundException", format!("Key {key} does not exist.")));
+    }
+    Ok(resource.strip_prefix("key/").unwrap_or(resource).to_owned())
 }

@@ -81,7 +81,7 @@ impl Server {
     async fn start_at(now: Timestamp, access: Access, options: GatewayOptions) -> Server {
         let clock = Arc::new(ManualClock::new(now));
         let state = GatewayState {
-            streams: Arc::new(MemoryStore::new(clock.clone())),
+            streams: Arc::new(MemoryStore::new(clock.clone()).with_keys(&["alias/one", "11-22"])),
             tables: Arc::new(MemoryTables::default()),
             sql: Arc::new(Canned),
             clock: clock.clone(),

@@ -300,13 +300,40 @@ async fn limits_and_account_settings_say_what_holds() {
 }
 
 #[tokio::test]
-async fn encryption_without_a_key_is_refused_by_name() {
+async fn encryption_begins_changes_its_key_and_ends() {
     let (_server, client) = start(Some(1)).await;
-    let start = client.start_stream_encryption().stream_name("s").encryption_type(EncryptionType::Kms);
-    let refused = start.key_id("alias/aws/kinesis").send().await.unwrap_err().into_service_error();
-    assert!(refused.is_kms_not_found_exception(), "{refused:?}");
-    assert_eq!(summary(&client).await.encryption_type, Some(EncryptionType::None));
-    let stop = client.stop_stream_encryption().stream_name("s").encryption_type(EncryptionType::Kms);
-    let refused = stop.key_id("alias/aws/kinesis").send().await.unwrap_err().into_service_error();
-    assert!(refused.is_invalid_argument_exception(), "{refused:?}");
+    let begin = |key: &str| {
+        client.start_stream_encryption().stream_name("s").encryption_type(EncryptionType::Kms).key_id(key).send()
+    };
+    let end = |key: &str| {
+        client.stop_stream_encryption().stream_arn(ARN).encryption_type(EncryptionType::Kms).key_id(key).send()
+    };
+    let shown = async || {
+        let stream = client.describe_stream().stream_name("s").send().await.unwrap().stream_description.unwrap();
+        let summary = summary(&client).await;
+        assert_eq!((&summary.encryption_type, &summary.key_id), (&stream.encryption_type, &stream.key_id));
+        (stream.encryption_type.unwrap(), stream.key_id)
+    };
+    assert_eq!(shown().await, (EncryptionType::None, None));
+    assert!(end("alias/one").await.unwrap_err().into_service_error().is_invalid_argument_exception());
+    for unknown in ["alias/none", "arn:aws:kms:eu-west-1:000000000000:alias/one"] {
+        let refused = begin(unknown).await.unwrap_err().into_service_error();
+        assert!(refused.is_kms_not_found_exception(), "{refused:?}");
+    }
+    assert!(begin("arn:aws:s3:::bucket").await.unwrap_err().into_service_error().is_invalid_argument_exception());
+    assert_eq!(shown().await, (EncryptionType::None, None));
+
+    for (given, name) in [
+        ("alias/one", "alias/one"),
+        ("alias/one", "alias/one"),
+        ("arn:aws:kms:us-east-1:000000000000:key/11-22", "11-22"),
+        ("arn:aws:kms:us-east-1:000000000000:alias/one", "alias/one"),
+    ] {
+        begin(given).await.unwrap();
+        assert_eq!(shown().await, (EncryptionType::Kms, Some(name.to_owned())));
+    }
+    assert!(end("11-22").await.unwrap_err().into_service_error().is_invalid_argument_exception());
+    assert_eq!(shown().await.0, EncryptionType::Kms);
+    end("alias/one").await.unwrap();
+    assert_eq!(shown().await, (EncryptionType::None, None));
 }

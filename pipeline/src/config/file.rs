@@ -12,6 +12,7 @@ use crate::config::admission::Signatures;
 use crate::config::browser::BrowserConfig;
 use crate::config::credential::{self, CredentialConfig};
 use crate::config::delivery::{self, DeliveryConfig};
+use crate::config::encryption::EncryptionConfig;
 use crate::config::error::{ConfigError, line_column, suggestion};
 use crate::config::kinesis::KinesisConfig;
 use crate::config::query::QueryConfig;
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) signatures: Option<Signatures>,
     /// Who may come in.
     pub(crate) credentials: BTreeMap<String, CredentialConfig>,
+    /// Keys that streams may be encrypted with at rest.
+    pub(crate) encryption: EncryptionConfig,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
     /// Tables to create when they are missing.

@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod browser;
 pub(crate) mod credential;
 pub(crate) mod delivery;
+pub(crate) mod encryption;
 pub(crate) mod kinesis;
 pub(crate) mod query;
 pub(crate) mod stream;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
+use crate::kinesis::encryption::Encryption;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
 use crate::kinesis::target::targets_stream;
 use crate::kinesis::{limits, stream};
@@ -46,7 +47,8 @@ struct Description {
     retention_period_hours: u64,
     stream_creation_timestamp: Time,
     enhanced_monitoring: [EnhancedMetrics; 1],
-    encryption_type: &'static str,
+    #[serde(flatten)]
+    encryption: Encryption,
 }
 
 /// Describes a stream.
@@ -74,7 +76,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
             retention_period_hours: description.settings.retention.as_secs() / 3600,
             stream_creation_timestamp: Time(description.created_at),
             enhanced_monitoring: [EnhancedMetrics::of(&description)],
-            encryption_type: "NONE",
+            encryption: Encryption::of(description.settings.encryption_key.as_ref()),
         },
     })
 }

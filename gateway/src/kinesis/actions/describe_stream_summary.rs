@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
+use crate::kinesis::encryption::Encryption;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails};
 use crate::kinesis::target::targets_stream;
 use crate::kinesis::throughput::WarmThroughput;
@@ -43,7 +44,8 @@ struct Summary {
     retention_period_hours: u64,
     stream_creation_timestamp: Time,
     enhanced_monitoring: [EnhancedMetrics; 1],
-    encryption_type: &'static str,
+    #[serde(flatten)]
+    encryption: Encryption,
     open_shard_count: usize,
     consumer_count: usize,
     #[serde(rename = "MaxRecordSizeInKiB")]
@@ -74,7 +76,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
             retention_period_hours: description.settings.retention.as_secs() / 3600,
             stream_creation_timestamp: Time(description.created_at),
             enhanced_monitoring: [EnhancedMetrics::of(&description)],
-            encryption_type: "NONE",
+            encryption: Encryption::of(description.settings.encryption_key.as_ref()),
             open_shard_count: description.shards.open_count(),
             consumer_count: description.settings.consumers.len(),
             max_record_size_in_kib: description.settings.record_bytes_max >> 10,

@@ -1,4 +1,4 @@
-//! StartStreamEncryption: refused by name, since there is no key to encrypt with; never a flag without effect.
+//! StartStreamEncryption: what comes from now on is encrypted at rest, with a key of the key file.
 
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub(crate) struct Input<'a> {
 
 targets_stream!(Input);
 
-/// Checks the request, and refuses it.
+/// Encrypts a stream, or goes on with another key; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let stream = limits::stream(
         &state.options,
@@ -34,8 +34,11 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
         input.stream_arn.as_deref(),
         input.stream_id.as_deref(),
     )?;
-    let key = encryption::given_key(input.encryption_type.as_deref(), input.key_id.as_deref())?;
-    stream::describe(state, &stream).await?;
-    let message = format!("Key {key} does not exist: this endpoint has no keys, and does not encrypt streams.");
-    Err(AwsError::new("KMSNotFoundException", message))
+    let key = encryption::given_key(&state.options, input.encryption_type.as_deref(), input.key_id.as_deref())?;
+    stream::alter(state, &stream, |_, settings| {
+        settings.encryption_key = Some(key.clone());
+        Ok(())
+    })
+    .await?;
+    Ok(Empty)
 }

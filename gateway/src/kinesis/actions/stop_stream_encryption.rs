@@ -1,4 +1,4 @@
-//! StopStreamEncryption: no stream is encrypted, so there is nothing to stop.
+//! StopStreamEncryption: what comes from now on is plain at rest.
 
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ pub(crate) struct Input<'a> {
 
 targets_stream!(Input);
 
-/// Checks the request, and refuses it.
+/// Ends the encryption of a stream. What is encrypted stays so and needs its key; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let stream = limits::stream(
         &state.options,
@@ -34,8 +34,16 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
         input.stream_arn.as_deref(),
         input.stream_id.as_deref(),
     )?;
-    encryption::given_key(input.encryption_type.as_deref(), input.key_id.as_deref())?;
-    stream::describe(state, &stream).await?;
+    let key = encryption::given_key(&state.options, input.encryption_type.as_deref(), input.key_id.as_deref())?;
     let account = &state.options.account_id;
-    Err(AwsError::invalid_argument(format!("Stream {stream} under account {account} is not encrypted.")))
+    stream::alter(state, &stream, |_, settings| match settings.encryption_key.take() {
+        Some(in_use) if in_use == key => Ok(()),
+        Some(in_use) => {
+            let message = format!("Stream {stream} under account {account} is encrypted with key {in_use}, not {key}.");
+            Err(AwsError::invalid_argument(message))
+        }
+        None => Err(AwsError::invalid_argument(format!("Stream {stream} under account {account} is not encrypted."))),
+    })
+    .await?;
+    Ok(Empty)
 }

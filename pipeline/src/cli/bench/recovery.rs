@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use ingest::log::key::KeyRing;
 use model::clock::{Clock, SystemClock};
 use model::hash_key::PartitionKey;
 use model::name::StreamName;
@@ -42,7 +43,7 @@ pub(crate) async fn run(args: RecoveryArgs) -> anyhow::Result<Report> {
 
 async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Result<Report> {
     let stream = StreamName::new("bench")?;
-    let store = open_log(folder).await?;
+    let store = open_log(folder, KeyRing::default()).await?;
     store.create(&stream, StreamOptions { shards: 4, ..StreamOptions::default() }).await?;
     let records = (args.mib << 20) / args.bytes;
     let data = vec![b'x'; args.bytes as usize];
@@ -59,7 +60,7 @@ async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Resul
     let (mut latency, mut wall, begin_cpu) = (latencies(), Duration::ZERO, cpu_time("self")?);
     for _ in 0..args.times {
         let begin = Instant::now();
-        let store = open_log(folder).await?;
+        let store = open_log(folder, KeyRing::default()).await?;
         latency.saturating_record(micros(begin.elapsed()));
         wall += begin.elapsed();
         store.describe(&stream).await?;
