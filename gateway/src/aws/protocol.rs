@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{HeaderName, StatusCode};
 use uuid::Uuid;
@@ -33,7 +34,7 @@ pub(crate) fn unknown_operation(operation: &str) -> AwsError {
 /// The body of an answer.
 pub(crate) enum Answer {
     /// All of it.
-    Whole(Vec<u8>),
+    Whole(Bytes),
     /// Frames of an event stream, as they come.
     Events(Body),
 }

@@ -17,6 +17,8 @@ pub(crate) const PUT_BYTES_MAX: usize = 10 << 20;
 pub(crate) const GET_RECORDS_MAX: i64 = 10_000;
 /// The most data and keys of one GetRecords; a single record always fits.
 pub(crate) const GET_BYTES_MAX: usize = 10 << 20;
+/// The most data and keys of one pushed event; a single record always fits.
+pub(crate) const EVENT_BYTES_MAX: usize = 1 << 20;
 /// How long an iterator or a page token is valid.
 pub(crate) const ITERATOR_MILLIS_MAX: i64 = 300_000;
 /// Shards of an on-demand stream at creation.

@@ -3,6 +3,7 @@
 pub(crate) mod router;
 
 mod actions;
+mod answer_memory;
 mod appended;
 mod consumer_arn;
 mod consumers;
@@ -16,7 +17,6 @@ mod monitoring;
 mod position;
 mod push;
 mod push_event;
-mod push_memory;
 mod put_scanner;
 mod reading;
 mod records;

@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::error::AwsError;
 use crate::aws::event_stream;
 use crate::aws::wire::format::Format;
+use crate::kinesis::answer_memory::AnswerMemory;
 use crate::kinesis::push_event::{Next, PushEvent};
-use crate::kinesis::push_memory::PushMemory;
 use crate::kinesis::shapes::ChildShard;
 use crate::kinesis::subscriptions::Subscription;
 use crate::kinesis::{error, limits, reading};
@@ -35,7 +35,7 @@ pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_secs(5);
 /// A subscription under way.
 pub(crate) struct Push {
     pub(crate) gateway: Arc<GatewayState>,
-    pub(crate) memory: Arc<PushMemory>,
+    pub(crate) memory: Arc<AnswerMemory>,
     pub(crate) subscription: Subscription,
     /// Done when the server goes down.
     pub(crate) draining: CancellationToken,
@@ -88,7 +88,8 @@ impl Push {
     /// The next event; nothing when the time is over.
     async fn event(&mut self, wait: bool) -> Result<Option<PushEvent>, AwsError> {
         let (gateway, subscriber) = (Arc::clone(&self.gateway), &self.subscription.subscriber);
-        let (records_max, bytes_max) = (limits::GET_RECORDS_MAX as usize, self.memory.event_bytes_max());
+        let (records_max, bytes_max) =
+            (limits::GET_RECORDS_MAX as usize, self.memory.data_bytes_max(limits::EVENT_BYTES_MAX));
         let limit = ReadLimit { records_max, bytes_max, wait };
         let wake_at = self.ends_at.min(self.quiet_since + HEARTBEAT_EVERY);
         let batch = tokio::select! {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
+use bytes::Bytes;
 use serde::Deserialize;
 
 use crate::accept::Draining;
@@ -28,6 +29,7 @@ use crate::kinesis::actions::{
     update_shard_count, update_stream_mode, update_stream_record_distribution_strategy, update_stream_warm_throughput,
 };
 use crate::kinesis::cors::Cors;
+use crate::kinesis::limits;
 use crate::kinesis::target::{self, Targets};
 use crate::router::GatewayState;
 
@@ -53,7 +55,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>(gateway: Arc<GatewayState
 async fn preflight(State(kinesis): State<Arc<Kinesis>>, request: Request) -> Response {
     match Cors::check(&request, &kinesis.gateway.options) {
         Ok(cors) => {
-            let mut response = protocol::answer(Format::Json, Ok(Answer::Whole(Vec::new())));
+            let mut response = protocol::answer(Format::Json, Ok(Answer::Whole(Bytes::new())));
             cors.preflight(&mut response);
             response
         }
@@ -99,8 +101,27 @@ impl Kinesis {
             let events = subscribe_to_shard::run(&self.gateway, &self.pushing, draining, format, input).await?;
             return Ok(Answer::Events(events));
         }
-        run(state, operation, call).await.map(Answer::Whole)
+        if operation == "GetRecords" {
+            return self.get_records(call).await.map(Answer::Whole);
+        }
+        run(state, operation, call).await.map(|answer| Answer::Whole(answer.into()))
     }
+
+    /// Its answer is bounded together with all others that wait for their clients to read them.
+    async fn get_records(&self, call: Call<'_>) -> Result<Bytes, AwsError> {
+        let state = call.state;
+        let room = self.pushing.memory.reserve(limits::GET_BYTES_MAX).ok_or_else(no_room)?;
+        let bytes_max = room.data_bytes_max();
+        let answer = call.answer(|input| get_records::run(state, bytes_max, input)).await?;
+        room.hold(answer).ok_or_else(no_room)
+    }
+}
+
+fn no_room() -> AwsError {
+    AwsError::new(
+        "ProvisionedThroughputExceededException",
+        "Too many bytes of answers wait for their clients to read them on this server: slow down and try again.",
+    )
 }
 
 async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Vec<u8>, AwsError> {
@@ -110,7 +131,6 @@ async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Ve
             Ok(call.format.write(&put_records::run(state, input).await?))
         }
         "PutRecord" => call.answer(|input| put_record::run(state, input)).await,
-        "GetRecords" => call.answer(|input| get_records::run(state, input)).await,
         "GetShardIterator" => call.answer(|input| get_shard_iterator::run(state, input)).await,
         "CreateStream" => call.answer(|input| create_stream::run(state, input)).await,
         "DeleteStream" => call.answer(|input| delete_stream::run(state, input)).await,

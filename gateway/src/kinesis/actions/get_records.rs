@@ -37,8 +37,8 @@ impl Targets for Input<'_> {
     }
 }
 
-/// Reads records.
-pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
+/// Reads records, of at most `bytes_max` bytes of data and keys; a single one always fits.
+pub(crate) async fn run(state: &GatewayState, bytes_max: usize, input: Input<'_>) -> Result<Output, AwsError> {
     let limit = limits::number(input.limit, "limit", limits::GET_RECORDS_MAX, limits::GET_RECORDS_MAX)?;
     let text = input.shard_iterator.as_deref().ok_or_else(|| AwsError::missing("shardIterator"))?;
     let mut iterator = ShardIterator::open(text, state.clock.now())?;
@@ -59,7 +59,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
         error::of_stream(&StreamError::ShardNotFound { stream, shard }, account)
     })?;
     limits::end_dry_run(input.dry_run)?;
-    let limit = ReadLimit { records_max: limit, bytes_max: limits::GET_BYTES_MAX, wait: false };
+    let limit = ReadLimit { records_max: limit, bytes_max, wait: false };
     let batch = reading::read(state, &iterator.stream, iterator.shard, iterator.next, limit).await?;
     iterator.next = batch.next;
     // Asked again at the end of a shard: its children may be newer than the description above.

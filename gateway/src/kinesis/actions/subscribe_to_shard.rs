@@ -11,10 +11,10 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::format::Format;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
+use crate::kinesis::answer_memory::AnswerMemory;
 use crate::kinesis::consumer_arn::ConsumerArn;
 use crate::kinesis::position::{Members, Place};
 use crate::kinesis::push::{Push, SUBSCRIPTION_MAX};
-use crate::kinesis::push_memory::PushMemory;
 use crate::kinesis::subscriptions::{Refused, Subscriber, Subscriptions};
 use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::{error, limits};
@@ -58,11 +58,11 @@ impl Targets for Input<'_> {
     }
 }
 
-/// What all subscriptions of a server share.
+/// What all subscriptions of a server share; the memory also with what is read.
 #[derive(Default)]
 pub(crate) struct Pushing {
     subscriptions: Arc<Subscriptions>,
-    memory: Arc<PushMemory>,
+    pub(crate) memory: Arc<AnswerMemory>,
 }
 
 /// Begins a subscription. Where it begins is settled before this returns: LATEST means after this call.
