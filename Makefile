@@ -13,7 +13,7 @@ test: clients fmt clippy
 # Without servers and clients of others, for quick rounds.
 test-fast: fmt clippy
 	cargo test --workspace --lib --bins --test it --test adhoc -- --skip foreign:: --skip libraries::
-	@echo "left out: tests/servers (S3 and DynamoDB servers) and clients in other languages; make test runs them too"
+	@echo "left out: tests/servers (Kafka, S3 and DynamoDB servers) and clients in other languages; make test runs them too"
 
 # A night's work: the server is killed so many times under load, with splits and merges going on.
 KILLS ?= 1000

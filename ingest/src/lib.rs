@@ -2,5 +2,6 @@
 //!
 //! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are full, or fail.
 
+pub mod kafka;
 pub mod log;
 pub mod testing;

@@ -126,6 +126,9 @@ pub enum ReshardError {
     /// More open and closed shards than a stream may have.
     #[error("{0} shards, open and closed, are over {SHARDS_MAX}: closed ones go when retention is over")]
     TooMany(usize),
+    /// The store's backend has no such change.
+    #[error("{0}")]
+    Unsupported(&'static str),
 }
 
 /// All shards of a stream, open and closed. The open ranges tile the hash space exactly.

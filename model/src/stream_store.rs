@@ -128,6 +128,14 @@ pub enum AppendError {
         /// What is allowed.
         bytes_max: usize,
     },
+    /// The store gave no answer in time. The record may be kept or not: a producer that tries again may put it twice.
+    #[error("{shard} did not answer: {reason}")]
+    Unanswered {
+        /// The shard that the entry belongs to.
+        shard: ShardId,
+        /// What the backend said.
+        reason: String,
+    },
 }
 
 /// Why an operation on streams failed as a whole.

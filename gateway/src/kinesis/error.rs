@@ -64,6 +64,9 @@ fn of_reshard(failure: &ReshardError, stream: &str, account: &str) -> AwsError {
             "Shards {one} and {other} in stream {stream} under account {account} are not an adjacent pair of shards \
              eligible for merging"
         )),
+        ReshardError::Unsupported(reason) => AwsError::invalid_argument(format!(
+            "The shards of stream {stream} under account {account} cannot be changed like that: {reason}"
+        )),
         ReshardError::TooMany(_) => AwsError::new("LimitExceededException", failure.to_string()),
     }
 }
@@ -87,6 +90,8 @@ pub(crate) fn of_append(failure: &AppendError, stream: &str, account: &str) -> A
             format!("Rate exceeded for shard {shard} in stream {stream} under account {account}."),
         ),
         AppendError::TooLarge { bytes_max, .. } => record_too_large("data", *bytes_max),
+        // The store says why, once a call.
+        AppendError::Unanswered { .. } => AwsError::internal("Internal Service Failure"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! What tests hold in place of a disk.
+//! What tests hold in place of a disk, and a real cluster.
 
 pub mod faulty;
+pub mod kafka_cluster;
 pub mod power_cut;

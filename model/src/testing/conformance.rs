@@ -1,11 +1,13 @@
 //! One suite per seam: what every backend promises, checked the same way. Each takes an empty backend.
 
 mod archive;
+mod backend;
 mod stream_store;
 mod table_store;
 
 pub use archive::archive;
-pub use stream_store::stream_store;
+pub use backend::Backend;
+pub use stream_store::{stream_store, stream_store_of};
 pub use table_store::table_store;
 
 #[cfg(test)]
