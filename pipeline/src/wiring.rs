@@ -203,6 +203,10 @@ impl Parts {
             for stream in self.streams.list().await.unwrap_or_default() {
                 match self.streams.trim(&stream).await {
                     Ok(()) | Err(StreamError::NotFound(_)) => {}
+                    // Told when it was opened, and to whoever asks for it.
+                    Err(
+                        StreamError::Damaged { .. } | StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. },
+                    ) => {}
                     Err(error @ StreamError::DiskFull { .. }) => warn!(%stream, %error, "stream cannot be trimmed now"),
                     Err(error) => error!(%stream, %error, "stream cannot be trimmed"),
                 }

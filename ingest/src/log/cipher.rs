@@ -8,7 +8,9 @@
 //! ```
 //!
 //! The frame's checksum is over these bytes, so that where frames begin and end, and whether they are whole, is known
-//! without a key. What nobody without the key can do is read a record, or make, change or move one unseen.
+//! without a key. Without it nobody can read what is in such a frame, or change or move it unseen. The disk is still
+//! trusted to give back what it was given last: that the newest frames are missing, that an older file was put back, or
+//! that plain frames or other settings were slipped in, no key can tell.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

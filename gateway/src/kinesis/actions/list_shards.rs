@@ -1,5 +1,7 @@
 //! ListShards: a stream's shards, filtered and page by page.
 
+use std::collections::HashMap;
+
 use model::clock::Timestamp;
 use model::name::StreamName;
 use model::shard::{Shard, ShardId, ShardMap};
@@ -177,8 +179,10 @@ fn choose((kind, shard_id, timestamp): &FilterValue) -> Result<Chosen, AwsError>
 
 fn select(shards: &ShardMap, chosen: Chosen) -> Vec<&Shard> {
     // A shard closes when its children are made, and is taken for open at that moment too.
+    let closings = shards.iter().flat_map(|child| child.parents().map(|parent| (parent, child.created_at)));
+    let closed_at: HashMap<ShardId, Timestamp> = closings.collect();
     let open_at_or_after =
-        |shard: &Shard, at: Timestamp| shard.is_open() || shards.children(shard.id).any(|child| at <= child.created_at);
+        |shard: &Shard, at: Timestamp| shard.is_open() || closed_at.get(&shard.id).is_some_and(|closed| at <= *closed);
     // What retention left without parents was there as far back as anyone can ask.
     let created_by = |shard: &Shard, at: Timestamp| {
         shard.created_at <= at || shard.parents().all(|parent| shards.get(parent).is_none())
