@@ -346,6 +346,10 @@ impl StreamStore for KafkaStore {
         to: StreamSettings,
     ) -> Result<Arc<StreamDescription>, StreamError> {
         let (inner, stream, from) = (Arc::clone(&self.inner), self.inner.stream(name).await?, from.clone());
+        if let Some(key) = to.encryption_key {
+            // Whoever runs the brokers encrypts their disks, or does not: we have no say in it.
+            return Err(StreamError::KeyMissing { stream: name.clone(), key });
+        }
         detached(async move { inner.admin.alter(&stream, &from, to).await }).await
     }
 
