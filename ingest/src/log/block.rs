@@ -105,6 +105,11 @@ impl Block {
         self.first.plus(u64::from(self.count))
     }
 
+    /// Bytes of keys and data.
+    pub fn record_bytes(&self) -> usize {
+        self.payload.len().saturating_sub(self.count as usize * RECORD_ENTRY_BYTES)
+    }
+
     /// Adds the records from `from` on to `read`, until `limit` is reached. They share the block's memory.
     pub fn read_into(&self, from: SequenceNumber, limit: ReadLimit, read: &mut Read) -> Result<(), Reason> {
         let table_bytes = self.count as usize * RECORD_ENTRY_BYTES;

@@ -36,16 +36,19 @@ impl ShardIndex {
         self.entries[0].first
     }
 
-    /// Where to begin to read to find `number`.
-    pub fn offset_of(&self, number: SequenceNumber) -> u64 {
-        let after = self.entries.partition_point(|entry| entry.first <= number);
-        self.entries[after.saturating_sub(1)].offset
+    /// Where to read to find `number` and what follows: all frames of the shard begin at one of these offsets, or less
+    /// than [`INDEX_STRIDE_BYTES`] behind it.
+    pub fn offsets_from(&self, number: SequenceNumber) -> Vec<u64> {
+        self.offsets_behind(self.entries.partition_point(|entry| entry.first <= number))
     }
 
-    /// Where to begin to read to find the first record that arrived at `at` or later.
-    pub fn offset_at(&self, at: Timestamp) -> u64 {
-        let after = self.entries.partition_point(|entry| entry.arrived_at < at);
-        self.entries[after.saturating_sub(1)].offset
+    /// Where to read to find the first record that arrived at `at` or later, and what follows.
+    pub fn offsets_at(&self, at: Timestamp) -> Vec<u64> {
+        self.offsets_behind(self.entries.partition_point(|entry| entry.arrived_at < at))
+    }
+
+    fn offsets_behind(&self, after: usize) -> Vec<u64> {
+        self.entries[after.saturating_sub(1)..].iter().map(|entry| entry.offset).collect()
     }
 }
 

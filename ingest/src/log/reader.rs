@@ -16,19 +16,25 @@ use crate::log::commit::Commit;
 use crate::log::error::LogError;
 use crate::log::file::{Disk, LogFile};
 use crate::log::frame::{HEADER_BYTES, Header, Kind, Place, Reason};
+use crate::log::index::INDEX_STRIDE_BYTES;
 use crate::log::key::StreamKeys;
 use crate::log::segment::log_name;
 
-/// How much is read from a file at a time; a larger frame is read whole.
-const READ_CHUNK_BYTES: usize = 256 << 10;
+/// How much is read from a file at a time: a usual frame and its header. A larger frame is read whole.
+const READ_CHUNK_BYTES: usize = 40 << 10;
+
+/// Records of a payload that fills less than such a part of what was read get memory of their own, so that few bytes of
+/// records never hold many.
+const OWN_MEMORY_BELOW: usize = 2;
 
 /// Part of a segment to be searched for records of a shard.
 #[derive(Debug, Clone)]
 pub(crate) struct Stretch {
     pub(crate) place: Place,
     pub(crate) shard: ShardId,
-    /// A frame begins here.
-    pub(crate) begin: u64,
+    /// Where frames of the shard begin, in order, at least one: all others of it begin less than [`INDEX_STRIDE_BYTES`]
+    /// behind one of these.
+    pub(crate) begins: Vec<u64>,
     /// Durable bytes end here.
     pub(crate) end: u64,
     /// What its frames may be encrypted with.
@@ -87,7 +93,8 @@ pub(crate) fn verify(disk: &dyn Disk, folder: &Path, stretch: &Stretch) -> Resul
     Ok(())
 }
 
-/// Walks the frames of a stretch. Headers verify by themselves, so that frames of other shards are skipped unread.
+/// Walks the frames of a stretch. Headers verify by themselves, so that frames of other shards are skipped unread, and
+/// most of them are leapt over: the index knows where the shard goes on.
 struct FrameScan<'a> {
     file: Arc<dyn LogFile>,
     stretch: &'a Stretch,
@@ -97,6 +104,8 @@ struct FrameScan<'a> {
     at: u64,
     buffer: Bytes,
     buffer_at: u64,
+    /// How many of the stretch's beginnings lie behind.
+    begun: usize,
     opener: Opener<'a>,
     /// Blocks of a commit frame that are not handed out yet.
     blocks: std::vec::IntoIter<Block>,
@@ -106,10 +115,19 @@ impl<'a> FrameScan<'a> {
     fn open(disk: &dyn Disk, folder: &Path, stretch: &'a Stretch) -> Result<Self, LogError> {
         let name = log_name(stretch.place.segment);
         let file = disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))?;
-        let (buffer, buffer_at) = (Bytes::new(), stretch.begin);
-        let blocks = Vec::new().into_iter();
+        let begin = stretch.begins[0];
         let opener = Opener::new(&stretch.keys, stretch.place);
-        Ok(FrameScan { file, stretch, offset: stretch.begin, at: stretch.begin, buffer, buffer_at, opener, blocks })
+        Ok(FrameScan {
+            file,
+            stretch,
+            offset: begin,
+            at: begin,
+            buffer: Bytes::new(),
+            buffer_at: begin,
+            begun: 1,
+            opener,
+            blocks: Vec::new().into_iter(),
+        })
     }
 
     fn damaged(&self, reason: impl Into<String>) -> LogError {
@@ -122,7 +140,7 @@ impl<'a> FrameScan<'a> {
             if let Some(block) = self.blocks.find(|block| block.shard == shard) {
                 return Ok(Some(block));
             }
-            if self.offset >= self.stretch.end {
+            if !self.leap() {
                 return Ok(None);
             }
             let header = self.header()?;
@@ -143,6 +161,21 @@ impl<'a> FrameScan<'a> {
         }
     }
 
+    /// Goes on to where the next frame of the shard may begin; false where there is none.
+    fn leap(&mut self) -> bool {
+        let begins = &self.stretch.begins;
+        while begins.get(self.begun).is_some_and(|begin| *begin <= self.offset) {
+            self.begun += 1;
+        }
+        if self.offset >= begins[self.begun - 1] + INDEX_STRIDE_BYTES {
+            match begins.get(self.begun) {
+                Some(begin) => self.offset = *begin,
+                None => return false,
+            }
+        }
+        self.offset < self.stretch.end
+    }
+
     fn header(&mut self) -> Result<Header, LogError> {
         self.at = self.offset;
         let bytes = self.bytes(self.offset, HEADER_BYTES)?;
@@ -150,7 +183,10 @@ impl<'a> FrameScan<'a> {
     }
 
     fn payload(&mut self, header: &Header) -> Result<Bytes, LogError> {
-        let payload = self.bytes(self.offset + HEADER_BYTES as u64, header.payload_bytes as usize)?;
+        let mut payload = self.bytes(self.offset + HEADER_BYTES as u64, header.payload_bytes as usize)?;
+        if payload.len() < self.buffer.len() / OWN_MEMORY_BELOW {
+            payload = Bytes::copy_from_slice(&payload);
+        }
         let opened = header.verify(&payload).and_then(|()| self.opener.open(header, self.offset, payload));
         opened.map_err(|reason: Reason| self.damaged(reason))
     }
@@ -161,15 +197,25 @@ impl<'a> FrameScan<'a> {
         }
         let buffered = self.buffer_at + self.buffer.len() as u64;
         if offset < self.buffer_at || buffered < offset + length as u64 {
-            let left = usize::try_from(self.stretch.end - offset).expect("a segment fits in memory");
-            let mut buffer = vec![0; length.max(READ_CHUNK_BYTES.min(left))];
-            self.file.read_at(offset, &mut buffer).map_err(|source| match source.kind() {
-                std::io::ErrorKind::UnexpectedEof => self.damaged("the file is shorter than it was"),
-                _ => LogError::io(format!("reading {}", log_name(self.stretch.place.segment)))(source),
-            })?;
-            (self.buffer, self.buffer_at) = (Bytes::from(buffer), offset);
+            self.fill(offset, length)?;
         }
         let begin = usize::try_from(offset - self.buffer_at).expect("inside the buffer");
         Ok(self.buffer.slice(begin..begin + length))
+    }
+
+    /// Has at least `length` bytes from `offset` on in the buffer. What is there of them already is not read again.
+    fn fill(&mut self, offset: u64, length: usize) -> Result<(), LogError> {
+        let left = usize::try_from(self.stretch.end - offset).expect("a segment fits in memory");
+        let mut buffer = vec![0; length.max(READ_CHUNK_BYTES.min(left))];
+        let there = offset.checked_sub(self.buffer_at).and_then(|skip| self.buffer.get(usize::try_from(skip).ok()?..));
+        let there = there.unwrap_or_default();
+        buffer[..there.len()].copy_from_slice(there);
+        let from = offset + there.len() as u64;
+        self.file.read_at(from, &mut buffer[there.len()..]).map_err(|source| match source.kind() {
+            std::io::ErrorKind::UnexpectedEof => self.damaged("the file is shorter than it was"),
+            _ => LogError::io(format!("reading {}", log_name(self.stretch.place.segment)))(source),
+        })?;
+        (self.buffer, self.buffer_at) = (Bytes::from(buffer), offset);
+        Ok(())
     }
 }

@@ -33,6 +33,7 @@ use crate::log::batch::{Batch, Placed};
 use crate::log::block::Unnumbered;
 use crate::log::error::LogError;
 use crate::log::file::{self, Disk, LogFile};
+use crate::log::file_reads::FileReads;
 use crate::log::frame::Place;
 use crate::log::head::Head;
 use crate::log::key::KeyRing;
@@ -105,6 +106,7 @@ pub struct LogStore {
 struct Inner {
     clock: Arc<dyn Clock>,
     disk: Arc<dyn Disk>,
+    file_reads: FileReads,
     ring: KeyRing,
     folder: PathBuf,
     options: LogOptions,
@@ -145,6 +147,7 @@ impl LogStore {
         blocking(move || {
             let mut inner = Inner {
                 clock,
+                file_reads: FileReads::new(Arc::clone(&disk)),
                 disk,
                 ring,
                 folder,
@@ -315,10 +318,10 @@ impl Inner {
             ended: None,
         };
         shared.set_shards(manifest.shards.clone());
-        let (clock, disk) = (Arc::clone(&self.clock), Arc::clone(&self.disk));
+        let (clock, disk, file_reads) = (Arc::clone(&self.clock), Arc::clone(&self.disk), self.file_reads.clone());
         let queue = Queue::new(self.options.waiting_bytes_max);
         let name = manifest.name.clone();
-        let stream = Arc::new(StreamLog::new(name.clone(), folder, disk, clock, manifest.incarnation, queue, shared));
+        let stream = Arc::new(StreamLog::new(&manifest, folder, disk, file_reads, clock, queue, shared));
         let mut incarnation = self.incarnation.lock().expect("no holder of the lock panics");
         *incarnation = manifest.incarnation.max(*incarnation);
         drop(incarnation);

@@ -6,8 +6,7 @@ use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 use model::stream_store::ReadLimit;
 
-use crate::log::block::{Block, Read};
-use crate::log::frame::Reason;
+use crate::log::block::Block;
 
 /// Groups in the order they were written, oldest dropped first.
 #[derive(Debug)]
@@ -46,22 +45,24 @@ impl Tail {
         }
     }
 
-    /// Records of `shard` from `from` on; none when they begin before what is in memory.
-    pub(crate) fn read(&self, shard: ShardId, from: SequenceNumber, limit: ReadLimit) -> Option<Result<Read, Reason>> {
+    /// Blocks with the records of `shard` from `from` on, enough for `limit`; none when they begin before what is in
+    /// memory. They share its bytes, so that nobody decodes while the tail is locked.
+    pub(crate) fn find(&self, shard: ShardId, from: SequenceNumber, limit: ReadLimit) -> Option<Vec<Block>> {
         let blocks = self.shards.get(&shard)?;
         if from < blocks.front()?.first {
             return None;
         }
-        let mut read = Read::default();
         let begin = blocks.partition_point(|block| block.end() <= from);
-        for block in blocks.range(begin..) {
-            if read.is_full(limit) {
-                break;
+        let (mut records, mut bytes) = (0, 0);
+        let enough = |block: &&Block| {
+            let wanted = records < limit.records_max && bytes < limit.bytes_max;
+            // Of the first block, some may come before `from`.
+            if block.first >= from {
+                records += block.count as usize;
+                bytes += block.record_bytes();
             }
-            if let Err(reason) = block.read_into(from, limit, &mut read) {
-                return Some(Err(reason));
-            }
-        }
-        Some(Ok(read))
+            wanted
+        };
+        Some(blocks.range(begin..).take_while(enough).cloned().collect())
     }
 }

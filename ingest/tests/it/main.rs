@@ -9,3 +9,4 @@ mod encryption;
 mod frames;
 mod model;
 mod power_cuts;
+mod reads;

@@ -14,4 +14,5 @@ mod rest;
 mod rig;
 mod sdk;
 mod server;
+mod slow_clients;
 mod tls_front;

@@ -73,6 +73,14 @@ impl Server {
         kilobytes.trim().parse::<u64>().expect("a number") * 1024
     }
 
+    /// Bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the server runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says it");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
+    }
+
     /// A Kinesis client that tries everything once.
     pub(crate) fn kinesis(&self) -> aws_sdk_kinesis::Client {
         let http = aws_smithy_http_client::Builder::new().build_http();

@@ -1,0 +1,146 @@
+//! Reads from files: what they cost the disk, and how many there are at a time.
+
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::future::join_all;
+use ingest::log::file::{Disk, LogFile};
+use ingest::log::store::{LogOptions, LogStore};
+use ingest::testing::power_cut::PowerCutDisk;
+use model::hash_key::HashKey;
+use model::record::PutEntry;
+use model::shard::ShardId;
+use model::stream_store::{StreamOptions, StreamStore};
+
+use crate::common::{clock, entry, read_all, stream};
+
+/// A disk that counts what is read from it.
+#[derive(Debug, Clone)]
+struct CountingDisk {
+    disk: PowerCutDisk,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    bytes: AtomicU64,
+    now: AtomicU64,
+    most: AtomicU64,
+}
+
+#[derive(Debug)]
+struct CountingFile {
+    file: Arc<dyn LogFile>,
+    counts: Arc<Counts>,
+}
+
+impl CountingDisk {
+    fn counted(&self, file: Arc<dyn LogFile>) -> Arc<dyn LogFile> {
+        Arc::new(CountingFile { file, counts: Arc::clone(&self.counts) })
+    }
+}
+
+impl Disk for CountingDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_folder(path)
+    }
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        Ok(self.counted(self.disk.create(path)?))
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        Ok(self.counted(self.disk.open(path)?))
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.disk.list(folder)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_folder(path)
+    }
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        self.disk.sync_folder(path)
+    }
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        self.disk.lock(path)
+    }
+}
+
+impl LogFile for CountingFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let Counts { bytes, now, most } = &*self.counts;
+        bytes.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let read = self.file.read_at(offset, buffer);
+        std::thread::yield_now();
+        now.fetch_sub(1, Ordering::SeqCst);
+        read
+    }
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, bytes)
+    }
+    fn write_vectored_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
+        self.file.write_vectored_at(offset, parts)
+    }
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.file.truncate(length)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.file.sync()
+    }
+}
+
+const SHARDS: u32 = 64;
+const CALLS: usize = 16;
+const RECORD_BYTES: usize = 4 << 10;
+
+/// A store whose records are in files only: every call has put a record of [`RECORD_BYTES`] in each shard.
+async fn filled() -> (LogStore, Arc<Counts>) {
+    let disk = CountingDisk { disk: PowerCutDisk::default(), counts: Arc::default() };
+    let counts = Arc::clone(&disk.counts);
+    let options = LogOptions { tail_bytes_max: 0, segment_bytes_max: 1 << 20, ..LogOptions::default() };
+    let store = LogStore::open(clock(), Arc::new(disk), Path::new("/streams"), options).await.unwrap();
+    let description =
+        store.create(&stream(), StreamOptions { shards: SHARDS, ..StreamOptions::default() }).await.unwrap();
+    let starts: Vec<HashKey> = description.shards.iter().map(|shard| shard.range.start).collect();
+    for call in 0..CALLS {
+        let to_each = |start: &HashKey| {
+            let entry = entry("k", vec![u8::try_from(call).unwrap(); RECORD_BYTES]);
+            PutEntry { explicit_hash_key: Some(*start), ..entry }
+        };
+        let results = store.append(&stream(), starts.iter().map(to_each).collect()).await.unwrap();
+        assert!(results.iter().all(Result::is_ok));
+    }
+    (store, counts)
+}
+
+#[tokio::test]
+async fn a_reader_of_one_shard_leaves_the_others_unread() {
+    let (store, counts) = filled().await;
+    let before = counts.bytes.load(Ordering::Relaxed);
+    let records = read_all(&store, ShardId(7)).await.unwrap();
+    assert_eq!(records.len(), CALLS);
+    assert!(records.iter().enumerate().all(|(call, record)| record.data.iter().all(|byte| usize::from(*byte) == call)));
+    let read = counts.bytes.load(Ordering::Relaxed) - before;
+    let whole = (CALLS * SHARDS as usize * RECORD_BYTES) as u64;
+    assert!(read <= whole / 4, "{read} bytes were read of {whole} to find {}", CALLS * RECORD_BYTES);
+}
+
+#[tokio::test]
+async fn few_files_are_read_at_a_time_however_many_ask() {
+    let (store, counts) = filled().await;
+    let readers = (0..SHARDS).cycle().take(500).map(|shard| read_all(&store, ShardId(shard)));
+    let all = join_all(readers).await;
+    assert!(all.into_iter().all(|records| records.unwrap().len() == CALLS));
+    let most = counts.most.load(Ordering::SeqCst);
+    assert!((1..=16).contains(&most), "{most} at a time");
+}
