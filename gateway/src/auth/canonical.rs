@@ -22,6 +22,9 @@ use crate::auth::error::AuthError;
 /// The query parameter that holds the signature, and is therefore not signed.
 pub(crate) const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
+/// What the SDK for JavaScript signs over HTTP/2, in place of `host`.
+pub(crate) const AUTHORITY: &str = ":authority";
+
 /// How a path is brought into the signed form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PathForm {
@@ -93,15 +96,21 @@ impl<'a> Head<'a> {
     }
 
     fn write_values(&self, name: &str, out: &mut Vec<u8>) -> Result<(), AuthError> {
+        if let (AUTHORITY, Some(authority)) = (name, self.authority) {
+            out.extend_from_slice(authority.as_bytes());
+            return Ok(());
+        }
+        // Each stands in for the other, for a proxy may have turned HTTP/2 into HTTP/1.1.
+        let host = matches!(name, AUTHORITY | "host");
         let mut found = false;
-        for value in self.headers.get_all(name) {
+        for value in self.headers.get_all(if host { HOST.as_str() } else { name }) {
             if found {
                 out.push(b',');
             }
             found = true;
             write_value(value.as_bytes(), out);
         }
-        if let (false, Some(authority)) = (found, self.authority.filter(|_| name == HOST.as_str())) {
+        if let (false, Some(authority)) = (found, self.authority.filter(|_| host)) {
             found = true;
             out.extend_from_slice(authority.as_bytes());
         }

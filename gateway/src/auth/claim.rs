@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE, HOST};
 
-use crate::auth::canonical::{Head, SIGNATURE_PARAMETER, parameters};
+use crate::auth::canonical::{AUTHORITY, Head, SIGNATURE_PARAMETER, parameters};
 use crate::auth::error::AuthError;
 use crate::auth::payload::unhex;
 use crate::auth::scope::Scope;
@@ -146,7 +146,7 @@ impl Claim {
             let text = format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.");
             Err(AuthError::InvalidSignature(text))
         };
-        if unsigned(HOST.as_str()) {
+        if unsigned(HOST.as_str()) && unsigned(AUTHORITY) {
             return refused("Host' or ':authority");
         }
         if !self.presigned && !headers.contains_key(DATE_HEADER) && unsigned(DATE.as_str()) {

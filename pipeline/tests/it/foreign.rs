@@ -28,7 +28,7 @@ pub(crate) fn java_program(options: &[&str]) -> Command {
 /// Starts a server, runs the client with its address behind the arguments, and holds it to success.
 fn check(client: &mut Command) {
     let (_keep, data) = folder_with(&[]);
-    let server = Server::start(&data);
+    let server = Server::start_verifying(&data);
     let output = client.arg(&server.url).output().unwrap_or_else(|error| panic!("{client:?} does not start: {error}"));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && out.trim_end().ends_with(": ok"), "{client:?}:\n{out}\n{err}");

@@ -43,7 +43,7 @@ async fn a_hundred_thousand_records() {
     const KEYS: usize = 1000;
     let (_keep, folder) = folder_with(&[]);
     let leases = RealServer::dynamodb().expect("DynamoDB Local starts");
-    let server = Server::start(&folder.join("data"));
+    let server = Server::start_verifying(&folder.join("data"));
     let tls = TlsFront::start(&server.url).await;
     server.kinesis().create_stream().stream_name(STREAM).shard_count(2).send().await.expect("a stream");
 

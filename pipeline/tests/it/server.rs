@@ -12,6 +12,10 @@ use serde_json::Value;
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What clients in all languages sign with, here and in `../clients`.
+const ACCESS_KEY_ID: &str = "key";
+const SECRET_ACCESS_KEY: &str = "secret-of-the-tests";
+
 /// A running `gallop serve`; killed when dropped.
 pub(crate) struct Server {
     child: Child,
@@ -36,9 +40,20 @@ impl Server {
         Server::start_with(data, &["--port", "0"])
     }
 
+    /// Starts a server on a free port over `data` that verifies every signature.
+    pub(crate) fn start_verifying(data: &Path) -> Server {
+        let mut command = gallop();
+        command.env("GALLOP_ACCESS_KEY_ID", ACCESS_KEY_ID).env("GALLOP_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
+        Server::spawn(command, data, &["--port", "0"])
+    }
+
     /// Starts a server over `data`, told more by `args`.
     pub(crate) fn start_with(data: &Path, args: &[&str]) -> Server {
-        let mut child = gallop()
+        Server::spawn(gallop(), data, args)
+    }
+
+    fn spawn(mut command: Command, data: &Path, args: &[&str]) -> Server {
+        let mut child = command
             .args(["serve", "--data"])
             .arg(data)
             .args(args)
@@ -88,7 +103,7 @@ impl Server {
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(&self.url)
             .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::for_tests())
+            .credentials_provider(Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test"))
             .retry_config(RetryConfig::disabled())
             .http_client(http)
             .build();

@@ -39,6 +39,32 @@ fn the_signer_of_aws_is_understood() {
     taken(How { at: at(-3600), presigned: Some(3600), ..How::default() }, "/");
 }
 
+/// Over HTTP/2 it signs the name that has no `Host` (a vector of its own signer, `@smithy/signature-v4`).
+#[test]
+fn the_signer_of_the_sdk_for_javascript_is_understood() {
+    let sent = |uri: &str, host: &str| {
+        let request = Request::post(uri)
+            .header("host", host)
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amz-target", "Kinesis_20131202.PutRecord")
+            .header("x-amz-date", "20251121T044000Z")
+            .header("x-amz-content-sha256", "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20251121/us-east-1/kinesis/aws4_request, \
+                 SignedHeaders=:authority;content-type;x-amz-content-sha256;x-amz-date;x-amz-target, \
+                 Signature=33ff54ba8ddc5428ce4cfcac9839742d8f079eb18b6ee4eb3b9d9628c509deb7",
+            );
+        check(&verifier(None), request.body("{}".to_owned()).unwrap())
+    };
+    sent("http://localhost:4567/", "localhost:4567").unwrap();
+    sent("http://localhost:4567/", "elsewhere").unwrap();
+    sent("/", "localhost:4567").unwrap();
+    for (uri, host) in [("http://elsewhere:4567/", "localhost:4567"), ("/", "elsewhere")] {
+        assert_eq!(sent(uri, host).unwrap_err().name(), "InvalidSignatureException");
+    }
+}
+
 #[test]
 fn other_keys_places_and_times_are_refused_by_name() {
     let how = How::default();

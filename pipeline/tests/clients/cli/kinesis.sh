@@ -8,7 +8,7 @@ stream=cli
 first=shardId-000000000000
 middle=170141183460469231731687303715884105728
 quarter=85070591730234615865843651857942052864
-export AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret AWS_DEFAULT_REGION=us-east-1 AWS_MAX_ATTEMPTS=1
+export AWS_ACCESS_KEY_ID=key AWS_SECRET_ACCESS_KEY=secret-of-the-tests AWS_DEFAULT_REGION=us-east-1 AWS_MAX_ATTEMPTS=1
 export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null
 version=$("$program" --version 2>&1 | cut -d' ' -f1)
 # Version 2 takes data as base64 unless it is told, version 1 always as it is.

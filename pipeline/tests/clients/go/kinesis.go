@@ -40,7 +40,7 @@ func main() {
 	client = kinesis.New(kinesis.Options{
 		BaseEndpoint: aws.String(os.Args[1]),
 		Region:       "us-east-1",
-		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret", ""),
+		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret-of-the-tests", ""),
 		Retryer:      aws.NopRetryer{},
 	})
 	create()

@@ -9,7 +9,7 @@ import { Kinesis, paginateListStreams } from "@aws-sdk/client-kinesis";
 const client = new Kinesis({
   endpoint: process.argv[2],
   region: "us-east-1",
-  credentials: { accessKeyId: "key", secretAccessKey: "secret" },
+  credentials: { accessKeyId: "key", secretAccessKey: "secret-of-the-tests" },
   maxAttempts: 1,
 });
 const StreamName = `javascript-${randomUUID().slice(0, 8)}`;

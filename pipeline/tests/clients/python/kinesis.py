@@ -13,7 +13,7 @@ client = boto3.client(
     endpoint_url=sys.argv[1],
     region_name="us-east-1",
     aws_access_key_id="key",
-    aws_secret_access_key="secret",
+    aws_secret_access_key="secret-of-the-tests",
     config=Config(retries={"total_max_attempts": 1}),
 )
 name = f"boto3-{uuid.uuid4().hex[:8]}"

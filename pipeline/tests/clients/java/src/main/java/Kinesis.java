@@ -48,7 +48,7 @@ public final class Kinesis {
     }
 
     public static void main(String[] arguments) {
-        var credentials = AwsBasicCredentials.create("key", "secret");
+        var credentials = AwsBasicCredentials.create("key", "secret-of-the-tests");
         try (var client = KinesisAsyncClient.builder()
                 .endpointOverride(URI.create(arguments[0]))
                 .region(Region.US_EAST_1)

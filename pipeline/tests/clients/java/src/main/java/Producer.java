@@ -52,7 +52,7 @@ public final class Producer {
                 .setKinesisPort(endpoint.getPort())
                 .setVerifyCertificate(false)
                 .setRegion("us-east-1")
-                .setCredentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create("key", "secret")))
+                .setCredentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create("key", "secret-of-the-tests")))
                 .setMetricsLevel("none")
                 .setLogLevel("warning")
                 .setTempDirectory(scratch.toString()));

@@ -84,7 +84,7 @@ public final class Worker {
     private static <B extends AwsClientBuilder<B, ?>> B client(B builder, String endpoint) {
         return builder.endpointOverride(URI.create(endpoint))
                 .region(Region.US_EAST_1)
-                .credentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create("key", "secret")));
+                .credentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create("key", "secret-of-the-tests")));
     }
 
     private static Scheduler scheduler(
