@@ -10,28 +10,34 @@
 //! What is promised: an acknowledged record is on disk; readers see only what is on disk; bytes that are not those
 //! written are reported, never returned. The modules stand in reading order.
 
+mod append;
 mod batch;
 pub mod block;
+mod changes;
 pub mod cipher;
 pub mod commit;
 mod draft;
 pub mod error;
 pub mod file;
 mod file_reads;
+mod folder;
 pub mod frame;
 pub mod group;
 pub mod head;
 pub mod index;
 pub mod key;
 pub mod manifest;
+mod numbering;
 mod queue;
 mod reader;
 mod reads;
 pub mod recovery;
 mod retention;
+mod roll;
 mod room;
 pub mod segment;
 pub mod store;
 mod stream;
+mod stream_folder;
 mod tail;
 mod writer;

@@ -1,0 +1,137 @@
+//! The write side of a stream: entries are checked, admitted, routed and encoded by whoever appends them, and handed to
+//! the writer.
+
+use std::collections::BTreeMap;
+
+use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use model::clock::Timestamp;
+use model::name::ConsumerName;
+use model::record::{Appended, PutEntry};
+use model::sequence_number::SequenceNumber;
+use model::shard::{ShardId, ShardMap};
+use model::stream_settings::StreamSettings;
+use model::stream_store::{AppendError, StreamError};
+use tokio::sync::oneshot;
+
+use crate::log::batch::{Batch, Placed};
+use crate::log::block::Unnumbered;
+use crate::log::queue::{Done, ENTRY_OVERHEAD_BYTES, Job};
+use crate::log::stream::StreamLog;
+
+/// The most bytes of outputs one commit may have.
+pub(crate) const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;
+
+/// Stands for a place until the writer has given one.
+const NOWHERE: Appended =
+    Appended { shard: ShardId(0), sequence_number: SequenceNumber::FIRST, arrived_at: Timestamp::MIN };
+
+impl StreamLog {
+    /// Appends entries, each taken or refused on its own, and waits until those that are taken are durable.
+    pub(crate) async fn append(
+        &self,
+        entries: Vec<PutEntry>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+        let description = self.description();
+        let hashes = PutEntry::hash_keys(&entries);
+        let mut refused: BTreeMap<usize, AppendError> = BTreeMap::new();
+        for (index, entry) in entries.iter().enumerate() {
+            if let Err(error) = check(entry, &description.settings) {
+                refused.insert(index, error);
+            }
+        }
+        let fits = |index: &usize| !refused.contains_key(index);
+        let fitting: Vec<usize> = (0..entries.len()).filter(fits).collect();
+        let admitted = self.queue.admit(fitting.iter().map(|index| held_bytes(&entries[*index])));
+        let mut bytes = 0;
+        for (index, admitted) in fitting.into_iter().zip(admitted) {
+            if admitted {
+                bytes += held_bytes(&entries[index]);
+            } else {
+                refused.insert(index, AppendError::Throttled { shard: description.shards.route(hashes[index]) });
+            }
+        }
+        let unplaced = |index| refused.get(&index).cloned().map_or(Ok(NOWHERE), Err);
+        let mut results: Vec<Result<Appended, AppendError>> = (0..entries.len()).map(unplaced).collect();
+        if refused.len() < entries.len() {
+            let batch =
+                |shards: &ShardMap| Batch::new(&entries, &hashes, |index| !refused.contains_key(&index), shards);
+            let job = |blocks, done| Job::Append { blocks, bytes, done };
+            let (batch, placed) = self.route_and_append(batch, bytes, job).await?;
+            for (index, appended) in batch.appended(&placed) {
+                results[index] = Ok(appended);
+            }
+        }
+        Ok(results)
+    }
+
+    /// Appends outputs together with the checkpoint that they belong to: both become durable, or neither.
+    pub(crate) async fn commit(
+        &self,
+        consumer: &ConsumerName,
+        checkpoint: Checkpoint,
+        outputs: Vec<PutEntry>,
+    ) -> Result<Vec<Appended>, StreamError> {
+        let description = self.description();
+        let invalid = |reason| StreamError::InvalidCommit { consumer: consumer.clone(), reason };
+        let state_bytes = checkpoint.state.len();
+        if state_bytes > STATE_BYTES_MAX {
+            return Err(invalid(format!("{state_bytes} bytes of state are over {STATE_BYTES_MAX}")));
+        }
+        outputs
+            .iter()
+            .try_for_each(|entry| check(entry, &description.settings))
+            .map_err(|error| invalid(error.to_string()))?;
+        let output_bytes: usize = outputs.iter().map(held_bytes).sum();
+        if output_bytes > COMMIT_OUTPUT_BYTES_MAX {
+            return Err(invalid(format!("{output_bytes} bytes of outputs are over {COMMIT_OUTPUT_BYTES_MAX}")));
+        }
+        let bytes = output_bytes + state_bytes + ENTRY_OVERHEAD_BYTES;
+        let hashes = PutEntry::hash_keys(&outputs);
+        self.queue.admit_waiting(bytes).await;
+        let batch = |shards: &ShardMap| Batch::new(&outputs, &hashes, |_| true, shards);
+        let job = |outputs, done| {
+            let (consumer, checkpoint) = (consumer.clone(), checkpoint.clone());
+            Job::Commit { consumer, checkpoint, outputs, bytes, done }
+        };
+        let (batch, placed) = self.route_and_append(batch, bytes, job).await?;
+        let mut appended = vec![NOWHERE; outputs.len()];
+        batch.appended(&placed).for_each(|(index, at)| appended[index] = at);
+        Ok(appended)
+    }
+
+    /// Hands a job to the writer and waits for its answer.
+    pub(crate) async fn ask<T>(&self, job: impl FnOnce(Done<T>) -> Job) -> Result<T, StreamError> {
+        let (done, answer) = oneshot::channel();
+        if self.queue.push(job(done)).is_err() {
+            return Err(self.ended());
+        }
+        // A writer that is told to leave drops what it has not begun.
+        answer.await.unwrap_or_else(|_| Err(self.ended()))
+    }
+
+    /// Has entries placed that hold `bytes` of room: routes them, and routes them anew when a reshard came in between.
+    async fn route_and_append(
+        &self,
+        batch: impl Fn(&ShardMap) -> Batch,
+        bytes: usize,
+        job: impl Fn(Vec<Unnumbered>, Done<Option<Placed>>) -> Job,
+    ) -> Result<(Batch, Placed), StreamError> {
+        loop {
+            let routed = batch(&self.description().shards);
+            match self.ask(|done| job(routed.blocks(), done)).await? {
+                Some(placed) => return Ok((routed, placed)),
+                None => self.queue.hold(bytes),
+            }
+        }
+    }
+}
+
+fn check(entry: &PutEntry, settings: &StreamSettings) -> Result<(), AppendError> {
+    let (bytes, bytes_max) = (entry.size_bytes(), settings.record_bytes_max);
+    if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
+}
+
+/// What an entry holds of the queue's bound.
+fn held_bytes(entry: &PutEntry) -> usize {
+    entry.size_bytes() + ENTRY_OVERHEAD_BYTES
+}

@@ -1,0 +1,298 @@
+//! The folder of a store: streams are opened, created and deleted in it, each with a writer on a thread of its own.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
+
+use model::clock::{Clock, Timestamp};
+use model::name::StreamName;
+use model::shard::ShardMap;
+use model::stream_store::{StreamDescription, StreamError, StreamOptions};
+use tracing::{error, info, warn};
+
+use crate::log::error::LogError;
+use crate::log::file::{self, Disk, LogFile};
+use crate::log::file_reads::FileReads;
+use crate::log::frame::Place;
+use crate::log::key::KeyRing;
+use crate::log::manifest::{MANIFEST, Manifest, Synced};
+use crate::log::queue::{Closing, Queue};
+use crate::log::recovery::{self, Recovered};
+use crate::log::roll;
+use crate::log::store::LogOptions;
+use crate::log::stream::{Ended, ShardState, Shared, StreamLog};
+use crate::log::stream_folder;
+use crate::log::tail::Tail;
+use crate::log::writer::Writer;
+
+/// The stack of a writer's thread; it does not recurse.
+const WRITER_STACK_BYTES: usize = 512 << 10;
+
+/// Held by the process that has the store open.
+const LOCK: &str = "~lock";
+
+/// All streams of a store, and their writers.
+pub(crate) struct StreamsFolder {
+    clock: Arc<dyn Clock>,
+    disk: Arc<dyn Disk>,
+    file_reads: FileReads,
+    ring: KeyRing,
+    folder: PathBuf,
+    options: LogOptions,
+    streams: RwLock<BTreeMap<StreamName, Arc<StreamLog>>>,
+    /// Streams that could not be opened, and why: each answers with that, the others work.
+    pub(crate) refused: RwLock<BTreeMap<StreamName, LogError>>,
+    writers: Mutex<HashMap<StreamName, JoinHandle<()>>>,
+    /// One stream is created or deleted at a time.
+    pub(crate) admin: Arc<tokio::sync::Mutex<()>>,
+    /// Above every incarnation given out before.
+    incarnation: Mutex<u64>,
+    /// Keeps other processes out.
+    lock: Option<Arc<dyn LogFile>>,
+}
+
+pub(crate) fn join(writer: JoinHandle<()>) {
+    if let Err(panic) = writer.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl Drop for StreamsFolder {
+    fn drop(&mut self) {
+        for stream in self.all() {
+            stream.queue.close(Closing::Abandon);
+            stream.end(Ended::Closed);
+        }
+        // A group that is being written comes to its end, so that no writer is left when the folder is opened again.
+        for (_, writer) in self.writers().drain() {
+            if writer.join().is_err() {
+                warn!("a writer had panicked");
+            }
+        }
+    }
+}
+
+impl StreamsFolder {
+    /// Opens what is there.
+    pub(crate) fn open(
+        clock: Arc<dyn Clock>,
+        disk: Arc<dyn Disk>,
+        ring: KeyRing,
+        folder: PathBuf,
+        options: LogOptions,
+    ) -> Result<Self, StreamError> {
+        let mut all = StreamsFolder {
+            clock,
+            file_reads: FileReads::new(Arc::clone(&disk)),
+            disk,
+            ring,
+            folder,
+            options,
+            streams: RwLock::default(),
+            refused: RwLock::default(),
+            writers: Mutex::default(),
+            admin: Arc::default(),
+            incarnation: Mutex::new(0),
+            lock: None,
+        };
+        all.open_all()?;
+        Ok(all)
+    }
+
+    /// Every stream that is open.
+    pub(crate) fn all(&self) -> Vec<Arc<StreamLog>> {
+        self.streams.read().expect("no holder of the lock panics").values().cloned().collect()
+    }
+
+    /// An open stream.
+    pub(crate) fn get(&self, stream: &StreamName) -> Result<Arc<StreamLog>, StreamError> {
+        let streams = self.streams.read().expect("no holder of the lock panics");
+        if let Some(stream) = streams.get(stream) {
+            return Ok(Arc::clone(stream));
+        }
+        match self.refused.read().expect("no holder of the lock panics").get(stream) {
+            Some(error) => Err(error.again().of(stream)),
+            None => Err(StreamError::NotFound(stream.clone())),
+        }
+    }
+
+    fn is_refused(&self, stream: &StreamName) -> bool {
+        self.refused.read().expect("no holder of the lock panics").contains_key(stream)
+    }
+
+    pub(crate) fn writers(&self) -> std::sync::MutexGuard<'_, HashMap<StreamName, JoinHandle<()>>> {
+        self.writers.lock().expect("no holder of the lock panics")
+    }
+
+    fn open_all(&mut self) -> Result<(), StreamError> {
+        // Trouble with the store's own folder has no stream: it is told under the folder's name, as near as a name can.
+        let nameless = StreamName::new("all-streams").expect("a valid name");
+        let names = self.list_folder().map_err(|error| error.of(&nameless))?;
+        let locking =
+            LogError::io(format!("locking folder {}, which another process may have open", self.folder.display()));
+        self.lock = Some(self.disk.lock(&self.folder.join(LOCK)).map_err(|error| locking(error).of(&nameless))?);
+        for name in names.into_iter().filter(|name| name != LOCK) {
+            let folder = self.folder.join(&name);
+            match StreamName::new(&name) {
+                Ok(stream) => match self.recover(&stream, &folder) {
+                    Ok(recovered) => drop(self.start(recovered, folder)),
+                    Err(failed) => {
+                        error!(%stream, reason = failed.in_full(), "stream cannot be opened; the others are");
+                        self.refused.write().expect("no holder of the lock panics").insert(stream, failed);
+                    }
+                },
+                Err(_) if name.contains('~') => {
+                    let removed = file::remove_tree(&*self.disk, &folder);
+                    removed.map_err(|error| LogError::io(format!("removing {name}"))(error).of(&nameless))?;
+                }
+                Err(_) => warn!(%name, "not a stream, left alone"),
+            }
+        }
+        Ok(())
+    }
+
+    fn recover(&self, stream: &StreamName, folder: &Path) -> Result<Recovered, LogError> {
+        let recovered = recovery::recover(&*self.disk, folder, &self.ring)?;
+        if recovered.manifest.name != *stream {
+            let reason = format!("it is the manifest of stream `{}`", recovered.manifest.name);
+            return Err(LogError::damaged(MANIFEST, 0, reason));
+        }
+        Ok(recovered)
+    }
+
+    fn list_folder(&self) -> Result<Vec<String>, LogError> {
+        let mut missing = Vec::new();
+        let mut folder = self.folder.as_path();
+        while self.disk.list(folder).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            missing.push(folder);
+            match folder.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => folder = parent,
+                _ => break,
+            }
+        }
+        for folder in missing.into_iter().rev() {
+            let doing = || format!("creating folder {}", folder.display());
+            self.disk.create_folder(folder).map_err(LogError::io(doing()))?;
+            if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+                self.disk.sync_folder(parent).map_err(LogError::io(doing()))?;
+            }
+        }
+        let listing = LogError::io(format!("listing {}", self.folder.display()));
+        let mut names = self.disk.list(&self.folder).map_err(listing)?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Takes a recovered stream into service.
+    fn start(&self, recovered: Recovered, folder: PathBuf) -> Arc<StreamDescription> {
+        let Recovered { manifest, segments, file, checkpoints, next, head_bytes, keys } = recovered;
+        let place = Place { incarnation: manifest.incarnation, segment: manifest.synced.segment };
+        let sealer = roll::sealer(&manifest, &keys, place);
+        let description = Arc::new(manifest.description());
+        let shards = next.iter().map(|(shard, next)| (*shard, ShardState::begins_at(*next)));
+        let mut shared = Shared {
+            description: Arc::clone(&description),
+            shards: shards.collect(),
+            segments,
+            tail: Tail::new(self.options.tail_bytes_max),
+            checkpoints,
+            keys,
+            floor: manifest.synced.floor,
+            horizon: manifest.horizon,
+            in_flight: None,
+            ended: None,
+        };
+        shared.set_shards(manifest.shards.clone());
+        let (clock, disk, file_reads) = (Arc::clone(&self.clock), Arc::clone(&self.disk), self.file_reads.clone());
+        let queue = Queue::new(self.options.waiting_bytes_max);
+        let name = manifest.name.clone();
+        let stream = Arc::new(StreamLog::new(&manifest, folder, disk, file_reads, clock, queue, shared));
+        let mut incarnation = self.incarnation.lock().expect("no holder of the lock panics");
+        *incarnation = manifest.incarnation.max(*incarnation);
+        drop(incarnation);
+        let writer = Writer {
+            stream: Arc::clone(&stream),
+            segment: manifest.synced.segment,
+            length: manifest.synced.length,
+            head_bytes,
+            manifest,
+            file,
+            next,
+            segment_bytes_max: self.options.segment_bytes_max,
+            group_bytes_max: self.options.group_bytes_max,
+            full: false,
+            ring: self.ring.clone(),
+            sealer,
+        };
+        let thread = std::thread::Builder::new().name(format!("log {name}")).stack_size(WRITER_STACK_BYTES);
+        let writer = thread.spawn(move || writer.run()).expect("the system has a thread for every stream");
+        self.writers().insert(name.clone(), writer);
+        self.streams.write().expect("no holder of the lock panics").insert(name, stream);
+        description
+    }
+
+    /// Creates a stream and takes it into service.
+    pub(crate) fn create(
+        &self,
+        name: &StreamName,
+        options: StreamOptions,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        let streams = self.streams.read().expect("no holder of the lock panics");
+        let (exists, count) = (streams.contains_key(name), streams.len());
+        drop(streams);
+        if exists || self.is_refused(name) {
+            return Err(StreamError::Exists(name.clone()));
+        }
+        if count >= self.options.streams_max {
+            return Err(StreamError::LimitExceeded(format!("{count} streams exist, the most allowed")));
+        }
+        if options.shards == 0 {
+            return Err(StreamError::LimitExceeded("a stream has at least 1 shard".to_owned()));
+        }
+        let now = self.clock.now();
+        let incarnation = {
+            let mut last = self.incarnation.lock().expect("no holder of the lock panics");
+            *last = (*last + 1).max(u64::try_from(now.as_millis()).unwrap_or(0));
+            *last
+        };
+        let manifest = Manifest {
+            name: name.clone(),
+            created_at: now,
+            shards: ShardMap::uniform(options.shards, now),
+            settings: options.settings(),
+            incarnation,
+            oldest_segment: 0,
+            horizon: Timestamp::default(),
+            keys: Vec::new(),
+            synced: Synced { segment: 0, length: 0, floor: Timestamp::MIN },
+        };
+        let folder = self.folder.join(name.as_str());
+        stream_folder::create(&*self.disk, &folder, manifest).map_err(|error| error.of(name))?;
+        let recovered = recovery::recover(&*self.disk, &folder, &self.ring).map_err(|error| error.of(name))?;
+        info!(stream = %name, shards = recovered.manifest.shards.open_count(), "stream created");
+        Ok(self.start(recovered, folder))
+    }
+
+    /// Ends a stream and removes it.
+    pub(crate) fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
+        if !self.is_refused(name) {
+            let stream = self.get(name)?;
+            stream.queue.close(Closing::Abandon);
+            stream.end(Ended::Deleted);
+            let writer = self.writers().remove(name);
+            writer.into_iter().for_each(join);
+        }
+        let folder = self.folder.join(name.as_str());
+        // Where this fails the name stays taken, so that the deletion can be tried again.
+        stream_folder::put_aside(&*self.disk, &folder).map_err(|error| error.of(name))?;
+        self.streams.write().expect("no holder of the lock panics").remove(name);
+        self.refused.write().expect("no holder of the lock panics").remove(name);
+        // The stream is gone; what is left of its files is removed now or at the next start.
+        if let Err(error) = stream_folder::remove(&*self.disk, &folder) {
+            warn!(stream = %name, %error, "files of a deleted stream not removed yet");
+        }
+        info!(stream = %name, "stream deleted");
+        Ok(())
+    }
+}
