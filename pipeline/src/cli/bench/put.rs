@@ -12,13 +12,13 @@ use super::server::Server;
 
 /// Arguments of `gallop bench put`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench put --connections 16 --records 1 --json")]
+#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench put --connections 64 --records 1 --json")]
 pub(crate) struct PutBenchArgs {
     /// How long to send.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// Connections, each with one call under way.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     connections: u32,
     /// Records a call.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=500))]
