@@ -10,6 +10,7 @@ mod disk_trouble;
 mod encryption;
 mod foreign;
 mod libraries;
+mod malformed;
 mod rest;
 mod rig;
 mod sdk;

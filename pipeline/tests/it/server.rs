@@ -52,6 +52,14 @@ impl Server {
         Server::spawn(gallop(), data, args)
     }
 
+    /// Starts a server whose log goes to a file in `data`.
+    pub(crate) fn start_logged(data: &Path) -> (Server, PathBuf) {
+        let log = data.join("log.txt");
+        let mut command = gallop();
+        command.stderr(std::fs::File::create(&log).expect("the folder can be written"));
+        (Server::spawn(command, data, &["--port", "0"]), log)
+    }
+
     fn spawn(mut command: Command, data: &Path, args: &[&str]) -> Server {
         let mut child = command
             .args(["serve", "--data"])
