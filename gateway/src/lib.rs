@@ -6,6 +6,8 @@
 
 pub mod accept;
 pub mod auth;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod quota;
 pub mod router;
 

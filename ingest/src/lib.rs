@@ -2,6 +2,9 @@
 //!
 //! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are full, or fail.
 
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod log;
 pub mod testing;

@@ -10,6 +10,8 @@ pub mod archive;
 pub mod checkpoint;
 pub mod clock;
 pub mod consumer;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hash_key;
 pub mod json_object;
 mod md5_lanes;

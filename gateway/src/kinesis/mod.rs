@@ -2,7 +2,7 @@
 
 pub(crate) mod router;
 
-mod actions;
+pub(crate) mod actions;
 mod answer_memory;
 mod appended;
 mod consumer_arn;
@@ -17,7 +17,7 @@ mod monitoring;
 mod position;
 mod push;
 mod push_event;
-mod put_scanner;
+pub(crate) mod put_scanner;
 mod reading;
 mod records;
 mod resource;

@@ -15,7 +15,7 @@ use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 
 use crate::log::block::Block;
-use crate::log::frame::Reason;
+use crate::log::frame::{Reason, first_of};
 
 /// Room for what is neither outputs nor state; more is made when it is needed.
 const FIXED_BYTES_ABOUT: usize = 1 << 10;
@@ -54,8 +54,9 @@ impl Commit {
         let mut blocks = Vec::new();
         for _ in 0..take(4)?.get_u32_le() {
             let mut entry = take(20)?;
-            let (shard, first) = (ShardId(entry.get_u32_le()), SequenceNumber(entry.get_u64_le()));
+            let (shard, first) = (ShardId(entry.get_u32_le()), entry.get_u64_le());
             let (count, bytes) = (entry.get_u32_le(), entry.get_u32_le());
+            let first = first_of(first, count)?;
             blocks.push((Block { shard, first, count, arrived_at, payload: Bytes::new() }, bytes as usize));
         }
         let state_bytes = take(4)?.get_u32_le() as usize;

@@ -130,12 +130,13 @@ impl Header {
             _ => return Err("the frame is of a kind that this program does not know"),
         };
         let mut rest = &bytes[8..];
+        let (shard, count, first) = (ShardId(rest.get_u32_le()), rest.get_u32_le(), rest.get_u64_le());
         Ok(Header {
             kind,
             key,
-            shard: ShardId(rest.get_u32_le()),
-            count: rest.get_u32_le(),
-            first: SequenceNumber(rest.get_u64_le()),
+            shard,
+            count,
+            first: first_of(first, count)?,
             arrived_at: Timestamp::from_millis(rest.get_i64_le()),
             payload_bytes: rest.get_u32_le(),
             payload_crc: rest.get_u32_le(),
@@ -166,6 +167,14 @@ impl Header {
     /// The records of a records frame, given its plain payload.
     pub fn block(&self, payload: Bytes) -> Block {
         Block { shard: self.shard, first: self.first, count: self.count, arrived_at: self.arrived_at, payload }
+    }
+}
+
+/// The number of the first of `count` records, which all have numbers.
+pub(crate) fn first_of(first: u64, count: u32) -> Result<SequenceNumber, Reason> {
+    match first.checked_add(u64::from(count)) {
+        Some(_) => Ok(SequenceNumber(first)),
+        None => Err("the records of a frame have numbers above the last there is"),
     }
 }
 

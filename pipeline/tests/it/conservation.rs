@@ -1,6 +1,6 @@
 //! What is acknowledged is read, archived and counted: once, in order, whatever is killed or resharded in between.
 //!
-//! `KILLS=1000` makes a night of it (`make kills`).
+//! `KILLS=1000` makes a night of it (`make kills`), in lives of 50.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +17,8 @@ use tokio::sync::Mutex;
 
 use crate::server::{Server, eventually, folder_with, rows};
 
+/// Kills over one folder: closed shards stay for a day, so that a longer life is mostly looking at them.
+const KILLS_OF_A_LIFE: usize = 50;
 const PRODUCERS: u64 = 4;
 const KEYS_OF_A_PRODUCER: u64 = 3;
 const BATCH: u64 = 20;
@@ -205,10 +207,15 @@ fn check(acknowledged: &BTreeMap<Place, u64>, readable: &BTreeMap<Place, Value>)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_by_kills_splits_and_merges() {
-    let kills: usize = std::env::var("KILLS").map_or(50, |kills| kills.parse().expect("KILLS is a number"));
-    let seed: u64 = rand::random();
-    println!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let kills = std::env::var("KILLS").map_or(KILLS_OF_A_LIFE, |kills| kills.parse().expect("KILLS is a number"));
+    for begin in (0..kills).step_by(KILLS_OF_A_LIFE) {
+        let seed: u64 = rand::random();
+        println!("seed {seed}");
+        live(StdRng::seed_from_u64(seed), KILLS_OF_A_LIFE.min(kills - begin)).await;
+    }
+}
+
+async fn live(mut random: StdRng, kills: usize) {
     let (_keep, data) = folder_with(&[("gallop.toml", SETTINGS), ("count.sql", QUERY)]);
     let acknowledged = Arc::new(Acknowledged::default());
     let mut reshards = 0;
