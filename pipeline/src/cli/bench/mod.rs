@@ -11,6 +11,7 @@ mod put;
 mod recovery;
 mod report;
 mod server;
+mod shards;
 mod sign;
 mod subscription;
 mod window;
@@ -43,6 +44,8 @@ enum What {
     Window(window::WindowArgs),
     /// Opening a log of a given size.
     Recovery(recovery::RecoveryArgs),
+    /// Memory of a stream with very many open shards.
+    Shards(shards::ShardsArgs),
 }
 
 /// Runs one benchmark and prints its report.
@@ -55,6 +58,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Latency(latency) => latency::run(latency).await?,
         What::Window(window) => window::run(window).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
+        What::Shards(shards) => shards::run(shards).await?,
     };
     report.print(args.json);
     Ok(())
