@@ -11,7 +11,7 @@ use axum::extract::Request;
 use http::header::{HOST, HeaderName, ORIGIN};
 use http::uri::Authority;
 
-use crate::accept::LocalAddress;
+use crate::accept::arrival::Arrival;
 
 /// The `Host` of a request that is not this server's, if it has one.
 pub(crate) fn foreign_host<'a>(request: &'a Request, hosts: &[String]) -> Option<&'a str> {
@@ -30,7 +30,7 @@ fn header(request: &Request, name: HeaderName) -> Option<&str> {
 }
 
 fn local(request: &Request) -> Option<IpAddr> {
-    request.extensions().get::<LocalAddress>().map(|local| local.0.ip())
+    request.extensions().get::<Arrival>().map(|arrival| arrival.local.ip())
 }
 
 fn is_ours(authority: &str, local: Option<IpAddr>, hosts: &[String]) -> bool {

@@ -1,6 +1,6 @@
 //! The front door: AWS wire protocols and our REST API.
 //!
-//! [`router::router`] is everything as one value; [`accept::serve`] gives it to a listener. Nothing here keeps
+//! [`router::router`] is everything as one value; [`accept::server::serve`] gives it to a listener. Nothing here keeps
 //! data: a request is read, checked against the limits of its protocol, handed to a seam of `model`, and the
 //! answer or the error is put into that protocol's words.
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
+use gateway::accept::options::AcceptOptions;
 use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
@@ -282,7 +283,13 @@ impl Engine {
             access: Arc::new(access),
             options: config.gateway(),
         });
-        let server = tokio::spawn(gateway::accept::serve(listener, router, stop_server.clone().cancelled_owned()));
+        let server = tokio::spawn(gateway::accept::server::serve(
+            listener,
+            router,
+            AcceptOptions::default(),
+            None,
+            stop_server.clone().cancelled_owned(),
+        ));
         info!(%address, data = %data.display(), "gallop listens");
         Ok(Engine { parts, address, workers, stop_workers, server, stop_server, ready })
     }

@@ -1,11 +1,10 @@
-//! Request bodies: bounded one by one in bytes and time, and all together in bytes.
+//! Request bodies: bounded one by one in bytes, and all together. Their pace is kept by [`crate::accept::paced`].
 //!
 //! A body counts from its first byte to the end of its request, so that many clients with large bodies meet a clear
 //! refusal and not the end of the server's memory. What a gzip body unpacks to counts too, as it is unpacked.
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -16,6 +15,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::accept::paced::is_too_slow;
 use crate::aws::error::AwsError;
 
 /// The most bytes of one request's body, as sent and as unpacked: 10 MiB in base64, and room for 500 keys written with
@@ -24,9 +24,6 @@ pub(crate) const BODY_BYTES_MAX: usize = 20 << 20;
 
 /// The most bytes of all bodies that are being read or answered.
 pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
-
-/// The longest that a client may take to send a body.
-pub(crate) const BODY_READ_MAX: Duration = Duration::from_secs(60);
 
 /// The most that a gzip body may grow by, beyond [`UNPACKED_BYTES_FREE`]: more is an attack, not a batch of records.
 const UNPACK_RATIO_MAX: usize = 100;
@@ -80,13 +77,8 @@ impl Bodies {
             return Err(too_large());
         }
         let mut held = Held { bodies: self.clone(), permit: None };
-        match tokio::time::timeout(BODY_READ_MAX, collect(body, length, &mut held)).await {
-            Ok(bytes) => Ok(Received { bytes: bytes?, held }),
-            Err(_) => Err(AwsError {
-                status: StatusCode::REQUEST_TIMEOUT,
-                ..AwsError::new("RequestTimeoutException", "The body took too long to arrive.")
-            }),
-        }
+        let bytes = collect(body, length, &mut held).await?;
+        Ok(Received { bytes, held })
     }
 }
 
@@ -112,7 +104,7 @@ async fn collect(mut body: Body, length: Option<u64>, held: &mut Held) -> Result
     let mut first = Bytes::new();
     let mut whole: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| AwsError::serialization("The body did not arrive whole."))?;
+        let frame = frame.map_err(|failure| not_whole(&failure))?;
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + whole.len() + data.len() > BODY_BYTES_MAX {
             return Err(too_large());
@@ -163,6 +155,16 @@ impl Received {
             }
             tokio::task::yield_now().await;
         }
+    }
+}
+
+fn not_whole(failure: &axum::Error) -> AwsError {
+    match is_too_slow(failure) {
+        true => AwsError {
+            status: StatusCode::REQUEST_TIMEOUT,
+            ..AwsError::new("RequestTimeoutException", "The body took too long to arrive.")
+        },
+        false => AwsError::serialization("The body did not arrive whole."),
     }
 }
 

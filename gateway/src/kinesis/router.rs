@@ -8,7 +8,7 @@ use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::accept::Draining;
+use crate::accept::arrival::Arrival;
 use crate::auth::access::Caller;
 use crate::auth::canonical::PathForm;
 use crate::auth::verifier::Service;
@@ -96,7 +96,8 @@ impl Kinesis {
         let body = received.unpack(&parts.headers).await?;
         let call = Call { state, caller: &caller, operation, format, body: &body };
         if operation == "SubscribeToShard" {
-            let draining = parts.extensions.get::<Draining>().map(|draining| draining.0.clone()).unwrap_or_default();
+            let draining =
+                parts.extensions.get::<Arrival>().map(|arrival| arrival.draining.clone()).unwrap_or_default();
             let input = call.input().await?;
             let events = subscribe_to_shard::run(&self.gateway, &self.pushing, draining, format, input).await?;
             return Ok(Answer::Events(events));

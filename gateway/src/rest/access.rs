@@ -17,9 +17,8 @@ use crate::auth::canonical::PathForm;
 use crate::auth::error::AuthError;
 use crate::auth::policy::Verdict;
 use crate::auth::verifier::{Service, Verifier};
-use crate::aws::body::BODY_READ_MAX;
+use crate::rest::body;
 use crate::rest::error::RestError;
-use crate::rest::sql::QUERY_BYTES_MAX;
 use crate::router::GatewayState;
 
 /// The service's name in signatures and policies.
@@ -77,11 +76,7 @@ async fn authenticate(
     let (parts, body) = request.into_parts();
     let service = Service { name: SCOPE, region: &state.options.region, path_form: PathForm::AsSent };
     let unproven = verifier.open(&parts, service, state.clock.now()).map_err(|refused| refuse(&refused))?;
-    let body = tokio::time::timeout(BODY_READ_MAX, axum::body::to_bytes(body, QUERY_BYTES_MAX)).await;
-    let body = body.ok().and_then(Result::ok).ok_or_else(|| {
-        let message = format!("the body did not arrive whole or is over {QUERY_BYTES_MAX} bytes");
-        RestError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message).into_response()
-    })?;
+    let body = body::read(body).await.map_err(IntoResponse::into_response)?;
     let credential = unproven.close(&parts, service, &body).map_err(|refused| refuse(&refused))?;
     Ok((Caller::Principal(credential), Request::from_parts(parts, Body::from(body))))
 }

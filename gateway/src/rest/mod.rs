@@ -1,6 +1,7 @@
 //! Our REST API: tables to read, streams to see, SQL to ask, health to watch.
 
 pub(crate) mod access;
+pub(crate) mod body;
 pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod host;

@@ -9,18 +9,15 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{StatusCode, Uri};
 use model::sql::SqlError;
 use serde::Deserialize;
 
-use crate::aws::body::BODY_READ_MAX;
+use crate::rest::body;
 use crate::rest::error::RestError;
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
-
-/// The most bytes of a query with its frame.
-pub(crate) const QUERY_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,11 +32,7 @@ pub(crate) async fn query(
     request: Request,
 ) -> Result<Response, RestError> {
     Parameters::read(&uri, &[])?;
-    let body = tokio::time::timeout(BODY_READ_MAX, axum::body::to_bytes(request.into_body(), QUERY_BYTES_MAX)).await;
-    let body = body.ok().and_then(Result::ok).ok_or_else(|| {
-        let message = format!("the body did not arrive whole or is over {QUERY_BYTES_MAX} bytes");
-        RestError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
-    })?;
+    let body = body::read(request.into_body()).await?;
     let input: Input = serde_json::from_slice(&body)
         .map_err(|wrong| RestError::invalid(format!("the body is not {{\"sql\": \"…\"}}: {wrong}")))?;
     let mut lines = state.sql.query(&input.sql).await?.lines;

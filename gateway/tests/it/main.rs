@@ -4,6 +4,7 @@
 
 mod auth;
 mod cbor;
+mod connections;
 mod dry_run;
 mod kinesis;
 mod listing;
@@ -15,3 +16,4 @@ mod rest;
 mod server;
 mod settings;
 mod subscribe;
+mod tls;

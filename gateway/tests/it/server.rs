@@ -7,6 +7,9 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
+use gateway::accept::options::AcceptOptions;
+use gateway::accept::server::serve;
+use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
 use gateway::router::{GatewayOptions, GatewayState, router};
 use http::{HeaderMap, Request, StatusCode};
@@ -45,6 +48,9 @@ impl SqlEngine for Canned {
     }
 }
 
+/// When it is, where nothing is signed.
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
 pub(crate) struct Server {
     pub(crate) state: GatewayState,
     pub(crate) clock: Arc<ManualClock>,
@@ -70,15 +76,27 @@ impl Server {
     }
 
     pub(crate) async fn with(options: GatewayOptions) -> Server {
-        Server::start_at(Timestamp::from_millis(1_700_000_000_000), Access::anyone(), options).await
+        Server::start_at(NOW, Access::anyone(), options, AcceptOptions::default(), None).await
+    }
+
+    /// A server with other bounds for connections, and perhaps with TLS.
+    pub(crate) async fn accepting(accept: AcceptOptions, tls: Option<Tls>) -> Server {
+        Server::start_at(NOW, Access::anyone(), GatewayOptions::default(), accept, tls).await
     }
 
     /// A server that asks who comes, at the time that signers have.
     pub(crate) async fn guarded(access: Access) -> Server {
-        Server::start_at(SystemClock.now(), access, GatewayOptions::default()).await
+        let (options, accept) = (GatewayOptions::default(), AcceptOptions::default());
+        Server::start_at(SystemClock.now(), access, options, accept, None).await
     }
 
-    async fn start_at(now: Timestamp, access: Access, options: GatewayOptions) -> Server {
+    async fn start_at(
+        now: Timestamp,
+        access: Access,
+        options: GatewayOptions,
+        accept: AcceptOptions,
+        tls: Option<Tls>,
+    ) -> Server {
         let clock = Arc::new(ManualClock::new(now));
         let state = GatewayState {
             streams: Arc::new(MemoryStore::new(clock.clone()).with_keys(&["alias/one", "11-22"])),
@@ -93,7 +111,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
-        tokio::spawn(gateway::accept::serve(listener, router(state.clone()), stopped));
+        tokio::spawn(serve(listener, router(state.clone()), accept, tls, stopped));
         Server { state, clock, address, _stop: stop.drop_guard() }
     }
 
