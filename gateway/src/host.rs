@@ -2,8 +2,8 @@
 //!
 //! Such a page is caught by its `Host` or `Origin`: only loopback, the address the request came in at, and the names
 //! in [`GatewayOptions::hosts`](crate::router::GatewayOptions::hosts) pass. Clients that send neither are no browsers.
-//! The REST API looks at both. Kinesis looks at `Origin` alone: an SDK may come under any name of the server, and a
-//! browser sends `Origin` with every POST.
+//! The REST API looks at both. Kinesis looks at `Origin`, which browsers send with every POST, and at `Host` where a
+//! browser sends none: an SDK may come under any name of the server.
 
 use std::net::IpAddr;
 
@@ -23,6 +23,11 @@ pub(crate) fn foreign_host<'a>(request: &'a Request, hosts: &[String]) -> Option
 pub(crate) fn foreign_origin<'a>(request: &'a Request, hosts: &[String]) -> Option<&'a str> {
     let origin = header(request, ORIGIN).map(|origin| origin.split_once("://").map_or("?", |(_, rest)| rest));
     origin.filter(|origin| !is_ours(origin, local(request), hosts))
+}
+
+/// Whether a browser sent this: no page can keep it from saying so.
+pub(crate) fn is_of_browser(request: &Request) -> bool {
+    request.headers().contains_key("sec-fetch-site")
 }
 
 fn header(request: &Request, name: HeaderName) -> Option<&str> {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod open_files;
 mod shutdown;
 mod telemetry;
 mod wiring;

@@ -18,6 +18,7 @@ use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
 use gateway::accept::options::AcceptOptions;
+use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
@@ -56,8 +57,26 @@ pub(crate) struct Settings {
     pub(crate) folder: PathBuf,
     /// The settings file.
     pub(crate) config: Config,
-    /// Who may come in.
+    /// How clients come in.
+    pub(crate) entrance: Entrance,
+}
+
+/// How clients come in.
+#[derive(Debug)]
+pub(crate) struct Entrance {
+    /// Who may.
     pub(crate) access: Access,
+    /// How many, and how slowly.
+    pub(crate) accept: AcceptOptions,
+    /// The certificate by which they know the server.
+    pub(crate) tls: Option<Tls>,
+}
+
+impl Entrance {
+    /// For anyone on this machine.
+    pub(crate) fn loopback() -> Self {
+        Entrance { access: Access::anyone(), accept: AcceptOptions::default(), tls: None }
+    }
 }
 
 /// How often streams are trimmed to their retention.
@@ -70,6 +89,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(15);
 /// The running server.
 pub(crate) struct Engine {
     parts: Parts,
+    scheme: &'static str,
     address: SocketAddr,
     workers: TaskTracker,
     stop_workers: CancellationToken,
@@ -240,7 +260,8 @@ async fn keep_running(query: ContinuousQuery, parts: Parts, stop: CancellationTo
 impl Engine {
     /// Opens everything, starts the workers and listens.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Engine> {
-        let Settings { listen, data, folder, config, access } = settings;
+        let Settings { listen, data, folder, config, entrance } = settings;
+        let Entrance { access, accept, tls } = entrance;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
@@ -283,20 +304,25 @@ impl Engine {
             access: Arc::new(access),
             options: config.gateway(),
         });
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        if let Some(tls) = tls.clone() {
+            let stop = stop_workers.clone();
+            workers.spawn(async move { stop.run_until_cancelled(tls.follow()).await });
+        }
         let server = tokio::spawn(gateway::accept::server::serve(
             listener,
             router,
-            AcceptOptions::default(),
-            None,
+            accept,
+            tls.clone(),
             stop_server.clone().cancelled_owned(),
         ));
         info!(%address, data = %data.display(), "gallop listens");
-        Ok(Engine { parts, address, workers, stop_workers, server, stop_server, ready })
+        Ok(Engine { parts, scheme, address, workers, stop_workers, server, stop_server, ready })
     }
 
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// The streams, for a command that runs in the same process.

@@ -11,6 +11,7 @@ use model::record::PutEntry;
 
 use crate::identity::Identity;
 use crate::transport::{CallError, Transport};
+use crate::trust::{self, TrustError};
 
 /// Sends to one stream.
 #[derive(Debug, Clone)]
@@ -21,14 +22,7 @@ pub struct KinesisTransport {
 
 impl KinesisTransport {
     /// A client of `endpoint` that signs as `identity`. Sends nothing yet.
-    pub fn new(endpoint: &str, stream: &str, identity: Identity) -> Self {
-        let builder = aws_smithy_http_client::Builder::new();
-        let http = if endpoint.starts_with("https://") {
-            let ring = aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring;
-            builder.tls_provider(aws_smithy_http_client::tls::Provider::Rustls(ring)).build_https()
-        } else {
-            builder.build_http()
-        };
+    pub fn new(endpoint: &str, stream: &str, identity: Identity) -> Result<Self, TrustError> {
         let config = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .endpoint_url(endpoint)
@@ -36,9 +30,9 @@ impl KinesisTransport {
             .credentials_provider(identity.credentials)
             // The producer retries: it knows which entries failed.
             .retry_config(RetryConfig::disabled())
-            .http_client(http)
+            .http_client(trust::http(endpoint)?)
             .build();
-        KinesisTransport { client: Client::from_conf(config), stream: stream.to_owned() }
+        Ok(KinesisTransport { client: Client::from_conf(config), stream: stream.to_owned() })
     }
 
     /// Creates the stream, if it is not there.

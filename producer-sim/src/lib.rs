@@ -11,4 +11,5 @@ pub mod producer;
 pub mod report;
 pub mod sim;
 pub mod transport;
+pub mod trust;
 pub mod unicorn;

@@ -16,6 +16,7 @@ use crate::kinesis::KinesisTransport;
 use crate::producer::{Producer, ProducerOptions};
 use crate::report::Report;
 use crate::transport::CallError;
+use crate::trust::TrustError;
 
 /// Where and how to send; shared by the commands that produce.
 #[derive(Debug, Clone, Args)]
@@ -81,6 +82,9 @@ pub enum ProduceError {
     /// There are no keys to sign with.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The server's certificate cannot be checked.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// Input cannot be read.
     #[error("the input cannot be read")]
     Input(#[from] std::io::Error),
@@ -96,7 +100,7 @@ impl Target {
             true => Identity::anybody(),
             false => Identity::find(self.profile.as_deref()).await?,
         };
-        let transport = KinesisTransport::new(&self.endpoint, stream, identity);
+        let transport = KinesisTransport::new(&self.endpoint, stream, identity)?;
         let outcome = match self.create_shards {
             Some(shards) => transport.create(shards).await,
             None => transport.check().await,

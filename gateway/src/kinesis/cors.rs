@@ -36,7 +36,7 @@ pub(crate) struct Cors {
 impl Cors {
     /// Checks a request's origin.
     pub(crate) fn check(request: &Request, options: &GatewayOptions) -> Result<Cors, AwsError> {
-        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(Cors::default()) };
+        let Some(origin) = request.headers().get(ORIGIN) else { return Cors::without_origin(request, options) };
         let named = options.origins.iter().any(|named| named.as_bytes() == origin.as_bytes());
         match host::foreign_origin(request, &options.hosts) {
             Some(foreign) if !named => {
@@ -44,6 +44,17 @@ impl Cors {
                 Err(AwsError::new("AccessDeniedException", message))
             }
             _ => Ok(Cors { origin: Some(origin.clone()) }),
+        }
+    }
+
+    /// A browser that names no origin asks for a page of this server's own: under its own name, then.
+    fn without_origin(request: &Request, options: &GatewayOptions) -> Result<Cors, AwsError> {
+        match host::foreign_host(request, &options.hosts) {
+            Some(foreign) if host::is_of_browser(request) => {
+                let message = format!("Host {foreign} is not this server.");
+                Err(AwsError::new("AccessDeniedException", message))
+            }
+            _ => Ok(Cors::default()),
         }
     }
 

@@ -8,6 +8,7 @@ mod connections;
 mod dry_run;
 mod kinesis;
 mod listing;
+mod pages;
 mod protocol;
 mod quotas;
 mod raw;

@@ -11,7 +11,6 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use gateway::auth::access::Access;
 use model::consumer::StreamReader;
 use model::name::StreamName;
 use model::stream_store::{StartingPosition, StreamStore};
@@ -20,7 +19,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::file::{Config, FILE_NAME, PORT};
-use crate::wiring::{Engine, Settings};
+use crate::wiring::{Engine, Entrance, Settings};
 use crate::{shutdown, telemetry};
 
 /// Arguments of `gallop demo`.
@@ -115,7 +114,7 @@ async fn start(args: &DemoArgs) -> anyhow::Result<Engine> {
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port);
     let (data, folder) = (args.data.clone(), args.data.clone());
     // On loopback, and for its own fleet: whatever the folder's settings ask of others.
-    Engine::start(Settings { listen, data, folder, config, access: Access::anyone() }).await
+    Engine::start(Settings { listen, data, folder, config, entrance: Entrance::loopback() }).await
 }
 
 fn fleet(args: &DemoArgs, url: &str) -> SimArgs {

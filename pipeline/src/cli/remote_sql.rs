@@ -1,15 +1,22 @@
 //! A server's `POST /v1/sql` as a [`SqlEngine`].
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model::sql::{Location, SqlEngine, SqlError, SqlErrorKind, SqlRows};
+use producer_sim::trust;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::cli::authorization::Authorization;
@@ -17,7 +24,7 @@ use crate::cli::authorization::Authorization;
 /// Asks a server.
 #[derive(Debug)]
 pub(crate) struct RemoteSql {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     uri: Uri,
     authorization: Authorization,
 }
@@ -26,11 +33,12 @@ pub(crate) struct RemoteSql {
 const ERROR_BYTES_MAX: usize = 1 << 20;
 
 impl RemoteSql {
-    /// Asks the server at `endpoint`, an `http://` URL.
+    /// Asks the server at `endpoint`, an `http://` or `https://` URL.
     pub(crate) fn new(endpoint: &str, authorization: Authorization) -> anyhow::Result<Self> {
         let text = format!("{}/v1/sql", endpoint.trim_end_matches('/'));
         let uri = text.parse().with_context(|| format!("`{endpoint}` is not a URL like http://127.0.0.1:4567"))?;
-        Ok(RemoteSql { client: Client::builder(TokioExecutor::new()).build_http(), uri, authorization })
+        let client = Client::builder(TokioExecutor::new()).build(connector()?);
+        Ok(RemoteSql { client, uri, authorization })
     }
 
     fn request(&self, sql: &str) -> Result<Request<Bytes>, hyper::http::Error> {
@@ -39,8 +47,35 @@ impl RemoteSql {
     }
 }
 
+/// Connects with TLS where the URL says so, trusting whom all our clients trust.
+fn connector() -> anyhow::Result<HttpsConnector<HttpConnector>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = HttpsConnectorBuilder::new();
+    let builder = match trust::bundle()? {
+        None => builder.with_provider_and_native_roots(provider).context("the system's authorities cannot be read")?,
+        Some(pem) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in CertificateDer::pem_slice_iter(&pem) {
+                roots.add(certificate.context("AWS_CA_BUNDLE holds something else than certificates")?)?;
+            }
+            let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+            builder.with_tls_config(config.with_root_certificates(roots).with_no_client_auth())
+        }
+    };
+    Ok(builder.https_or_http().enable_http1().build())
+}
+
 fn failed(message: String) -> SqlError {
     SqlError::new(SqlErrorKind::Failed, message)
+}
+
+/// The cause that says most: a refused connection, a certificate that is not trusted.
+fn innermost(failure: &dyn std::error::Error) -> String {
+    let mut cause = failure;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
 }
 
 /// The error in an answer `{"error": {..}}`, if it is one.
@@ -62,9 +97,11 @@ impl SqlEngine for RemoteSql {
         let mut request = self.request(sql).map_err(|error| failed(error.to_string()))?;
         self.authorization.apply(&mut request).await.map_err(|error| failed(format!("{error:#}")))?;
         let request = request.map(Full::new);
-        let response = self.client.request(request).await.map_err(|_| {
-            let uri = &self.uri;
-            failed(format!("no server answers at {uri}; start one with `gallop serve`, or name it with --endpoint"))
+        let response = self.client.request(request).await.map_err(|failure| {
+            let (uri, why) = (&self.uri, innermost(&failure));
+            failed(format!(
+                "no server answers at {uri} ({why}); start one with `gallop serve`, or name it with --endpoint"
+            ))
         })?;
         if !response.status().is_success() {
             let status = response.status();

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use gateway::accept::options::AcceptOptions;
 
 use crate::config::account;
 use crate::config::admission::{Admission, Known, Signatures};
 use crate::config::exposure;
 use crate::config::file::{Config, FILE_NAME, PORT};
-use crate::wiring::{Engine, Settings};
-use crate::{shutdown, telemetry};
+use crate::wiring::{Engine, Entrance, Settings};
+use crate::{open_files, shutdown, telemetry};
 
 /// Folder that is used when none is named.
 const DATA: &str = "gallop-data";
@@ -60,11 +61,16 @@ impl ServeArgs {
         config.region = self.region.or(config.region);
         config.account_id = self.account_id.or(config.account_id);
 
+        let tls = config.tls.as_ref().map(|tls| tls.open(&folder)).transpose()?;
         let known = Known::collect(&config, &folder, &data)?;
         let signatures = self.signatures.or(config.signatures).unwrap_or(known.usual());
-        exposure::check(host, signatures == Signatures::Verify, false, self.insecure).map_err(anyhow::Error::msg)?;
+        exposure::check(host, signatures == Signatures::Verify, tls.is_some(), self.insecure)
+            .map_err(anyhow::Error::msg)?;
         let Admission { access, notice } = known.admit(signatures, &data)?;
-        Ok((Settings { listen: SocketAddr::new(host, port), data, folder, config, access }, notice))
+        let accept = config.connections.options(open_files::raise());
+        let accept = AcceptOptions { plain_from_anywhere: self.insecure, ..accept };
+        let entrance = Entrance { access, accept, tls };
+        Ok((Settings { listen: SocketAddr::new(host, port), data, folder, config, entrance }, notice))
     }
 }
 

@@ -16,8 +16,8 @@ pub(crate) fn check(host: IpAddr, verified: bool, tls: bool, insecure: bool) -> 
         (true, _) => ("no certificate is configured", "whoever is on the way could read along"),
     };
     Err(format!(
-        "{host} is not a loopback address and {lack}: {danger}; use 127.0.0.1, \
-         or --signatures verify with a certificate, or add --insecure if the network is yours"
+        "{host} is not a loopback address and {lack}: {danger}; use 127.0.0.1, or --signatures verify (which makes \
+         credentials if there are none) with [tls] in the settings, or add --insecure if the network is yours"
     ))
 }
 

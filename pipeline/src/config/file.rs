@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::config::account;
 use crate::config::admission::Signatures;
 use crate::config::browser::BrowserConfig;
+use crate::config::connections::ConnectionsConfig;
 use crate::config::credential::{self, CredentialConfig};
 use crate::config::delivery::{self, DeliveryConfig};
 use crate::config::encryption::EncryptionConfig;
@@ -18,6 +19,7 @@ use crate::config::kinesis::KinesisConfig;
 use crate::config::query::QueryConfig;
 use crate::config::stream::StreamConfig;
 use crate::config::table::TableConfig;
+use crate::config::tls::TlsConfig;
 
 /// Name of the settings file that is read from the data folder when none is given.
 pub(crate) const FILE_NAME: &str = "gallop.toml";
@@ -45,6 +47,10 @@ pub(crate) struct Config {
     pub(crate) account_id: Option<String>,
     /// Whether signatures are verified; where nothing is said, they are if there are credentials.
     pub(crate) signatures: Option<Signatures>,
+    /// The certificate of the server.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How many connections there may be.
+    pub(crate) connections: ConnectionsConfig,
     /// Who may come in.
     pub(crate) credentials: BTreeMap<String, CredentialConfig>,
     /// Keys that streams may be encrypted with at rest.
@@ -104,6 +110,7 @@ impl Config {
         self.browser.check()?;
         self.region.as_deref().map(account::region).transpose()?;
         self.account_id.as_deref().map(account::account_id).transpose()?;
+        self.connections.check()?;
         credential::check(&self.credentials)?;
         self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
         delivery::check(&self.deliveries)

@@ -7,6 +7,7 @@ pub(crate) mod file;
 
 pub(crate) mod account;
 pub(crate) mod browser;
+pub(crate) mod connections;
 pub(crate) mod credential;
 pub(crate) mod delivery;
 pub(crate) mod encryption;
@@ -14,6 +15,7 @@ pub(crate) mod kinesis;
 pub(crate) mod query;
 pub(crate) mod stream;
 pub(crate) mod table;
+pub(crate) mod tls;
 
 pub(crate) mod admission;
 pub(crate) mod error;

@@ -7,6 +7,7 @@ mod clients;
 mod conservation;
 mod demo;
 mod disk_trouble;
+mod encrypted;
 mod encryption;
 mod foreign;
 mod libraries;

@@ -72,7 +72,7 @@ impl Server {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped above");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+        let url = line.split_whitespace().find(|word| word.starts_with("http"));
         let url = url.unwrap_or_else(|| panic!("no address in `{line}`")).to_owned();
         Server { child, url }
     }
