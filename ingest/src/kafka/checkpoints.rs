@@ -9,6 +9,7 @@
 //! the same transaction.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use model::checkpoint::{Checkpoint, Positions};
@@ -48,6 +49,15 @@ pub(crate) struct Kept {
     pub(crate) parts: u32,
 }
 
+/// A checkpoint, if it can be known.
+#[derive(Debug)]
+pub(crate) enum Known {
+    /// It stands, or there is none.
+    Yes(Option<Kept>),
+    /// A transaction is open in front of it.
+    No,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Head {
     version: u64,
@@ -83,6 +93,14 @@ impl Checkpoints {
         let view = self.topic.current(self.topic.partition(&holder.key(0))).await?;
         decode(&view, holder)
             .map_err(|what| Fault::found(format!("reading the checkpoint of consumer `{}`", holder.consumer), what))
+    }
+
+    /// The same, as long as no transaction keeps it hidden for longer than `patience`: then it is not known.
+    pub(crate) async fn current_within(&self, holder: &Holder, patience: Duration) -> Result<Known, Fault> {
+        match self.topic.current_within(self.topic.partition(&holder.key(0)), patience).await? {
+            Some(view) => decoded(&view, holder).map(Known::Yes),
+            None => Ok(Known::No),
+        }
     }
 
     /// How many parts a checkpoint has.
@@ -155,6 +173,11 @@ fn encode(checkpoint: &Checkpoint, commit: u64) -> Vec<Bytes> {
         value.freeze()
     };
     (0..parts as usize).map(part).collect()
+}
+
+fn decoded(view: &View, holder: &Holder) -> Result<Option<Kept>, Fault> {
+    let doing = || format!("reading the checkpoint of consumer `{}`", holder.consumer);
+    decode(view, holder).map_err(|what| Fault::found(doing(), what))
 }
 
 fn decode(view: &View, holder: &Holder) -> Result<Option<Kept>, String> {

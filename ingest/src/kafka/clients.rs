@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::FutureProducer;
 use rdkafka::topic_partition_list::Offset;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::kafka::fault::Fault;
 use crate::kafka::options::KafkaOptions;
@@ -61,10 +61,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => warn!(reason, "no Kafka broker answers"),
-            _ => debug!(%error, reason, "librdkafka"),
-        }
+        debug!(%error, reason, "librdkafka");
     }
 }
 

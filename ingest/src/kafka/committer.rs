@@ -12,7 +12,7 @@ use model::shard::ShardId;
 use model::stream_store::StreamError;
 use tracing::warn;
 
-use crate::kafka::checkpoints::{Checkpoints, Holder};
+use crate::kafka::checkpoints::{Checkpoints, Holder, Known};
 use crate::kafka::clients::Clients;
 use crate::kafka::fault::Fault;
 use crate::kafka::fenced::{Fenced, NotCommitted};
@@ -23,6 +23,9 @@ use crate::kafka::stream::{Stream, partition_number};
 const ATTEMPTS_MAX: u32 = 5;
 /// The pause before the second attempt; it doubles.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(100);
+
+/// A transaction that hides a checkpoint for longer has probably lost its process.
+const OPEN_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// The consumer's transactional id, and what stands under it.
 pub(crate) struct Committer {
@@ -99,6 +102,20 @@ impl Committer {
         let fault =
             failed.unwrap_or_else(|| Fault::late(format!("committing for consumer `{}`", self.holder.consumer)));
         Err(fault.of(&self.holder.home))
+    }
+
+    /// What stands for the consumer. What a holder before has left open is not waited for but ended: it was not committed,
+    /// and never will be.
+    pub(crate) async fn checkpoint(&mut self) -> Result<Option<Checkpoint>, Fault> {
+        let kept = match self.checkpoints.current_within(&self.holder, OPEN_DELAY_MAX).await? {
+            Known::Yes(kept) => kept,
+            Known::No => {
+                self.stands = None;
+                self.fenced.hold().await?;
+                self.checkpoints.current(&self.holder).await?
+            }
+        };
+        Ok(kept.map(|kept| kept.checkpoint))
     }
 
     /// Holds the id, and says what stands under it.

@@ -74,8 +74,19 @@ impl Compacted {
     /// The values as they stand: every transaction that had ended before the call is in them. A transaction that is still
     /// open hides later ones, so it is waited for, as long as brokers let it live.
     pub(crate) async fn current(&self, partition: i32) -> Result<MutexGuard<'_, View>, Fault> {
+        let patience = self.clients.options.transaction_delay_max + ABORT_DELAY_MAX;
+        let late = || Fault::late(format!("waiting for an open transaction in topic {}", self.topic));
+        self.current_within(partition, patience).await?.ok_or_else(late)
+    }
+
+    /// The same; none when a transaction is open for longer than `patience`.
+    pub(crate) async fn current_within(
+        &self,
+        partition: i32,
+        patience: Duration,
+    ) -> Result<Option<MutexGuard<'_, View>>, Fault> {
+        let Some(until) = self.settled_end(partition, patience).await? else { return Ok(None) };
         let mut view = self.views[partition as usize].lock().await;
-        let until = self.settled_end(partition).await?;
         while view.next < until {
             let stretch = Stretch { partition: (self.topic.clone(), partition), from: view.next, until };
             let take = |message: &rdkafka::message::BorrowedMessage<'_>| {
@@ -93,20 +104,20 @@ impl Compacted {
             }
             view.next = range.next;
         }
-        Ok(view)
+        Ok(Some(view))
     }
 
-    /// The end of the partition, once no transaction is open below it.
-    async fn settled_end(&self, partition: i32) -> Result<u64, Fault> {
+    /// The end of the partition, once no transaction is open below it; none when patience ends before.
+    async fn settled_end(&self, partition: i32, patience: Duration) -> Result<Option<u64>, Fault> {
         let high = self.clients.end(&self.topic, partition, End::High).await?;
         let begin = Instant::now();
         loop {
             let stable = self.clients.end(&self.topic, partition, End::Stable).await?;
             if stable >= high {
-                return Ok(stable);
+                return Ok(Some(stable));
             }
-            if begin.elapsed() > self.clients.options.transaction_delay_max + ABORT_DELAY_MAX {
-                return Err(Fault::late(format!("waiting for an open transaction in topic {}", self.topic)));
+            if begin.elapsed() > patience {
+                return Ok(None);
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }

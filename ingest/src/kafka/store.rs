@@ -1,6 +1,7 @@
 //! The store: a Kafka cluster behind [`StreamStore`].
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 use tokio::task::JoinHandle;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::kafka::admin::{Admin, is_stream};
 use crate::kafka::appender::{Appender, Refused};
@@ -56,6 +57,8 @@ struct Inner {
     streams: RwLock<HashMap<StreamName, Arc<Stream>>>,
     committers: Mutex<HashMap<Holder, Arc<tokio::sync::Mutex<Committer>>>>,
     looked_at: Mutex<Option<Instant>>,
+    /// The brokers did not answer when they were last asked.
+    out_of_reach: AtomicBool,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -100,6 +103,7 @@ impl KafkaStore {
             streams,
             committers,
             looked_at,
+            out_of_reach: AtomicBool::new(false),
             tasks,
         });
         if let Err(fault) = inner.time.tick().await {
@@ -152,8 +156,17 @@ impl Inner {
         self.clients.drain_news();
         self.fetcher.leave_idle().await;
         match self.registry.entries().await {
-            Ok(entries) => self.take_over(&entries),
-            Err(fault) => debug!(error = &fault as &dyn std::error::Error, "streams cannot be looked at"),
+            Ok(entries) => {
+                if self.out_of_reach.swap(false, Ordering::Relaxed) {
+                    info!("the Kafka brokers answer again");
+                }
+                self.take_over(&entries);
+            }
+            Err(fault) => {
+                if !self.out_of_reach.swap(true, Ordering::Relaxed) {
+                    warn!(error = &fault as &dyn std::error::Error, "the Kafka brokers do not answer");
+                }
+            }
         }
     }
 
@@ -404,7 +417,8 @@ impl StreamStore for KafkaStore {
     async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
         let stream = self.inner.stream(home).await?;
         let holder = Holder { home: home.clone(), incarnation: stream.incarnation, consumer: consumer.clone() };
-        let kept = self.inner.checkpoints.current(&holder).await.map_err(|fault| fault.of(home))?;
-        Ok(kept.map(|kept| kept.checkpoint))
+        let committer = self.inner.committer(holder);
+        let found = detached(async move { committer.lock().await.checkpoint().await }).await;
+        found.map_err(|fault| fault.of(home))
     }
 }

@@ -1,6 +1,6 @@
 //! A real Apache Kafka for tests: started by `infra/kafka/start.sh` on free ports, gone when the test process is.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
@@ -8,6 +8,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace holds this crate").join("infra/kafka")
 }
+
+/// How much of a node's log is shown.
+const LOG_END_BYTES: usize = 4 << 10;
 
 /// A running cluster. It ends when this is dropped, and also when the process ends in any other way: the script waits
 /// for its standard input to close.
@@ -87,8 +90,20 @@ impl KafkaCluster {
         drop(command.spawn().expect("infra/kafka/node.sh can be run"));
     }
 
-    /// Runs one of Kafka's own command line tools, by its class, to its end.
-    pub fn tool(&self, class: &str, args: &[&str]) -> std::process::Output {
+    /// The end of what each node has logged.
+    pub fn logs(&self) -> String {
+        let mut logs = String::new();
+        for node in (1..).take_while(|node| self.node(*node).exists()) {
+            let text = std::fs::read(self.node(node).join("log")).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text[text.len().saturating_sub(LOG_END_BYTES)..]).into_owned();
+            logs.push_str(&format!("--- node {node}\n{text}\n"));
+        }
+        logs
+    }
+
+    /// Runs one of Kafka's own command line tools, by its class, to its end, and returns what it printed. Panics when the
+    /// tool fails.
+    pub fn tool(&self, class: &str, args: &[&str], input: &str) -> String {
         let jars = Command::new(scripts().join("jars.sh")).output().expect("infra/kafka/jars.sh can be run");
         let jars = format!("{}/*", String::from_utf8_lossy(&jars.stdout).trim());
         let mut command = Command::new("java");
@@ -99,7 +114,32 @@ impl KafkaCluster {
             &jars,
             class,
         ]);
-        command.args(args).stdin(Stdio::null()).output().expect("java can be run")
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut tool = command.spawn().expect("java can be run");
+        let mut stdin = tool.stdin.take().expect("piped above");
+        stdin.write_all(input.as_bytes()).expect("the tool reads its input");
+        drop(stdin);
+        let output = tool.wait_with_output().expect("the tool ends");
+        assert!(output.status.success(), "{class} ended with {}", output.status);
+        String::from_utf8(output.stdout).expect("the tool prints text")
+    }
+
+    /// Writes messages of the form `key:value` with Kafka's console producer.
+    pub fn console_produce(&self, topic: &str, messages: &str) {
+        let properties = ["--property", "parse.key=true", "--property", "key.separator=:"];
+        let place = ["--bootstrap-server", self.brokers(), "--topic", topic];
+        self.tool("org.apache.kafka.tools.ConsoleProducer", &[place, properties].concat(), messages);
+    }
+
+    /// Reads a topic from its beginning with Kafka's console consumer, committed messages only, until none comes any more;
+    /// a line a message, `key:value`.
+    pub fn console_consume(&self, topic: &str) -> Vec<String> {
+        let place = ["--bootstrap-server", self.brokers(), "--topic", topic, "--from-beginning"];
+        let how = ["--isolation-level", "read_committed", "--timeout-ms", "5000"];
+        let properties = ["--property", "print.key=true", "--property", "key.separator=:"];
+        let class = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+        let printed = self.tool(class, &[&place[..], &how, &properties].concat(), "");
+        printed.lines().map(str::to_owned).collect()
     }
 }
 

@@ -2,6 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use model::hash_key::PartitionKey;
+use model::name::StreamName;
+use model::record::{PutEntry, Record};
+use model::shard::ShardId;
+use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
+
 use ingest::kafka::options::KafkaOptions;
 use ingest::kafka::store::KafkaStore;
 use ingest::testing::kafka_cluster::KafkaCluster;
@@ -27,4 +33,46 @@ pub(crate) fn logs() {
 pub(crate) async fn open(cluster: &KafkaCluster) -> Arc<KafkaStore> {
     logs();
     Arc::new(KafkaStore::open(KafkaOptions::new(cluster.brokers())).await.unwrap())
+}
+
+/// Reads whatever is there, without waiting.
+pub(crate) const ALL: ReadLimit = ReadLimit { records_max: 1_000_000, bytes_max: usize::MAX, wait: false };
+
+pub(crate) fn name(text: &str) -> StreamName {
+    StreamName::new(text).unwrap()
+}
+
+pub(crate) fn entry(key: &str, data: impl Into<bytes::Bytes>) -> PutEntry {
+    PutEntry::new(PartitionKey::new(key.to_owned()).unwrap(), data)
+}
+
+pub(crate) async fn create(store: &dyn StreamStore, text: &str, shards: u32) -> StreamName {
+    let stream = name(text);
+    store.create(&stream, StreamOptions { shards, ..StreamOptions::default() }).await.unwrap();
+    stream
+}
+
+/// All records of a shard.
+pub(crate) async fn read_shard(store: &dyn StreamStore, stream: &StreamName, shard: ShardId) -> Vec<Record> {
+    let mut from = store.locate(stream, shard, StartingPosition::TrimHorizon).await.unwrap();
+    let mut records = Vec::new();
+    loop {
+        let batch = store.read(stream, shard, from, ALL).await.unwrap();
+        from = batch.next;
+        let done = batch.next == batch.tip;
+        records.extend(batch.records);
+        if done {
+            return records;
+        }
+    }
+}
+
+/// The data of all records of all shards, as text.
+pub(crate) async fn read_all(store: &dyn StreamStore, stream: &StreamName) -> Vec<String> {
+    let mut found = Vec::new();
+    for shard in store.describe(stream).await.unwrap().shards.iter() {
+        let records = read_shard(store, stream, shard.id).await;
+        found.extend(records.iter().map(|record| String::from_utf8_lossy(&record.data).into_owned()));
+    }
+    found
 }

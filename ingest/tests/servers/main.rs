@@ -2,4 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod faults;
+mod foreign;
+mod holders;
 mod promises;
