@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod open_files;
 mod shutdown;
+mod streams;
 mod telemetry;
 mod wiring;
 

@@ -1,7 +1,7 @@
-//! Puts the crates together: the only file that names backends.
+//! Puts the crates together. Only this file and `streams` name backends.
 //!
 //! ```text
-//! settings ──▶ log store ──┬──▶ gateway (Kinesis, REST, SQL) ──▶ one port
+//! settings ──▶ streams ────┬──▶ gateway (Kinesis, REST, SQL) ──▶ one port
 //!              tables ─────┤
 //!              archive ────┼──▶ queries, deliveries, retention: a task each
 //!              SQL ────────┘
@@ -22,9 +22,6 @@ use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
-use ingest::log::file::StdDisk;
-use ingest::log::key::KeyRing;
-use ingest::log::store::{LogOptions, LogStore};
 use model::archive::Archive;
 use model::clock::{Clock, SystemClock};
 use model::name::ConsumerName;
@@ -45,6 +42,7 @@ use tracing::{error, info, warn};
 use crate::config::delivery::{Compression, DeliveryConfig};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
+use crate::streams::Streams;
 
 /// What the server needs to know, brought together from flags, variables and file.
 #[derive(Debug)]
@@ -102,7 +100,7 @@ pub(crate) struct Engine {
 #[derive(Clone)]
 struct Parts {
     clock: Arc<dyn Clock>,
-    log: LogStore,
+    opened: Streams,
     streams: Arc<dyn StreamStore>,
     tables: Arc<dyn TableStore>,
     archive: Arc<dyn Archive>,
@@ -116,17 +114,11 @@ pub(crate) fn archive_engine(folder: &Path) -> anyhow::Result<Arc<dyn SqlEngine>
     Ok(Arc::new(AdhocEngine::new(options)?))
 }
 
-/// A log store on the machine's disk and clock.
-pub(crate) async fn open_log(folder: &Path, keys: KeyRing) -> Result<LogStore, StreamError> {
-    let (clock, disk) = (Arc::new(SystemClock), Arc::new(StdDisk));
-    LogStore::open_with_keys(clock, disk, keys, folder, LogOptions::default()).await
-}
-
 impl Parts {
-    async fn open(data: &Path, keys: KeyRing) -> anyhow::Result<Parts> {
+    async fn open(data: &Path, folder: &Path, config: &Config) -> anyhow::Result<Parts> {
         std::fs::create_dir_all(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
-        let log = open_log(&data.join("streams"), keys).await.context("the streams cannot be opened")?;
-        let streams: Arc<dyn StreamStore> = Arc::new(log.clone());
+        let opened = Streams::open(data, folder, config).await?;
+        let streams = opened.store();
         let tables_file = data.join("tables.redb");
         let tables = tokio::task::spawn_blocking(move || EmbeddedTables::open(tables_file)).await??;
         let archive_folder = data.join("archive");
@@ -138,7 +130,7 @@ impl Parts {
         })?;
         Ok(Parts {
             clock: Arc::new(SystemClock),
-            log,
+            opened,
             streams,
             tables: Arc::new(tables),
             archive: Arc::new(archive),
@@ -266,7 +258,7 @@ impl Engine {
             .await
             .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
         let address = listener.local_addr()?;
-        let parts = Parts::open(&data, config.encryption.keys(&folder)?).await?;
+        let parts = Parts::open(&data, &folder, &config).await?;
         parts.create(&config).await?;
         let (workers, stop_workers, stop_server) =
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
@@ -348,7 +340,7 @@ impl Engine {
         if tokio::time::timeout(DRAIN_MAX, self.workers.wait()).await.is_err() {
             warn!("not everything was delivered in {DRAIN_MAX:?}; the rest comes after the next start");
         }
-        self.parts.log.close().await;
+        self.parts.opened.close().await;
         info!("drained");
         Ok(())
     }

@@ -363,10 +363,6 @@ impl AsyncChange for Altering<'_> {
         if entry.settings != *self.from {
             return Err(StreamError::SettingsConflict(name.clone()));
         }
-        // What stands in a topic is the brokers' to encrypt: no key is ever ours.
-        if let Some(key) = &self.to.encryption_key {
-            return Err(StreamError::KeyMissing { stream: name.clone(), key: key.clone() });
-        }
         let partitions = entry.shards.iter().count();
         let (before, after) = (retained(self.from, partitions), retained(&self.to, partitions));
         let changes: Configs = after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();

@@ -96,7 +96,7 @@ impl BrokerTime {
     }
 
     /// Rounds, while somebody asks, until dropped.
-    pub(crate) async fn run(&self, fetcher: &Fetcher, ranges: &RangeReader) {
+    pub(crate) async fn run(&self, fetcher: &Fetcher, ranges: &Arc<RangeReader>) {
         let mut before: Option<Timestamp> = None;
         loop {
             let begin = Instant::now();
@@ -192,7 +192,7 @@ fn configs() -> Configs {
 }
 
 /// Looks whether offsets that nothing has come for hold no record: markers of transactions do not.
-async fn fill_gap(ranges: &RangeReader, partition: &Partition, tail: &Tail) {
+async fn fill_gap(ranges: &Arc<RangeReader>, partition: &Partition, tail: &Tail) {
     let Some((from, until)) = tail.gap() else { return };
     let offset = |number: model::sequence_number::SequenceNumber| number.0 - tail.base.0;
     let stretch = Stretch { partition: partition.clone(), from: offset(from), until: offset(until) };

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::clock::Timestamp;
 use rdkafka::TopicPartitionList;
@@ -24,8 +24,6 @@ pub(crate) const ASK_DELAY_MAX: Duration = Duration::from_secs(10);
 
 /// A partition that a client does not know is looked for so often: it may have come into being just now.
 pub(crate) const LOOKS_MAX: u32 = 10;
-/// A partition whose leader is changing is looked for so often.
-const MOVE_LOOKS_MAX: u32 = 100;
 /// The pause before it is looked for again.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -49,6 +47,12 @@ pub(crate) struct Cluster {
     pub(crate) brokers: Vec<i32>,
     /// The leader of each partition, in order; -1 for none.
     pub(crate) topics: HashMap<String, Vec<i32>>,
+}
+
+/// Runs to its end, also when the caller stops waiting, or waits for something else meanwhile: what holds a lock or a
+/// permit must never depend on somebody who needs the same one first.
+pub(crate) async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    tokio::spawn(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 /// What the client library tells beside its answers. Brokers that come and go are its own to deal with.
@@ -166,12 +170,15 @@ pub(crate) fn is_unknown(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| unknown.contains(&code))
 }
 
-/// Whether a client has asked a broker that leads a partition no more, or not yet.
+/// Whether another broker, or the same one a little later, answers: leaders move, and new ones have to catch up.
 fn is_moving(error: &KafkaError) -> bool {
     let moving = [
-        RDKafkaErrorCode::NotLeaderForPartition,
-        RDKafkaErrorCode::LeaderNotAvailable,
+        RDKafkaErrorCode::BrokerDestroy,
+        RDKafkaErrorCode::BrokerTransportFailure,
         RDKafkaErrorCode::FencedLeaderEpoch,
+        RDKafkaErrorCode::LeaderNotAvailable,
+        RDKafkaErrorCode::NotLeaderForPartition,
+        RDKafkaErrorCode::OffsetNotAvailable,
         RDKafkaErrorCode::UnknownLeaderEpoch,
     ];
     error.rdkafka_error_code().is_some_and(|code| moving.contains(&code))
@@ -183,15 +190,15 @@ fn offsets(
     partitions: &[Partition],
     at: Offset,
 ) -> KafkaResult<HashMap<Partition, Option<u64>>> {
-    let mut looks = 0;
+    let (begin, mut looks) = (Instant::now(), 0);
     loop {
         let answer = offsets_known(asker, partitions, at);
-        let looks_max = match &answer {
-            Err(error) if is_unknown(error) => LOOKS_MAX,
-            Err(error) if is_moving(error) => MOVE_LOOKS_MAX,
-            _ => 0,
+        let again = match &answer {
+            Err(error) if is_unknown(error) => looks < LOOKS_MAX,
+            Err(error) if is_moving(error) => begin.elapsed() < ASK_DELAY_MAX,
+            _ => false,
         };
-        if looks >= looks_max {
+        if !again {
             return answer;
         }
         if looks > 0 {

@@ -17,7 +17,7 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::Offset;
 use tracing::{debug, warn};
 
-use crate::kafka::clients::{ASK_DELAY_MAX, Clients, Context, End, Partition, StoreConsumer, blocking};
+use crate::kafka::clients::{ASK_DELAY_MAX, Clients, Context, End, Partition, StoreConsumer, blocking, detached};
 use crate::kafka::fault::Fault;
 use crate::kafka::record::record;
 use crate::kafka::tail::Tail;
@@ -72,10 +72,20 @@ impl Fetcher {
     }
 
     /// The tail of a shard, which is followed from now on. `base` is the number of the shard's offset 0.
-    pub(crate) async fn tail(&self, partition: &Partition, base: SequenceNumber) -> Result<Arc<Tail>, Fault> {
+    pub(crate) async fn tail(
+        self: &Arc<Self>,
+        partition: &Partition,
+        base: SequenceNumber,
+    ) -> Result<Arc<Tail>, Fault> {
         if let Some(tail) = self.shared.tail(&partition.0, partition.1) {
             return Ok(tail);
         }
+        let (fetcher, partition) = (Arc::clone(self), partition.clone());
+        detached(async move { fetcher.begin(&partition, base).await }).await
+    }
+
+    /// Begins to follow a shard.
+    async fn begin(&self, partition: &Partition, base: SequenceNumber) -> Result<Arc<Tail>, Fault> {
         let _changing = self.changing.lock().await;
         if let Some(tail) = self.shared.tail(&partition.0, partition.1) {
             return Ok(tail);

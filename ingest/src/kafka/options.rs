@@ -83,7 +83,7 @@ const RANGE_WAIT: Duration = Duration::from_millis(10);
 
 impl KafkaOptions {
     /// Error: a setting that is not the user's to choose.
-    pub(crate) fn check(&self) -> Result<(), ReservedSetting> {
+    pub fn check(&self) -> Result<(), ReservedSetting> {
         match self.client.keys().find(|name| OURS.contains(&name.as_str())) {
             Some(name) => Err(ReservedSetting { name: name.clone() }),
             None => Ok(()),

@@ -19,7 +19,7 @@ use rdkafka::topic_partition_list::Offset;
 use tokio::sync::Semaphore;
 
 use crate::kafka::clients::{
-    ASK_DELAY_MAX, Clients, Context, LOOK_INTERVAL, LOOKS_MAX, Partition, StoreConsumer, blocking, is_unknown,
+    ASK_DELAY_MAX, Clients, Context, LOOK_INTERVAL, LOOKS_MAX, Partition, StoreConsumer, blocking, detached, is_unknown,
 };
 use crate::kafka::fault::Fault;
 
@@ -88,6 +88,17 @@ impl RangeReader {
 
     /// Reads a stretch; `take` makes something of each message and says how many bytes it counts for.
     pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        stretch: Stretch,
+        bounds: Bounds,
+        take: impl FnMut(&BorrowedMessage<'_>) -> (T, usize) + Send + 'static,
+    ) -> Result<Range<T>, NotRead> {
+        let ranges = Arc::clone(self);
+        detached(async move { ranges.read_with_one(stretch, bounds, take).await }).await
+    }
+
+    /// Reads with one of the clients.
+    async fn read_with_one<T: Send + 'static>(
         &self,
         stretch: Stretch,
         bounds: Bounds,

@@ -1,5 +1,6 @@
 //! Reading a shard: from the tail of an open one, else from the brokers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::clock::Timestamp;
@@ -31,8 +32,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// What reading takes.
 pub(crate) struct Reader<'a> {
     pub(crate) clients: &'a Clients,
-    pub(crate) ranges: &'a RangeReader,
-    pub(crate) fetcher: &'a Fetcher,
+    pub(crate) ranges: &'a Arc<RangeReader>,
+    pub(crate) fetcher: &'a Arc<Fetcher>,
     pub(crate) time: &'a BrokerTime,
     pub(crate) stream: &'a Stream,
 }

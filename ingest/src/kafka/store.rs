@@ -22,7 +22,7 @@ use crate::kafka::admin::{Admin, is_stream};
 use crate::kafka::appender::{Appender, Refused};
 use crate::kafka::broker_time::BrokerTime;
 use crate::kafka::checkpoints::{Checkpoints, Holder};
-use crate::kafka::clients::Clients;
+use crate::kafka::clients::{Clients, detached};
 use crate::kafka::committer::{Commit, Committer};
 use crate::kafka::fault::Fault;
 use crate::kafka::fetcher::Fetcher;
@@ -201,7 +201,7 @@ impl Inner {
     }
 
     /// The stream of that name; one that is not known may be a topic that somebody else has made.
-    async fn stream(&self, name: &StreamName) -> Result<Arc<Stream>, StreamError> {
+    async fn stream(self: &Arc<Self>, name: &StreamName) -> Result<Arc<Stream>, StreamError> {
         if let Some(stream) = self.known(name) {
             return Ok(stream);
         }
@@ -213,7 +213,8 @@ impl Inner {
             }
             *looked_at = Some(Instant::now());
         }
-        match self.admin.adopt(name).await? {
+        let (inner, wanted) = (Arc::clone(self), name.clone());
+        match detached(async move { inner.admin.adopt(&wanted).await }).await? {
             Some(entry) => Ok(self.add(name, &entry)),
             None => Err(missing()),
         }
@@ -234,10 +235,10 @@ impl Inner {
 
     async fn append(
         &self,
-        name: &StreamName,
+        stream: &Stream,
         entries: Vec<PutEntry>,
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
-        let stream = self.stream(name).await?;
+        let name = &stream.name;
         // The shard map stays as it is until brokers have answered.
         let _gate = stream.gate.read().await;
         stream.check()?;
@@ -307,11 +308,6 @@ fn check_commit(
     Ok(())
 }
 
-/// Runs to its end even when the caller stops waiting.
-async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    tokio::spawn(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-}
-
 #[async_trait]
 impl StreamStore for KafkaStore {
     async fn create(&self, name: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
@@ -371,7 +367,8 @@ impl StreamStore for KafkaStore {
         name: &StreamName,
         entries: Vec<PutEntry>,
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
-        self.inner.append(name, entries).await
+        let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
+        detached(async move { inner.append(&stream, entries).await }).await
     }
 
     async fn locate(
@@ -396,8 +393,8 @@ impl StreamStore for KafkaStore {
     }
 
     async fn trim(&self, name: &StreamName) -> Result<(), StreamError> {
-        let stream = self.inner.stream(name).await?;
-        self.inner.admin.trim(&stream).await
+        let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
+        detached(async move { inner.admin.trim(&stream).await }).await
     }
 
     async fn commit(

@@ -2,7 +2,7 @@
 //! once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -24,19 +24,39 @@ const PRODUCERS: u64 = 3;
 /// How long everything may take to heal.
 const HEALING_MAX: Duration = Duration::from_secs(90);
 
-/// With fewer acknowledged, the cluster was as good as dead.
+/// So many are acknowledged between two faults.
 const ACKNOWLEDGED_MIN: usize = 100;
+
+/// How far producers are, and whether they are to stop.
+#[derive(Default)]
+struct Progress {
+    acknowledged: [AtomicUsize; PRODUCERS as usize],
+    stop: AtomicBool,
+}
+
+impl Progress {
+    /// Waits until some more entries are acknowledged: the cluster is in service again.
+    fn wait(&self) {
+        let count = || self.acknowledged.iter().map(|count| count.load(Ordering::Relaxed)).sum::<usize>();
+        let (before, begin) = (count(), Instant::now());
+        while count() < before + ACKNOWLEDGED_MIN {
+            assert!(begin.elapsed() < HEALING_MAX, "nothing is acknowledged any more");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
 
 /// Appends numbered entries until told to stop; returns the numbers that were acknowledged. An entry that was not is not
 /// tried again: it may be there or not.
-async fn produce(store: Arc<KafkaStore>, stream: StreamName, producer: u64, stop: Arc<AtomicBool>) -> Vec<String> {
+async fn produce(store: Arc<KafkaStore>, stream: StreamName, producer: u64, progress: Arc<Progress>) -> Vec<String> {
     let (mut acknowledged, mut next) = (Vec::new(), 0);
-    while !stop.load(Ordering::Relaxed) {
+    while !progress.stop.load(Ordering::Relaxed) {
         let texts: Vec<String> = (next..next + 20).map(|n| format!("{producer}-{n}")).collect();
         next += 20;
         let entries = texts.iter().map(|text| entry(text, text.clone())).collect();
         let Ok(results) = store.append(&stream, entries).await else { continue };
         acknowledged.extend(texts.into_iter().zip(results).filter_map(|(text, result)| result.is_ok().then_some(text)));
+        progress.acknowledged[producer as usize].store(acknowledged.len(), Ordering::Relaxed);
     }
     acknowledged
 }
@@ -88,7 +108,6 @@ fn one_fault(cluster: &KafkaCluster, random: &mut StdRng) {
             cluster.resume(node);
         }
     }
-    std::thread::sleep(Duration::from_secs(2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -101,19 +120,22 @@ async fn nothing_is_lost_or_doubled_when_brokers_fail() {
     let cluster = Arc::new(KafkaCluster::start(3));
     let store = open(&cluster).await;
     let (from, to) = (create(&*store, "numbers", 3).await, create(&*store, "copies", 2).await);
-    let (stop, trouble) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+    let (progress, trouble) = (Arc::new(Progress::default()), Arc::new(Mutex::new(Vec::new())));
     let producers: Vec<_> = (0..PRODUCERS)
-        .map(|producer| tokio::spawn(produce(store.clone(), from.clone(), producer, Arc::clone(&stop))))
+        .map(|producer| tokio::spawn(produce(store.clone(), from.clone(), producer, Arc::clone(&progress))))
         .collect();
     let copier = tokio::spawn(copy(store.clone(), from.clone(), to.clone(), Arc::clone(&trouble)));
+    let watched = Arc::clone(&progress);
     let cluster = tokio::task::spawn_blocking(move || {
+        watched.wait();
         for _ in 0..faults {
             one_fault(&cluster, &mut random);
+            watched.wait();
         }
         cluster
     });
     let cluster = cluster.await.unwrap();
-    stop.store(true, Ordering::Relaxed);
+    progress.stop.store(true, Ordering::Relaxed);
     let mut acknowledged = BTreeSet::new();
     for producer in producers {
         acknowledged.extend(producer.await.unwrap());
@@ -138,7 +160,7 @@ async fn nothing_is_lost_or_doubled_when_brokers_fail() {
         copied.len()
     );
     println!("the copier met {trouble:#?}");
-    if copied.len() < there.len() || acknowledged.len() <= ACKNOWLEDGED_MIN {
+    if copied.len() < there.len() {
         println!("{}", cluster.logs());
     }
     let counted = |texts: &[String]| {
@@ -152,7 +174,6 @@ async fn nothing_is_lost_or_doubled_when_brokers_fail() {
     assert!(lost.is_empty(), "lost: {lost:?}");
     assert!(there.values().all(|count| *count == 1), "an entry that was appended once is there twice");
     assert_eq!(copied, there, "every record is worked on once");
-    assert!(acknowledged.len() > ACKNOWLEDGED_MIN, "too little was acknowledged to say anything");
     drop(cluster);
 }
 

@@ -15,6 +15,7 @@ use crate::config::credential::{self, CredentialConfig};
 use crate::config::delivery::{self, DeliveryConfig};
 use crate::config::encryption::EncryptionConfig;
 use crate::config::error::{ConfigError, line_column, suggestion};
+use crate::config::kafka::KafkaConfig;
 use crate::config::kinesis::KinesisConfig;
 use crate::config::query::QueryConfig;
 use crate::config::stream::StreamConfig;
@@ -55,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) credentials: BTreeMap<String, CredentialConfig>,
     /// Keys that streams may be encrypted with at rest.
     pub(crate) encryption: EncryptionConfig,
+    /// Puts streams on a Kafka cluster; without it, they are a folder in `data`.
+    pub(crate) kafka: Option<KafkaConfig>,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
     /// Tables to create when they are missing.
@@ -112,6 +115,10 @@ impl Config {
         self.account_id.as_deref().map(account::account_id).transpose()?;
         self.connections.check()?;
         credential::check(&self.credentials)?;
+        self.kafka.iter().try_for_each(KafkaConfig::check)?;
+        if self.kafka.is_some() && self.encryption.key_file.is_some() {
+            return Err("encryption: streams on Kafka are encrypted by its brokers' disks; remove key_file".to_owned());
+        }
         self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
         delivery::check(&self.deliveries)
     }
@@ -197,5 +204,10 @@ mod tests {
         assert!(refused(twice).contains("deliveries `a` and `b` would archive stream `s`"));
         assert!(refused("[deliveries.a]\nsource = \"errors\"\narchive = {}").contains("keeps a folder `errors`"));
         assert!(refused("[deliveries.a]\nsource = \"s\"").contains("exactly one of `table` and `archive`"));
+        assert!(refused("[kafka]\nbrokers = \"here\"").contains("kafka: brokers must be like"));
+        let kafka = |line: &str| refused(&format!("[kafka]\nbrokers = \"a:1\"\n{line}"));
+        assert!(kafka("tail_mib_max = 0").contains("kafka: tail_mib_max must be 1 to 16384"));
+        assert!(kafka("client = { acks = 1 }").contains("`acks` cannot be set for Kafka"));
+        assert!(kafka("[encryption]\nkey_file = \"keys\"").contains("remove key_file"));
     }
 }

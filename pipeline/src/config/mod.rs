@@ -11,6 +11,7 @@ pub(crate) mod connections;
 pub(crate) mod credential;
 pub(crate) mod delivery;
 pub(crate) mod encryption;
+pub(crate) mod kafka;
 pub(crate) mod kinesis;
 pub(crate) mod query;
 pub(crate) mod stream;

@@ -23,6 +23,12 @@ pub(crate) async fn create_stream(caller: &Caller, shards: u32) -> anyhow::Resul
     Ok(())
 }
 
+/// Deletes the stream, where it would outlive the server.
+pub(crate) async fn delete_stream(caller: &Caller) -> anyhow::Result<()> {
+    caller.call("DeleteStream", &format!("{{\"StreamName\":\"{STREAM}\"}}")).await?;
+    Ok(())
+}
+
 fn record(bytes: usize, random: &mut SmallRng) -> String {
     let mut data = vec![0; bytes];
     random.fill_bytes(&mut data);

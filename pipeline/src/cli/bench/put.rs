@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::task::JoinSet;
 
 use super::load;
@@ -12,7 +12,8 @@ use super::server::Server;
 
 /// Arguments of `gallop bench put`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench put --connections 64 --records 1 --json")]
+#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench put --connections 64 --records 1 --json\n  \
+                         gallop bench put --store kafka --brokers 127.0.0.1:9092")]
 pub(crate) struct PutBenchArgs {
     /// How long to send.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -32,11 +33,26 @@ pub(crate) struct PutBenchArgs {
     /// Sends no signatures, to a server that asks for none: what signatures cost is the difference.
     #[arg(long)]
     unsigned: bool,
+    /// Where streams stand.
+    #[arg(long, value_enum, default_value_t = Store::Log)]
+    store: Store,
+    /// The Kafka cluster, for `--store kafka`: the stream `bench` is created there, and deleted.
+    #[arg(long, value_name = "HOST:PORT,..", required_if_eq("store", "kafka"))]
+    brokers: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Store {
+    /// On this machine's disk: fsync before each answer.
+    Log,
+    /// On a Kafka cluster: each answer when all in-sync replicas have its records.
+    Kafka,
 }
 
 /// Measures.
 pub(crate) async fn run(args: PutBenchArgs) -> anyhow::Result<Report> {
-    let server = Server::start(!args.unsigned).await?;
+    let brokers = args.brokers.as_deref().filter(|_| args.store == Store::Kafka);
+    let server = Server::start_on(!args.unsigned, brokers).await?;
     let caller = server.caller.clone();
     load::create_stream(&caller, args.shards).await?;
     let requests = load::put_records(args.records, args.bytes);
@@ -65,14 +81,18 @@ pub(crate) async fn run(args: PutBenchArgs) -> anyhow::Result<Report> {
         client_cpu: Some(cpu_time("self")? - client_before),
         peak_memory_bytes: server.peak_memory()?,
     };
+    if args.store == Store::Kafka {
+        load::delete_stream(&server.caller).await?;
+    }
     server.stop().await?;
     let what = format!(
-        "put: {} connections, {} records of {} bytes a call, {} shards, {}, fsync before each answer",
+        "put: {} connections, {} records of {} bytes a call, {} shards, {}, {} before each answer",
         args.connections,
         args.records,
         args.bytes,
         args.shards,
-        if args.unsigned { "unsigned" } else { "signed" }
+        if args.unsigned { "unsigned" } else { "signed" },
+        if args.store == Store::Kafka { "Kafka's acks=all" } else { "fsync" }
     );
     Ok(Report::new(what, measured, ("a PutRecords call", &latency)))
 }

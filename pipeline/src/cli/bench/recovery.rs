@@ -12,7 +12,7 @@ use model::stream_store::{StreamOptions, StreamStore};
 
 use super::process::{cpu_time, peak_memory};
 use super::report::{Measured, Report, latencies, micros};
-use crate::wiring::open_log;
+use crate::streams::open_log;
 
 /// Arguments of `gallop bench recovery`.
 #[derive(Debug, Args)]

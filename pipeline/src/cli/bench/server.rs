@@ -53,8 +53,15 @@ impl Drop for DataFolder {
 impl Server {
     /// Starts it and waits until it listens. `signed` says whether it takes calls only from who proves who it is.
     pub(crate) async fn start(signed: bool) -> anyhow::Result<Server> {
+        Server::start_on(signed, None).await
+    }
+
+    /// The same, with streams on the Kafka cluster at `brokers`.
+    pub(crate) async fn start_on(signed: bool, brokers: Option<&str>) -> anyhow::Result<Server> {
         let data = DataFolder::create("server")?;
-        std::fs::write(data.0.join(FILE_NAME), if signed { settings() } else { String::new() })?;
+        let kafka = brokers.map(|brokers| format!("[kafka]\nbrokers = {brokers:?}\n")).unwrap_or_default();
+        let signatures = if signed { settings() } else { String::new() };
+        std::fs::write(data.0.join(FILE_NAME), signatures + &kafka)?;
         let mut child = Command::new(std::env::current_exe().context("this program has no path")?)
             .args(["serve", "--port", "0", "--data"])
             .arg(&data.0)

@@ -1,0 +1,58 @@
+//! Opens the streams where the settings say they stand.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use ingest::kafka::store::KafkaStore;
+use ingest::log::file::StdDisk;
+use ingest::log::key::KeyRing;
+use ingest::log::store::{LogOptions, LogStore};
+use model::clock::SystemClock;
+use model::stream_store::{StreamError, StreamStore};
+
+use crate::config::file::Config;
+
+/// The open streams. Clones share them.
+#[derive(Clone)]
+pub(crate) enum Streams {
+    /// On this machine's disk.
+    Log(LogStore),
+    /// On a Kafka cluster.
+    Kafka(KafkaStore),
+}
+
+/// A log store on the machine's disk and clock.
+pub(crate) async fn open_log(folder: &Path, keys: KeyRing) -> Result<LogStore, StreamError> {
+    let (clock, disk) = (Arc::new(SystemClock), Arc::new(StdDisk));
+    LogStore::open_with_keys(clock, disk, keys, folder, LogOptions::default()).await
+}
+
+impl Streams {
+    /// `data` is the folder of everything that is kept here, `folder` that of the settings.
+    pub(crate) async fn open(data: &Path, folder: &Path, config: &Config) -> anyhow::Result<Streams> {
+        if let Some(kafka) = &config.kafka {
+            let store = KafkaStore::open(kafka.options()).await;
+            let store = store.with_context(|| format!("the Kafka cluster at {} cannot be used", kafka.brokers))?;
+            return Ok(Streams::Kafka(store));
+        }
+        let log = open_log(&data.join("streams"), config.encryption.keys(folder)?).await;
+        Ok(Streams::Log(log.context("the streams cannot be opened")?))
+    }
+
+    /// The seam.
+    pub(crate) fn store(&self) -> Arc<dyn StreamStore> {
+        match self {
+            Streams::Log(log) => Arc::new(log.clone()),
+            Streams::Kafka(kafka) => Arc::new(kafka.clone()),
+        }
+    }
+
+    /// What is acknowledged is durable already; this ends what is on its way.
+    pub(crate) async fn close(&self) {
+        match self {
+            Streams::Log(log) => log.close().await,
+            Streams::Kafka(kafka) => kafka.close().await,
+        }
+    }
+}

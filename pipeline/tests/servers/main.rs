@@ -1,0 +1,8 @@
+//! The whole job on engines that stand elsewhere. The scripts in `infra/` start them.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../it/server.rs"]
+#[expect(dead_code, reason = "not every test needs all of it")]
+mod server;
+
+mod kafka;
