@@ -5,6 +5,7 @@
 mod archive_delivery;
 mod crash;
 mod faults;
+mod full_disk;
 mod table_delivery;
 mod tables;
 mod world;

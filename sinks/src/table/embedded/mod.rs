@@ -2,6 +2,7 @@
 
 mod bounds;
 mod failure;
+mod file;
 mod rows;
 
 pub mod store;

@@ -1,7 +1,7 @@
 //! Tables in one file of this process, kept by redb.
 //!
 //! Every put is one transaction: all or none of its items, on disk when it returns. One writer at a time; readers
-//! never wait. Schemas stand in the table `schemas` as JSON, the items of table `t` in `items/t`:
+//! never wait. A full disk refuses puts until there is room (`file.rs`). Schemas stand in the table `schemas` as JSON, the items of table `t` in `items/t`:
 //!
 //! ```text
 //! key    partition and sort key, see `key_bytes`
@@ -19,19 +19,17 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::bounds::query_bounds;
 use super::failure::Failure;
+use super::file::TablesFile;
 use super::rows::{
     ItemsDefinition, SCHEMAS, damaged, decode, encode, items_name, open_items, page, schema_from, schema_in_read,
     schema_in_write, split,
 };
 use crate::table::key_bytes::key_bytes;
 
-/// What the store keeps of its file in memory.
-const CACHE_BYTES_MAX: usize = 64 << 20;
-
 /// Tables in one file.
 #[derive(Clone)]
 pub struct EmbeddedTables {
-    database: Arc<Database>,
+    file: Arc<TablesFile>,
 }
 
 /// The file of the tables cannot be opened: it is open elsewhere, damaged, or not such a file.
@@ -50,15 +48,14 @@ impl EmbeddedTables {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenTablesError> {
         let path = path.as_ref();
         let failed = |source: redb::Error| OpenTablesError { path: path.to_owned(), source };
-        let database =
-            Database::builder().set_cache_size(CACHE_BYTES_MAX).create(path).map_err(|error| failed(error.into()))?;
+        let file = TablesFile::open(path).map_err(failed)?;
         let start = || -> Result<(), redb::Error> {
-            let transaction = database.begin_write()?;
+            let transaction = file.database()?.begin_write()?;
             transaction.open_table(SCHEMAS)?;
             Ok(transaction.commit()?)
         };
         start().map_err(failed)?;
-        Ok(EmbeddedTables { database: Arc::new(database) })
+        Ok(EmbeddedTables { file: Arc::new(file) })
     }
 
     /// Runs `work` where it may block.
@@ -68,8 +65,9 @@ impl EmbeddedTables {
         doing: &'static str,
         work: impl FnOnce(&Database, &TableName) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, TableError> {
-        let (database, name) = (Arc::clone(&self.database), table.clone());
-        let done = tokio::task::spawn_blocking(move || work(&database, &name)).await;
+        let (file, name) = (Arc::clone(&self.file), table.clone());
+        let work = move || work(&*file.database().map_err(Failure::Store)?, &name);
+        let done = tokio::task::spawn_blocking(work).await;
         match done {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failure::Table(error))) => Err(error),
