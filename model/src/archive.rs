@@ -6,6 +6,8 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::clock::Timestamp;
+
 /// Longest object name in bytes, as in S3.
 pub const OBJECT_NAME_BYTES_MAX: usize = 1024;
 
@@ -53,6 +55,8 @@ pub struct ObjectMeta {
     pub name: ObjectName,
     /// Its size in bytes.
     pub bytes: u64,
+    /// When it was written, where the backend tells: one that was deleted and put again is another object.
+    pub written_at: Option<Timestamp>,
 }
 
 /// What a put did.
@@ -79,6 +83,15 @@ pub enum ArchiveError {
         bytes: u64,
         /// What was asked for.
         range: Range<u64>,
+    },
+    /// The backend cannot serve as this archive until somebody changes settings or rights.
+    #[error("archive cannot be used: {doing}")]
+    Unusable {
+        /// What was being done.
+        doing: String,
+        /// What is wrong, and what to do.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The backend is out of reach, full, or refuses for now; trying again later may help.
     #[error("archive is not available: {doing}")]

@@ -39,6 +39,13 @@ impl Timestamp {
     }
 }
 
+impl From<SystemTime> for Timestamp {
+    fn from(at: SystemTime) -> Self {
+        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Timestamp(at.duration_since(UNIX_EPOCH).map_or_else(|error| -millis(error.duration()), millis))
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
     fn add(self, duration: Duration) -> Timestamp {
@@ -83,8 +90,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+        Timestamp::from(SystemTime::now())
     }
 
     async fn sleep_until(&self, at: Timestamp) {
@@ -106,6 +112,7 @@ mod tests {
     fn timestamps_print_as_rfc_3339() {
         assert_eq!(Timestamp::from_millis(1_521_343_200_123).to_string(), "2018-03-18T03:20:00.123Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_millis(5)), Timestamp::from_millis(-5));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Compression is told by an object's first bytes, not by its name: a name without an ending is no empty table.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -11,13 +11,16 @@ use datafusion::datasource::file_format::file_compression_type::FileCompressionT
 use datafusion::error::DataFusionError;
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::path::Path as ObjectPath;
-use datafusion::object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use datafusion::object_store::{ObjectMeta, ObjectStore};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use model::archive::Archive;
 use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 use model::sql::{SqlError, SqlErrorKind};
+use tokio::runtime::Handle;
 
+use super::archive_store::ArchiveStore;
 use super::error::{carried_or_failed, failed};
 use super::limits::AdhocLimits;
 use super::object_name::{Cut, FOLDERS_WITHOUT_TABLES};
@@ -28,6 +31,15 @@ const READ_BYTES: u64 = 4 << 20;
 const CHUNK_BYTES: usize = 256 << 10;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Where an archive is.
+#[derive(Clone)]
+pub enum AdhocArchive {
+    /// In a local folder; nothing but its objects is touched.
+    Folder(PathBuf),
+    /// Behind the seam. Its calls run on the runtime beside it, where its connections live.
+    Objects(Arc<dyn Archive>, Handle),
+}
 
 /// An object of a table.
 #[derive(Debug, Clone)]
@@ -47,15 +59,16 @@ pub(super) struct ArchiveFolder {
 }
 
 impl ArchiveFolder {
-    /// Opens a local folder, which must exist.
-    pub(super) fn open(root: &Path, limits: &AdhocLimits) -> Result<Self, SqlError> {
-        let store = LocalFileSystem::new_with_prefix(root)
-            .map_err(|error| failed(format!("opening the archive `{}`", root.display()), &error))?;
-        Ok(ArchiveFolder {
-            store: Arc::new(store),
-            objects_max: limits.objects_max,
-            line_bytes_max: limits.line_bytes_max,
-        })
+    /// Opens an archive; a local folder must exist.
+    pub(super) fn open(archive: AdhocArchive, limits: &AdhocLimits) -> Result<Self, SqlError> {
+        let store: Arc<dyn ObjectStore> = match archive {
+            AdhocArchive::Folder(root) => Arc::new(
+                LocalFileSystem::new_with_prefix(&root)
+                    .map_err(|error| failed(format!("opening the archive `{}`", root.display()), &error))?,
+            ),
+            AdhocArchive::Objects(archive, runtime) => Arc::new(ArchiveStore::new(archive, runtime)),
+        };
+        Ok(ArchiveFolder { store, objects_max: limits.objects_max, line_bytes_max: limits.line_bytes_max })
     }
 
     /// The top-level folders that are tables.
@@ -81,7 +94,9 @@ impl ArchiveFolder {
     }
 
     async fn list(&self, table: &str) -> Result<Vec<Object>, SqlError> {
-        let folder = ObjectPath::from(table);
+        // As it is: a folder's name that was escaped would be another folder.
+        let folder =
+            ObjectPath::parse(table).map_err(|error| failed(format!("listing the archive of `{table}`"), &error))?;
         let mut listing = self.store.list(Some(&folder));
         let mut objects = Vec::new();
         while let Some(meta) = listing.next().await {
@@ -135,7 +150,9 @@ impl ArchiveFolder {
                     return Ok(None);
                 }
                 let end = size.min(offset + READ_BYTES);
-                let bytes = store.get_range(&location, offset..end).await?;
+                // Of one range, so that a store need not ask for the object's size first.
+                let bytes =
+                    store.get_ranges(&location, std::slice::from_ref(&(offset..end))).await?.pop().unwrap_or_default();
                 Ok(Some((bytes, end)))
             }
         })

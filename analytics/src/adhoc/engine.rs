@@ -1,6 +1,5 @@
 //! Runs queries: each on a task of its own, on threads that belong to SQL, within its limits.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::archive_folder::ArchiveFolder;
+use super::archive_folder::{AdhocArchive, ArchiveFolder};
 use super::error::{failed, through, translate};
 use super::limits::AdhocLimits;
 use super::names::{Names, find_table, resolve_tables};
@@ -33,8 +32,8 @@ use super::stream_table::StreamTable;
 /// What queries read, and how much they may use.
 #[derive(Clone, Default)]
 pub struct AdhocOptions {
-    /// The archive's folder. Its top-level folders are tables.
-    pub archive: Option<PathBuf>,
+    /// The archive. Its top-level folders are tables.
+    pub archive: Option<AdhocArchive>,
     /// The streams whose live tails follow what the archive has. Every stream is a table.
     pub streams: Option<Arc<dyn StreamStore>>,
     /// Bounds.
@@ -51,10 +50,10 @@ pub struct AdhocEngine {
 }
 
 impl AdhocEngine {
-    /// Opens the archive, which must exist when it is given, and starts the threads.
+    /// Opens the archive, and starts the threads. Error: a folder that does not exist.
     pub fn new(options: AdhocOptions) -> Result<Self, SqlError> {
         let limits = Arc::new(options.limits);
-        let archive = options.archive.map(|root| ArchiveFolder::open(&root, &limits)).transpose()?;
+        let archive = options.archive.map(|archive| ArchiveFolder::open(archive, &limits)).transpose()?;
         let cache = Arc::new(SchemaCache::new(limits.schema_cache_objects_max));
         let sources = Sources { archive, streams: options.streams, cache, limits: Arc::clone(&limits) };
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -16,7 +16,9 @@ mod json_row;
 mod column_kind;
 mod decode;
 
-mod archive_folder;
+mod archive_store;
+
+pub mod archive_folder;
 mod tail;
 
 mod schema_cache;

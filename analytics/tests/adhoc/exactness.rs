@@ -43,7 +43,7 @@ async fn check_random_cuts(seed: u64) {
         world.put(&stream, &key, Aggregator::pack(rows.iter().map(|row| (&key[..], row.as_bytes())))).await;
     }
     let description = world.store.describe(&stream).await.expect("there");
-    let engine = world.engine();
+    let (engine, over_objects) = (world.engine(), world.engine_over_objects());
     let expected =
         format!(r#"{{"n":{count},"total":{}}}"#, if count == 0 { "null".to_owned() } else { sum.to_string() });
     let sql = "SELECT count(*) AS n, sum(Value) AS total FROM wildrydes";
@@ -57,10 +57,12 @@ async fn check_random_cuts(seed: u64) {
             world.archive(&stream, shard.id, &records, Packing::ALL[random.random_range(0..3)]);
             if random.random_bool(0.3) {
                 check(&engine, sql, &[&expected]).await;
+                check(&over_objects, sql, &[&expected]).await;
             }
         }
     }
     check(&engine, sql, &[&expected]).await;
+    check(&over_objects, sql, &[&expected]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

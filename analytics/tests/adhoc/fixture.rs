@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use analytics::adhoc::archive_folder::AdhocArchive;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::adhoc::limits::AdhocLimits;
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use model::aggregate::user_records;
+use model::archive::{Archive, ObjectName};
 use model::clock::Timestamp;
 use model::hash_key::{HashKeyRange, PartitionKey};
 use model::json_object::check_object;
@@ -17,6 +19,7 @@ use model::shard::ShardId;
 use model::sql::{SqlEngine, SqlError};
 use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::memory_archive::MemoryArchive;
 use model::testing::memory_store::MemoryStore;
 use tempfile::TempDir;
 
@@ -57,13 +60,15 @@ pub(crate) struct World {
     pub(crate) root: TempDir,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) clock: Arc<ManualClock>,
+    /// The same files as objects.
+    pub(crate) objects: Arc<MemoryArchive>,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
-        World { root: tempfile::tempdir().expect("a scratch folder"), store, clock }
+        World { root: tempfile::tempdir().expect("a scratch folder"), store, clock, objects: Arc::default() }
     }
 
     pub(crate) async fn stream(&self, name: &str, shards: u32) -> StreamName {
@@ -107,6 +112,9 @@ impl World {
     }
 
     pub(crate) fn file(&self, path: &str, bytes: &[u8]) {
+        let object = ObjectName::new(path).expect("a valid name");
+        let put = self.objects.put_if_absent(&object, bytes.to_vec().into()).now_or_never();
+        put.expect("memory does not wait").expect("into memory");
         let path = self.root.path().join(path);
         std::fs::create_dir_all(path.parent().expect("it has a parent")).expect("create a folder");
         std::fs::write(path, bytes).expect("write a file");
@@ -116,14 +124,22 @@ impl World {
         self.engine_with(limits())
     }
 
+    /// As [`World::engine`], with the archive behind the seam.
+    pub(crate) fn engine_over_objects(&self) -> AdhocEngine {
+        let streams: Arc<dyn StreamStore> = Arc::clone(&self.store) as _;
+        let archive = AdhocArchive::Objects(Arc::clone(&self.objects) as _, tokio::runtime::Handle::current());
+        let options = AdhocOptions { archive: Some(archive), streams: Some(streams), limits: limits() };
+        AdhocEngine::new(options).expect("open")
+    }
+
     pub(crate) fn engine_with(&self, limits: AdhocLimits) -> AdhocEngine {
         let streams: Arc<dyn StreamStore> = Arc::clone(&self.store) as _;
-        let archive = Some(self.root.path().to_owned());
+        let archive = Some(AdhocArchive::Folder(self.root.path().to_owned()));
         AdhocEngine::new(AdhocOptions { archive, streams: Some(streams), limits }).expect("open")
     }
 
     pub(crate) fn archive_engine(&self) -> AdhocEngine {
-        let archive = Some(self.root.path().to_owned());
+        let archive = Some(AdhocArchive::Folder(self.root.path().to_owned()));
         AdhocEngine::new(AdhocOptions { archive, streams: None, limits: limits() }).expect("open")
     }
 }

@@ -27,7 +27,12 @@ impl Archive for MemoryArchive {
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, ArchiveError> {
         let objects = self.0.lock().expect("no holder of the lock panics");
         let matching = objects.iter().filter(|(name, _)| name.as_str().starts_with(prefix));
-        Ok(matching.map(|(name, body)| ObjectMeta { name: name.clone(), bytes: body.len() as u64 }).collect())
+        let meta = |(name, body): (&ObjectName, &Bytes)| ObjectMeta {
+            name: name.clone(),
+            bytes: body.len() as u64,
+            written_at: None,
+        };
+        Ok(matching.map(meta).collect())
     }
 
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Bytes, ArchiveError> {

@@ -20,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
+use model::clock::Timestamp;
 
 /// Holds files that are not objects yet.
 const TMP: &str = ".tmp";
@@ -167,7 +168,11 @@ impl Folder {
                     folders.push(name);
                 } else if let (true, Ok(name)) = (kind.is_file(), ObjectName::new(name)) {
                     match entry.metadata() {
-                        Ok(metadata) => objects.push(ObjectMeta { name, bytes: metadata.len() }),
+                        Ok(metadata) => objects.push(ObjectMeta {
+                            name,
+                            bytes: metadata.len(),
+                            written_at: metadata.modified().ok().map(Timestamp::from),
+                        }),
                         // Deleted meanwhile.
                         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                         Err(error) => return Err(error),
@@ -268,7 +273,7 @@ mod tests {
         fs::write(folder.path().join(TMP).join("1-1"), "half an obj").unwrap();
         archive.put_if_absent(&name("a"), Bytes::from_static(b"x")).await.unwrap();
         let listed = archive.list("").await.unwrap();
-        assert_eq!(listed, [ObjectMeta { name: name("a"), bytes: 1 }]);
+        assert_eq!(listed.iter().map(|object| (object.name.as_str(), object.bytes)).collect::<Vec<_>>(), [("a", 1)]);
         assert!(archive.put_if_absent(&name(".tmp/x"), Bytes::new()).await.is_err());
         drop(archive);
         FolderArchive::open(folder.path()).unwrap();

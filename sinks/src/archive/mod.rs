@@ -2,6 +2,3 @@
 
 pub mod folder;
 pub mod s3;
-
-mod key_text;
-mod multipart;

@@ -72,9 +72,9 @@ async fn archives_of_one_bucket_do_not_see_each_other() {
 
 #[tokio::test]
 async fn a_missing_bucket_is_an_error_that_says_what_to_do() {
-    let missing = S3Options { path_style: true, ..S3Options::new(unique("missing"), aws(s3_url())) };
+    let missing = S3Options::new(unique("missing"), aws(s3_url()));
     let error = S3Archive::open(missing).await.unwrap_err();
-    let ArchiveError::Unavailable { source, .. } = error else { panic!("{error:?}") };
+    let ArchiveError::Unusable { source, .. } = error else { panic!("{error:?}") };
     assert!(source.to_string().contains("create_bucket"), "{source}");
     let nobody = S3Archive::open(bucket("http://127.0.0.1:1")).await.unwrap_err();
     let ArchiveError::Unavailable { source, .. } = nobody else { panic!("{nobody:?}") };
@@ -113,7 +113,7 @@ async fn a_store_that_ignores_conditions_is_refused() {
         opened = open => opened.unwrap_err(),
         () = yes => unreachable!("it serves for ever"),
     };
-    let ArchiveError::Unavailable { source, .. } = error else { panic!("{error:?}") };
+    let ArchiveError::Unusable { source, .. } = error else { panic!("{error:?}") };
     assert!(source.to_string().contains("If-None-Match"), "{source}");
 }
 

@@ -8,7 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::archive::{ArchiveError, ObjectName, PutOutcome};
 use tracing::warn;
 
-use super::s3::{S3Archive, is_already_there, unavailable};
+use super::store::{S3Archive, is_already_there, unavailable};
 use crate::aws::CallFailure;
 
 impl S3Archive {

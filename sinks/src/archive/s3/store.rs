@@ -1,18 +1,7 @@
-//! An archive in an S3 bucket, or in any server that speaks like one.
-//!
-//! ```text
-//! object `a/b.json`, prefix `p/`   ──▶   PUT /bucket/p/a/b.json   If-None-Match: *   x-amz-checksum-crc32
-//! larger than multipart_bytes_min  ──▶   parts in parallel, then completion with If-None-Match: *
-//! ```
-//!
-//! An object appears whole or not at all and is never replaced: the store's own conditional writes see to that. Opening
-//! checks that the store keeps this promise, since one that ignores `If-None-Match` would overwrite without a word.
-//!
-//! A call that fails in passing is tried again, with doubling and jittered waits, up to `attempts_max`; then the error
-//! goes up, and the delivery goes on trying until the stream's retention ends. A put whose answer got lost is found
-//! there by the next try and is then [`PutOutcome::AlreadyThere`]: the caller compares, as after a crash.
+//! The store: objects by key, and the seam's methods.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -23,117 +12,41 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, EncodingType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 use model::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
+use model::clock::Timestamp;
+use tokio::sync::OnceCell;
 
+use super::check::PROBE;
 use super::key_text::decoded;
-use crate::aws::{AwsOptions, CallFailure, config};
+use super::options::S3Options;
+use crate::aws::{CallFailure, config};
 
-/// Key, after the prefix, of the object that [`S3Archive::open`] tries conditional puts with.
-const PROBE: &str = ".gallop-probe";
 /// Tries of a put that the store refuses because another put of the name is under way.
 const CONFLICT_TRIES_MAX: usize = 8;
 /// Tries of a get whose body breaks off or does not fit its checksum.
 const BODY_TRIES_MAX: usize = 4;
-
-/// Where objects are kept, and bounds.
-#[derive(Debug, Clone)]
-pub struct S3Options {
-    /// How to reach the service.
-    pub aws: AwsOptions,
-    /// The bucket.
-    pub bucket: String,
-    /// What every key begins with; `archive/`, say, or nothing.
-    pub prefix: String,
-    /// Puts the bucket's name into the path and not into the host's name, as most servers other than AWS want it.
-    pub path_style: bool,
-    /// Creates the bucket when it is missing.
-    pub create_bucket: bool,
-    /// Objects of more bytes are sent in parts.
-    pub multipart_bytes_min: usize,
-    /// Size of a part; the store wants at least 5 MiB.
-    pub part_bytes: usize,
-    /// Parts of an object that are sent at the same time.
-    pub parts_in_flight_max: usize,
-}
-
-impl S3Options {
-    /// Objects of `bucket`, 16 MiB at most in one piece.
-    pub fn new(bucket: impl Into<String>, aws: AwsOptions) -> Self {
-        S3Options {
-            path_style: aws.endpoint.is_some(),
-            aws,
-            bucket: bucket.into(),
-            prefix: String::new(),
-            create_bucket: false,
-            multipart_bytes_min: 16 << 20,
-            part_bytes: 8 << 20,
-            parts_in_flight_max: 4,
-        }
-    }
-}
 
 /// Objects in a bucket.
 #[derive(Debug, Clone)]
 pub struct S3Archive {
     pub(super) client: Client,
     pub(super) options: S3Options,
+    pub(super) checked: Arc<OnceCell<()>>,
 }
 
 impl S3Archive {
-    /// Connects, and checks that the bucket is there and that the store honours conditional puts.
-    /// Error: [`ArchiveError::Unavailable`].
+    /// Connects and checks the bucket. Error: as [`S3Archive::check`].
     pub async fn open(options: S3Options) -> Result<Self, ArchiveError> {
-        let config = aws_sdk_s3::config::Builder::from(&config(&options.aws).await);
-        let client = Client::from_conf(config.force_path_style(options.path_style).build());
-        let archive = S3Archive { client, options };
-        archive.check_bucket().await?;
-        archive.check_conditional_puts().await?;
+        let archive = S3Archive::connect(options).await;
+        archive.check().await?;
         Ok(archive)
     }
 
-    async fn check_bucket(&self) -> Result<(), ArchiveError> {
-        let bucket = &self.options.bucket;
-        let doing = || format!("looking for bucket `{bucket}`");
-        match self.client.head_bucket().bucket(bucket).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if status(&error) == Some(404) && self.options.create_bucket => self.create_bucket().await,
-            Err(error) if status(&error) == Some(404) => {
-                Err(refused(doing(), "there is no such bucket; create it, or set `create_bucket = true`"))
-            }
-            Err(error) if status(&error) == Some(403) => {
-                Err(refused(doing(), "access denied: these credentials may not use the bucket"))
-            }
-            Err(error) => Err(unavailable(doing(), CallFailure::of(&error))),
-        }
-    }
-
-    async fn create_bucket(&self) -> Result<(), ArchiveError> {
-        use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
-        let bucket = &self.options.bucket;
-        let region = self.client.config().region().map(|region| region.as_ref().to_owned());
-        // The first region is the one that must not be named.
-        let place = region.filter(|region| region != "us-east-1").map(|region| {
-            let place = BucketLocationConstraint::from(region.as_str());
-            CreateBucketConfiguration::builder().location_constraint(place).build()
-        });
-        let created = self.client.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await;
-        match created {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
-            Err(error) => Err(unavailable(format!("creating bucket `{bucket}`"), CallFailure::of(&error))),
-        }
-    }
-
-    /// Of two puts of one name the second must find the first.
-    async fn check_conditional_puts(&self) -> Result<(), ArchiveError> {
-        let key = format!("{}{PROBE}", self.options.prefix);
-        for _ in 0..2 {
-            let body = Bytes::from_static(b"Gallop put this to see whether conditional puts are honoured.\n");
-            if self.put_whole(&key, body).await? == PutOutcome::AlreadyThere {
-                return Ok(());
-            }
-        }
-        let doing = format!("checking bucket `{}`", self.options.bucket);
-        Err(refused(doing, "the store ignores `If-None-Match: *`: it would overwrite objects that must never change"))
+    /// Without a call: the bucket is checked before the first put, and never when there is none.
+    pub async fn connect(options: S3Options) -> Self {
+        let config = config(&options.aws).await;
+        let path_style = options.path_style.unwrap_or(config.endpoint_url().is_some());
+        let builder = aws_sdk_s3::config::Builder::from(&config).force_path_style(path_style);
+        S3Archive { client: Client::from_conf(builder.build()), options, checked: Arc::default() }
     }
 
     pub(super) fn key(&self, name: &ObjectName) -> String {
@@ -141,7 +54,7 @@ impl S3Archive {
     }
 
     /// Puts an object in one request.
-    async fn put_whole(&self, key: &str, body: Bytes) -> Result<PutOutcome, ArchiveError> {
+    pub(super) async fn put_whole(&self, key: &str, body: Bytes) -> Result<PutOutcome, ArchiveError> {
         let mut tries = 1;
         loop {
             let put = self.client.put_object().bucket(&self.options.bucket).key(key).if_none_match("*");
@@ -228,13 +141,10 @@ pub(super) fn unavailable(doing: String, failure: CallFailure) -> ArchiveError {
     ArchiveError::Unavailable { doing, source: failure.into() }
 }
 
-fn refused(doing: String, why: &str) -> ArchiveError {
-    ArchiveError::Unavailable { doing, source: why.into() }
-}
-
 #[async_trait]
 impl Archive for S3Archive {
     async fn put_if_absent(&self, name: &ObjectName, body: Bytes) -> Result<PutOutcome, ArchiveError> {
+        self.check().await?;
         if body.len() > self.options.multipart_bytes_min {
             self.put_in_parts(name, body).await
         } else {
@@ -255,7 +165,8 @@ impl Archive for S3Archive {
                 let Some(Ok(name)) = key.strip_prefix(ours.as_str()).map(ObjectName::new) else { continue };
                 let bytes = object.size().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
                 if name.as_str() != PROBE {
-                    objects.push(ObjectMeta { name, bytes });
+                    let written_at = object.last_modified().and_then(|at| at.to_millis().ok());
+                    objects.push(ObjectMeta { name, bytes, written_at: written_at.map(Timestamp::from_millis) });
                 }
             }
         }

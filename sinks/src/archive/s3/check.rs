@@ -1,0 +1,74 @@
+//! Whether a bucket can serve as an archive: it is there, these credentials may use it, and the store honours
+//! conditional puts. One that ignores them would overwrite objects without a word.
+
+use aws_sdk_s3::error::ProvideErrorMetadata;
+use bytes::Bytes;
+use model::archive::{ArchiveError, PutOutcome};
+
+use super::store::{S3Archive, status, unavailable};
+use crate::aws::CallFailure;
+
+/// Key, after the prefix, of the object that conditional puts are tried with.
+pub(super) const PROBE: &str = ".gallop-probe";
+
+impl S3Archive {
+    /// Checks the bucket; once it has passed, it is not checked again. Error: [`ArchiveError::Unusable`] says what
+    /// somebody must change, [`ArchiveError::Unavailable`] may pass.
+    pub async fn check(&self) -> Result<(), ArchiveError> {
+        let check = || async {
+            self.check_bucket().await?;
+            self.check_conditional_puts().await
+        };
+        self.checked.get_or_try_init(check).await.copied()
+    }
+
+    async fn check_bucket(&self) -> Result<(), ArchiveError> {
+        let bucket = &self.options.bucket;
+        let doing = || format!("looking for bucket `{bucket}`");
+        match self.client.head_bucket().bucket(bucket).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) && self.options.create_bucket => self.create_bucket().await,
+            Err(error) if status(&error) == Some(404) => {
+                Err(refused(doing(), "there is no such bucket; create it, or set `create_bucket = true`"))
+            }
+            Err(error) if status(&error) == Some(403) => {
+                Err(refused(doing(), "access denied: these credentials may not use the bucket"))
+            }
+            Err(error) => Err(unavailable(doing(), CallFailure::of(&error))),
+        }
+    }
+
+    async fn create_bucket(&self) -> Result<(), ArchiveError> {
+        use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
+        let bucket = &self.options.bucket;
+        let region = self.client.config().region().map(|region| region.as_ref().to_owned());
+        // The first region is the one that must not be named.
+        let place = region.filter(|region| region != "us-east-1").map(|region| {
+            let place = BucketLocationConstraint::from(region.as_str());
+            CreateBucketConfiguration::builder().location_constraint(place).build()
+        });
+        let created = self.client.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await;
+        match created {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("BucketAlreadyOwnedByYou") => Ok(()),
+            Err(error) => Err(unavailable(format!("creating bucket `{bucket}`"), CallFailure::of(&error))),
+        }
+    }
+
+    /// Of two puts of one name the second must find the first.
+    async fn check_conditional_puts(&self) -> Result<(), ArchiveError> {
+        let key = format!("{}{PROBE}", self.options.prefix);
+        for _ in 0..2 {
+            let body = Bytes::from_static(b"Gallop put this to see whether conditional puts are honoured.\n");
+            if self.put_whole(&key, body).await? == PutOutcome::AlreadyThere {
+                return Ok(());
+            }
+        }
+        let doing = format!("checking bucket `{}`", self.options.bucket);
+        Err(refused(doing, "the store ignores `If-None-Match: *`: it would overwrite objects that must never change"))
+    }
+}
+
+fn refused(doing: String, why: &str) -> ArchiveError {
+    ArchiveError::Unusable { doing, source: why.into() }
+}
