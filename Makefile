@@ -18,7 +18,7 @@ test-fast: fmt clippy
 # A night's work: the server is killed so many times under load, with splits and merges going on.
 KILLS ?= 1000
 kills:
-	KILLS=$(KILLS) cargo test -p pipeline --test it -- --nocapture conservation::
+	KILLS=$(KILLS) cargo test -p pipeline --test it --test servers -- --nocapture by_kills
 
 # Bytes from outside, made up by libFuzzer, for so many seconds a target. `make test` replays what it found before.
 FUZZ_SECONDS ?= 60

@@ -1,5 +1,6 @@
 //! The roof: parses, reads the settings, wires and waits. It knows everyone; nobody knows it.
 
+mod backends;
 mod cli;
 mod config;
 mod open_files;

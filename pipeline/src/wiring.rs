@@ -1,10 +1,10 @@
-//! Puts the crates together. Only this file and `streams` name backends.
+//! Puts the crates together.
 //!
 //! ```text
-//! settings ──▶ streams ────┬──▶ gateway (Kinesis, REST, SQL) ──▶ one port
-//!              tables ─────┤
-//!              archive ────┼──▶ queries, deliveries, retention: a task each
-//!              SQL ────────┘
+//! settings ──▶ streams ──┬──▶ gateway (Kinesis, REST, SQL) ──▶ one port
+//!              tables ───┤
+//!              archive ──┼──▶ queries, deliveries, retention: a task each
+//!              SQL ──────┘
 //! ```
 
 use std::future::Future;
@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
 use gateway::accept::options::AcceptOptions;
@@ -22,27 +21,22 @@ use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
-use model::archive::Archive;
-use model::clock::{Clock, SystemClock};
 use model::name::ConsumerName;
-use model::sql::SqlEngine;
 use model::stream_store::{StreamError, StreamOptions, StreamStore};
-use model::table::TableStore;
-use sinks::archive::folder::FolderArchive;
+use model::table::{TableError, TableSchema};
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryStream;
 use sinks::object::format::Format;
-use sinks::table::embedded::store::EmbeddedTables;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
+use crate::backends::{Backends, START_WAIT_MAX};
 use crate::config::delivery::{Compression, DeliveryConfig};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
-use crate::streams::Streams;
 
 /// What the server needs to know, brought together from flags, variables and file.
 #[derive(Debug)]
@@ -86,7 +80,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(15);
 
 /// The running server.
 pub(crate) struct Engine {
-    parts: Parts,
+    parts: Backends,
     scheme: &'static str,
     address: SocketAddr,
     workers: TaskTracker,
@@ -96,57 +90,47 @@ pub(crate) struct Engine {
     ready: Arc<AtomicBool>,
 }
 
-/// The seams, with the backends behind them.
-#[derive(Clone)]
-struct Parts {
-    clock: Arc<dyn Clock>,
-    opened: Streams,
-    streams: Arc<dyn StreamStore>,
-    tables: Arc<dyn TableStore>,
-    archive: Arc<dyn Archive>,
-    sql: Arc<dyn SqlEngine>,
-}
-
-/// SQL over an archive folder alone.
-pub(crate) fn archive_engine(folder: &Path) -> anyhow::Result<Arc<dyn SqlEngine>> {
-    anyhow::ensure!(folder.is_dir(), "{} is not a folder", folder.display());
-    let options = AdhocOptions { archive: Some(folder.to_owned()), ..AdhocOptions::default() };
-    Ok(Arc::new(AdhocEngine::new(options)?))
-}
-
-impl Parts {
-    async fn open(data: &Path, folder: &Path, config: &Config) -> anyhow::Result<Parts> {
-        std::fs::create_dir_all(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
-        let opened = Streams::open(data, folder, config).await?;
-        let streams = opened.store();
-        let tables_file = data.join("tables.redb");
-        let tables = tokio::task::spawn_blocking(move || EmbeddedTables::open(tables_file)).await??;
-        let archive_folder = data.join("archive");
-        let archive = FolderArchive::open(&archive_folder).context("the archive cannot be opened")?;
-        let sql = AdhocEngine::new(AdhocOptions {
-            archive: Some(archive_folder),
-            streams: Some(Arc::clone(&streams)),
-            ..AdhocOptions::default()
-        })?;
-        Ok(Parts {
-            clock: Arc::new(SystemClock),
-            opened,
-            streams,
-            tables: Arc::new(tables),
-            archive: Arc::new(archive),
-            sql: Arc::new(sql),
-        })
-    }
-
+impl Backends {
     /// Creates what the settings name and is not there yet.
-    async fn create(&self, config: &Config) -> anyhow::Result<()> {
+    /// Tables that are out of reach, or not ready yet, are given back: they are for later.
+    async fn create(&self, config: &Config) -> anyhow::Result<Vec<TableSchema>> {
         for (name, stream) in &config.streams {
             self.create_stream(name, stream.options()).await?;
         }
+        let mut later = Vec::new();
         for (name, table) in &config.tables {
-            self.tables.create(table.schema(name)).await?;
+            match tokio::time::timeout(START_WAIT_MAX, self.tables.create(table.schema(name))).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error @ TableError::Unavailable { .. })) => {
+                    warn!(table = %name, %error, "table is out of reach: its rows wait in their stream until it is back");
+                    later.push(table.schema(name));
+                }
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) => {
+                    warn!(table = %name, "table is not there yet: its rows wait in their stream until it is");
+                    later.push(table.schema(name));
+                }
+            }
         }
-        Ok(())
+        Ok(later)
+    }
+
+    /// Creates tables that the start could not wait for, until cancelled.
+    async fn create_later(self, schemas: Vec<TableSchema>, stop: CancellationToken) {
+        for schema in schemas {
+            loop {
+                match stop.run_until_cancelled(self.tables.create(schema.clone())).await {
+                    None => return,
+                    Some(Ok(())) => break,
+                    Some(Err(error)) => {
+                        let text = format!("{:#}", anyhow::Error::from(error));
+                        warn!(table = %schema.name, error = text, "table cannot be created now");
+                    }
+                }
+                stop.run_until_cancelled(tokio::time::sleep(RESTART_DELAY)).await;
+            }
+            info!(table = %schema.name, "table is there");
+        }
     }
 
     async fn create_stream(&self, name: &model::name::StreamName, options: StreamOptions) -> anyhow::Result<()> {
@@ -229,7 +213,7 @@ impl Parts {
 }
 
 /// Runs a query; after an error it goes on from its checkpoint.
-async fn keep_running(query: ContinuousQuery, parts: Parts, stop: CancellationToken) {
+async fn keep_running(query: ContinuousQuery, parts: Backends, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let streams = Arc::clone(&parts.streams);
         match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
@@ -258,8 +242,8 @@ impl Engine {
             .await
             .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
         let address = listener.local_addr()?;
-        let parts = Parts::open(&data, &folder, &config).await?;
-        parts.create(&config).await?;
+        let parts = Box::pin(Backends::open(&data, &folder, &config)).await?;
+        let tables_later = parts.create(&config).await?;
         let (workers, stop_workers, stop_server) =
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         for (name, query) in &config.queries {
@@ -278,6 +262,7 @@ impl Engine {
                 }
             });
         }
+        workers.spawn(parts.clone().create_later(tables_later, stop_workers.clone()));
         workers.spawn(parts.clone().trim(stop_workers.clone()));
         workers.close();
 
@@ -340,7 +325,7 @@ impl Engine {
         if tokio::time::timeout(DRAIN_MAX, self.workers.wait()).await.is_err() {
             warn!("not everything was delivered in {DRAIN_MAX:?}; the rest comes after the next start");
         }
-        self.parts.opened.close().await;
+        self.parts.close().await;
         info!("drained");
         Ok(())
     }

@@ -1,7 +1,6 @@
-//! `gallop sql`: one query with `-c`, or a shell; against a server, or over an archive folder alone.
+//! `gallop sql`: one query with `-c`, or a shell; against a server, or over an archive alone.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -13,7 +12,7 @@ use producer_sim::identity::Identity;
 use crate::cli::authorization::Authorization;
 use crate::cli::remote_sql::RemoteSql;
 use crate::cli::row_printer::{Output, RowPrinter};
-use crate::{telemetry, wiring};
+use crate::{backends, telemetry};
 
 /// The server that is asked when none is named.
 const ENDPOINT: &str = "http://127.0.0.1:4567";
@@ -21,7 +20,7 @@ const ENDPOINT: &str = "http://127.0.0.1:4567";
 /// Arguments of `gallop sql`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gallop sql -c 'SELECT COUNT(*) FROM wildrydes'\n  gallop sql --archive gallop-data/archive -c 'SHOW TABLES'"
+    after_help = "Examples:\n  gallop sql -c 'SELECT COUNT(*) FROM wildrydes'\n  gallop sql --archive gallop-data/archive -c 'SHOW TABLES'\n  gallop sql --archive s3://bucket/archive -c 'SELECT COUNT(*) FROM wildrydes'"
 )]
 pub(crate) struct SqlArgs {
     /// Runs one query and ends; without it, queries are read from standard input.
@@ -36,9 +35,9 @@ pub(crate) struct SqlArgs {
     /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// Asks an archive folder, without a server.
-    #[arg(long, value_name = "DIR")]
-    archive: Option<PathBuf>,
+    /// Asks an archive without a server: a folder, or s3://bucket/prefix.
+    #[arg(long, value_name = "PLACE")]
+    archive: Option<String>,
     /// How rows are printed [default: table on a terminal, else json].
     #[arg(long, value_enum)]
     output: Option<OutputArg>,
@@ -58,7 +57,7 @@ enum OutputArg {
 pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
     telemetry::start(true)?;
     let engine: Arc<dyn SqlEngine> = match &args.archive {
-        Some(folder) => wiring::archive_engine(folder)?,
+        Some(place) => Box::pin(backends::archive_engine(place, args.profile.as_deref())).await?,
         None => Arc::new(remote(&args).await?),
     };
     let output = match args.output {

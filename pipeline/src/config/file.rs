@@ -13,11 +13,13 @@ use crate::config::browser::BrowserConfig;
 use crate::config::connections::ConnectionsConfig;
 use crate::config::credential::{self, CredentialConfig};
 use crate::config::delivery::{self, DeliveryConfig};
+use crate::config::dynamodb::DynamoConfig;
 use crate::config::encryption::EncryptionConfig;
 use crate::config::error::{ConfigError, line_column, suggestion};
 use crate::config::kafka::KafkaConfig;
 use crate::config::kinesis::KinesisConfig;
 use crate::config::query::QueryConfig;
+use crate::config::s3::S3Config;
 use crate::config::stream::StreamConfig;
 use crate::config::table::TableConfig;
 use crate::config::tls::TlsConfig;
@@ -58,6 +60,10 @@ pub(crate) struct Config {
     pub(crate) encryption: EncryptionConfig,
     /// Puts streams on a Kafka cluster; without it, they are a folder in `data`.
     pub(crate) kafka: Option<KafkaConfig>,
+    /// Puts the archive into a bucket of S3; without it, it is a folder in `data`.
+    pub(crate) s3: Option<S3Config>,
+    /// Puts tables into DynamoDB; without it, they are a file in `data`.
+    pub(crate) dynamodb: Option<DynamoConfig>,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
     /// Tables to create when they are missing.
@@ -119,7 +125,10 @@ impl Config {
         if self.kafka.is_some() && self.encryption.key_file.is_some() {
             return Err("encryption: streams on Kafka are encrypted by its brokers' disks; remove key_file".to_owned());
         }
+        self.s3.iter().try_for_each(S3Config::check)?;
+        self.dynamodb.iter().try_for_each(DynamoConfig::check)?;
         self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
+        self.tables.iter().try_for_each(|(name, table)| table.check(name, self.dynamodb.is_some()))?;
         delivery::check(&self.deliveries)
     }
 }
@@ -137,6 +146,19 @@ mod tests {
         let text = include_str!("../demo/gallop.toml");
         let config = Config::parse(Path::new("gallop.toml"), text).expect("the demo's own settings");
         assert_eq!((config.queries.len(), config.deliveries.len(), config.tables.len()), (2, 3, 2));
+    }
+
+    #[test]
+    fn the_examples_are_understood() {
+        let text = include_str!("../../../infra/examples/s3-dynamodb.toml");
+        let config = Config::parse(Path::new("s3-dynamodb.toml"), text).expect("an example");
+        assert!(config.s3.is_some() && config.dynamodb.is_some());
+        // What stands commented out is understood too.
+        let all: String = text.lines().skip(6).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+        let all = all.replace("region, endpoint, profile, attempts_max, attempt_timeout_ms as above", "");
+        let config =
+            Config::parse(Path::new("s3-dynamodb.toml"), &all).unwrap_or_else(|error| panic!("{error}\n{all}"));
+        assert_eq!(config.s3.expect("it is there").options().path_style, Some(true));
     }
 
     #[test]
@@ -209,5 +231,15 @@ mod tests {
         assert!(kafka("tail_mib_max = 0").contains("kafka: tail_mib_max must be 1 to 16384"));
         assert!(kafka("client = { acks = 1 }").contains("`acks` cannot be set for Kafka"));
         assert!(kafka("[encryption]\nkey_file = \"keys\"").contains("remove key_file"));
+        assert!(refused("[s3]\nbucket = \"a/b\"").contains("s3: bucket `a/b` is not"));
+        assert!(refused("[s3]\nbucket = \"a\"\nprefix = \"b\"").contains("must look like `archive/`"));
+        assert!(
+            refused("[s3]\nbucket = \"a\"\nendpoint = \"localhost:9000\"").contains("s3: endpoint `localhost:9000`")
+        );
+        assert!(refused("[s3]\nbucket = \"a\"\nsecret = \"b\"").contains("unknown field `secret`"));
+        assert!(refused("[dynamodb]\nattempts_max = 0").contains("dynamodb: attempts_max must be 1 to 20"));
+        assert!(refused("[dynamodb]\ntable_prefix = \"a b\"").contains("table_prefix `a b`"));
+        let table = "[tables.T]\npartition_key = \"a\"\nfinal_rows = true";
+        assert!(refused(table).contains("table `T`: final_rows is for tables in DynamoDB"));
     }
 }

@@ -18,6 +18,10 @@ pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod tls;
 
+pub(crate) mod aws;
+pub(crate) mod dynamodb;
+pub(crate) mod s3;
+
 pub(crate) mod admission;
 pub(crate) mod error;
 pub(crate) mod exposure;

@@ -14,9 +14,34 @@ pub(crate) struct TableConfig {
     sort_key: Option<String>,
     #[serde(default)]
     sort_key_type: KeyType,
+    /// In DynamoDB: the attribute with the second at which an item expires.
+    ttl_attribute: Option<String>,
+    /// In DynamoDB: a key is always put with the same row, so rows go in batches.
+    #[serde(default)]
+    final_rows: bool,
 }
 
 impl TableConfig {
+    /// What the shape alone does not say.
+    pub(crate) fn check(&self, name: &TableName, in_dynamodb: bool) -> Result<(), String> {
+        let key = match (in_dynamodb, &self.ttl_attribute, self.final_rows) {
+            (false, Some(_), _) => "ttl_attribute",
+            (false, None, true) => "final_rows",
+            _ => return Ok(()),
+        };
+        Err(format!("table `{name}`: {key} is for tables in DynamoDB, and there is no `[dynamodb]`"))
+    }
+
+    /// The attribute by which items expire.
+    pub(crate) fn ttl_attribute(&self) -> Option<&String> {
+        self.ttl_attribute.as_ref()
+    }
+
+    /// Whether a key is always put with the same row.
+    pub(crate) fn final_rows(&self) -> bool {
+        self.final_rows
+    }
+
     /// The table's keys.
     pub(crate) fn schema(&self, name: &TableName) -> TableSchema {
         let attribute = |name: &String, key_type| KeyAttribute { name: name.clone(), key_type };

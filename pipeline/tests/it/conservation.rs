@@ -1,8 +1,9 @@
-//! What is acknowledged is read, archived and counted: once, in order, whatever is killed or resharded in between.
-//!
-//! `KILLS=1000` makes a night of it (`make kills`), in lives of 50.
+//! What is acknowledged is read, archived and counted: once, in order, whatever is killed or resharded in between, and
+//! wherever archive and tables stand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,12 +14,11 @@ use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use crate::server::{Server, eventually, folder_with, rows};
+use crate::server::{Server, eventually, folder_with, gallop, try_rows};
 
-/// Kills over one folder: closed shards stay for a day, so that a longer life is mostly looking at them.
-const KILLS_OF_A_LIFE: usize = 50;
 const PRODUCERS: u64 = 4;
 const KEYS_OF_A_PRODUCER: u64 = 3;
 const BATCH: u64 = 20;
@@ -191,7 +191,7 @@ fn counted<'a>(rows: impl IntoIterator<Item = &'a Value>) -> u64 {
 }
 
 /// Whatever was acknowledged is where it was said to be, and each key's records stand in the order they were sent in.
-fn check(acknowledged: &BTreeMap<Place, u64>, readable: &BTreeMap<Place, Value>) {
+fn check_order(acknowledged: &BTreeMap<Place, u64>, readable: &BTreeMap<Place, Value>) {
     for (place, n) in acknowledged {
         let found = readable.get(place).map(number);
         assert_eq!(found, Some(*n), "{place:?} was acknowledged with {n}");
@@ -205,22 +205,49 @@ fn check(acknowledged: &BTreeMap<Place, u64>, readable: &BTreeMap<Place, Value>)
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_by_kills_splits_and_merges() {
-    let kills = std::env::var("KILLS").map_or(KILLS_OF_A_LIFE, |kills| kills.parse().expect("KILLS is a number"));
-    for begin in (0..kills).step_by(KILLS_OF_A_LIFE) {
-        let seed: u64 = rand::random();
-        println!("seed {seed}");
-        live(StdRng::seed_from_u64(seed), KILLS_OF_A_LIFE.min(kills - begin)).await;
-    }
+/// Where the job's engines stand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Site {
+    /// Settings before the job's own.
+    pub(crate) settings: String,
+    /// What `gallop sql --archive` is given; the folder among the data without it.
+    pub(crate) archive: Option<String>,
+    /// Variables of the process.
+    pub(crate) variables: Vec<(&'static str, String)>,
 }
 
-async fn live(mut random: StdRng, kills: usize) {
-    let (_keep, data) = folder_with(&[("gallop.toml", SETTINGS), ("count.sql", QUERY)]);
-    let acknowledged = Arc::new(Acknowledged::default());
-    let mut reshards = 0;
-    for _ in 0..kills {
-        let server = Server::start(&data);
+/// Numbers are sent, counted by the second, kept in a table and archived.
+pub(crate) struct Job {
+    site: Site,
+    data: PathBuf,
+    _keep: TempDir,
+    acknowledged: Arc<Acknowledged>,
+    kills: usize,
+    /// Splits and merges so far.
+    pub(crate) reshards: usize,
+}
+
+impl Job {
+    pub(crate) fn new(site: Site) -> Job {
+        let settings = format!("{}\n{SETTINGS}", site.settings);
+        let (keep, data) = folder_with(&[("gallop.toml", &settings), ("count.sql", QUERY)]);
+        Job { site, data, _keep: keep, acknowledged: Arc::default(), kills: 0, reshards: 0 }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = gallop();
+        command.envs(self.site.variables.clone());
+        command
+    }
+
+    pub(crate) fn start(&self) -> Server {
+        Server::spawn(self.command().args(["serve", "--port", "0", "--data"]).arg(&self.data))
+    }
+
+    /// Sends to a server until some more records are acknowledged, reshards, and kills it in the middle of that.
+    pub(crate) async fn send_and_kill(&mut self, random: &mut StdRng) {
+        let server = self.start();
+        let acknowledged = Arc::clone(&self.acknowledged);
         let until = acknowledged.places.lock().await.len() + random.random_range(1..400);
         let produce = |producer| tokio::spawn(produce(server.kinesis(), producer, Arc::clone(&acknowledged)));
         let producers: Vec<_> = (0..PRODUCERS).map(produce).collect();
@@ -233,46 +260,63 @@ async fn live(mut random: StdRng, kills: usize) {
         for producer in producers {
             producer.await.expect("a producer ends with its server");
         }
-        reshards += resharder.await.expect("the resharder ends with its server");
+        self.kills += 1;
+        self.reshards += resharder.await.expect("the resharder ends with its server");
     }
 
-    let server = Server::start(&data);
-    let kinesis = server.kinesis();
-    let records = read_all(&kinesis, "numbers").await;
-    let readable = numbers_in(records.values());
-    let all = shards(&kinesis, "numbers").await.expect("ListShards");
-    println!("{kills} kills, {reshards} splits and merges, {} shards, {} records", all.len(), readable.len());
-    assert!(readable.windows(2).all(|pair| pair[0] < pair[1]), "a number was kept twice");
-    check(&*acknowledged.places.lock().await, &records);
-    assert!(readable.len() >= kills, "every round left records");
-    assert!(reshards >= kills / 4, "{reshards} splits and merges are too few");
+    /// Starts once more: everything acknowledged is in the stream, and what is there is in archive, windows and table,
+    /// each number once.
+    pub(crate) async fn check(&self) {
+        let server = self.start();
+        let kinesis = server.kinesis();
+        let records = read_all(&kinesis, "numbers").await;
+        let readable = numbers_in(records.values());
+        let all = shards(&kinesis, "numbers").await.expect("ListShards");
+        let (kills, reshards) = (self.kills, self.reshards);
+        println!("{kills} kills, {reshards} splits and merges, {} shards, {} records", all.len(), readable.len());
+        assert!(readable.windows(2).all(|pair| pair[0] < pair[1]), "a number was kept twice");
+        check_order(&*self.acknowledged.places.lock().await, &records);
+        assert!(readable.len() >= kills, "every round left records");
 
-    let archive = data.join("archive").display().to_string();
-    let archived = eventually("the archive holds every record", async || {
-        data.join("archive/numbers").exists().then_some(())?;
-        let rows = rows(&["sql", "--archive", &archive, "--output", "json", "-c", "SELECT \"N\" FROM numbers"]);
-        (rows.len() >= readable.len()).then(|| numbers_in(&rows))
-    });
-    assert_eq!(archived.await, readable, "archive and stream differ");
+        let archived = eventually("the archive holds every record", async || {
+            let numbers = self.archived()?;
+            (numbers.len() >= readable.len()).then_some(numbers)
+        });
+        assert_eq!(archived.await, readable, "archive and stream differ");
+        self.check_windows(&server, readable.len() as u64).await;
 
-    let total = readable.len() as u64;
-    let windows = eventually("every record is in a closed window", async || {
-        let rows = read_all(&kinesis, "counts").await;
-        (counted(rows.values()) >= total).then_some(rows)
-    });
-    let windows = windows.await;
-    assert_eq!(counted(windows.values()), total, "a record was counted twice");
-    let keys: BTreeSet<String> = windows.values().map(|row| format!("{} {}", row["Key"], row["At"])).collect();
-    assert_eq!(keys.len(), windows.len(), "a window came out twice");
+        let total = readable.len() as u64;
+        let by_sql = server.sql("SELECT COUNT(*) AS total, COUNT(DISTINCT \"N\") AS d FROM numbers");
+        assert_eq!((by_sql[0]["total"].as_u64(), by_sql[0]["d"].as_u64()), (Some(total), Some(total)));
+    }
 
-    let in_table = eventually("the table holds every window", async || {
-        let keys = (0..PRODUCERS).flat_map(|producer| (0..KEYS_OF_A_PRODUCER).map(move |n| key(producer, n)));
-        let items = join_all(keys.map(async |key| crate::rest::items(&server.url, "Counts", &key).await)).await;
-        let counted_in_table = counted(items.iter().flatten());
-        (counted_in_table >= total).then_some(counted_in_table)
-    });
-    assert_eq!(in_table.await, total, "table and stream differ");
+    /// Every record counts once in the windows, and in the table.
+    async fn check_windows(&self, server: &Server, total: u64) {
+        let kinesis = server.kinesis();
+        let windows = eventually("every record is in a closed window", async || {
+            let rows = read_all(&kinesis, "counts").await;
+            (counted(rows.values()) >= total).then_some(rows)
+        });
+        let windows = windows.await;
+        assert_eq!(counted(windows.values()), total, "a record was counted twice");
+        let keys: BTreeSet<String> = windows.values().map(|row| format!("{} {}", row["Key"], row["At"])).collect();
+        assert_eq!(keys.len(), windows.len(), "a window came out twice");
 
-    let by_sql = server.sql("SELECT COUNT(*) AS total, COUNT(DISTINCT \"N\") AS d FROM numbers");
-    assert_eq!((by_sql[0]["total"].as_u64(), by_sql[0]["d"].as_u64()), (Some(total), Some(total)));
+        let in_table = eventually("the table holds every window", async || {
+            let keys = (0..PRODUCERS).flat_map(|producer| (0..KEYS_OF_A_PRODUCER).map(move |n| key(producer, n)));
+            let items = join_all(keys.map(async |key| crate::rest::items(&server.url, "Counts", &key).await)).await;
+            let counted_in_table = counted(items.iter().flatten());
+            (counted_in_table >= total).then_some(counted_in_table)
+        });
+        assert_eq!(in_table.await, total, "table and stream differ");
+    }
+
+    /// Numbers in the archive alone, if there are any.
+    fn archived(&self) -> Option<Vec<u64>> {
+        let place = self.site.archive.clone().unwrap_or_else(|| self.data.join("archive").display().to_string());
+        let ask =
+            |sql: &str| try_rows(self.command().args(["sql", "--archive", &place, "--output", "json", "-c", sql]));
+        let there = ask("SHOW TABLES")?.iter().any(|table| table["table_name"] == "numbers");
+        there.then(|| ask("SELECT \"N\" FROM numbers")).flatten().map(|rows| numbers_in(&rows))
+    }
 }

@@ -10,6 +10,7 @@ mod disk_trouble;
 mod encrypted;
 mod encryption;
 mod foreign;
+mod kills;
 mod libraries;
 mod malformed;
 mod rest;

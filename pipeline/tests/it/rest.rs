@@ -2,16 +2,22 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
+use hyper::StatusCode;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// A GET that must succeed.
-pub(crate) async fn get(url: &str) -> Value {
+/// Status and body of a GET.
+pub(crate) async fn answer(url: &str) -> (StatusCode, Bytes) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let response = client.get(url.parse().expect("a URL")).await.expect("the server answers");
     let status = response.status();
-    let body = response.into_body().collect().await.expect("a whole answer").to_bytes();
+    (status, response.into_body().collect().await.expect("a whole answer").to_bytes())
+}
+
+/// A GET that must succeed.
+pub(crate) async fn get(url: &str) -> Value {
+    let (status, body) = answer(url).await;
     assert!(status.is_success(), "{url}: {status}: {}", String::from_utf8_lossy(&body));
     serde_json::from_slice(&body).expect("JSON")
 }

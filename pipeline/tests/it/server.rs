@@ -44,12 +44,12 @@ impl Server {
     pub(crate) fn start_verifying(data: &Path) -> Server {
         let mut command = gallop();
         command.env("GALLOP_ACCESS_KEY_ID", ACCESS_KEY_ID).env("GALLOP_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
-        Server::spawn(command, data, &["--port", "0"])
+        Server::spawn(command.args(["serve", "--port", "0", "--data"]).arg(data))
     }
 
     /// Starts a server over `data`, told more by `args`.
     pub(crate) fn start_with(data: &Path, args: &[&str]) -> Server {
-        Server::spawn(gallop(), data, args)
+        Server::spawn(gallop().args(["serve", "--data"]).arg(data).args(args))
     }
 
     /// Starts a server whose log goes to a file in `data`.
@@ -57,18 +57,13 @@ impl Server {
         let log = data.join("log.txt");
         let mut command = gallop();
         command.stderr(std::fs::File::create(&log).expect("the folder can be written"));
-        (Server::spawn(command, data, &["--port", "0"]), log)
+        (Server::spawn(command.args(["serve", "--port", "0", "--data"]).arg(data)), log)
     }
 
-    fn spawn(mut command: Command, data: &Path, args: &[&str]) -> Server {
-        let mut child = command
-            .args(["serve", "--data"])
-            .arg(data)
-            .args(args)
-            .env("GALLOP_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+    /// Starts the server that a command describes.
+    pub(crate) fn spawn(command: &mut Command) -> Server {
+        let command = command.env("GALLOP_LOG", "warn").stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped above");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
@@ -134,10 +129,15 @@ impl Drop for Server {
 
 /// Runs the binary and reads the JSON lines it prints.
 pub(crate) fn rows(args: &[&str]) -> Vec<Value> {
-    let output = gallop().args(args).stderr(Stdio::inherit()).output().expect("the binary starts");
-    assert!(output.status.success(), "gallop {args:?} ended with {}", output.status);
+    try_rows(gallop().args(args)).unwrap_or_else(|| panic!("gallop {args:?} failed"))
+}
+
+/// Runs a command and reads the JSON lines it prints; none when it fails.
+pub(crate) fn try_rows(command: &mut Command) -> Option<Vec<Value>> {
+    let output = command.stderr(Stdio::inherit()).output().expect("the binary starts");
     let text = String::from_utf8(output.stdout).expect("text");
-    text.lines().map(|line| serde_json::from_str(line).expect("a JSON line")).collect()
+    let rows = text.lines().map(|line| serde_json::from_str(line).expect("a JSON line"));
+    output.status.success().then(|| rows.collect())
 }
 
 /// Looks again and again until `look` finds something, or patience ends.

@@ -1,8 +1,13 @@
 //! The whole job on engines that stand elsewhere. The scripts in `infra/` start them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../it/conservation.rs"]
+mod conservation;
+#[path = "../it/rest.rs"]
+mod rest;
 #[path = "../it/server.rs"]
 #[expect(dead_code, reason = "not every test needs all of it")]
 mod server;
 
+mod elsewhere;
 mod kafka;

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod faults;
 mod table;
 mod world;

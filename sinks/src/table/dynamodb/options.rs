@@ -18,8 +18,8 @@ pub struct DynamoOptions {
     pub tables: BTreeMap<TableName, DynamoTableOptions>,
     /// Calls of one put that are under way at the same time.
     pub calls_in_flight_max: usize,
-    /// How often what a batch left unprocessed is sent again.
-    pub unprocessed_tries_max: u32,
+    /// Tries of one item or batch of a put, each of them up to `aws.attempts_max` calls; the first one included.
+    pub write_tries_max: u32,
     /// How long a new table may take until it can be used, or an old one until it is gone.
     pub table_wait_max: Duration,
 }
@@ -41,7 +41,7 @@ impl DynamoOptions {
             table_prefix: String::new(),
             tables: BTreeMap::new(),
             calls_in_flight_max: 32,
-            unprocessed_tries_max: 10,
+            write_tries_max: 10,
             table_wait_max: Duration::from_secs(120),
         }
     }

@@ -73,8 +73,39 @@ impl DynamoTables {
             };
             return self.write_batches(table, items.into_iter().map(put).collect()).await;
         }
-        let puts = items.into_iter().map(|(version, item)| self.put_newer(table, version, item));
+        let puts = items.into_iter().map(|(version, item)| self.put_newer_with_patience(table, version, item));
         stream::iter(puts).buffer_unordered(self.options.calls_in_flight_max).try_collect().await
+    }
+
+    /// One item's failure must not cost the tries of all the others: while a third of all calls fail, hundreds of items
+    /// never succeed together.
+    async fn put_newer_with_patience(
+        &self,
+        table: &TableName,
+        version: u64,
+        item: Attributes,
+    ) -> Result<(), TableError> {
+        let mut pauses = self.pauses();
+        loop {
+            match self.put_newer(table, version, item.clone()).await {
+                Err(error @ TableError::Unavailable { .. }) => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(error),
+                },
+                done => return done,
+            }
+        }
+    }
+
+    /// Growing and jittered waits between the tries of one item or batch.
+    fn pauses(&self) -> impl Iterator<Item = Duration> + Send + use<> {
+        let (min, max) = (self.options.aws.retry_delay_min, self.options.aws.retry_delay_max);
+        let full = (1..self.options.write_tries_max).scan(min, move |next, _| {
+            let pause = *next;
+            *next = (pause * 2).min(max);
+            Some(pause)
+        });
+        full.map(|pause| pause.mul_f64(rand::rng().random_range(0.5..=1.0)))
     }
 
     async fn put_newer(&self, table: &TableName, version: u64, item: Attributes) -> Result<(), TableError> {
@@ -149,30 +180,31 @@ impl DynamoTables {
         stream::iter(batches).buffer_unordered(self.options.calls_in_flight_max).try_collect().await
     }
 
-    /// Writes a batch, and what is left unprocessed of it again and again, with growing waits.
+    /// Writes a batch; it, or what is left unprocessed of it, again and again with growing waits.
     async fn write_batch(&self, table: &TableName, mut batch: Vec<WriteRequest>) -> Result<(), TableError> {
         let physical = self.physical(table);
-        let mut pause = self.options.aws.retry_delay_min;
-        for _ in 0..self.options.unprocessed_tries_max {
-            let items = HashMap::from([(physical.clone(), batch)]);
+        let mut pauses = self.pauses();
+        loop {
+            let items = HashMap::from([(physical.clone(), batch.clone())]);
             let written = self.client.batch_write_item().set_request_items(Some(items)).send().await;
-            let written = written.map_err(|error| put_error(table, &error))?;
-            batch = written.unprocessed_items.and_then(|mut left| left.remove(&physical)).unwrap_or_default();
-            if batch.is_empty() {
-                return Ok(());
+            let failure = match written.map_err(|error| put_error(table, &error)) {
+                Ok(written) => {
+                    batch = written.unprocessed_items.and_then(|mut left| left.remove(&physical)).unwrap_or_default();
+                    if batch.is_empty() {
+                        return Ok(());
+                    }
+                    let reason = format!("{} items are left unprocessed: it is throttled", batch.len());
+                    TableError::Unavailable { table: table.clone(), reason }
+                }
+                Err(error @ TableError::Unavailable { .. }) => error,
+                Err(error) => return Err(error),
+            };
+            match pauses.next() {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(failure),
             }
-            tokio::time::sleep(jittered(pause)).await;
-            pause = (pause * 2).min(self.options.aws.retry_delay_max);
         }
-        let (left, tries) = (batch.len(), self.options.unprocessed_tries_max);
-        let reason = format!("{left} items are left unprocessed after {tries} tries: it is throttled");
-        Err(TableError::Unavailable { table: table.clone(), reason })
     }
-}
-
-/// Between half of a wait and all of it.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 /// Why a transaction of one item was cancelled, if it was.

@@ -1,0 +1,60 @@
+//! How to reach a service of AWS, or a server that speaks like it: what `[s3]` and `[dynamodb]` share.
+//!
+//! Credentials are not settings: they come from where the SDKs look, which is variables (`AWS_ACCESS_KEY_ID`, ..),
+//! profiles, web identities, containers and instances. So do region and endpoint when they are not given.
+
+use std::time::Duration;
+
+use sinks::aws::AwsOptions;
+use url::Url;
+
+/// Tries of a call.
+const ATTEMPTS: std::ops::RangeInclusive<u32> = 1..=20;
+/// How long one try may take.
+const ATTEMPT_MILLIS: std::ops::RangeInclusive<u64> = 100..=600_000;
+
+/// Where a service is and how often it is tried; the fields are those of the settings.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Service<'a> {
+    /// The settings' table, for messages.
+    pub(crate) section: &'static str,
+    pub(crate) endpoint: Option<&'a str>,
+    pub(crate) region: Option<&'a str>,
+    pub(crate) profile: Option<&'a str>,
+    pub(crate) attempts_max: Option<u32>,
+    pub(crate) attempt_timeout_ms: Option<u64>,
+}
+
+impl Service<'_> {
+    /// What the shape alone does not say.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let section = self.section;
+        if let Some(endpoint) = self.endpoint {
+            let url = Url::parse(endpoint).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            if url.is_none_or(|url| url.path() != "/" || url.query().is_some()) {
+                return Err(format!("{section}: endpoint `{endpoint}` is not an address like `http://127.0.0.1:9000`"));
+            }
+        }
+        if let Some(attempts) = self.attempts_max.filter(|attempts| !ATTEMPTS.contains(attempts)) {
+            return Err(format!("{section}: attempts_max must be 1 to {}, not {attempts}", ATTEMPTS.end()));
+        }
+        if let Some(millis) = self.attempt_timeout_ms.filter(|millis| !ATTEMPT_MILLIS.contains(millis)) {
+            let (least, most) = (ATTEMPT_MILLIS.start(), ATTEMPT_MILLIS.end());
+            return Err(format!("{section}: attempt_timeout_ms must be {least} to {most}, not {millis}"));
+        }
+        Ok(())
+    }
+
+    /// The settings in the words of the client.
+    pub(crate) fn options(&self) -> AwsOptions {
+        let standard = AwsOptions::default();
+        AwsOptions {
+            endpoint: self.endpoint.map(str::to_owned),
+            region: self.region.map(str::to_owned),
+            profile: self.profile.map(str::to_owned),
+            attempts_max: self.attempts_max.unwrap_or(standard.attempts_max),
+            attempt_timeout: self.attempt_timeout_ms.map_or(standard.attempt_timeout, Duration::from_millis),
+            ..standard
+        }
+    }
+}
