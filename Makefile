@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: test test-fast fmt clippy docs kills fuzz
+.PHONY: test test-fast fmt clippy docs kills kafka-faults fuzz
 
 test: clients fmt clippy
 	cargo test --workspace -- $(tests_left_out:%=--skip %)
@@ -19,6 +19,11 @@ test-fast: fmt clippy
 KILLS ?= 1000
 kills:
 	KILLS=$(KILLS) cargo test -p pipeline --test it --test servers -- --nocapture by_kills
+
+# And brokers of Kafka killed, paused and started again so many times.
+KAFKA_FAULTS ?= 200
+kafka-faults:
+	KAFKA_FAULTS=$(KAFKA_FAULTS) cargo test -p ingest --test servers -- --nocapture faults::
 
 # Bytes from outside, made up by libFuzzer, for so many seconds a target. `make test` replays what it found before.
 FUZZ_SECONDS ?= 60
