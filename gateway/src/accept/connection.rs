@@ -81,9 +81,20 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
         (Protocol::Http2, _) => http2(stream, front, shared, meter).await,
         (Protocol::Tls, None) => Err(io::Error::other("TLS is spoken where there is no certificate")),
         (Protocol::Tls, Some(tls)) => {
-            let stream = timeout(options.handshake_max, tls.accept(stream)).await??;
+            let mut stream = timeout(options.handshake_max, tls.accept(stream)).await??;
             match stream.get_ref().1.alpn_protocol() {
-                Some(ALPN_HTTP2) => http2(stream, front, shared, meter).await,
+                Some(ALPN_HTTP2) => return http2(stream, front, shared, meter).await,
+                Some(_) => return http1(stream, front, shared, meter).await,
+                None => {}
+            }
+            // The SDK for Java names no protocol and begins with HTTP/2, so here too the first bytes tell.
+            let (protocol, first) = tokio::select! {
+                first = first_bytes::read(&mut stream, &options) => first?,
+                () = shared.drain.cancelled() => return Ok(()),
+            };
+            let (stream, _) = Metered::new(stream, first);
+            match protocol {
+                Protocol::Http2 => http2(stream, front, shared, meter).await,
                 _ => http1(stream, front, shared, meter).await,
             }
         }

@@ -8,12 +8,15 @@ use gateway::accept::options::AcceptOptions;
 use gateway::accept::tls::{Tls, TlsError, TlsFiles};
 use http::{Request, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http2;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use crate::server::Server;
 
@@ -34,14 +37,18 @@ fn files(folder: &Path) -> TlsFiles {
     TlsFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") }
 }
 
-/// Asks for health, trusting `certificate` alone.
-async fn ask(server: &Server, certificate: &CertificateDer<'static>, http2: bool) -> Option<(Version, StatusCode)> {
+/// A client that trusts `certificate` alone.
+fn trusting(certificate: &CertificateDer<'static>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
     let config = config.with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only();
+    config.with_root_certificates(roots).with_no_client_auth()
+}
+
+/// Asks for health.
+async fn ask(server: &Server, certificate: &CertificateDer<'static>, http2: bool) -> Option<(Version, StatusCode)> {
+    let connector = HttpsConnectorBuilder::new().with_tls_config(trusting(certificate)).https_only();
     let connector = if http2 { connector.enable_http2().build() } else { connector.enable_http1().build() };
     let client = Client::builder(TokioExecutor::new()).http2_only(http2).build::<_, Full<Bytes>>(connector);
     let url = format!("https://localhost:{}/healthz", server.address.port());
@@ -63,6 +70,24 @@ async fn both_versions_of_http_are_spoken_with_and_without_tls() {
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
     let request = Request::get(format!("http://{}/healthz", server.address)).body(Full::default()).unwrap();
     let answer = client.request(request).await.unwrap();
+    assert_eq!((answer.version(), answer.status()), (Version::HTTP_2, StatusCode::OK));
+}
+
+/// The SDK for Java names no protocol in its handshake, and begins with HTTP/2.
+#[tokio::test]
+async fn http2_is_known_by_its_first_bytes_within_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = write(&files(folder.path()));
+    let tls = Tls::open(files(folder.path())).unwrap();
+    let server = Server::accepting(AcceptOptions::default(), Some(tls)).await;
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let connector = TlsConnector::from(Arc::new(trusting(&certificate)));
+    let stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), None);
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get(format!("https://localhost:{}/healthz", server.address.port()));
+    let answer = sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
     assert_eq!((answer.version(), answer.status()), (Version::HTTP_2, StatusCode::OK));
 }
 

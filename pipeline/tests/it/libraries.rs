@@ -23,9 +23,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use sinks::testing::real_server::RealServer;
 
-use crate::foreign::java_program;
-use crate::server::{Server, eventually, folder_with};
-use crate::tls_front::TlsFront;
+use crate::foreign::{java_program, trusting};
+use crate::server::{CERTIFICATE, Server, eventually, folder_with};
 
 /// A worker that finds an empty table looks away from it for up to 30 s, and for 10 s from an index that is not ready.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -43,15 +42,17 @@ async fn a_hundred_thousand_records() {
     const KEYS: usize = 1000;
     let (_keep, folder) = folder_with(&[]);
     let leases = RealServer::dynamodb().expect("DynamoDB Local starts");
-    let server = Server::start_verifying(&folder.join("data"));
-    let tls = TlsFront::start(&server.url).await;
+    let server = Server::start_guarded(&folder.join("data"));
+    let certificate = folder.join("data").join(CERTIFICATE);
     server.kinesis().create_stream().stream_name(STREAM).shard_count(2).send().await.expect("a stream");
 
     let mut run = Run::new();
     let start_workers = |name: &str, run: &Run| {
-        ["cbor", "json"].map(|wire| {
-            let mut command = java_program(if wire == "json" { &["-Daws.cborEnabled=false"] } else { &[] });
-            command.args(["Worker", &server.url, leases.url(), STREAM, wire, name]);
+        let trust = trusting(&certificate);
+        let cbor = ("cbor", java_program(&[], "Worker"), server.plain_url());
+        let json = ("json", java_program(&["-Daws.cborEnabled=false", &trust], "Worker"), server.url.clone());
+        [cbor, json].map(|(wire, mut command, url)| {
+            command.args([&url, leases.url(), STREAM, wire, name]);
             Process::start(command, folder.join(format!("{wire}-{name}.log")), run)
         })
     };
@@ -61,8 +62,8 @@ async fn a_hundred_thousand_records() {
     let twos = start_workers("two", &run);
     run.until("the second workers take part", |app| app.workers.len() == 2);
 
-    let mut command = java_program(&[]);
-    command.args(["Producer", &tls.url, STREAM, &KEYS.to_string()]).arg(folder.join("scratch"));
+    let mut command = java_program(&[], "Producer");
+    command.args([&server.url, STREAM, &KEYS.to_string()]).arg(folder.join("scratch")).arg(certificate);
     let mut producer = Process::start(command, folder.join("producer.log"), &run);
     producer.allow(RECORDS / 2);
     run.until_acknowledged(RECORDS / 4);

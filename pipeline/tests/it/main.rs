@@ -18,4 +18,3 @@ mod rig;
 mod sdk;
 mod server;
 mod slow_clients;
-mod tls_front;

@@ -27,7 +27,7 @@ const STREAM: &str = "rust";
 #[tokio::test]
 async fn rust() {
     let (_keep, data) = folder_with(&[]);
-    let server = Server::start_verifying(&data);
+    let server = Server::start_guarded(&data);
     let client = server.kinesis();
     create(&client).await;
     let arn = describe(&client).await;

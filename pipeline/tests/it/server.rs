@@ -9,12 +9,17 @@ use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
 use serde_json::Value;
 
+use crate::encrypted::write_certificate;
+
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// What clients in all languages sign with, here and in `../clients`.
 const ACCESS_KEY_ID: &str = "key";
 const SECRET_ACCESS_KEY: &str = "secret-of-the-tests";
+
+/// The certificate of a server that has one, in its data folder.
+pub(crate) const CERTIFICATE: &str = "cert.pem";
 
 /// A running `gallop serve`; killed when dropped.
 pub(crate) struct Server {
@@ -40,8 +45,13 @@ impl Server {
         Server::start_with(data, &["--port", "0"])
     }
 
-    /// Starts a server on a free port over `data` that verifies every signature.
-    pub(crate) fn start_verifying(data: &Path) -> Server {
+    /// Starts a server on a free port over `data` that verifies every signature and has a certificate of its own,
+    /// [`CERTIFICATE`] in `data`.
+    pub(crate) fn start_guarded(data: &Path) -> Server {
+        std::fs::create_dir_all(data).expect("the folder can be made");
+        write_certificate(data);
+        let settings = format!("[tls]\ncertificate = \"{CERTIFICATE}\"\nkey = \"key.pem\"\n");
+        std::fs::write(data.join("gallop.toml"), settings).expect("the folder can be written");
         let mut command = gallop();
         command.env("GALLOP_ACCESS_KEY_ID", ACCESS_KEY_ID).env("GALLOP_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
         Server::spawn(command.args(["serve", "--port", "0", "--data"]).arg(data))
@@ -70,6 +80,11 @@ impl Server {
         let url = line.split_whitespace().find(|word| word.starts_with("http"));
         let url = url.unwrap_or_else(|| panic!("no address in `{line}`")).to_owned();
         Server { child, url }
+    }
+
+    /// Where it is without TLS: from loopback, on the same port.
+    pub(crate) fn plain_url(&self) -> String {
+        self.url.replacen("https:", "http:", 1)
     }
 
     /// SIGKILL: nothing is drained.
@@ -104,7 +119,7 @@ impl Server {
         let http = aws_smithy_http_client::Builder::new().build_http();
         let config = aws_sdk_kinesis::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(&self.url)
+            .endpoint_url(self.plain_url())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test"))
             .retry_config(RetryConfig::disabled())

@@ -19,7 +19,8 @@ import software.amazon.kinesis.producer.UserRecordFailedException;
 import software.amazon.kinesis.producer.UserRecordResult;
 
 /**
- * A program that puts through the Kinesis Producer Library: Producer ENDPOINT STREAM KEYS SCRATCH.
+ * A program that puts through the Kinesis Producer Library: Producer ENDPOINT STREAM KEYS SCRATCH
+ * CERTIFICATE.
  *
  * <p>Each line of its input is how many records it may put in all, and every hundredth that is acknowledged it tells
  * its output. The library promises no order among records that it holds at the same time, so each key's next record
@@ -46,11 +47,11 @@ public final class Producer {
     public static void main(String[] arguments) throws Exception {
         var endpoint = URI.create(arguments[0]);
         var scratch = Files.createDirectories(Path.of(arguments[3]));
-        // The library speaks TLS only; the test's server has a certificate that nobody signed.
+        // The library speaks TLS only.
         var library = new KinesisProducer(new KinesisProducerConfiguration()
                 .setKinesisEndpoint(endpoint.getHost())
                 .setKinesisPort(endpoint.getPort())
-                .setVerifyCertificate(false)
+                .setCaCertFile(arguments[4])
                 .setRegion("us-east-1")
                 .setCredentialsProvider(StaticCredentialsProvider.create(AwsBasicCredentials.create("key", "secret-of-the-tests")))
                 .setMetricsLevel("none")
