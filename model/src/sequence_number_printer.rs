@@ -19,6 +19,7 @@ pub struct SequenceNumberPrinter {
     shard: ShardId,
     created_at: Timestamp,
     last: Option<Last>,
+    text: Vec<u8>,
 }
 
 /// What was printed last.
@@ -32,12 +33,21 @@ struct Last {
 impl SequenceNumberPrinter {
     /// For records of `shard`, created at `created_at`.
     pub fn new(shard: ShardId, created_at: Timestamp) -> Self {
-        SequenceNumberPrinter { shard, created_at, last: None }
+        SequenceNumberPrinter { shard, created_at, last: None, text: Vec::new() }
     }
 
     /// The shard.
     pub fn shard(&self) -> ShardId {
         self.shard
+    }
+
+    /// The printed form of [`PrintedSequenceNumber::new`].
+    pub fn text(&mut self, number: SequenceNumber, arrived_at: Timestamp) -> &str {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        self.print(number, arrived_at, &mut text);
+        self.text = text;
+        std::str::from_utf8(&self.text).expect("digits are text")
     }
 
     /// Appends the printed form of [`PrintedSequenceNumber::new`].
@@ -121,6 +131,7 @@ mod tests {
                 printer.print(SequenceNumber(number), arrived_at, &mut found);
                 let right = PrintedSequenceNumber::new(shard, created_at, SequenceNumber(number), arrived_at);
                 prop_assert_eq!(String::from_utf8(found), Ok(right.to_string()));
+                prop_assert_eq!(printer.text(SequenceNumber(number), arrived_at), right.to_string());
             }
         }
     }

@@ -88,8 +88,13 @@ impl<'a> Places<'a> {
     }
 
     /// Appends the form of [`Placed`].
-    pub(crate) fn write_cbor(&self, appended: &Appended, into: &mut Vec<u8>) {
-        Placed::new(self.shards, appended).write_cbor(into);
+    pub(crate) fn write_cbor(&mut self, appended: &Appended, into: &mut Vec<u8>) {
+        let place = self.of(appended);
+        let mut encoder = Encoder::new(into);
+        let members = encoder.map(2).expect(INFALLIBLE);
+        let number = place.printer.text(appended.sequence_number, appended.arrived_at);
+        members.str("SequenceNumber").and_then(|members| members.str(number)).expect(INFALLIBLE);
+        members.str("ShardId").and_then(|members| members.str(&place.shard)).expect(INFALLIBLE);
     }
 }
 

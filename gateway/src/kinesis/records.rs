@@ -3,7 +3,6 @@
 use minicbor::data::Tag;
 use minicbor::encode::Encoder;
 use model::record::Record;
-use model::sequence_number::PrintedSequenceNumber;
 use model::sequence_number_printer::SequenceNumberPrinter;
 use model::shard::Shard;
 
@@ -17,11 +16,6 @@ const RECORD_BYTES: usize = 192;
 pub(crate) fn bytes_expected(records: &[Record]) -> usize {
     let bytes: usize = records.iter().map(Record::size_bytes).sum();
     bytes / 3 * 4 + records.len() * RECORD_BYTES
-}
-
-/// The number that clients see.
-fn printed(shard: &Shard, record: &Record) -> PrintedSequenceNumber {
-    PrintedSequenceNumber::new(shard.id, shard.created_at, record.sequence_number, record.arrived_at)
 }
 
 /// Appends the records as a JSON array.
@@ -51,14 +45,13 @@ pub(crate) fn write_json(shard: &Shard, records: &[Record], into: &mut Vec<u8>) 
 
 /// Appends the records as a CBOR array.
 pub(crate) fn write_cbor(shard: &Shard, records: &[Record], into: &mut Vec<u8>) {
-    let mut number = String::new();
+    let mut printer = SequenceNumberPrinter::new(shard.id, shard.created_at);
     let mut encoder = Encoder::new(into);
     encoder.array(records.len() as u64).expect(INFALLIBLE);
     for record in records {
-        number.clear();
-        std::fmt::Write::write_fmt(&mut number, format_args!("{}", printed(shard, record))).expect(INFALLIBLE);
         let members = encoder.map(4).expect(INFALLIBLE);
-        members.str("SequenceNumber").and_then(|members| members.str(&number)).expect(INFALLIBLE);
+        let number = printer.text(record.sequence_number, record.arrived_at);
+        members.str("SequenceNumber").and_then(|members| members.str(number)).expect(INFALLIBLE);
         members.str("ApproximateArrivalTimestamp").expect(INFALLIBLE);
         members.tag(Tag::new(CBOR_TAG)).expect(INFALLIBLE).i64(record.arrived_at.as_millis()).expect(INFALLIBLE);
         members.str("Data").and_then(|members| members.bytes(&record.data)).expect(INFALLIBLE);

@@ -128,7 +128,7 @@ impl output::Output for Output {
         let members = encoder.map(2).expect(INFALLIBLE);
         members.str("FailedRecordCount").expect(INFALLIBLE).u64(self.failed_count() as u64).expect(INFALLIBLE);
         members.str("Records").and_then(|members| members.array(self.results.len() as u64)).expect(INFALLIBLE);
-        let places = Places::new(&self.description.shards);
+        let mut places = Places::new(&self.description.shards);
         for result in &self.results {
             match result {
                 Ok(appended) => places.write_cbor(appended, encoder.writer_mut()),

@@ -15,27 +15,38 @@ use super::sign::{Signable, Signer, sha256_hex};
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How much is asked of the socket at a time.
 const READ_BYTES: usize = 1 << 20;
-/// What all bodies are.
-pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+/// The forms of a body.
+const JSON: &str = "application/x-amz-json-1.1";
+const CBOR: &str = "application/x-amz-cbor-1.1";
 
 /// One call, to be made any number of times.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     target: String,
-    /// The input in JSON.
+    content_type: &'static str,
+    /// The input.
     pub(crate) body: Bytes,
     body_hash: String,
 }
 
 impl Request {
-    /// A call of `operation`.
+    /// A call of `operation` with an input in JSON.
     pub(crate) fn new(operation: &str, body: impl Into<Bytes>) -> Request {
-        let body = body.into();
-        Request { target: format!("Kinesis_20131202.{operation}"), body_hash: sha256_hex(&body), body }
+        Request::of(operation, JSON, body.into())
+    }
+
+    /// A call of `operation` with an input in CBOR, as the SDK for Java makes it.
+    pub(crate) fn cbor(operation: &str, body: impl Into<Bytes>) -> Request {
+        Request::of(operation, CBOR, body.into())
+    }
+
+    fn of(operation: &str, content_type: &'static str, body: Bytes) -> Request {
+        let target = format!("Kinesis_20131202.{operation}");
+        Request { target, content_type, body_hash: sha256_hex(&body), body }
     }
 
     fn signable<'a>(&'a self, host: &'a str) -> Signable<'a> {
-        Signable { content_type: CONTENT_TYPE, host, target: &self.target, body_hash: &self.body_hash }
+        Signable { content_type: self.content_type, host, target: &self.target, body_hash: &self.body_hash }
     }
 }
 
@@ -82,9 +93,10 @@ impl Heads {
         head.clear();
         write!(
             head,
-            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: {CONTENT_TYPE}\r\nx-amz-target: {}\r\n\
+            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: {}\r\nx-amz-target: {}\r\n\
              content-length: {}\r\n",
             self.address,
+            request.content_type,
             request.target,
             request.body.len()
         )
@@ -98,7 +110,7 @@ impl Heads {
     /// Header fields for a call over HTTP/2, where the host is the authority.
     pub(crate) fn fields(&mut self, request: &Request) -> Vec<(String, String)> {
         let mut fields = vec![
-            ("content-type".to_owned(), CONTENT_TYPE.to_owned()),
+            ("content-type".to_owned(), request.content_type.to_owned()),
             ("x-amz-target".to_owned(), request.target.clone()),
         ];
         let mut signed = Vec::new();

@@ -47,6 +47,23 @@ pub(crate) fn put_records(records: u32, bytes: u32) -> Vec<Request> {
     (0..BODIES).map(|_| Request::new("PutRecords", body())).collect()
 }
 
+/// The same in CBOR.
+pub(crate) fn put_records_cbor(records: u32, bytes: u32) -> Vec<Request> {
+    let mut random = SmallRng::seed_from_u64(1);
+    let mut body = || -> Result<Vec<u8>, minicbor::encode::Error<std::convert::Infallible>> {
+        let mut body = minicbor::Encoder::new(Vec::new());
+        body.map(2)?.str("StreamName")?.str(STREAM)?.str("Records")?.array(records.into())?;
+        for _ in 0..records {
+            let mut data = vec![0; bytes as usize];
+            random.fill_bytes(&mut data);
+            body.map(2)?.str("Data")?.bytes(&data)?;
+            body.str("PartitionKey")?.str(&format!("{:016x}", random.random::<u64>()))?;
+        }
+        Ok(body.into_writer())
+    };
+    (0..BODIES).map(|_| Request::cbor("PutRecords", body().expect("writing to memory does not fail"))).collect()
+}
+
 /// Requests that put one random record of `bytes`.
 pub(crate) fn put_record(bytes: u32) -> Vec<Request> {
     let mut random = SmallRng::seed_from_u64(1);
@@ -77,8 +94,10 @@ pub(crate) async fn put(
 /// Makes sure that an answer to PutRecords refuses nothing.
 pub(crate) fn check_put(answer: &[u8]) -> anyhow::Result<()> {
     const NONE: &[u8] = b"\"FailedRecordCount\":0";
-    let none_failed =
-        memmem::find(answer, NONE).is_some_and(|at| !answer[at + NONE.len()..].first().is_some_and(u8::is_ascii_digit));
+    const NONE_IN_CBOR: &[u8] = b"FailedRecordCount\0";
+    let none_failed = memmem::find(answer, NONE)
+        .is_some_and(|at| !answer[at + NONE.len()..].first().is_some_and(u8::is_ascii_digit))
+        || memmem::find(answer, NONE_IN_CBOR).is_some();
     ensure!(none_failed, "records were refused: {}", String::from_utf8_lossy(&answer[..answer.len().min(300)]));
     Ok(())
 }

@@ -33,6 +33,9 @@ pub(crate) struct PutBenchArgs {
     /// Sends no signatures, to a server that asks for none: what signatures cost is the difference.
     #[arg(long)]
     unsigned: bool,
+    /// Sends CBOR, as the SDK for Java does, in place of JSON.
+    #[arg(long)]
+    cbor: bool,
     /// Where streams stand.
     #[arg(long, value_enum, default_value_t = Store::Log)]
     store: Store,
@@ -55,7 +58,10 @@ pub(crate) async fn run(args: PutBenchArgs) -> anyhow::Result<Report> {
     let server = Server::start_on(!args.unsigned, brokers).await?;
     let caller = server.caller.clone();
     load::create_stream(&caller, args.shards).await?;
-    let requests = load::put_records(args.records, args.bytes);
+    let requests = match args.cbor {
+        true => load::put_records_cbor(args.records, args.bytes),
+        false => load::put_records(args.records, args.bytes),
+    };
     let (connections, seconds) = (args.connections, args.seconds);
 
     let (cpu_before, client_before, begin) = (server.cpu()?, cpu_time("self")?, Instant::now());
@@ -86,12 +92,13 @@ pub(crate) async fn run(args: PutBenchArgs) -> anyhow::Result<Report> {
     }
     server.stop().await?;
     let what = format!(
-        "put: {} connections, {} records of {} bytes a call, {} shards, {}, {} before each answer",
+        "put: {} connections, {} records of {} bytes a call, {} shards, {} {}, {} before each answer",
         args.connections,
         args.records,
         args.bytes,
         args.shards,
         if args.unsigned { "unsigned" } else { "signed" },
+        if args.cbor { "CBOR" } else { "JSON" },
         if args.store == Store::Kafka { "Kafka's acks=all" } else { "fsync" }
     );
     Ok(Report::new(what, measured, ("a PutRecords call", &latency)))
