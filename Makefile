@@ -4,11 +4,11 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: test test-fast fmt clippy docs kills kafka-faults fuzz
+.PHONY: test test-fast fmt clippy docs kills kafka-faults fuzz infra
 
 test: clients fmt clippy
 	cargo test --workspace -- $(tests_left_out:%=--skip %)
-	$(MAKE) docs
+	$(MAKE) docs infra
 
 # Without servers and clients of others, for quick rounds.
 test-fast: fmt clippy
@@ -38,5 +38,9 @@ clippy:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+# Definitions for running it elsewhere, checked offline.
+infra:
+	infra/check/check.sh
 
 include pipeline/tests/clients/install.mk
