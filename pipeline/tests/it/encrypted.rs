@@ -1,9 +1,8 @@
 //! A server with a certificate, as the binary's own commands reach it.
 
-use std::path::Path;
 use std::process::Output;
 
-use crate::server::{Server, folder_with, gallop};
+use crate::server::{Server, folder_with, gallop, write_certificate};
 
 const SETTINGS: &str = r#"
 signatures = "verify"
@@ -14,17 +13,6 @@ key = "key.pem"
 
 [streams.rides]
 "#;
-
-/// Writes a certificate for `127.0.0.1`, signed by itself, and its key.
-pub(crate) fn write_certificate(folder: &Path) {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("made");
-    let pem = |label: &str, der: &[u8]| {
-        let text = base64_simd::STANDARD.encode_to_string(der);
-        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
-    };
-    std::fs::write(folder.join("cert.pem"), pem("CERTIFICATE", made.cert.der())).expect("written");
-    std::fs::write(folder.join("key.pem"), pem("PRIVATE KEY", &made.signing_key.serialize_der())).expect("written");
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

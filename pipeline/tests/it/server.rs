@@ -9,8 +9,6 @@ use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
 use serde_json::Value;
 
-use crate::encrypted::write_certificate;
-
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -176,4 +174,15 @@ pub(crate) fn folder_with(files: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf
     }
     let path = folder.path().to_owned();
     (folder, path)
+}
+
+/// Writes a certificate for `127.0.0.1`, signed by itself, and its key.
+pub(crate) fn write_certificate(folder: &Path) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned(), "localhost".to_owned()]).expect("made");
+    let pem = |label: &str, der: &[u8]| {
+        let text = base64_simd::STANDARD.encode_to_string(der);
+        format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
+    };
+    std::fs::write(folder.join(CERTIFICATE), pem("CERTIFICATE", made.cert.der())).expect("written");
+    std::fs::write(folder.join("key.pem"), pem("PRIVATE KEY", &made.signing_key.serialize_der())).expect("written");
 }
