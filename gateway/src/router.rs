@@ -13,6 +13,9 @@ use model::table::TableStore;
 use crate::auth::access::Access;
 use crate::{kinesis, rest};
 
+/// Writes down what the server counts of itself.
+pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// What the front door stands before.
 #[derive(Clone)]
 pub struct GatewayState {
@@ -26,6 +29,8 @@ pub struct GatewayState {
     pub clock: Arc<dyn Clock>,
     /// What `/readyz` says.
     pub ready: Arc<AtomicBool>,
+    /// What `/metrics` answers: Prometheus' text format.
+    pub metrics: Exposition,
     /// Who may come in.
     pub access: Arc<Access>,
     /// Names in answers, and of the server.
@@ -56,7 +61,7 @@ impl Default for GatewayOptions {
     }
 }
 
-/// Kinesis at `POST /`, our REST API below `/v1`, and `/healthz` and `/readyz`.
+/// Kinesis at `POST /`, our REST API below `/v1`, `/metrics`, and `/healthz` and `/readyz`.
 pub fn router(state: GatewayState) -> Router {
     let state = Arc::new(state);
     let v1 = Router::new()
@@ -67,6 +72,7 @@ pub fn router(state: GatewayState) -> Router {
         .route("/v1/tables/{table}/items/{partition}/{sort}", get(rest::tables::item))
         .route("/v1/sql", post(rest::sql::query))
         .route("/v1/streams", get(rest::streams::list))
+        .route("/metrics", get(rest::metrics::exposition))
         .method_not_allowed_fallback(rest::error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::access::check))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));

@@ -3,6 +3,7 @@
 mod backends;
 mod cli;
 mod config;
+mod metrics;
 mod open_files;
 mod shutdown;
 mod streams;

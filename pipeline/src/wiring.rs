@@ -37,6 +37,9 @@ use crate::backends::{Backends, START_WAIT_MAX};
 use crate::config::delivery::{Compression, DeliveryConfig};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
+use crate::metrics::http::counted;
+use crate::metrics::registry::Metrics;
+use crate::metrics::streams::CountedStreams;
 
 /// What the server needs to know, brought together from flags, variables and file.
 #[derive(Debug)]
@@ -213,7 +216,14 @@ impl Backends {
 }
 
 /// Runs a query; after an error it goes on from its checkpoint.
-async fn keep_running(query: ContinuousQuery, parts: Backends, stop: CancellationToken) {
+async fn keep_running(query: ContinuousQuery, parts: Backends, metrics: Arc<Metrics>, stop: CancellationToken) {
+    let name = query.name().as_str().to_owned();
+    metrics.query_running(&name, true);
+    run_again_and_again(query, parts, &metrics, stop).await;
+    metrics.query_running(&name, false);
+}
+
+async fn run_again_and_again(query: ContinuousQuery, parts: Backends, metrics: &Metrics, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let streams = Arc::clone(&parts.streams);
         match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
@@ -227,6 +237,7 @@ async fn keep_running(query: ContinuousQuery, parts: Backends, stop: Cancellatio
                     return;
                 }
                 error!(query = %query.name(), error = text, "query failed; it starts again from its checkpoint");
+                metrics.query_restarts(query.name().as_str());
             }
         }
         stop.run_until_cancelled(tokio::time::sleep(RESTART_DELAY)).await;
@@ -244,16 +255,18 @@ impl Engine {
         let address = listener.local_addr()?;
         let parts = Box::pin(Backends::open(&data, &folder, &config)).await?;
         let tables_later = parts.create(&config).await?;
+        let metrics = Metrics::new();
         let (workers, stop_workers, stop_server) =
             (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
-                workers.spawn(keep_running(query, parts.clone(), stop_workers.clone()));
+                workers.spawn(keep_running(query, parts.clone(), Arc::clone(&metrics), stop_workers.clone()));
             }
         }
         for (name, delivery) in &config.deliveries {
             parts.create_stream(&delivery.source, StreamOptions::default()).await?;
             let (name, stream) = (name.clone(), parts.delivery(name, delivery));
+            metrics.watch_delivery(name.clone(), stream.status());
             let stop = stop_workers.clone().cancelled_owned();
             workers.spawn(async move {
                 if let Err(error) = stream.run(stop).await {
@@ -267,20 +280,23 @@ impl Engine {
         workers.close();
 
         let ready = Arc::new(AtomicBool::new(true));
-        let streams: Arc<dyn StreamStore> = if config.kinesis.shard_quotas {
-            Arc::new(ShardQuotas::new(Arc::clone(&parts.streams), Arc::clone(&parts.clock)))
-        } else {
-            Arc::clone(&parts.streams)
-        };
+        let mut streams = Arc::clone(&parts.streams);
+        if config.kinesis.shard_quotas {
+            streams = Arc::new(ShardQuotas::new(streams, Arc::clone(&parts.clock)));
+        }
+        let streams = Arc::new(CountedStreams::new(streams, Arc::clone(&metrics)));
+        let (counts, taking) = (Arc::clone(&metrics), Arc::clone(&ready));
         let router = gateway::router::router(GatewayState {
             streams,
             tables: Arc::clone(&parts.tables),
             sql: Arc::clone(&parts.sql),
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),
+            metrics: Arc::new(move || counts.text(taking.load(Ordering::Relaxed))),
             access: Arc::new(access),
             options: config.gateway(),
         });
+        let router = counted(router, metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls.clone() {
             let stop = stop_workers.clone();

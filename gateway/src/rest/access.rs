@@ -60,6 +60,7 @@ fn action(method: &Method, path: &str) -> &'static str {
         ("GET" | "HEAD", "/v1/tables/{table}/items/{partition}/{sort}") => "gallop:GetItem",
         ("GET" | "HEAD", "/v1/streams") => "gallop:ListStreams",
         ("POST", "/v1/sql") => "gallop:Sql",
+        ("GET" | "HEAD", "/metrics") => "gallop:Metrics",
         _ => "gallop:Unknown",
     }
 }

@@ -104,6 +104,7 @@ impl Server {
             sql: Arc::new(Canned),
             clock: clock.clone(),
             ready: Arc::new(AtomicBool::new(false)),
+            metrics: Arc::new(|| "up 1\n".to_owned()),
             access: Arc::new(access),
             options,
         };

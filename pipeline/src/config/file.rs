@@ -150,14 +150,14 @@ mod tests {
 
     #[test]
     fn the_examples_are_understood() {
-        let text = include_str!("../../../infra/examples/s3-dynamodb.toml");
-        let config = Config::parse(Path::new("s3-dynamodb.toml"), text).expect("an example");
-        assert!(config.s3.is_some() && config.dynamodb.is_some());
+        let text = include_str!("../../../infra/examples/kafka-s3-dynamodb.toml");
+        let config = Config::parse(Path::new("kafka-s3-dynamodb.toml"), text).expect("an example");
+        assert!(config.kafka.is_some() && config.s3.is_some() && config.dynamodb.is_some());
         // What stands commented out is understood too.
-        let all: String = text.lines().skip(6).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+        let all: String = text.lines().skip(8).map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
         let all = all.replace("region, endpoint, profile, attempts_max, attempt_timeout_ms as above", "");
         let config =
-            Config::parse(Path::new("s3-dynamodb.toml"), &all).unwrap_or_else(|error| panic!("{error}\n{all}"));
+            Config::parse(Path::new("kafka-s3-dynamodb.toml"), &all).unwrap_or_else(|error| panic!("{error}\n{all}"));
         assert_eq!(config.s3.expect("it is there").options().path_style, Some(true));
     }
 

@@ -18,3 +18,4 @@ mod rig;
 mod sdk;
 mod server;
 mod slow_clients;
+mod telemetry;

@@ -1,0 +1,95 @@
+//! Counts requests by operation: a layer around the router.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tokio::time::Instant;
+
+use super::registry::{Metrics, OTHER};
+
+/// Names the operation in calls of the Kinesis API, after the API's version.
+const TARGET: &str = "x-amz-target";
+/// Operations that are told apart. A header is what anybody sends: a name that is not here counts as other.
+const OPERATIONS: [&str; 39] = [
+    "AddTagsToStream",
+    "CreateStream",
+    "DecreaseStreamRetentionPeriod",
+    "DeleteResourcePolicy",
+    "DeleteStream",
+    "DeregisterStreamConsumer",
+    "DescribeAccountSettings",
+    "DescribeLimits",
+    "DescribeStream",
+    "DescribeStreamConsumer",
+    "DescribeStreamSummary",
+    "DisableEnhancedMonitoring",
+    "EnableEnhancedMonitoring",
+    "GetRecords",
+    "GetResourcePolicy",
+    "GetShardIterator",
+    "IncreaseStreamRetentionPeriod",
+    "ListShards",
+    "ListStreamConsumers",
+    "ListStreams",
+    "ListTagsForResource",
+    "ListTagsForStream",
+    "MergeShards",
+    "PutRecord",
+    "PutRecords",
+    "PutResourcePolicy",
+    "RegisterStreamConsumer",
+    "RemoveTagsFromStream",
+    "SplitShard",
+    "StartStreamEncryption",
+    "StopStreamEncryption",
+    "SubscribeToShard",
+    "TagResource",
+    "UntagResource",
+    "UpdateAccountSettings",
+    "UpdateMaxRecordSize",
+    "UpdateShardCount",
+    "UpdateStreamMode",
+    "UpdateStreamWarmThroughput",
+];
+
+/// Counts what passes through `router`.
+pub(crate) fn counted(router: Router, metrics: Arc<Metrics>) -> Router {
+    router.layer(middleware::from_fn_with_state(metrics, count))
+}
+
+async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+    let target = request.headers().get(TARGET).and_then(|target| target.to_str().ok());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let operation = match route.as_ref().map(MatchedPath::as_str) {
+        Some("/") => operation_of(target),
+        Some(route) => route,
+        None => OTHER,
+    };
+    let begin = Instant::now();
+    let response = next.run(request).await;
+    metrics.request_seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
+    metrics.requests.with_label_values(&[operation, response.status().as_str()]).inc();
+    response
+}
+
+/// What a call of the Kinesis API asks for.
+fn operation_of(target: Option<&str>) -> &'static str {
+    let named = target.and_then(|target| target.rsplit('.').next());
+    named.and_then(|named| OPERATIONS.binary_search(&named).ok()).map_or(OTHER, |index| OPERATIONS[index])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_anybody_sends_is_no_label() {
+        assert!(OPERATIONS.is_sorted());
+        assert_eq!(operation_of(Some("Kinesis_20131202.PutRecords")), "PutRecords");
+        assert_eq!(operation_of(Some("Kinesis_20131202.PutUnicorns")), OTHER);
+        assert_eq!(operation_of(None), OTHER);
+    }
+}
