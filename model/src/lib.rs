@@ -10,6 +10,7 @@ pub mod archive;
 pub mod checkpoint;
 pub mod clock;
 pub mod consumer;
+pub mod datagram;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod hash_key;
