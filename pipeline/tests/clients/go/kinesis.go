@@ -349,7 +349,8 @@ func subscribe(arn *string, merged string) {
 	}
 	answer, err := events(merged, types.ShardIteratorTypeLatest) // a second one within 5 s
 	refused("ResourceInUseException", answer, err)
-	same(stream.Close(), nil)
+	same(stream.Err(), nil)
+	_ = stream.Close() // the SDK's own reader may see the connection go, and report it
 	must(client.DeregisterStreamConsumer(ctx, &kinesis.DeregisterStreamConsumerInput{ConsumerARN: consumer}))
 	eventually(func() bool {
 		_, err := client.DescribeStreamConsumer(ctx, described)
