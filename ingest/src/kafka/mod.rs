@@ -11,8 +11,8 @@
 //! ```
 //!
 //! - A record's number is its partition's offset above the shard's first number; transaction markers leave gaps.
-//! - Its arrival time is the broker's log-append time. How far time is complete: see [`broker_time`].
-//! - A commit is one Kafka transaction under the consumer's transactional id: see [`fenced`].
+//! - Its arrival time is the broker's log-append time. How far time is complete: see `broker_time`.
+//! - A commit is one Kafka transaction under the consumer's transactional id: see `fenced`.
 //! - Everything is read with `read_committed`.
 //! - Acknowledged means what `acks=all` means: all in-sync replicas have it, in memory. Three replicas, of which two must
 //!   be in sync, are what a cluster of three brokers gets.
