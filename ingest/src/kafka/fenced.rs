@@ -32,9 +32,10 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 /// Why a transaction did not end well.
 #[derive(Debug)]
 pub(crate) enum NotCommitted {
-    /// Somebody else holds the id: nothing of it stands.
+    /// Somebody else holds the id, and nothing of it stands.
     Fenced,
-    /// The brokers did not answer: after holding the id anew it is seen whether it stands, and then these are its places.
+    /// The brokers did not say how it ended: after holding the id anew it is seen whether it stands, and then these are
+    /// its places.
     Unknown(Vec<Delivered>, Fault),
     /// Nothing of it stands.
     Failed(Fault),
@@ -95,21 +96,14 @@ impl Fenced {
             Err(error) => return Err(self.give_up(producer, error).await),
         };
         let committer = producer.clone();
-        match repeat(until, move || committer.commit_transaction(CALL_DELAY_MAX)).await {
-            Ok(()) => Ok(delivered),
-            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                Err(self.give_up(producer, KafkaError::Transaction(error)).await)
-            }
-            Err(error) if is_fenced(&producer, &error) => {
-                self.producer = None;
-                Err(NotCommitted::Fenced)
-            }
-            Err(error) => {
-                self.producer = None;
-                let doing = format!("committing under transactional id {}", self.id);
-                Err(NotCommitted::Unknown(delivered, Fault::doing(doing)(error)))
-            }
-        }
+        // Once the commit has been asked for, no error says that nothing stands: it may be the answer to a second attempt,
+        // or "unknown server error", which brokers give to a commit that meets the next holder half-way.
+        let Err(error) = repeat(until, move || committer.commit_transaction(CALL_DELAY_MAX)).await else {
+            return Ok(delivered);
+        };
+        self.producer = None;
+        let doing = format!("committing under transactional id {}", self.id);
+        Err(NotCommitted::Unknown(delivered, Fault::doing(doing)(error)))
     }
 
     /// Ends a transaction of which nothing is to stand. The commit has not been asked for, so nothing can stand.

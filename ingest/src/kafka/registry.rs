@@ -53,7 +53,7 @@ pub(crate) type Entries = BTreeMap<StreamName, Entry>;
 pub(crate) enum Changed {
     /// It stands.
     Done,
-    /// Somebody else was first: look at the entries again.
+    /// It does not stand, because somebody else was first or the brokers gave up on it: look at the entries again.
     Again,
 }
 
@@ -131,8 +131,11 @@ impl RegistryWriter {
             Err(NotCommitted::Failed(fault)) => Err(fault),
             Err(NotCommitted::Unknown(_, fault)) => {
                 self.fenced.hold().await?;
-                let stands = self.registry.entries().await?.get(name) == entry;
-                if stands { Ok(Changed::Done) } else { Err(fault) }
+                if self.registry.entries().await?.get(name) == entry {
+                    return Ok(Changed::Done);
+                }
+                warn!(stream = %name, error = &fault as &dyn std::error::Error, "a change did not come through");
+                Ok(Changed::Again)
             }
         }
     }

@@ -7,7 +7,10 @@ use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
 use model::stream_store::{StreamError, StreamStore};
 
-use crate::common::{create, entry, open, read_all, single};
+use crate::common::{create, entry, name, open, read_all, single};
+
+const PROCESSES: usize = 3;
+const ROUNDS: usize = 4;
 
 fn checkpoint(version: u64, state: usize) -> Checkpoint {
     Checkpoint {
@@ -31,6 +34,27 @@ async fn of_two_holders_only_one_commits_a_version() {
     assert_eq!(one.checkpoint(&stream, &consumer).await.unwrap(), Some(checkpoint(2, 20)));
     one.commit(&stream, &consumer, checkpoint(3, 30), rows("one", 3)).await.unwrap();
     assert_eq!(read_all(&*other, &stream).await, ["one 1", "other 2", "one 3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn processes_that_change_streams_at_once_take_turns() {
+    let change = |process: usize| async move {
+        let store = open(single()).await;
+        for round in 0..ROUNDS {
+            let stream = create(&*store, &format!("turns-{process}-{round}"), 1).await;
+            store.reshard(&stream, Reshard::Uniform { shards: 2 }).await.unwrap();
+        }
+        store.close().await;
+    };
+    let processes: Vec<_> = (0..PROCESSES).map(|process| tokio::spawn(change(process))).collect();
+    for process in processes {
+        process.await.unwrap();
+    }
+    let store = open(single()).await;
+    for (process, round) in (0..PROCESSES).flat_map(|process| (0..ROUNDS).map(move |round| (process, round))) {
+        let stream = store.describe(&name(&format!("turns-{process}-{round}"))).await.unwrap();
+        assert_eq!(stream.shards.open().count(), 2);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
