@@ -3,14 +3,15 @@
 use model::name::{ConsumerName, StreamName};
 use model::stream_settings::RegisteredConsumer;
 use model::stream_store::StreamDescription;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
+use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::consumer_arn::ConsumerArn;
 use crate::kinesis::limits;
-use crate::kinesis::target::Target;
-use crate::router::GatewayOptions;
+use crate::kinesis::target::{Target, Targets};
+use crate::router::{GatewayOptions, GatewayState};
 
 /// A consumer as it is shown.
 #[derive(Debug, Serialize)]
@@ -48,7 +49,55 @@ impl Consumer {
     }
 }
 
-/// A consumer that a request names by its ARN, or by its name and its stream's ARN.
+/// The input of an operation on a consumer: its ARN, or its name and its stream's ARN.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Input<'a> {
+    #[serde(borrow, rename = "StreamARN")]
+    stream_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    consumer_name: Option<Text<'a>>,
+    #[serde(borrow, rename = "ConsumerARN")]
+    consumer_arn: Option<Text<'a>>,
+    #[serde(borrow)]
+    stream_id: Option<Text<'a>>,
+}
+
+impl Targets for Input<'_> {
+    fn target(&self, state: &GatewayState) -> Result<Target, AwsError> {
+        self.named(state).map(Named::target)
+    }
+}
+
+impl Input<'_> {
+    /// The consumer that is named.
+    pub(crate) fn named(&self, state: &GatewayState) -> Result<Named, AwsError> {
+        let (options, stream_id) = (&state.options, self.stream_id.as_deref());
+        let arn = self.consumer_arn.as_deref().map(|arn| ConsumerArn::parse(options, arn)).transpose()?;
+        if let (Some(arn), None) = (&arn, stream_id) {
+            self.check_others(options, arn)?;
+            return Ok(Named { stream: arn.stream.clone(), name: arn.name.clone(), arn: Some(arn.clone()) });
+        }
+        let (Some(stream), Some(consumer)) = (self.stream_arn.as_deref(), self.consumer_name.as_deref()) else {
+            let message = "Either ConsumerARN, or StreamARN and ConsumerName must be given.";
+            return Err(AwsError::invalid_argument(message));
+        };
+        Ok(Named { stream: limits::stream(options, None, Some(stream), stream_id)?, name: name(consumer)?, arn })
+    }
+
+    /// Beside the consumer's ARN, the other members name the same consumer.
+    fn check_others(&self, options: &GatewayOptions, arn: &ConsumerArn) -> Result<(), AwsError> {
+        let stream = self.stream_arn.as_deref().map(|stream| limits::stream_of_arn(options, stream)).transpose()?;
+        let same_stream = stream.is_none_or(|stream| stream == arn.stream);
+        let same_name = self.consumer_name.as_deref().is_none_or(|name| name == arn.name.as_str());
+        if same_stream && same_name {
+            return Ok(());
+        }
+        Err(AwsError::invalid_argument("ConsumerARN, StreamARN and ConsumerName name different consumers."))
+    }
+}
+
+/// A consumer that a request names.
 #[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) stream: StreamName,
@@ -58,34 +107,8 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// Reads the members of a request.
-    pub(crate) fn of(
-        options: &GatewayOptions,
-        stream_arn: Option<&str>,
-        consumer_name: Option<&str>,
-        consumer_arn: Option<&str>,
-        stream_id: Option<&str>,
-    ) -> Result<Named, AwsError> {
-        let arn = consumer_arn.map(|arn| ConsumerArn::parse(options, arn)).transpose()?;
-        let differ = || AwsError::invalid_argument("ConsumerARN, StreamARN and ConsumerName name different consumers.");
-        if let (Some(arn), None) = (&arn, stream_id) {
-            let stream = stream_arn.map(|stream| limits::stream_of_arn(options, stream)).transpose()?;
-            let same_stream = stream.is_none_or(|stream| stream == arn.stream);
-            let same_name = consumer_name.is_none_or(|name| name == arn.name.as_str());
-            if !(same_stream && same_name) {
-                return Err(differ());
-            }
-            return Ok(Named { stream: arn.stream.clone(), name: arn.name.clone(), arn: Some(arn.clone()) });
-        }
-        let (Some(stream), Some(consumer)) = (stream_arn, consumer_name) else {
-            let message = "Either ConsumerARN, or StreamARN and ConsumerName must be given.";
-            return Err(AwsError::invalid_argument(message));
-        };
-        Ok(Named { stream: limits::stream(options, None, Some(stream), stream_id)?, name: name(consumer)?, arn })
-    }
-
     /// What the request acts on.
-    pub(crate) fn target(self) -> Target {
+    fn target(self) -> Target {
         self.arn.map_or(Target::NamedConsumer(self.stream, self.name), Target::Consumer)
     }
 

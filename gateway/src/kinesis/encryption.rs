@@ -3,10 +3,21 @@
 use serde::Serialize;
 
 use crate::aws::error::AwsError;
-use crate::router::GatewayOptions;
+use crate::aws::wire::text::Text;
+use crate::kinesis::target::stream_input;
+use crate::router::GatewayState;
 
 /// The longest name of a key.
 const KEY_ID_LENGTH_MAX: usize = 2048;
+
+stream_input! {
+    pub(crate) struct Input<'a> {
+        #[serde(borrow)]
+        encryption_type: Option<Text<'a>>,
+        #[serde(borrow)]
+        key_id: Option<Text<'a>>,
+    }
+}
 
 /// `EncryptionType` and `KeyId` of a stream.
 #[derive(Debug, Serialize)]
@@ -24,34 +35,32 @@ impl Encryption {
     }
 }
 
-/// The key that a request names, by the name that the key file has for it: an ARN is what follows its account, an alias
-/// with `alias/`, a key without `key/`.
-pub(crate) fn given_key(
-    options: &GatewayOptions,
-    encryption_type: Option<&str>,
-    key_id: Option<&str>,
-) -> Result<String, AwsError> {
-    match encryption_type {
-        None => return Err(AwsError::missing("encryptionType")),
-        Some("KMS") => {}
-        Some("NONE") => return Err(AwsError::invalid_argument("EncryptionType must be KMS.")),
-        Some(other) => {
-            let constraint = "Member must satisfy enum value set: [KMS, NONE]";
-            return Err(AwsError::validation(&format!("'{other}'"), "encryptionType", constraint));
+impl Input<'_> {
+    /// The key that is named, by the name that the key file has for it: an ARN is what follows its account, an alias with
+    /// `alias/`, a key without `key/`.
+    pub(crate) fn key(&self, state: &GatewayState) -> Result<String, AwsError> {
+        match self.encryption_type.as_deref() {
+            None => return Err(AwsError::missing("encryptionType")),
+            Some("KMS") => {}
+            Some("NONE") => return Err(AwsError::invalid_argument("EncryptionType must be KMS.")),
+            Some(other) => {
+                let constraint = "Member must satisfy enum value set: [KMS, NONE]";
+                return Err(AwsError::validation(&format!("'{other}'"), "encryptionType", constraint));
+            }
         }
+        let key = self.key_id.as_deref().ok_or_else(|| AwsError::missing("keyId"))?;
+        if key.is_empty() || key.len() > KEY_ID_LENGTH_MAX {
+            let constraint = format!("Member must have length between 1 and {KEY_ID_LENGTH_MAX}");
+            return Err(AwsError::validation("", "keyId", &constraint));
+        }
+        let parts: Vec<&str> = key.splitn(6, ':').collect();
+        let [scheme, partition, service, region, account, resource] = parts[..] else { return Ok(key.to_owned()) };
+        if scheme != "arn" || !partition.starts_with("aws") || service != "kms" {
+            return Err(AwsError::invalid_argument(format!("KeyId {key} is not a key's id, alias or ARN.")));
+        }
+        if region != state.options.region || account != state.options.account_id {
+            return Err(AwsError::new("KMSNotFoundException", format!("Key {key} does not exist.")));
+        }
+        Ok(resource.strip_prefix("key/").unwrap_or(resource).to_owned())
     }
-    let key = key_id.ok_or_else(|| AwsError::missing("keyId"))?;
-    if key.is_empty() || key.len() > KEY_ID_LENGTH_MAX {
-        let constraint = format!("Member must have length between 1 and {KEY_ID_LENGTH_MAX}");
-        return Err(AwsError::validation("", "keyId", &constraint));
-    }
-    let parts: Vec<&str> = key.splitn(6, ':').collect();
-    let [scheme, partition, service, region, account, resource] = parts[..] else { return Ok(key.to_owned()) };
-    if scheme != "arn" || !partition.starts_with("aws") || service != "kms" {
-        return Err(AwsError::invalid_argument(format!("KeyId {key} is not a key's id, alias or ARN.")));
-    }
-    if region != options.region || account != options.account_id {
-        return Err(AwsError::new("KMSNotFoundException", format!("Key {key} does not exist.")));
-    }
-    Ok(resource.strip_prefix("key/").unwrap_or(resource).to_owned())
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
+use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
 
@@ -22,6 +23,13 @@ const METRICS: [(&str, ShardMetric); 7] = [
     ("IteratorAgeMilliseconds", ShardMetric::IteratorAgeMilliseconds),
 ];
 
+stream_input! {
+    pub(crate) struct Input<'a> {
+        #[serde(borrow)]
+        shard_level_metrics: Option<Vec<Text<'a>>>,
+    }
+}
+
 /// The answer of both operations.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,7 +42,7 @@ pub(crate) struct Output {
 }
 
 /// Metrics of a request; `ALL` is all of them.
-pub(crate) fn given(names: &[Text<'_>]) -> Result<BTreeSet<ShardMetric>, AwsError> {
+fn given(names: &[Text<'_>]) -> Result<BTreeSet<ShardMetric>, AwsError> {
     if names.is_empty() || names.len() > METRICS.len() {
         let constraint = format!("Member must have length between 1 and {}", METRICS.len());
         return Err(AwsError::validation("", "shardLevelMetrics", &constraint));
@@ -59,22 +67,24 @@ pub(crate) fn names(metrics: &BTreeSet<ShardMetric>) -> Vec<&'static str> {
     METRICS.iter().filter(|(_, metric)| metrics.contains(metric)).map(|(name, _)| *name).collect()
 }
 
-/// Changes which metrics are kept, and shows them before and after.
+/// Changes which metrics are kept, by those that the input gives, and shows them before and after.
 pub(crate) async fn change(
     state: &GatewayState,
-    stream: &StreamName,
-    change: impl Fn(&mut BTreeSet<ShardMetric>),
+    input: &Input<'_>,
+    change: impl Fn(&mut BTreeSet<ShardMetric>, &BTreeSet<ShardMetric>),
 ) -> Result<Output, AwsError> {
-    let before = stream::describe(state, stream).await?;
-    let after = stream::alter(state, stream, |_, settings| {
-        change(&mut settings.shard_metrics);
+    let stream = input.stream(state)?;
+    let given = given(input.shard_level_metrics.as_ref().ok_or_else(|| AwsError::missing("shardLevelMetrics"))?)?;
+    let before = stream::describe(state, &stream).await?;
+    let after = stream::alter(state, &stream, |_, settings| {
+        change(&mut settings.shard_metrics, &given);
         Ok(())
     });
     let after = after.await?;
     Ok(Output {
-        stream_name: stream.clone(),
+        stream_arn: limits::arn(&state.options, &stream),
+        stream_name: stream,
         current_shard_level_metrics: names(&before.settings.shard_metrics),
         desired_shard_level_metrics: names(&after.settings.shard_metrics),
-        stream_arn: limits::arn(&state.options, stream),
     })
 }

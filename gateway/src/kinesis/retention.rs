@@ -3,13 +3,18 @@
 use std::cmp::Ordering;
 use std::time::Duration;
 
-use model::name::StreamName;
-
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::kinesis::limits::RETENTION_HOURS;
 use crate::kinesis::stream;
+use crate::kinesis::target::stream_input;
 use crate::router::GatewayState;
+
+stream_input! {
+    pub(crate) struct Input<'a> {
+        retention_period_hours: Option<i64>,
+    }
+}
 
 /// Which way retention goes; staying as it is suits both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +23,10 @@ pub(crate) enum Direction {
     Shorter,
 }
 
-/// Sets retention to `hours`.
-pub(crate) async fn change(
-    state: &GatewayState,
-    stream: &StreamName,
-    hours: i64,
-    direction: Direction,
-) -> Result<Empty, AwsError> {
+/// Sets retention to what is asked for; the answer has no body.
+pub(crate) async fn change(state: &GatewayState, input: &Input<'_>, direction: Direction) -> Result<Empty, AwsError> {
+    let stream = input.stream(state)?;
+    let hours = input.retention_period_hours.ok_or_else(|| AwsError::missing("retentionPeriodHours"))?;
     let out_of_bounds = |bound: &str, limit: i64, what: &str| {
         Err(AwsError::invalid_argument(format!(
             "{bound} allowed retention period is {limit} hours. Requested retention period ({hours} hours) is too {what}."
@@ -37,7 +39,7 @@ pub(crate) async fn change(
         return out_of_bounds("Maximum", *RETENTION_HOURS.end(), "long");
     }
     let asked = Duration::from_secs(hours.unsigned_abs() * 3600);
-    stream::alter(state, stream, |_, settings| {
+    stream::alter(state, &stream, |_, settings| {
         let (what, other) = match (direction, asked.cmp(&settings.retention)) {
             (Direction::Longer, Ordering::Less) => ("shorter", "Decrease"),
             (Direction::Shorter, Ordering::Greater) => ("longer", "Increase"),

@@ -39,23 +39,52 @@ pub(crate) trait Targets {
 /// For inputs that name their stream in the usual three members.
 macro_rules! targets_stream {
     ($input:ident) => {
-        impl crate::kinesis::target::Targets for $input<'_> {
-            fn target(
+        impl $input<'_> {
+            /// The stream.
+            pub(crate) fn stream(
                 &self,
                 state: &crate::router::GatewayState,
-            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
+            ) -> Result<model::name::StreamName, crate::aws::error::AwsError> {
                 crate::kinesis::limits::stream(
                     &state.options,
                     self.stream_name.as_deref(),
                     self.stream_arn.as_deref(),
                     self.stream_id.as_deref(),
                 )
-                .map(crate::kinesis::target::Target::Stream)
+            }
+        }
+
+        impl crate::kinesis::target::Targets for $input<'_> {
+            fn target(
+                &self,
+                state: &crate::router::GatewayState,
+            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
+                self.stream(state).map(crate::kinesis::target::Target::Stream)
             }
         }
     };
 }
 pub(crate) use targets_stream;
+
+/// An input of the usual three members that name a stream, and of those given.
+macro_rules! stream_input {
+    (pub(crate) struct Input<'a> { $($(#[$meta:meta])* $member:ident: $kind:ty,)* }) => {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        pub(crate) struct Input<'a> {
+            #[serde(borrow)]
+            stream_name: Option<crate::aws::wire::text::Text<'a>>,
+            #[serde(borrow, rename = "StreamARN")]
+            stream_arn: Option<crate::aws::wire::text::Text<'a>>,
+            #[serde(borrow)]
+            stream_id: Option<crate::aws::wire::text::Text<'a>>,
+            $($(#[$meta])* $member: $kind,)*
+        }
+
+        crate::kinesis::target::targets_stream!(Input);
+    };
+}
+pub(crate) use stream_input;
 
 /// For inputs that name their stream by its ARN.
 macro_rules! targets_stream_arn {

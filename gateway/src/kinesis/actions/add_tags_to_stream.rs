@@ -2,38 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
-use crate::kinesis::target::targets_stream;
-use crate::kinesis::{limits, stream, tags};
+use crate::kinesis::target::stream_input;
+use crate::kinesis::{stream, tags};
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    tags: Option<BTreeMap<Text<'a>, Text<'a>>>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        #[serde(borrow)]
+        tags: Option<BTreeMap<Text<'a>, Text<'a>>>,
+    }
 }
-
-targets_stream!(Input);
 
 /// Adds tags, or gives those that are there new values; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let more = tags::given(input.tags.as_ref().ok_or_else(|| AwsError::missing("tags"))?)?;
     stream::alter(state, &stream, |_, settings| tags::add(&mut settings.tags, &more)).await?;
     Ok(Empty)

@@ -1,36 +1,20 @@
 //! DeleteStream.
 
-use serde::Deserialize;
-
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
-use crate::aws::wire::text::Text;
-use crate::kinesis::target::targets_stream;
-use crate::kinesis::{error, limits, stream};
+use crate::kinesis::target::stream_input;
+use crate::kinesis::{error, stream};
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    enforce_consumer_deletion: Option<bool>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        enforce_consumer_deletion: Option<bool>,
+    }
 }
-
-targets_stream!(Input);
 
 /// Deletes a stream with its records, and with its registered consumers only where told so; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let consumers = stream::describe(state, &stream).await?.settings.consumers.len();
     if consumers > 0 && input.enforce_consumer_deletion != Some(true) {
         let account = &state.options.account_id;

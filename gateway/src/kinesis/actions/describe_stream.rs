@@ -1,32 +1,24 @@
 //! DescribeStream: the stream and its shards, page by page.
 
 use model::name::StreamName;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::encryption::Encryption;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    limit: Option<i64>,
-    #[serde(borrow)]
-    exclusive_start_shard_id: Option<Text<'a>>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        limit: Option<i64>,
+        #[serde(borrow)]
+        exclusive_start_shard_id: Option<Text<'a>>,
+    }
 }
-
-targets_stream!(Input);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -53,12 +45,7 @@ struct Description {
 
 /// Describes a stream.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let limit = limits::number(input.limit, "limit", limits::PAGE_MAX, limits::PAGE_DEFAULT)?;
     let after = input.exclusive_start_shard_id.as_deref();
     let after = after.map(|id| limits::shard_id(id, "exclusiveStartShardId")).transpose()?;

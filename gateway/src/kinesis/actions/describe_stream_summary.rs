@@ -2,30 +2,20 @@
 
 use model::name::StreamName;
 use model::stream_settings::StreamMode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
-use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::encryption::Encryption;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails};
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::stream_input;
 use crate::kinesis::throughput::WarmThroughput;
 use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
+stream_input! {
+    pub(crate) struct Input<'a> {}
 }
-
-targets_stream!(Input);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -60,12 +50,7 @@ struct Summary {
 
 /// Describes a stream in short.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let description = stream::describe(state, &stream).await?;
     Ok(Output {
         stream_description_summary: Summary {

@@ -1,33 +1,27 @@
 //! GetShardIterator: where in a shard a reader begins.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::position::{Members, Place};
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    shard_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    shard_iterator_type: Option<Text<'a>>,
-    #[serde(borrow)]
-    starting_sequence_number: Option<Text<'a>>,
-    timestamp: Option<Time>,
-    dry_run: Option<bool>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        #[serde(borrow)]
+        shard_id: Option<Text<'a>>,
+        #[serde(borrow)]
+        shard_iterator_type: Option<Text<'a>>,
+        #[serde(borrow)]
+        starting_sequence_number: Option<Text<'a>>,
+        timestamp: Option<Time>,
+        dry_run: Option<bool>,
+    }
 }
 
 const MEMBERS: Members = Members {
@@ -36,8 +30,6 @@ const MEMBERS: Members = Members {
     sequence_number: "startingSequenceNumber",
     timestamp: "timestamp",
 };
-targets_stream!(Input);
-
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Output {
@@ -46,12 +38,7 @@ pub(crate) struct Output {
 
 /// Makes an iterator.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let id = input.shard_id.as_deref().ok_or_else(|| AwsError::missing("shardId"))?;
     let id = limits::shard_id(id, "shardId")?;
     let account = &state.options.account_id;

@@ -1,29 +1,21 @@
 //! ListTagsForStream: page by page in order of keys.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::tags::{self, Tag};
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    exclusive_start_tag_key: Option<Text<'a>>,
-    limit: Option<i64>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        #[serde(borrow)]
+        exclusive_start_tag_key: Option<Text<'a>>,
+        limit: Option<i64>,
+    }
 }
-
-targets_stream!(Input);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -34,12 +26,7 @@ pub(crate) struct Output {
 
 /// Lists a stream's tags.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let limit = limits::number(input.limit, "limit", tags::TAGS_MAX as i64, tags::TAGS_MAX as i64)?;
     let description = stream::describe(state, &stream).await?;
     let after = input.exclusive_start_tag_key.as_deref();

@@ -1,44 +1,29 @@
 //! PutRecord: one record, durable when it is answered.
 
-use model::record::PutEntry;
-use serde::Deserialize;
-
 use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
 use crate::aws::wire::text::Text;
 use crate::kinesis::appended::Placed;
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, limits, stream};
 use crate::router::GatewayState;
+use model::record::PutEntry;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    data: Option<Blob<'a>>,
-    #[serde(borrow)]
-    partition_key: Option<Text<'a>>,
-    #[serde(borrow)]
-    explicit_hash_key: Option<Text<'a>>,
-    dry_run: Option<bool>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        #[serde(borrow)]
+        data: Option<Blob<'a>>,
+        #[serde(borrow)]
+        partition_key: Option<Text<'a>>,
+        #[serde(borrow)]
+        explicit_hash_key: Option<Text<'a>>,
+        dry_run: Option<bool>,
+    }
 }
-
-targets_stream!(Input);
 
 /// Appends a record. `SequenceNumberForOrdering` needs no reading: order in a shard is always that of arrival.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let data = input.data.as_ref().ok_or_else(|| AwsError::missing("data"))?;
     let key = input.partition_key.as_ref().ok_or_else(|| AwsError::missing("partitionKey"))?;
     let partition_key = limits::partition_key((&**key).into(), || "partitionKey".to_owned())?;

@@ -64,12 +64,7 @@ const RESULT_BYTES: usize = 128;
 
 /// Appends records. What is wrong with one entry's form refuses the whole request, before anything is written.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let account = &state.options.account_id;
     let records = input.records.as_ref().ok_or_else(|| AwsError::missing("records"))?;
     let description = state.streams.describe(&stream).await;

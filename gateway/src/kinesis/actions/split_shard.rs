@@ -1,44 +1,29 @@
 //! SplitShard: one shard becomes two, from one record to the next.
 
-use model::hash_key::HashKey;
-use model::shard::{Reshard, ReshardError};
-use model::stream_settings::StreamMode;
-use model::stream_store::StreamError;
-use serde::Deserialize;
-
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::stream::{self, Usage};
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
+use model::hash_key::HashKey;
+use model::shard::{Reshard, ReshardError};
+use model::stream_settings::StreamMode;
+use model::stream_store::StreamError;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    shard_to_split: Option<Text<'a>>,
-    #[serde(borrow)]
-    new_starting_hash_key: Option<Text<'a>>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        #[serde(borrow)]
+        shard_to_split: Option<Text<'a>>,
+        #[serde(borrow)]
+        new_starting_hash_key: Option<Text<'a>>,
+    }
 }
-
-targets_stream!(Input);
 
 /// Splits a shard; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let text = input.shard_to_split.as_deref().ok_or_else(|| AwsError::missing("shardToSplit"))?;
     let at = input.new_starting_hash_key.as_deref().ok_or_else(|| AwsError::missing("newStartingHashKey"))?;
     let at = limits::hash_key(at, || "newStartingHashKey".to_owned())?;

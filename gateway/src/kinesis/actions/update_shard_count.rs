@@ -3,30 +3,22 @@
 use model::name::StreamName;
 use model::shard::Reshard;
 use model::stream_settings::StreamMode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::limits;
 use crate::kinesis::stream::{self, Usage};
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::stream_input;
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    target_shard_count: Option<i64>,
-    #[serde(borrow)]
-    scaling_type: Option<Text<'a>>,
+stream_input! {
+    pub(crate) struct Input<'a> {
+        target_shard_count: Option<i64>,
+        #[serde(borrow)]
+        scaling_type: Option<Text<'a>>,
+    }
 }
-
-targets_stream!(Input);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -40,12 +32,7 @@ pub(crate) struct Output {
 
 /// Changes the number of shards, at most ten times a day, to at most the double and at least the half.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream(
-        &state.options,
-        input.stream_name.as_deref(),
-        input.stream_arn.as_deref(),
-        input.stream_id.as_deref(),
-    )?;
+    let stream = input.stream(state)?;
     let target = input.target_shard_count.ok_or_else(|| AwsError::missing("targetShardCount"))?;
     let target = limits::number(Some(target), "targetShardCount", i64::from(u32::MAX), 1)?;
     let scaling = input.scaling_type.as_deref().ok_or_else(|| AwsError::missing("scalingType"))?;
