@@ -1,4 +1,4 @@
-//! Streams: the durable shard log.
+//! Streams: the durable shard log, and the sensor path into it.
 //!
 //! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are full, or fail.
 
@@ -7,4 +7,5 @@ pub mod fuzzing;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod log;
+pub mod sensor;
 pub mod testing;

@@ -7,6 +7,7 @@ mod damage;
 mod disk_trouble;
 mod encryption;
 mod frames;
+mod intake;
 mod model;
 mod power_cuts;
 mod reads;

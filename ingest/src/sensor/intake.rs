@@ -1,0 +1,186 @@
+//! What a poller does with each datagram, where it lies.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::datagram::payload::Datagram;
+
+use super::accounts::{NO_RULE, PollerAccounts, Slot};
+use super::cause::Rejection;
+use super::lane::LaneWriter;
+use super::port_rule::{FullPolicy, PortRule, StreamHandle};
+use super::port_table::PortView;
+use super::reception::Reception;
+use super::replay_window::{Placed, ReplayWindow};
+
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in its stream's open batch.
+    Accepted,
+    /// It is counted under this cause.
+    Rejected(Rejection),
+    /// Its stream's writer is behind, and its port's policy is to hold: nothing was counted; give it again later.
+    Held,
+}
+
+/// One poller's judge of datagrams.
+///
+/// A round of a poller is [`Intake::begin`], then [`Intake::take`] for each datagram, then [`Intake::end`].
+#[derive(Debug)]
+pub struct Intake {
+    reception: Arc<Reception>,
+    view: PortView,
+    accounts: Arc<PollerAccounts>,
+    lanes: Lanes,
+    now_nanos: u64,
+}
+
+/// A poller's lanes, by stream.
+#[derive(Debug, Default)]
+struct Lanes {
+    generation: u64,
+    lanes: Vec<Option<LaneWriter>>,
+    poller: usize,
+}
+
+impl Intake {
+    pub(super) fn new(reception: Arc<Reception>, poller: usize, accounts: Arc<PollerAccounts>) -> Self {
+        let view = PortView::new(&reception.ports);
+        let lanes = Lanes { poller, ..Lanes::default() };
+        let mut intake = Intake { reception, view, accounts, lanes, now_nanos: 0 };
+        intake.lanes.refresh(&intake.reception);
+        intake
+    }
+
+    /// Begins a round: rules and streams are as they are now, and datagrams are received at `now_nanos` since 1970.
+    pub fn begin(&mut self, now_nanos: u64) {
+        self.now_nanos = now_nanos;
+        self.view.refresh(&self.reception.ports);
+        self.lanes.refresh(&self.reception);
+    }
+
+    /// Judges the payload of a UDP packet from an address to a port.
+    pub fn take(&mut self, from: IpAddr, port: u16, bytes: &[u8]) -> Taken {
+        let Some(placed) = self.view.placed(port) else {
+            self.accounts.rejected(NO_RULE, Rejection::NoRule);
+            return Taken::Rejected(Rejection::NoRule);
+        };
+        let (slot, rule) = (placed.slot, &*placed.rule);
+        let lane = self.lanes.get(rule.stream);
+        if rule.policy == FullPolicy::Hold
+            && let Some(lane) = lane
+            && !lane.is_abandoned()
+            && !lane.make_room(bytes.len())
+        {
+            return Taken::Held;
+        }
+        match self.judge(slot, port, from, bytes) {
+            Ok(()) => Taken::Accepted,
+            Err(cause) => {
+                self.accounts.rejected(slot, cause);
+                Taken::Rejected(cause)
+            }
+        }
+    }
+
+    fn judge(&mut self, slot: Slot, port: u16, from: IpAddr, bytes: &[u8]) -> Result<(), Rejection> {
+        let rule = &*self.view.placed(port).ok_or(Rejection::NoRule)?.rule;
+        let datagram = self.reception.admit(rule, port, from, bytes, self.now_nanos)?;
+        let lane = self.lanes.get(rule.stream).ok_or(Rejection::NoWriter)?;
+        if lane.is_abandoned() {
+            return Err(Rejection::NoWriter);
+        }
+        if !lane.make_room(bytes.len()) {
+            return Err(Rejection::ShardFull);
+        }
+        lane.push(bytes, &datagram.header, port, slot, self.now_nanos);
+        self.accounts.accepted(slot, datagram.header.count, bytes.len());
+        Ok(())
+    }
+
+    /// Ends a round: batches leave for writers that have nothing to do.
+    pub fn end(&mut self) {
+        let now_nanos = self.now_nanos;
+        self.lanes.lanes.iter_mut().flatten().for_each(|lane| lane.hand_over_due(now_nanos));
+    }
+
+    /// Before the poller sleeps: all batches leave.
+    pub fn flush(&mut self) {
+        self.lanes.lanes.iter_mut().flatten().for_each(LaneWriter::hand_over);
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.flush();
+        self.lanes.lanes.clear();
+        self.reception.poller_ended(self.lanes.poller);
+    }
+}
+
+impl Lanes {
+    /// Takes over the lanes of streams that were opened since.
+    fn refresh(&mut self, reception: &Reception) {
+        let Some((generation, arrivals)) = reception.lanes_since(self.poller, self.generation) else { return };
+        self.generation = generation;
+        // Streams that nobody reads any more.
+        for lane in &mut self.lanes {
+            lane.take_if(|lane| lane.is_abandoned());
+        }
+        for (StreamHandle(stream), lane) in arrivals {
+            let at = usize::from(stream);
+            if self.lanes.len() <= at {
+                self.lanes.resize_with(at + 1, || None);
+            }
+            self.lanes[at] = Some(lane);
+        }
+    }
+
+    fn get(&mut self, StreamHandle(stream): StreamHandle) -> Option<&mut LaneWriter> {
+        self.lanes.get_mut(usize::from(stream))?.as_mut()
+    }
+}
+
+impl Reception {
+    /// Whether a datagram may come in, whatever becomes of it then.
+    fn admit<'a>(
+        &self,
+        rule: &PortRule,
+        port: u16,
+        from: IpAddr,
+        bytes: &'a [u8],
+        now_nanos: u64,
+    ) -> Result<Datagram<'a>, Rejection> {
+        if !rule.allows(from) {
+            return Err(Rejection::Address);
+        }
+        let datagram = Datagram::read(bytes)?;
+        let header = &datagram.header;
+        if !rule.takes(header) {
+            return Err(Rejection::Schema);
+        }
+        let registered = rule.source(header.source_id, from)?;
+        let judged = self.sources.with(port, header.source_id, |source| {
+            source.seen_at_nanos = now_nanos;
+            let rate = registered.and_then(|registered| registered.rate).or(rule.rate);
+            if rate.is_some_and(|rate| !source.bucket.take(rate, now_nanos)) {
+                source.rate_limited += 1;
+                return Err(Rejection::RateLimited);
+            }
+            if rule.tagged {
+                let key = registered.and_then(|registered| registered.key(header.key_id));
+                if !key.is_some_and(|key| datagram.is_from(key)) {
+                    source.tag_wrong += 1;
+                    return Err(Rejection::Tag);
+                }
+            }
+            let window = source.window.get_or_insert_with(|| ReplayWindow::starting_with(header));
+            match window.place(header, &mut source.sequence) {
+                Placed::Next | Placed::Ahead(_) | Placed::Late => Ok(()),
+                Placed::Duplicate | Placed::TooOld => Err(Rejection::Replayed),
+            }
+        });
+        judged.ok_or(Rejection::SourcesFull)?.map(|()| datagram)
+    }
+}

@@ -1,0 +1,83 @@
+//! The road from one poller to one stream: a ring of batches there, a ring of used batches back.
+
+use std::sync::Arc;
+
+use model::datagram::header::Header;
+use rtrb::{Consumer, Producer, RingBuffer};
+use tokio::sync::Notify;
+
+use super::accounts::Slot;
+use super::batch::DatagramBatch;
+
+/// How long an accepted datagram waits for others, at most, while its stream's writer is busy. While it is not, the batch
+/// leaves at the end of the poller's round.
+pub(super) const BATCH_DELAY_NANOS_MAX: u64 = 1_000_000;
+
+/// The poller's end.
+#[derive(Debug)]
+pub(super) struct LaneWriter {
+    full: Producer<DatagramBatch>,
+    used: Consumer<DatagramBatch>,
+    open: Option<DatagramBatch>,
+    /// Batches that may still be made. All of them fit into either ring, so neither ever overflows.
+    to_make: usize,
+    batch_bytes: usize,
+    wake: Arc<Notify>,
+}
+
+/// The stream's end.
+#[derive(Debug)]
+pub(super) struct LaneReader {
+    pub(super) full: Consumer<DatagramBatch>,
+    pub(super) used: Producer<DatagramBatch>,
+}
+
+/// A lane of so many batches of so many bytes; `wake` is notified of each that is full.
+pub(super) fn lane(batches: usize, batch_bytes: usize, wake: Arc<Notify>) -> (LaneWriter, LaneReader) {
+    let (full, full_reader) = RingBuffer::new(batches);
+    let (used_writer, used) = RingBuffer::new(batches);
+    let writer = LaneWriter { full, used, open: None, to_make: batches, batch_bytes, wake };
+    (writer, LaneReader { full: full_reader, used: used_writer })
+}
+
+impl LaneWriter {
+    /// Whether nobody reads any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.full.is_abandoned()
+    }
+
+    /// Makes room for a datagram of so many bytes; false if the reader is behind and has all batches.
+    pub(super) fn make_room(&mut self, length: usize) -> bool {
+        if self.open.as_ref().is_some_and(|open| open.fits(length)) {
+            return true;
+        }
+        self.hand_over();
+        self.open = self.used.pop().ok().or_else(|| {
+            self.to_make = self.to_make.checked_sub(1)?;
+            Some(DatagramBatch::new(self.batch_bytes))
+        });
+        self.open.is_some()
+    }
+
+    /// Appends a datagram; there must be room.
+    pub(super) fn push(&mut self, datagram: &[u8], header: &Header, port: u16, slot: Slot, received_at_nanos: u64) {
+        let open = self.open.as_mut().expect("room was made");
+        open.push(datagram, header, port, slot, received_at_nanos);
+    }
+
+    /// Gives the open batch to the reader if the reader has nothing to do, or the batch is old.
+    pub(super) fn hand_over_due(&mut self, now_nanos: u64) {
+        let Some(open) = self.open.as_ref().filter(|open| !open.is_empty()) else { return };
+        let idle = self.full.slots() == self.full.buffer().capacity();
+        if idle || now_nanos.saturating_sub(open.received_at_nanos()) >= BATCH_DELAY_NANOS_MAX {
+            self.hand_over();
+        }
+    }
+
+    /// Gives the open batch to the reader, unless it is empty.
+    pub(super) fn hand_over(&mut self) {
+        let Some(open) = self.open.take_if(|open| !open.is_empty()) else { return };
+        self.full.push(open).expect("the ring has room for all batches that were made");
+        self.wake.notify_one();
+    }
+}
