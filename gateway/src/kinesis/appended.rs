@@ -8,22 +8,26 @@ use model::record::Appended;
 use model::sequence_number::PrintedSequenceNumber;
 use model::sequence_number_printer::SequenceNumberPrinter;
 use model::shard::{ShardId, ShardMap};
+use model::stream_store::StreamDescription;
 
 use crate::aws::wire::output::Output;
 
-/// A record's shard and its number there, as clients see it.
+/// A record's shard and its number there, as clients see it: the answer of PutRecord.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Placed {
     shard: ShardId,
     number: PrintedSequenceNumber,
+    /// Encrypted at rest: only then the answer speaks of it.
+    encrypted: bool,
 }
 
 impl Placed {
-    /// `shards` is the map after the record was taken.
-    pub(crate) fn new(shards: &ShardMap, appended: &Appended) -> Self {
-        let created_at = created_at(shards, appended);
+    /// `description` is the stream's after the record was taken.
+    pub(crate) fn new(description: &StreamDescription, appended: &Appended) -> Self {
+        let created_at = created_at(&description.shards, appended);
         let (shard, number) = (appended.shard, appended.sequence_number);
-        Placed { shard, number: PrintedSequenceNumber::new(shard, created_at, number, appended.arrived_at) }
+        let number = PrintedSequenceNumber::new(shard, created_at, number, appended.arrived_at);
+        Placed { shard, number, encrypted: description.settings.encryption_key.is_some() }
     }
 }
 
@@ -34,15 +38,30 @@ fn created_at(shards: &ShardMap, appended: &Appended) -> Timestamp {
 
 impl Output for Placed {
     fn write_json(&self, into: &mut Vec<u8>) {
-        write!(into, "{{\"SequenceNumber\":\"{}\",\"ShardId\":\"{}\"}}", self.number, self.shard).expect(INFALLIBLE);
+        write!(into, "{{\"SequenceNumber\":\"{}\",\"ShardId\":\"{}\"", self.number, self.shard).expect(INFALLIBLE);
+        if self.encrypted {
+            into.extend_from_slice(ENCRYPTED_JSON);
+        }
+        into.push(b'}');
     }
 
     fn write_cbor(&self, into: &mut Vec<u8>) {
         let mut encoder = Encoder::new(into);
-        let members = encoder.map(2).expect(INFALLIBLE);
+        let members = encoder.map(if self.encrypted { 3 } else { 2 }).expect(INFALLIBLE);
         members.str("SequenceNumber").and_then(|members| members.str(&self.number.to_string())).expect(INFALLIBLE);
         members.str("ShardId").and_then(|members| members.str(&self.shard.to_string())).expect(INFALLIBLE);
+        if self.encrypted {
+            write_encrypted_cbor(members);
+        }
     }
+}
+
+/// What an answer says when the records it took are encrypted at rest, after its other members.
+pub(crate) const ENCRYPTED_JSON: &[u8] = b",\"EncryptionType\":\"KMS\"";
+
+/// The same, as a member of a map.
+pub(crate) fn write_encrypted_cbor(members: &mut Encoder<&mut Vec<u8>>) {
+    members.str("EncryptionType").and_then(|members| members.str("KMS")).expect(INFALLIBLE);
 }
 
 /// Writes where many records of a stream went.
@@ -77,7 +96,7 @@ impl<'a> Places<'a> {
         &mut self.known[at]
     }
 
-    /// Appends the form of [`Placed`].
+    /// Appends where a record went.
     pub(crate) fn write_json(&mut self, appended: &Appended, into: &mut Vec<u8>) {
         let place = self.of(appended);
         into.extend_from_slice(b"{\"SequenceNumber\":\"");
@@ -87,7 +106,7 @@ impl<'a> Places<'a> {
         into.extend_from_slice(b"\"}");
     }
 
-    /// Appends the form of [`Placed`].
+    /// Appends where a record went.
     pub(crate) fn write_cbor(&mut self, appended: &Appended, into: &mut Vec<u8>) {
         let place = self.of(appended);
         let mut encoder = Encoder::new(into);

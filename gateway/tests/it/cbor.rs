@@ -83,6 +83,23 @@ async fn records_are_put_and_read() {
 }
 
 #[tokio::test]
+async fn answers_say_that_records_are_encrypted() {
+    let server = with_two_records().await;
+    let begin = [("StreamName", "s"), ("EncryptionType", "KMS"), ("KeyId", "alias/one")];
+    assert_eq!(cbor(&server, "StartStreamEncryption", &texts(&begin)).await.status, StatusCode::OK);
+    let mut put = Encoder::new(Vec::new());
+    put.map(2).unwrap().str("StreamName").unwrap().str("s").unwrap().str("Records").unwrap().array(1).unwrap();
+    put.map(2).unwrap().str("PartitionKey").unwrap().str("k").unwrap().str("Data").unwrap().bytes(b"a").unwrap();
+    let many = diagnostic(&cbor(&server, "PutRecords", put.writer()).await);
+    assert!(many.starts_with(r#"{"EncryptionType": "KMS", "FailedRecordCount": 0, "Records": [{"#), "{many}");
+    let mut put = Encoder::new(Vec::new());
+    put.map(3).unwrap().str("StreamName").unwrap().str("s").unwrap();
+    put.str("PartitionKey").unwrap().str("k").unwrap().str("Data").unwrap().bytes(b"a").unwrap();
+    let one = diagnostic(&cbor(&server, "PutRecord", put.writer()).await);
+    assert!(one.ends_with(r#""ShardId": "shardId-000000000000", "EncryptionType": "KMS"}"#), "{one}");
+}
+
+#[tokio::test]
 async fn times_are_read_tagged_or_not_whole_or_not() {
     let server = with_two_records().await;
     for (tagged, float) in [(false, false), (false, true), (true, false), (true, true)] {

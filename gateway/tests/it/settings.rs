@@ -8,8 +8,8 @@ use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{
     EncryptionType, MetricsName, MinimumThroughputBillingCommitmentInput,
-    MinimumThroughputBillingCommitmentInputStatus, RecordDistributionStrategy, ShardIteratorType,
-    StreamDescriptionSummary, StreamMode, StreamModeDetails,
+    MinimumThroughputBillingCommitmentInputStatus, PutRecordsRequestEntry, RecordDistributionStrategy,
+    ShardIteratorType, StreamDescriptionSummary, StreamMode, StreamModeDetails,
 };
 
 use crate::kinesis::client;
@@ -312,6 +312,11 @@ async fn encryption_begins_changes_its_key_and_ends() {
         let stream = client.describe_stream().stream_name("s").send().await.unwrap().stream_description.unwrap();
         let summary = summary(&client).await;
         assert_eq!((&summary.encryption_type, &summary.key_id), (&stream.encryption_type, &stream.key_id));
+        let put = client.put_record().stream_name("s").partition_key("k").data(Blob::new("a")).send().await.unwrap();
+        let entry = PutRecordsRequestEntry::builder().partition_key("k").data(Blob::new("b")).build().unwrap();
+        let puts = client.put_records().stream_name("s").records(entry).send().await.unwrap();
+        let encrypted = stream.encryption_type.clone().filter(|kind| *kind == EncryptionType::Kms);
+        assert_eq!((&put.encryption_type, &puts.encryption_type), (&encrypted, &encrypted));
         (stream.encryption_type.unwrap(), stream.key_id)
     };
     assert_eq!(shown().await, (EncryptionType::None, None));

@@ -46,5 +46,5 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed
     let appended = result.map_err(|failure| error::of_append(&failure, stream.as_str(), account))?;
     let description = state.streams.describe(&stream).await;
     let description = description.map_err(|failure| error::of_stream(&failure, account))?;
-    Ok(Placed::new(&description.shards, &appended))
+    Ok(Placed::new(&description, &appended))
 }

@@ -17,7 +17,7 @@ use crate::aws::wire::format::Format;
 use crate::aws::wire::json;
 use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
-use crate::kinesis::appended::Places;
+use crate::kinesis::appended::{ENCRYPTED_JSON, Places, write_encrypted_cbor};
 use crate::kinesis::target::targets_stream;
 use crate::kinesis::{error, limits, put_scanner};
 use crate::router::GatewayState;
@@ -92,6 +92,10 @@ impl Output {
     fn failed_count(&self) -> usize {
         self.results.iter().filter(|record| record.is_err()).count()
     }
+
+    fn encrypted(&self) -> bool {
+        self.description.settings.encryption_key.is_some()
+    }
 }
 
 impl output::Output for Output {
@@ -114,13 +118,20 @@ impl output::Output for Output {
                 }
             }
         }
-        into.extend_from_slice(b"]}");
+        into.push(b']');
+        if self.encrypted() {
+            into.extend_from_slice(ENCRYPTED_JSON);
+        }
+        into.push(b'}');
     }
 
     fn write_cbor(&self, into: &mut Vec<u8>) {
         into.reserve(64 + self.results.len() * RESULT_BYTES);
         let mut encoder = Encoder::new(into);
-        let members = encoder.map(2).expect(INFALLIBLE);
+        let members = encoder.map(if self.encrypted() { 3 } else { 2 }).expect(INFALLIBLE);
+        if self.encrypted() {
+            write_encrypted_cbor(members);
+        }
         members.str("FailedRecordCount").expect(INFALLIBLE).u64(self.failed_count() as u64).expect(INFALLIBLE);
         members.str("Records").and_then(|members| members.array(self.results.len() as u64)).expect(INFALLIBLE);
         let mut places = Places::new(&self.description.shards);
