@@ -236,3 +236,73 @@ async fn load(server: &str, batch: Bytes, until: Instant) -> (usize, usize) {
     }
     (taken, throttled)
 }
+
+const SETTINGS: &str = r#"
+[streams.rides]
+
+[streams.counts]
+
+[tables.Counts]
+partition_key = "Key"
+sort_key = "At"
+
+[queries.count]
+sql = "count.sql"
+
+[deliveries.counts-to-table]
+source = "counts"
+table = "Counts"
+
+[deliveries.rides-to-archive]
+source = "rides"
+archive = { interval_seconds = 1 }
+"#;
+
+const QUERY: &str = r#"
+CREATE OR REPLACE STREAM "rides" ("Key" VARCHAR(16), "N" BIGINT);
+CREATE OR REPLACE STREAM "counts" ("Key" VARCHAR(16), "At" TIMESTAMP, "Records" BIGINT);
+CREATE OR REPLACE PUMP "count" AS INSERT INTO "counts"
+SELECT STREAM "Key", ROWTIME, COUNT(*) FROM "rides"
+GROUP BY STEP("rides".ROWTIME BY INTERVAL '1' SECOND), "Key";
+"#;
+
+/// Queries, tables and archive on the same full disk: they wait, and then each record has counted once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stands_behind_a_stream_waits_for_room_too() {
+    let Some(rig) = Rig::small_disk(32 * MIB) else { return };
+    std::fs::write(rig.data.join("gallop.toml"), SETTINGS).expect("the disk has room");
+    std::fs::write(rig.data.join("count.sql"), QUERY).expect("the disk has room");
+    let server = Server::start(&rig.data);
+    let kinesis = server.kinesis();
+    let ballast = rig.ballast(8 * MIB);
+    let put = async |n: u64, bytes: usize| {
+        let data = format!("{{\"Key\":\"k\",\"N\":{n},\"Text\":\"{}\"}}", "x".repeat(bytes));
+        kinesis.put_record().stream_name(STREAM).partition_key("k").data(Blob::new(data)).send().await.is_ok()
+    };
+    let mut taken = 0;
+    while put(taken, 200_000).await {
+        taken += 1;
+    }
+    // As full as can be, for long enough that windows close and deliveries are due.
+    let full_until = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < full_until {
+        taken += u64::from(put(taken, 3000).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    std::fs::remove_file(ballast).expect("the ballast is there");
+    eventually("there is room again", async || put(taken, 3000).await.then_some(())).await;
+    taken += 1;
+    let counted = eventually("the table counts every record", async || {
+        let rows = crate::rest::items(&server.url, "Counts", "k").await;
+        let counted: u64 = rows.iter().map(|row| row["Records"].as_u64().expect("a count")).sum();
+        (counted >= taken).then_some(counted)
+    });
+    assert_eq!(counted.await, taken, "a record counted twice");
+    let archive = rig.data.join("archive").display().to_string();
+    let sql = "SELECT COUNT(*) AS total, COUNT(DISTINCT \"N\") AS d FROM rides";
+    eventually("the archive holds every record once", async || {
+        let rows = crate::server::rows(&["sql", "--archive", &archive, "--output", "json", "-c", sql]);
+        (rows[0]["total"].as_u64() >= Some(taken)).then(|| assert_eq!(rows[0]["d"].as_u64(), Some(taken)))
+    })
+    .await;
+}
