@@ -19,8 +19,9 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::file::{Config, FILE_NAME, PORT};
+use crate::shutdown;
+use crate::telemetry::logs;
 use crate::wiring::{Engine, Entrance, Settings};
-use crate::{shutdown, telemetry};
 
 /// Arguments of `gallop demo`.
 #[derive(Debug, Args)]
@@ -63,7 +64,7 @@ const ROWS_MAX: usize = 25;
 
 /// Runs until a signal or until its time is up.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    telemetry::start(true)?;
+    logs::start_quiet()?;
     let stop = shutdown::on_signal().context("signals cannot be caught")?;
     let engine = start(&args).await?;
     let url = engine.url();

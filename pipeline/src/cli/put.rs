@@ -3,7 +3,8 @@
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use crate::{shutdown, telemetry};
+use crate::shutdown;
+use crate::telemetry::logs;
 
 /// Arguments of `gallop put`.
 #[derive(Debug, Args)]
@@ -17,7 +18,7 @@ pub(crate) struct PutCommand {
 
 /// Sends every line, and reports.
 pub(crate) async fn run(args: PutCommand) -> anyhow::Result<()> {
-    telemetry::start(true)?;
+    logs::start_quiet()?;
     let stop = shutdown::on_signal().context("signals cannot be caught")?;
     let report = producer_sim::lines::run(args.put, stop.cancelled_owned()).await?;
     println!("{report}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use crate::telemetry;
+use crate::telemetry::logs;
 
 /// Arguments of `gallop run`.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(crate) struct RunArgs {
 
 /// Runs the query.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
-    telemetry::start(true)?;
+    logs::start_quiet()?;
     let sql =
         std::fs::read_to_string(&args.query).with_context(|| format!("{} cannot be read", args.query.display()))?;
     let delay = Duration::try_from_secs_f64(args.delay).context("--delay is not a number of seconds")?;

@@ -12,8 +12,9 @@ use crate::config::account;
 use crate::config::admission::{Admission, Known, Signatures};
 use crate::config::exposure;
 use crate::config::file::{Config, FILE_NAME, PORT};
+use crate::telemetry::logs::{self, LogFormat};
 use crate::wiring::{Engine, Entrance, Settings};
-use crate::{open_files, shutdown, telemetry};
+use crate::{open_files, shutdown};
 
 /// Folder that is used when none is named.
 const DATA: &str = "gallop-data";
@@ -43,6 +44,9 @@ pub(crate) struct ServeArgs {
     /// Account in ARNs, twelve digits [default: 000000000000].
     #[arg(long, env = "GALLOP_ACCOUNT_ID", value_name = "DIGITS", value_parser = account::account_id)]
     account_id: Option<String>,
+    /// How log lines look.
+    #[arg(long, env = "GALLOP_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
+    log_format: LogFormat,
     /// Listen beyond loopback although nobody is asked for a name, or nothing is encrypted.
     #[arg(long)]
     insecure: bool,
@@ -76,11 +80,14 @@ impl ServeArgs {
 
 /// Serves until a signal, then drains.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    telemetry::start(false)?;
+    logs::start_server(args.log_format)?;
     let (settings, notice) = args.settings()?;
     let token = shutdown::on_signal().context("signals cannot be caught")?;
     let data = settings.data.display().to_string();
-    let engine = Engine::start(settings).await?;
+    // Nothing is taken yet: a start may be given up at any point.
+    let Some(engine) = token.run_until_cancelled(Box::pin(Engine::start(settings))).await.transpose()? else {
+        return Ok(());
+    };
     let said = format!("gallop listens on {} and keeps its data in {data}\n{notice}\n", engine.url());
     // Whoever started it may have stopped listening.
     let _ = std::io::stdout().write_all(said.as_bytes());

@@ -9,10 +9,11 @@ use futures::StreamExt;
 use model::sql::SqlEngine;
 use producer_sim::identity::Identity;
 
+use crate::backends;
 use crate::cli::authorization::Authorization;
 use crate::cli::remote_sql::RemoteSql;
 use crate::cli::row_printer::{Output, RowPrinter};
-use crate::{backends, telemetry};
+use crate::telemetry::logs;
 
 /// The server that is asked when none is named.
 const ENDPOINT: &str = "http://127.0.0.1:4567";
@@ -55,7 +56,7 @@ enum OutputArg {
 
 /// Runs the query, or the shell.
 pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
-    telemetry::start(true)?;
+    logs::start_quiet()?;
     let engine: Arc<dyn SqlEngine> = match &args.archive {
         Some(place) => Box::pin(backends::archive_engine(place, args.profile.as_deref())).await?,
         None => Arc::new(remote(&args).await?),

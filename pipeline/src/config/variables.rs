@@ -3,13 +3,14 @@
 use crate::config::error::nearest;
 
 /// Environment variables that are understood; another `GALLOP_*` is an error.
-pub(crate) const VARIABLES: [&str; 11] = [
+pub(crate) const VARIABLES: [&str; 12] = [
     "GALLOP_ACCESS_KEY_ID",
     "GALLOP_ACCOUNT_ID",
     "GALLOP_CONFIG",
     "GALLOP_DATA",
     "GALLOP_HOST",
     "GALLOP_LOG",
+    "GALLOP_LOG_FORMAT",
     "GALLOP_PORT",
     "GALLOP_REGION",
     "GALLOP_SECRET_ACCESS_KEY",

@@ -12,6 +12,7 @@ mod encryption;
 mod foreign;
 mod kills;
 mod libraries;
+mod logs;
 mod malformed;
 mod rest;
 mod rig;

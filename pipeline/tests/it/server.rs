@@ -70,8 +70,16 @@ impl Server {
 
     /// Starts the server that a command describes.
     pub(crate) fn spawn(command: &mut Command) -> Server {
-        let command = command.env("GALLOP_LOG", "warn").stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the binary starts");
+        Server::started(Server::starting(command))
+    }
+
+    /// Starts the process, and does not wait until it is ready.
+    pub(crate) fn starting(command: &mut Command) -> Child {
+        command.env("GALLOP_LOG", "warn").stdout(Stdio::piped()).spawn().expect("the binary starts")
+    }
+
+    /// Waits until a process that was started says where it listens.
+    pub(crate) fn started(mut child: Child) -> Server {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped above");
         BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
@@ -89,6 +97,16 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("the server runs");
         self.child.wait().expect("the server ends");
+    }
+
+    /// Asks it to end, as an operator does.
+    pub(crate) fn terminate(&self) {
+        terminate(&self.child);
+    }
+
+    /// Waits until it has ended by itself; its status.
+    pub(crate) async fn ended(mut self) -> Option<i32> {
+        eventually("the server ends", async || self.child.try_wait().expect("it is our child")).await.code()
     }
 
     /// Its process.
@@ -114,16 +132,7 @@ impl Server {
 
     /// A Kinesis client that tries everything once.
     pub(crate) fn kinesis(&self) -> aws_sdk_kinesis::Client {
-        let http = aws_smithy_http_client::Builder::new().build_http();
-        let config = aws_sdk_kinesis::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(self.plain_url())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test"))
-            .retry_config(RetryConfig::disabled())
-            .http_client(http)
-            .build();
-        aws_sdk_kinesis::Client::from_conf(config)
+        kinesis_at(&self.plain_url())
     }
 
     /// Rows of a query over this server.
@@ -138,6 +147,26 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A Kinesis client that tries everything once.
+pub(crate) fn kinesis_at(url: &str) -> aws_sdk_kinesis::Client {
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let config = aws_sdk_kinesis::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(url)
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .http_client(http)
+        .build();
+    aws_sdk_kinesis::Client::from_conf(config)
+}
+
+/// Asks a process to end.
+pub(crate) fn terminate(child: &Child) {
+    let process = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it runs");
 }
 
 /// Runs the binary and reads the JSON lines it prints.

@@ -18,7 +18,7 @@ mod window;
 
 use clap::{Args, Subcommand};
 
-use crate::telemetry;
+use crate::telemetry::logs;
 
 /// Arguments of `gallop bench`.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ enum What {
 
 /// Runs one benchmark and prints its report.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
-    telemetry::start(true)?;
+    logs::start_quiet()?;
     let report = match args.what {
         What::Put(put) => put::run(put).await?,
         What::Get(get) => get::run(get).await?,
