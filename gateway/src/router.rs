@@ -61,6 +61,11 @@ impl Default for GatewayOptions {
     }
 }
 
+/// What a server answers until it has opened what it keeps: `/healthz`, and 503 to everything else, `/readyz` too.
+pub fn starting() -> Router {
+    Router::new().route("/healthz", get(rest::health::live)).fallback(rest::health::starting)
+}
+
 /// Kinesis at `POST /`, our REST API below `/v1`, `/metrics`, and `/healthz` and `/readyz`.
 pub fn router(state: GatewayState) -> Router {
     let state = Arc::new(state);

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
+use gateway::accept::answers::Answers;
 use gateway::accept::options::AcceptOptions;
 use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
@@ -78,8 +79,13 @@ impl Entrance {
 const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a query that failed waits before it starts again from its checkpoint.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
-/// How long a drain waits for workers.
-const DRAIN_MAX: Duration = Duration::from_secs(15);
+/// How long a drain waits for requests that are under way: a put takes milliseconds, a slow reader may be cut.
+const REQUESTS_DRAIN_MAX: Duration = Duration::from_secs(4);
+/// How long a drain waits after that for workers. What they have not delivered then comes after the next start.
+const WORKERS_DRAIN_MAX: Duration = Duration::from_secs(4);
+/// How long a drain waits at last for the streams to be closed. With [`cli`](crate::cli)'s last wait, a drain takes
+/// less than the ten seconds after which others kill.
+const CLOSE_MAX: Duration = Duration::from_millis(1500);
 
 /// The running server.
 pub(crate) struct Engine {
@@ -253,11 +259,14 @@ impl Engine {
             .await
             .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
         let address = listener.local_addr()?;
+        let accept = AcceptOptions { drain_max: accept.drain_max.min(REQUESTS_DRAIN_MAX), ..accept };
+        let (answers, stop_server) = (Answers::starting(gateway::router::starting()), CancellationToken::new());
+        let stop = stop_server.clone().cancelled_owned();
+        let server = tokio::spawn(gateway::accept::server::serve(listener, answers.clone(), accept, tls.clone(), stop));
         let parts = Box::pin(Backends::open(&data, &folder, &config)).await?;
         let tables_later = parts.create(&config).await?;
         let metrics = Metrics::new();
-        let (workers, stop_workers, stop_server) =
-            (TaskTracker::new(), CancellationToken::new(), CancellationToken::new());
+        let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
                 workers.spawn(keep_running(query, parts.clone(), Arc::clone(&metrics), stop_workers.clone()));
@@ -298,17 +307,11 @@ impl Engine {
         });
         let router = counted(router, metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        if let Some(tls) = tls.clone() {
+        if let Some(tls) = tls {
             let stop = stop_workers.clone();
             workers.spawn(async move { stop.run_until_cancelled(tls.follow()).await });
         }
-        let server = tokio::spawn(gateway::accept::server::serve(
-            listener,
-            router,
-            accept,
-            tls.clone(),
-            stop_server.clone().cancelled_owned(),
-        ));
+        answers.start(router);
         info!(%address, data = %data.display(), "gallop listens");
         Ok(Engine { parts, scheme, address, workers, stop_workers, server, stop_server, ready })
     }
@@ -334,14 +337,16 @@ impl Engine {
     /// Takes no more calls, lets workers finish what they have, and closes the log: in this order, so that what is
     /// acknowledged is delivered as far as it can be.
     pub(crate) async fn drain(self) -> anyhow::Result<()> {
-        self.ready.store(false, Ordering::Relaxed);
+        self.ready.store(false, Ordering::Release);
         self.stop_server.cancel();
         self.server.await.context("the server panicked")?.context("the server ended")?;
         self.stop_workers.cancel();
-        if tokio::time::timeout(DRAIN_MAX, self.workers.wait()).await.is_err() {
-            warn!("not everything was delivered in {DRAIN_MAX:?}; the rest comes after the next start");
+        if tokio::time::timeout(WORKERS_DRAIN_MAX, self.workers.wait()).await.is_err() {
+            warn!("not everything was delivered in {WORKERS_DRAIN_MAX:?}; the rest comes after the next start");
         }
-        self.parts.close().await;
+        if tokio::time::timeout(CLOSE_MAX, self.parts.close()).await.is_err() {
+            warn!("the streams were not closed in {CLOSE_MAX:?}; the next start recovers them");
+        }
         info!("drained");
         Ok(())
     }

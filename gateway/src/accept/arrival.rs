@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use http::Request;
@@ -14,6 +13,7 @@ use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
+use crate::accept::answers::Answers;
 use crate::accept::meter::{Meter, Working};
 use crate::accept::options::AcceptOptions;
 use crate::accept::paced::Paced;
@@ -45,10 +45,10 @@ impl std::ops::Deref for Arrival {
     }
 }
 
-/// Hands the requests of one connection to the router.
+/// Hands the requests of one connection to who answers them.
 #[derive(Debug, Clone)]
 pub(crate) struct Front {
-    pub(crate) router: Router,
+    pub(crate) answers: Answers,
     pub(crate) arrival: Arrival,
     pub(crate) options: AcceptOptions,
     pub(crate) meter: Arc<Meter>,
@@ -63,7 +63,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let mut request = request.map(|body| Paced::new(body, &self.options));
         request.extensions_mut().insert(self.arrival.clone());
         // A router is always ready.
-        Answering { answer: self.router.clone().call(request), working: Some(self.meter.begin()) }
+        Answering { answer: self.answers.now().clone().call(request), working: Some(self.meter.begin()) }
     }
 }
 

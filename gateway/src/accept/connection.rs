@@ -5,7 +5,6 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use axum::Router;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -14,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::accept::answers::Answers;
 use crate::accept::arrival::{Arrival, Front};
 use crate::accept::first_bytes::{self, Protocol};
 use crate::accept::meter::{Meter, Metered};
@@ -37,7 +37,7 @@ const TLS_ONLY: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r
 /// What all connections of a server share.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
-    pub(crate) router: Router,
+    pub(crate) answers: Answers,
     pub(crate) options: AcceptOptions,
     pub(crate) tls: Option<Tls>,
     /// Done when no more requests are taken.
@@ -74,8 +74,8 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     }
     let (stream, meter) = Metered::new(stream, first);
     let arrival = Arrival::new(local, shared.drain.clone());
-    let (router, options) = (shared.router.clone(), shared.options);
-    let front = Front { router, arrival, options, meter: Arc::clone(&meter) };
+    let (answers, options) = (shared.answers.clone(), shared.options);
+    let front = Front { answers, arrival, options, meter: Arc::clone(&meter) };
     match (protocol, &shared.tls) {
         (Protocol::Http1, _) => http1(stream, front, shared, meter).await,
         (Protocol::Http2, _) => http2(stream, front, shared, meter).await,

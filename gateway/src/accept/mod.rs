@@ -9,6 +9,7 @@
 //! A connection that does not do what one does within its time is closed; a request's body that trickles is refused. None
 //! of it costs a timer a read: a connection counts its bytes, and is looked at a few times a minute.
 
+pub mod answers;
 pub mod options;
 pub mod server;
 pub mod tls;

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use crate::accept::answers::Answers;
 use crate::accept::connection::{self, Shared};
 use crate::accept::options::AcceptOptions;
 use crate::accept::seats::Seats;
@@ -26,7 +26,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// [`AcceptOptions::drain_max`] at most. With `tls`, connections may speak it, and those from afar must.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    answers: impl Into<Answers>,
     options: AcceptOptions,
     tls: Option<Tls>,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -35,7 +35,7 @@ pub async fn serve(
     let seats = Seats::new(options.connections_per_address_max);
     let connections = TaskTracker::new();
     let (drain, cut) = (CancellationToken::new(), CancellationToken::new());
-    let shared = Shared { router, options, tls, drain: drain.clone(), cut: cut.clone() };
+    let shared = Shared { answers: answers.into(), options, tls, drain: drain.clone(), cut: cut.clone() };
     tokio::pin!(shutdown);
     loop {
         let (stream, peer, slot) = tokio::select! {

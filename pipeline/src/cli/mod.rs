@@ -13,8 +13,13 @@ mod sim;
 mod sql;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+/// How long the end of the process waits for work on threads of their own, such as a write that a disk holds up.
+/// Everything that was acknowledged is durable by then.
+const THREADS_END_MAX: Duration = Duration::from_millis(250);
 
 /// A streaming data pipeline in one binary.
 #[derive(Debug, Parser)]
@@ -52,7 +57,9 @@ pub(crate) fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
-    match runtime.block_on(run(cli.command)) {
+    let ended = runtime.block_on(run(cli.command));
+    runtime.shutdown_timeout(THREADS_END_MAX);
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -1,10 +1,9 @@
-//! What the server tells of itself, and how it ends.
+//! What the server tells of itself.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::primitives::Blob;
 
@@ -84,32 +83,4 @@ fn rules_and_dashboard_ask_for_metrics_that_there_are() {
             assert!(known.contains(family), "{file} asks for `{name}`, which no server has");
         }
     }
-}
-
-#[tokio::test]
-async fn a_stop_is_seen_at_once_and_loses_nothing() {
-    let (_keep, data) = folder_with(&[("gallop.toml", SETTINGS)]);
-    let server = server_that_has_worked(&data).await;
-    assert_eq!(rest::answer(&format!("{}/readyz", server.url)).await.0, 200);
-    let address = server.url.trim_start_matches("http://").to_owned();
-    let pid = server.id().to_string();
-    let begin = Instant::now();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
-    // It takes no more connections: nobody is told that it is ready.
-    while std::net::TcpStream::connect(&address).is_ok() {
-        assert!(begin.elapsed() < Duration::from_millis(1000), "ready for {:?} after SIGTERM", begin.elapsed());
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    println!("not ready {:?} after SIGTERM", begin.elapsed());
-    eventually("the process ends", async || (!alive(&pid)).then_some(())).await;
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-    let archive = data.join("archive").display().to_string();
-    let rows = crate::server::rows(&["sql", "--archive", &archive, "--output", "json", "-c", "SELECT * FROM rides"]);
-    assert_eq!(rows.len(), 3, "what was acknowledged was delivered on the way out");
-}
-
-/// Whether the process runs; one that has ended and was not waited for does not.
-fn alive(pid: &str) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    status.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
 }
