@@ -9,3 +9,4 @@ pub mod kafka;
 pub mod log;
 pub mod sensor;
 pub mod testing;
+pub mod udp;

@@ -89,10 +89,6 @@ impl DatagramBatch {
         self.bytes.extend_from_slice(datagram);
     }
 
-    pub(super) fn received_at_nanos(&self) -> u64 {
-        self.entries.first().map_or(u64::MAX, |entry| entry.received_at_nanos)
-    }
-
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use model::datagram::payload::Datagram;
 
@@ -12,6 +13,18 @@ use super::port_rule::{FullPolicy, PortRule, StreamHandle};
 use super::port_table::PortView;
 use super::reception::Reception;
 use super::replay_window::{Placed, ReplayWindow};
+
+/// How long a poller that holds waits before it looks again whether its writer has caught up.
+const HOLD_PAUSE: Duration = Duration::from_micros(100);
+
+/// How long an accepted datagram may wait in its batch without anybody looking whether its writer has become free.
+pub const BATCH_WAIT_MAX: Duration = Duration::from_millis(1);
+
+/// Nanoseconds since 1970, by the system's clock.
+pub(crate) fn now_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
 
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +97,20 @@ impl Intake {
         }
     }
 
+    /// As [`Intake::take`], and where the policy is to hold, waits for the writer: until it has caught up, the rule
+    /// changes, or `stopped` says so. Only then [`Taken::Held`] comes back, and the datagram is lost uncounted.
+    pub fn take_patiently(&mut self, from: IpAddr, port: u16, bytes: &[u8], stopped: impl Fn() -> bool) -> Taken {
+        loop {
+            let taken = self.take(from, port, bytes);
+            if taken != Taken::Held || stopped() {
+                return taken;
+            }
+            self.end();
+            std::thread::sleep(HOLD_PAUSE);
+            self.begin(now_nanos());
+        }
+    }
+
     fn judge(&mut self, slot: Slot, port: u16, from: IpAddr, bytes: &[u8]) -> Result<(), Rejection> {
         let rule = &*self.view.placed(port).ok_or(Rejection::NoRule)?.rule;
         let datagram = self.reception.admit(rule, port, from, bytes, self.now_nanos)?;
@@ -99,13 +126,13 @@ impl Intake {
         Ok(())
     }
 
-    /// Ends a round: batches leave for writers that have nothing to do.
-    pub fn end(&mut self) {
-        let now_nanos = self.now_nanos;
-        self.lanes.lanes.iter_mut().flatten().for_each(|lane| lane.hand_over_due(now_nanos));
+    /// Ends a round: batches leave for writers that have nothing else to do. Returns whether some wait still: then the
+    /// poller may sleep no longer than [`BATCH_WAIT_MAX`] before it ends another.
+    pub fn end(&mut self) -> bool {
+        self.lanes.lanes.iter_mut().flatten().fold(false, |waiting, lane| lane.hand_over_due() | waiting)
     }
 
-    /// Before the poller sleeps: all batches leave.
+    /// All batches leave, whatever their writers have to do.
     pub fn flush(&mut self) {
         self.lanes.lanes.iter_mut().flatten().for_each(LaneWriter::hand_over);
     }

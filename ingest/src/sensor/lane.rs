@@ -9,10 +9,6 @@ use tokio::sync::Notify;
 use super::accounts::Slot;
 use super::batch::DatagramBatch;
 
-/// How long an accepted datagram waits for others, at most, while its stream's writer is busy. While it is not, the batch
-/// leaves at the end of the poller's round.
-pub(super) const BATCH_DELAY_NANOS_MAX: u64 = 1_000_000;
-
 /// The poller's end.
 #[derive(Debug)]
 pub(super) struct LaneWriter {
@@ -65,13 +61,17 @@ impl LaneWriter {
         open.push(datagram, header, port, slot, received_at_nanos);
     }
 
-    /// Gives the open batch to the reader if the reader has nothing to do, or the batch is old.
-    pub(super) fn hand_over_due(&mut self, now_nanos: u64) {
-        let Some(open) = self.open.as_ref().filter(|open| !open.is_empty()) else { return };
-        let idle = self.full.slots() == self.full.buffer().capacity();
-        if idle || now_nanos.saturating_sub(open.received_at_nanos()) >= BATCH_DELAY_NANOS_MAX {
-            self.hand_over();
+    /// Gives the open batch to the reader if that has nothing else to do; else the batch may as well grow, so that all
+    /// batches are full before the lane is. Returns whether something waits here still.
+    pub(super) fn hand_over_due(&mut self) -> bool {
+        if self.open.as_ref().is_none_or(DatagramBatch::is_empty) {
+            return false;
         }
+        if self.full.slots() < self.full.buffer().capacity() && !self.is_abandoned() {
+            return true;
+        }
+        self.hand_over();
+        false
     }
 
     /// Gives the open batch to the reader, unless it is empty.

@@ -29,3 +29,4 @@ pub mod reception;
 pub mod replay_window;
 pub mod sources;
 pub mod token_bucket;
+pub(crate) mod wake;

@@ -11,3 +11,5 @@ mod intake;
 mod model;
 mod power_cuts;
 mod reads;
+mod sensors;
+mod udp;
