@@ -18,5 +18,6 @@ mod snapshot;
 
 pub mod bounded;
 pub mod query;
+pub mod status;
 
 pub mod adhoc;

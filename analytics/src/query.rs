@@ -18,6 +18,7 @@ use model::stream_store::{StartingPosition, StreamError, StreamStore};
 
 use crate::definition::Definition;
 use crate::running::Running;
+use crate::status::StatusHandle;
 
 /// How a continuous query is tied to its surroundings.
 #[derive(Debug, Clone)]
@@ -95,6 +96,7 @@ pub struct ContinuousQuery {
     pub(crate) output: StreamName,
     pub(crate) definition: Definition,
     pub(crate) options: QueryOptions,
+    pub(crate) status: StatusHandle,
 }
 
 impl ContinuousQuery {
@@ -115,7 +117,14 @@ impl ContinuousQuery {
                 ConsumerName::new(&format!("{name}.{pump}")).map_err(invalid)?
             };
             let (source, output) = (stream(&definition.select.source)?, stream(&definition.into)?);
-            Ok(ContinuousQuery { name, source, output, definition, options: options.clone() })
+            Ok(ContinuousQuery {
+                name,
+                source,
+                output,
+                definition,
+                options: options.clone(),
+                status: StatusHandle::default(),
+            })
         });
         let queries: Vec<ContinuousQuery> = queries.collect::<Result<_, SqlError>>()?;
         let names: BTreeSet<&ConsumerName> = queries.iter().map(|query| &query.name).collect();
@@ -138,6 +147,11 @@ impl ContinuousQuery {
     /// The stream it writes.
     pub fn output(&self) -> &StreamName {
         &self.output
+    }
+
+    /// Shows how it goes.
+    pub fn status(&self) -> StatusHandle {
+        self.status.clone()
     }
 
     /// Runs from the last checkpoint until `shutdown`, and then makes a last checkpoint. After an error, and after being

@@ -99,6 +99,7 @@ impl<'a> Running<'a> {
         if dirty {
             running.commit(Vec::new()).await?;
         }
+        running.show();
         info!(query = %query.name, source = %query.source, output = %query.output, version, "query started");
         Ok(running)
     }
@@ -181,6 +182,13 @@ impl<'a> Running<'a> {
     pub(crate) async fn close(&mut self) -> Result<(), QueryError> {
         let complete = |shard| self.complete.get(&shard).copied().unwrap_or(Timestamp::MIN);
         let Some(until) = self.reader.active().map(complete).min() else { return Ok(()) };
+        // Shards that no batch has come from yet promise nothing, and shards that are all at their end promise for ever.
+        let watermark = Some(until).filter(|until| Timestamp::MIN < *until && *until < Timestamp::MAX);
+        let window_end = self.next_end();
+        self.query.status.update(|status| {
+            status.watermark = watermark.or(status.watermark);
+            status.window_end = window_end;
+        });
         let Some(operator) =
             self.operator.as_mut().filter(|operator| operator.next_end().is_some_and(|end| end <= until))
         else {
@@ -217,7 +225,17 @@ impl<'a> Running<'a> {
         self.version += 1;
         self.dirty = false;
         self.committed_at = self.clock.now();
+        self.show();
         Ok(())
+    }
+
+    /// Shows what the checkpoint holds.
+    fn show(&self) {
+        let (header, window_end) = (&self.header, self.next_end());
+        self.query.status.update(|status| {
+            (status.records, status.rows, status.left_out) = (header.records, header.rows, header.errors);
+            status.window_end = window_end;
+        });
     }
 
     fn entry(&self, row: OutputRow) -> PutEntry {

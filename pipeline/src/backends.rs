@@ -33,6 +33,8 @@ use tracing::warn;
 
 use crate::config::file::Config;
 use crate::config::s3::S3Config;
+use crate::metrics::registry::Metrics;
+use crate::metrics::stream_meters::Reader;
 use crate::streams::Streams;
 
 /// How long the start waits for a service elsewhere.
@@ -46,24 +48,32 @@ pub(crate) struct Backends {
     pub(crate) tables: Arc<dyn TableStore>,
     pub(crate) archive: Arc<dyn Archive>,
     pub(crate) sql: Arc<dyn SqlEngine>,
+    pub(crate) metrics: Arc<Metrics>,
     opened: Streams,
 }
 
 impl Backends {
     /// Opens everything. `data` is the folder for what stands on this machine, `folder` the one that paths in the
-    /// settings are relative to.
-    pub(crate) async fn open(data: &Path, folder: &Path, config: &Config) -> anyhow::Result<Backends> {
+    /// settings are relative to. Calls of the backends are counted by `metrics`.
+    pub(crate) async fn open(
+        data: &Path,
+        folder: &Path,
+        config: &Config,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Backends> {
         std::fs::create_dir_all(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = Streams::open(data, folder, config).await?;
+        let opened = Streams::open(data, folder, config, &metrics).await?;
         let streams = opened.store();
         let tables = open_tables(data, config, &clock).await.context("the tables cannot be opened")?;
         let (archive, readable) =
             open_archive(data, config.s3.as_ref()).await.context("the archive cannot be opened")?;
-        let options =
-            AdhocOptions { archive: Some(readable), streams: Some(Arc::clone(&streams)), ..AdhocOptions::default() };
+        let read = metrics.streams(&streams, Reader::Sql);
+        let options = AdhocOptions { archive: Some(readable), streams: Some(read), ..AdhocOptions::default() };
         let sql = Arc::new(AdhocEngine::new(options)?);
-        Ok(Backends { clock, streams, tables, archive, sql, opened })
+        let (tables, archive) = (metrics.tables(tables), metrics.archive(archive));
+        metrics.watch_room(data.to_owned());
+        Ok(Backends { clock, streams, tables, archive, sql, metrics, opened })
     }
 
     /// Closes what must be closed; what was acknowledged is durable also without.

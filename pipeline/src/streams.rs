@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ingest::kafka::store::KafkaStore;
-use ingest::log::file::StdDisk;
+use ingest::log::file::Disk;
 use ingest::log::key::KeyRing;
 use ingest::log::store::{LogOptions, LogStore};
 use model::clock::SystemClock;
 use model::stream_store::{StreamError, StreamStore};
 
 use crate::config::file::Config;
+use crate::metrics::registry::Metrics;
 
 /// The open streams. Clones share them.
 #[derive(Clone)]
@@ -22,22 +23,29 @@ pub(crate) enum Streams {
     Kafka(KafkaStore),
 }
 
-/// A log store on the machine's disk and clock.
-pub(crate) async fn open_log(folder: &Path, keys: KeyRing) -> Result<LogStore, StreamError> {
-    let (clock, disk) = (Arc::new(SystemClock), Arc::new(StdDisk));
-    LogStore::open_with_keys(clock, disk, keys, folder, LogOptions::default()).await
+/// A log store on the machine's clock.
+pub(crate) async fn open_log(folder: &Path, disk: Arc<dyn Disk>, keys: KeyRing) -> Result<LogStore, StreamError> {
+    LogStore::open_with_keys(Arc::new(SystemClock), disk, keys, folder, LogOptions::default()).await
 }
 
 impl Streams {
-    /// `data` is the folder of everything that is kept here, `folder` that of the settings.
-    pub(crate) async fn open(data: &Path, folder: &Path, config: &Config) -> anyhow::Result<Streams> {
+    /// `data` is the folder of everything that is kept here, `folder` that of the settings. A log's writes are counted
+    /// by `metrics`.
+    pub(crate) async fn open(
+        data: &Path,
+        folder: &Path,
+        config: &Config,
+        metrics: &Metrics,
+    ) -> anyhow::Result<Streams> {
         if let Some(kafka) = &config.kafka {
             let store = KafkaStore::open(kafka.options()).await;
             let store = store.with_context(|| format!("the Kafka cluster at {} cannot be used", kafka.brokers))?;
             return Ok(Streams::Kafka(store));
         }
-        let log = open_log(&data.join("streams"), config.encryption.keys(folder)?).await;
-        Ok(Streams::Log(log.context("the streams cannot be opened")?))
+        let log = open_log(&data.join("streams"), metrics.disk(), config.encryption.keys(folder)?).await;
+        let log = log.context("the streams cannot be opened")?;
+        metrics.watch_log(log.clone());
+        Ok(Streams::Log(log))
     }
 
     /// The seam.

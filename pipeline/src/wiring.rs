@@ -40,7 +40,7 @@ use crate::config::file::Config;
 use crate::config::query::QueryConfig;
 use crate::metrics::http::counted;
 use crate::metrics::registry::Metrics;
-use crate::metrics::streams::CountedStreams;
+use crate::metrics::stream_meters::Reader;
 
 /// What the server needs to know, brought together from flags, variables and file.
 #[derive(Debug)]
@@ -173,7 +173,8 @@ impl Backends {
 
     fn delivery(&self, name: &ConsumerName, config: &DeliveryConfig) -> DeliveryStream {
         let (name, source, start) = (name.clone(), config.source.clone(), config.start.into());
-        let (streams, clock, archive) = (Arc::clone(&self.streams), Arc::clone(&self.clock), Arc::clone(&self.archive));
+        let streams = self.metrics.streams(&self.streams, Reader::Delivery);
+        let (clock, archive) = (Arc::clone(&self.clock), Arc::clone(&self.archive));
         if let Some(table) = &config.table {
             let (tables, options) = (Arc::clone(&self.tables), DeliveryOptions::for_table());
             return DeliveryStream::table(
@@ -222,16 +223,16 @@ impl Backends {
 }
 
 /// Runs a query; after an error it goes on from its checkpoint.
-async fn keep_running(query: ContinuousQuery, parts: Backends, metrics: Arc<Metrics>, stop: CancellationToken) {
-    let name = query.name().as_str().to_owned();
-    metrics.query_running(&name, true);
-    run_again_and_again(query, parts, &metrics, stop).await;
-    metrics.query_running(&name, false);
+async fn keep_running(query: ContinuousQuery, parts: Backends, stop: CancellationToken) {
+    let name = query.name().clone();
+    parts.metrics.watch_query(&name, query.status());
+    run_again_and_again(query, &parts, stop).await;
+    parts.metrics.query_ended(&name);
 }
 
-async fn run_again_and_again(query: ContinuousQuery, parts: Backends, metrics: &Metrics, stop: CancellationToken) {
+async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let streams = Arc::clone(&parts.streams);
+        let streams = parts.metrics.streams(&parts.streams, Reader::Query);
         match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
             Ok(()) => return,
             Err(error) => {
@@ -243,7 +244,7 @@ async fn run_again_and_again(query: ContinuousQuery, parts: Backends, metrics: &
                     return;
                 }
                 error!(query = %query.name(), error = text, "query failed; it starts again from its checkpoint");
-                metrics.query_restarts(query.name().as_str());
+                parts.metrics.query_restarted(query.name());
             }
         }
         stop.run_until_cancelled(tokio::time::sleep(RESTART_DELAY)).await;
@@ -263,19 +264,19 @@ impl Engine {
         let (answers, stop_server) = (Answers::starting(gateway::router::starting()), CancellationToken::new());
         let stop = stop_server.clone().cancelled_owned();
         let server = tokio::spawn(gateway::accept::server::serve(listener, answers.clone(), accept, tls.clone(), stop));
-        let parts = Box::pin(Backends::open(&data, &folder, &config)).await?;
-        let tables_later = parts.create(&config).await?;
         let metrics = Metrics::new();
+        let parts = Box::pin(Backends::open(&data, &folder, &config, Arc::clone(&metrics))).await?;
+        let tables_later = parts.create(&config).await?;
         let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
-                workers.spawn(keep_running(query, parts.clone(), Arc::clone(&metrics), stop_workers.clone()));
+                workers.spawn(keep_running(query, parts.clone(), stop_workers.clone()));
             }
         }
         for (name, delivery) in &config.deliveries {
             parts.create_stream(&delivery.source, StreamOptions::default()).await?;
             let (name, stream) = (name.clone(), parts.delivery(name, delivery));
-            metrics.watch_delivery(name.clone(), stream.status());
+            metrics.watch_delivery(&name, stream.status());
             let stop = stop_workers.clone().cancelled_owned();
             workers.spawn(async move {
                 if let Err(error) = stream.run(stop).await {
@@ -293,7 +294,7 @@ impl Engine {
         if config.kinesis.shard_quotas {
             streams = Arc::new(ShardQuotas::new(streams, Arc::clone(&parts.clock)));
         }
-        let streams = Arc::new(CountedStreams::new(streams, Arc::clone(&metrics)));
+        let streams = metrics.streams(&streams, Reader::Api);
         let (counts, taking) = (Arc::clone(&metrics), Arc::clone(&ready));
         let router = gateway::router::router(GatewayState {
             streams,

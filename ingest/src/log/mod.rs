@@ -36,6 +36,7 @@ mod retention;
 mod roll;
 mod room;
 pub mod segment;
+pub mod status;
 pub mod store;
 mod stream;
 mod stream_folder;

@@ -29,6 +29,7 @@ use crate::log::file::Disk;
 use crate::log::folder::{StreamsFolder, join};
 use crate::log::key::KeyRing;
 use crate::log::queue::{Closing, Job};
+use crate::log::status::StreamStatus;
 use crate::log::stream::Ended;
 
 /// Bounds of a store.
@@ -79,6 +80,15 @@ pub struct LogStore {
 }
 
 impl LogStore {
+    /// What each stream's log is like now, in order of names.
+    pub fn statuses(&self) -> Vec<StreamStatus> {
+        let mut statuses: Vec<StreamStatus> = self.inner.all().iter().map(|stream| stream.status()).collect();
+        let refused = self.inner.refused.read().expect("no holder of the lock panics");
+        statuses.extend(refused.keys().map(|name| StreamStatus::refused(name.clone())));
+        statuses.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        statuses
+    }
+
     /// Opens the streams in `folder`, which is created when it is missing. A stream that is damaged or cannot be read is
     /// listed and can be deleted; all else on it fails with the reason.
     pub async fn open(

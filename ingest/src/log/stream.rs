@@ -20,6 +20,7 @@ use crate::log::key::StreamKeys;
 use crate::log::manifest::Manifest;
 use crate::log::queue::Queue;
 use crate::log::segment::Segment;
+use crate::log::status::StreamStatus;
 use crate::log::tail::Tail;
 
 /// An open stream.
@@ -109,6 +110,18 @@ impl StreamLog {
 
     pub(crate) fn description(&self) -> Arc<StreamDescription> {
         Arc::clone(&self.lock().description)
+    }
+
+    /// What its log is like now.
+    pub(crate) fn status(&self) -> StreamStatus {
+        let shared = self.lock();
+        StreamStatus {
+            name: self.name.clone(),
+            segments: shared.segments.len(),
+            bytes: shared.segments.iter().map(|segment| segment.index.length).sum(),
+            open_shards: shared.description.shards.open_count(),
+            halted: shared.ended.is_some(),
+        }
     }
 
     /// Why the stream takes no more records.

@@ -6,9 +6,31 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use prometheus::{HistogramVec, IntCounterVec};
 use tokio::time::Instant;
 
+use super::families::Families;
 use super::registry::{Metrics, OTHER};
+
+/// Figures of requests.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    answered: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+impl Requests {
+    pub(crate) fn new(families: &mut Families) -> Self {
+        Requests {
+            answered: families.counter("gallop_http_requests_total", &["operation", "status"], "Requests answered."),
+            seconds: families.seconds(
+                "gallop_http_request_duration_seconds",
+                &["operation"],
+                "Time until an answer begins.",
+            ),
+        }
+    }
+}
 
 /// Names the operation in calls of the Kinesis API, after the API's version.
 const TARGET: &str = "x-amz-target";
@@ -70,8 +92,8 @@ async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next
     };
     let begin = Instant::now();
     let response = next.run(request).await;
-    metrics.request_seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
-    metrics.requests.with_label_values(&[operation, response.status().as_str()]).inc();
+    metrics.requests.seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
+    metrics.requests.answered.with_label_values(&[operation, response.status().as_str()]).inc();
     response
 }
 

@@ -1,11 +1,12 @@
-//! Counts what is put into streams: a wrapper around the store that the front door stands before.
+//! Counts what passes through the seam of streams: a wrapper around the store, one for each kind of reader.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use model::checkpoint::Checkpoint;
 use model::name::{ConsumerName, StreamName};
-use model::record::{Appended, PutEntry};
+use model::record::{Appended, PutEntry, Record};
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
 use model::stream_settings::StreamSettings;
@@ -13,18 +14,19 @@ use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 
-use super::registry::{Metrics, Put};
+use super::stream_meters::{Reader, StreamMeters};
 
-/// A store whose appends are counted.
+/// A store whose calls are counted.
 pub(crate) struct CountedStreams {
     store: Arc<dyn StreamStore>,
-    metrics: Arc<Metrics>,
+    meters: Arc<StreamMeters>,
+    reader: Reader,
 }
 
 impl CountedStreams {
-    /// Counts appends to `store`.
-    pub(crate) fn new(store: Arc<dyn StreamStore>, metrics: Arc<Metrics>) -> Self {
-        CountedStreams { store, metrics }
+    /// Counts calls of `store`, whose reads are those of `reader`.
+    pub(crate) fn new(store: Arc<dyn StreamStore>, meters: Arc<StreamMeters>, reader: Reader) -> Self {
+        CountedStreams { store, meters, reader }
     }
 }
 
@@ -35,7 +37,11 @@ impl StreamStore for CountedStreams {
     }
 
     async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.store.delete(stream).await
+        let deleted = self.store.delete(stream).await;
+        if deleted.is_ok() {
+            self.meters.forget(stream);
+        }
+        deleted
     }
 
     async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
@@ -64,20 +70,17 @@ impl StreamStore for CountedStreams {
         stream: &StreamName,
         entries: Vec<PutEntry>,
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
-        let sizes: Vec<usize> = entries.iter().map(|entry| entry.data.len()).collect();
-        let appended = self.store.append(stream, entries).await?;
-        let mut put = Put { records: 0, bytes: 0, refused: 0 };
-        for (result, bytes) in appended.iter().zip(sizes) {
-            match result {
-                Ok(_) => {
-                    put.records += 1;
-                    put.bytes += bytes as u64;
-                }
-                Err(_) => put.refused += 1,
+        let begin = Instant::now();
+        let sizes: Vec<usize> = entries.iter().map(PutEntry::size_bytes).collect();
+        let results = self.store.append(stream, entries).await;
+        match &results {
+            Ok(results) => {
+                self.meters.append_seconds.observe(begin.elapsed().as_secs_f64());
+                self.meters.of(stream).appended(&sizes, results);
             }
+            Err(error) => self.meters.failed(stream, sizes.len(), error),
         }
-        self.metrics.put(stream, &put);
-        Ok(appended)
+        results
     }
 
     async fn locate(
@@ -96,7 +99,16 @@ impl StreamStore for CountedStreams {
         from: SequenceNumber,
         limit: ReadLimit,
     ) -> Result<ReadBatch, StreamError> {
-        self.store.read(stream, shard, from, limit).await
+        let batch = self.store.read(stream, shard, from, limit).await;
+        match &batch {
+            Ok(batch) if batch.records.is_empty() => {}
+            Ok(batch) => {
+                let bytes = batch.records.iter().map(Record::size_bytes).sum();
+                self.meters.of(stream).read(self.reader, batch.records.len(), bytes);
+            }
+            Err(error) => self.meters.failed(stream, 0, error),
+        }
+        batch
     }
 
     async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
@@ -110,7 +122,12 @@ impl StreamStore for CountedStreams {
         checkpoint: Checkpoint,
         outputs: Vec<PutEntry>,
     ) -> Result<Vec<Appended>, StreamError> {
-        self.store.commit(home, consumer, checkpoint, outputs).await
+        let committed = self.store.commit(home, consumer, checkpoint, outputs).await;
+        match &committed {
+            Ok(outputs) => self.meters.of(home).committed(outputs.len()),
+            Err(error) => self.meters.failed(home, 0, error),
+        }
+        committed
     }
 
     async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {

@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
+use crate::metrics;
 use crate::rig::{Rig, SlowGroup};
 use crate::server::{Server, eventually};
 
@@ -109,6 +110,9 @@ async fn a_full_disk_refuses_puts_until_there_is_room() {
             put(&kinesis, n, 200_000, &mut acknowledged).await.expect_err("it is still full");
         }
         assert_eq!(read_all(&kinesis).await, acknowledged, "reads go on, and show what was acknowledged");
+        let figures = metrics::scrape(&server).await;
+        let full = figures.value("gallop_stream_failures_total", &[("cause", "disk_full"), ("stream", STREAM)]);
+        assert_eq!(full, f64::from(6 * (round + 1)), "every refusal is counted");
 
         std::fs::remove_file(ballast).expect("the ballast is there");
         let begin = Instant::now();
@@ -141,6 +145,9 @@ async fn a_failed_sync_stops_the_stream_and_loses_nothing_acknowledged() {
         assert_eq!(again.message, refusal.message, "it says why as long as it stands");
     }
     assert_eq!(read_all(&kinesis).await, acknowledged, "reads go on");
+    let figures = metrics::scrape(&server).await;
+    assert_eq!(figures.value("gallop_log_halted", &[("stream", STREAM)]), 1.0);
+    assert!(figures.value("gallop_log_disk_failures_total", &[("operation", "sync")]) >= 1.0);
     println!("{} records, then: {}", acknowledged.len(), refusal.message);
 
     server.kill();

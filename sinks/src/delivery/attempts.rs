@@ -95,11 +95,15 @@ impl DeliveryStream {
         let (mut failed, mut last_error) = (Vec::new(), None);
         while let Some((cut, result)) = attempts.next().await {
             match result {
-                Ok(Delivered { records, dead_letters }) => self.status.update(|status| {
-                    status.delivered_records += records;
-                    status.dead_letters += dead_letters;
-                    status.delivered_cuts += 1;
-                }),
+                Ok(Delivered { records, dead_letters }) => {
+                    let now = self.clock.now();
+                    self.status.update(|status| {
+                        status.delivered_records += records;
+                        status.dead_letters += dead_letters;
+                        status.delivered_cuts += 1;
+                        status.last_success_at = Some(now);
+                    });
+                }
                 Err(error) => {
                     failed.push(cut);
                     last_error = Some(error);

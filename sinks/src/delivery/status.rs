@@ -23,6 +23,8 @@ pub struct DeliveryStatus {
     pub lag_millis: u64,
     /// What failed last, and when; none after a success that followed.
     pub last_error: Option<LastError>,
+    /// When a cut was last delivered, since its start.
+    pub last_success_at: Option<Timestamp>,
     /// Whether it runs.
     pub running: bool,
 }

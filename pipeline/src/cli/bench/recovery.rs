@@ -1,8 +1,10 @@
 //! `gallop bench recovery`: how long a log of a given size takes to open, after a kill and after a clean close.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use ingest::log::file::StdDisk;
 use ingest::log::key::KeyRing;
 use model::clock::{Clock, SystemClock};
 use model::hash_key::PartitionKey;
@@ -43,7 +45,7 @@ pub(crate) async fn run(args: RecoveryArgs) -> anyhow::Result<Report> {
 
 async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Result<Report> {
     let stream = StreamName::new("bench")?;
-    let store = open_log(folder, KeyRing::default()).await?;
+    let store = open_log(folder, Arc::new(StdDisk), KeyRing::default()).await?;
     store.create(&stream, StreamOptions { shards: 4, ..StreamOptions::default() }).await?;
     let records = (args.mib << 20) / args.bytes;
     let data = vec![b'x'; args.bytes as usize];
@@ -60,7 +62,7 @@ async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Resul
     let (mut latency, mut wall, begin_cpu) = (latencies(), Duration::ZERO, cpu_time("self")?);
     for _ in 0..args.times {
         let begin = Instant::now();
-        let store = open_log(folder, KeyRing::default()).await?;
+        let store = open_log(folder, Arc::new(StdDisk), KeyRing::default()).await?;
         latency.saturating_record(micros(begin.elapsed()));
         wall += begin.elapsed();
         store.describe(&stream).await?;

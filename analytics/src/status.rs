@@ -1,0 +1,36 @@
+//! What a continuous query tells about itself.
+
+use std::sync::{Arc, Mutex};
+
+use model::clock::Timestamp;
+
+/// A query's figures. Counts are those of its last checkpoint, from when the query first began: what is counted twice
+/// because it was computed twice is not in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueryStatus {
+    /// Records it has taken in, those that a producer library packed into one counted each.
+    pub records: u64,
+    /// Rows it has written.
+    pub rows: u64,
+    /// Records or rows that it could not use.
+    pub left_out: u64,
+    /// Nothing earlier is expected from any shard; none before its first records.
+    pub watermark: Option<Timestamp>,
+    /// When the first open window ends; none while no window is open.
+    pub window_end: Option<Timestamp>,
+}
+
+/// Shows the status of a query, also while it runs and after its end. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct StatusHandle(Arc<Mutex<QueryStatus>>);
+
+impl StatusHandle {
+    /// The figures now.
+    pub fn get(&self) -> QueryStatus {
+        *self.0.lock().expect("no holder of the lock panics")
+    }
+
+    pub(crate) fn update(&self, change: impl FnOnce(&mut QueryStatus)) {
+        change(&mut self.0.lock().expect("no holder of the lock panics"));
+    }
+}

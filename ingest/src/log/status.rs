@@ -1,0 +1,25 @@
+//! What a stream's log tells about itself.
+
+use model::name::StreamName;
+
+/// A stream's log now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamStatus {
+    /// The stream.
+    pub name: StreamName,
+    /// Segments kept, the one that is being written included.
+    pub segments: usize,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Shards that take records.
+    pub open_shards: usize,
+    /// Whether it takes no records until the next start, or could not be opened at all.
+    pub halted: bool,
+}
+
+impl StreamStatus {
+    /// A stream that could not be opened.
+    pub(crate) fn refused(name: StreamName) -> Self {
+        StreamStatus { name, segments: 0, bytes: 0, open_shards: 0, halted: true }
+    }
+}
