@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: test test-fast fmt clippy docs kills kafka-faults fuzz infra
+.PHONY: test test-fast fmt clippy docs kills kafka-faults engine-faults fuzz infra
 
 test: clients fmt clippy
 	cargo test --workspace -- $(tests_left_out:%=--skip %)
@@ -24,6 +24,11 @@ kills:
 KAFKA_FAULTS ?= 200
 kafka-faults:
 	KAFKA_FAULTS=$(KAFKA_FAULTS) cargo test -p ingest --test servers -- --nocapture faults::
+
+# And all of it together: the whole job on Kafka, S3 and DynamoDB, brokers and servers killed and paused, calls failing.
+ENGINE_ROUNDS ?= 200
+engine-faults:
+	ROUNDS=$(ENGINE_ROUNDS) cargo test --workspace --test servers -- --nocapture engines::
 
 # Bytes from outside, made up by libFuzzer, for so many seconds a target. `make test` replays what it found before.
 FUZZ_SECONDS ?= 60

@@ -68,6 +68,7 @@ offsets.topic.replication.factor=$replicas
 transaction.state.log.num.partitions=4
 transaction.state.log.replication.factor=$replicas
 transaction.state.log.min.isr=$in_sync
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=6000
 broker.heartbeat.interval.ms=1000

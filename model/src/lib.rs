@@ -23,6 +23,7 @@ pub mod sequence_number;
 pub mod sequence_number_printer;
 pub mod shard;
 pub mod sql;
+pub mod stand_by;
 pub mod stream_settings;
 pub mod stream_store;
 pub mod table;

@@ -23,6 +23,7 @@ use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
 use model::name::ConsumerName;
+use model::stand_by::stand_by;
 use model::stream_store::{StreamError, StreamOptions, StreamStore};
 use model::table::{TableError, TableSchema};
 use sinks::delivery::options::DeliveryOptions;
@@ -214,7 +215,10 @@ impl Backends {
                     Err(
                         StreamError::Damaged { .. } | StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. },
                     ) => {}
-                    Err(error @ StreamError::DiskFull { .. }) => warn!(%stream, %error, "stream cannot be trimmed now"),
+                    // The next trim makes up for it.
+                    Err(error @ (StreamError::DiskFull { .. } | StreamError::Io { .. })) => {
+                        warn!(%stream, error = &error as &dyn std::error::Error, "stream cannot be trimmed now");
+                    }
                     Err(error) => error!(%stream, %error, "stream cannot be trimmed"),
                 }
             }
@@ -236,6 +240,7 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, stop: Can
         match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
             Ok(()) => return,
             Err(error) => {
+                let lost = matches!(&error, QueryError::Stream { source: StreamError::CheckpointConflict { .. }, .. });
                 let passing = matches!(error, QueryError::Stream { .. } | QueryError::Engine { .. });
                 let text = format!("{:#}", anyhow::Error::from(error));
                 if !passing {
@@ -243,8 +248,14 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, stop: Can
                     error!(query = %query.name(), error = text, "query ended");
                     return;
                 }
-                error!(query = %query.name(), error = text, "query failed; it starts again from its checkpoint");
                 parts.metrics.query_restarted(query.name());
+                if lost {
+                    warn!(query = %query.name(), reason = text, "stands by until the other holder is silent");
+                    let waits = stand_by(&*parts.streams, &*parts.clock, query.output(), query.name());
+                    stop.run_until_cancelled(waits).await;
+                    continue;
+                }
+                warn!(query = %query.name(), error = text, "query failed; it starts again from its checkpoint");
             }
         }
         stop.run_until_cancelled(tokio::time::sleep(RESTART_DELAY)).await;

@@ -33,6 +33,8 @@ const ATTEMPTS_MAX: u32 = 10;
 const RESERVED_PREFIX: &str = "__";
 /// How often an open transaction is looked at while it is waited for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// Beyond the time that brokers give a transaction: until they have ended it, and every shard has a leader that answers.
+const SETTLING_DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// Whether a topic of that name can be a stream.
 pub(crate) fn is_stream(topic: &str) -> bool {
@@ -284,9 +286,13 @@ impl Admin {
     /// The offset above all records of each open shard, once no transaction is open there.
     async fn settled_ends(&self, stream: &Stream, shards: &ShardMap) -> Result<HashMap<Partition, u64>, Fault> {
         let open: Vec<Partition> = shards.open().map(|shard| stream.partition(shard.id)).collect();
-        let high = self.clients.ends(&open, End::High).await?;
         let begin = Instant::now();
-        while begin.elapsed() < self.clients.options.transaction_delay_max * 2 {
+        let mut high: HashMap<Partition, u64> = HashMap::new();
+        while begin.elapsed() < self.clients.options.transaction_delay_max + SETTLING_DELAY_MAX {
+            // Above all there was at the first answer for each.
+            let mut seen = self.clients.ends(&open, End::High).await?;
+            seen.extend(high);
+            high = seen;
             let stable = self.clients.ends(&open, End::Stable).await?;
             let settled = |partition| high.get(partition).is_some_and(|high| stable.get(partition) >= Some(high));
             if open.iter().all(settled) {
@@ -294,7 +300,7 @@ impl Admin {
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        Err(Fault::late("waiting for transactions to end in shards that are to be closed"))
+        Err(Fault::late("waiting for the last records of shards that are to be closed"))
     }
 }
 

@@ -12,6 +12,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::producer::FutureProducer;
 use rdkafka::topic_partition_list::Offset;
 use tracing::debug;
@@ -139,9 +140,9 @@ impl Clients {
     pub(crate) async fn cluster(&self, topic: Option<&str>) -> Result<Cluster, Fault> {
         let (asker, topic) = (Arc::clone(&self.stable), topic.map(str::to_owned));
         blocking(move || {
-            let metadata = asker.fetch_metadata(topic.as_deref(), ASK_DELAY_MAX)?;
+            let metadata = look_at(&asker, topic.as_deref())?;
             let known = metadata.topics().iter().filter(|topic| topic.error().is_none());
-            let leaders = |topic: &rdkafka::metadata::MetadataTopic| {
+            let leaders = |topic: &MetadataTopic| {
                 let mut partitions: Vec<(i32, i32)> = topic.partitions().iter().map(|p| (p.id(), p.leader())).collect();
                 partitions.sort_unstable();
                 partitions.into_iter().map(|(_, leader)| leader).collect()
@@ -184,7 +185,8 @@ fn is_moving(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| moving.contains(&code))
 }
 
-/// As [`offsets_known`]; what is not known is looked for.
+/// As [`offsets_known`]; what is not known is looked for. Of several partitions those are left out whose leader does not
+/// answer at the second try either.
 fn offsets(
     asker: &StoreConsumer,
     partitions: &[Partition],
@@ -192,29 +194,45 @@ fn offsets(
 ) -> KafkaResult<HashMap<Partition, Option<u64>>> {
     let (begin, mut looks) = (Instant::now(), 0);
     loop {
-        let answer = offsets_known(asker, partitions, at);
-        let again = match &answer {
-            Err(error) if is_unknown(error) => looks < LOOKS_MAX,
-            Err(error) if is_moving(error) => begin.elapsed() < ASK_DELAY_MAX,
+        let (found, failed) = match offsets_known(asker, partitions, at) {
+            Ok(answer) => answer,
+            Err(error) => (HashMap::new(), Some(error)),
+        };
+        let Some(error) = failed else { return Ok(found) };
+        let again = match (is_unknown(&error), is_moving(&error)) {
+            (true, _) => looks < LOOKS_MAX,
+            (_, true) if partitions.len() > 1 => looks == 0,
+            (_, true) => begin.elapsed() < ASK_DELAY_MAX,
             _ => false,
         };
         if !again {
-            return answer;
+            // With one partition the error is its own; of many, those that answered are what the caller goes on with.
+            return if found.is_empty() { Err(error) } else { Ok(found) };
         }
         if looks > 0 {
             std::thread::sleep(LOOK_INTERVAL);
         }
         looks += 1;
-        asker.fetch_metadata(None, ASK_DELAY_MAX)?;
+        look_at(asker, None)?;
     }
 }
 
+/// The brokers and topics. A broker that goes while it is asked is no reason to give up: the next one answers.
+fn look_at(asker: &StoreConsumer, topic: Option<&str>) -> KafkaResult<Metadata> {
+    let begin = Instant::now();
+    loop {
+        match asker.fetch_metadata(topic, ASK_DELAY_MAX) {
+            Err(error) if is_moving(&error) && begin.elapsed() < ASK_DELAY_MAX => std::thread::sleep(LOOK_INTERVAL),
+            answer => return answer,
+        }
+    }
+}
+
+/// Offsets of some partitions, and why others have none.
+type Offsets = (HashMap<Partition, Option<u64>>, Option<KafkaError>);
+
 /// Offsets by time or by end of many partitions at once; each leader is asked once.
-fn offsets_known(
-    asker: &StoreConsumer,
-    partitions: &[Partition],
-    at: Offset,
-) -> KafkaResult<HashMap<Partition, Option<u64>>> {
+fn offsets_known(asker: &StoreConsumer, partitions: &[Partition], at: Offset) -> KafkaResult<Offsets> {
     let mut asked = TopicPartitionList::with_capacity(partitions.len());
     for (topic, partition) in partitions {
         asked.add_partition_offset(topic, *partition, at)?;
@@ -235,9 +253,5 @@ fn offsets_known(
             (Err(error), _) => failed = Some(error),
         }
     }
-    // With one partition the error is its own; of many, those that answered are what the caller goes on with.
-    match failed {
-        Some(error) if partitions.len() == 1 => Err(error),
-        _ => Ok(found),
-    }
+    Ok((found, failed))
 }

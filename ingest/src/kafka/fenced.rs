@@ -26,6 +26,8 @@ use crate::kafka::outgoing::{Delivered, Outgoing, answer, enqueue, look};
 const ROOM_INTERVAL: Duration = Duration::from_millis(5);
 /// How long one call of the client may block; it is called again within the transaction's own time.
 const CALL_DELAY_MAX: Duration = Duration::from_secs(5);
+/// How long it may take to hold an id: the brokers' coordinators move when one of them is gone.
+const HOLD_DELAY_MAX: Duration = Duration::from_secs(30);
 /// How long a call that may be repeated waits before it is.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -69,7 +71,7 @@ impl Fenced {
         let producer: StoreProducer =
             self.clients.options.transactional(&self.id).create_with_context(Context).map_err(Fault::doing(doing()))?;
         let holder = producer.clone();
-        let until = Instant::now() + self.clients.options.transaction_delay_max;
+        let until = Instant::now() + HOLD_DELAY_MAX;
         repeat(until, move || holder.init_transactions(CALL_DELAY_MAX)).await.map_err(Fault::doing(doing()))?;
         self.producer = Some(producer);
         self.known.clear();

@@ -141,8 +141,13 @@ impl KafkaOptions {
 
     /// For commits under `id`.
     pub(crate) fn transactional(&self, id: &str) -> ClientConfig {
-        let millis = self.transaction_delay_max.as_millis();
-        self.producer(&[("transactional.id", id.to_owned()), ("transaction.timeout.ms", millis.to_string())])
+        // A message that outlives its transaction would be of no use; the library refuses settings that say so.
+        let answer = self.answer_delay_max.min(self.transaction_delay_max).as_millis();
+        self.producer(&[
+            ("transactional.id", id.to_owned()),
+            ("transaction.timeout.ms", self.transaction_delay_max.as_millis().to_string()),
+            ("delivery.timeout.ms", answer.to_string()),
+        ])
     }
 
     fn consumer(&self, ours: &[(&str, String)]) -> ClientConfig {

@@ -27,6 +27,8 @@ pub(crate) struct KafkaConfig {
     pub(crate) tail_mib_max: Option<usize>,
     /// How long a record waits for its brokers before it has failed.
     pub(crate) answer_seconds_max: Option<u64>,
+    /// How long brokers let a commit's transaction be open before they end it and readers go on.
+    pub(crate) transaction_seconds_max: Option<u64>,
     /// Anything else that librdkafka can be told: `"security.protocol" = "SASL_SSL"`.
     #[serde(default)]
     pub(crate) client: BTreeMap<String, ClientSetting>,
@@ -65,7 +67,9 @@ impl KafkaConfig {
         }
         if let Some(seconds) = self.answer_seconds_max {
             options.answer_delay_max = Duration::from_secs(seconds);
-            options.transaction_delay_max = options.transaction_delay_max.max(options.answer_delay_max);
+        }
+        if let Some(seconds) = self.transaction_seconds_max {
+            options.transaction_delay_max = Duration::from_secs(seconds);
         }
         options
     }
@@ -84,8 +88,14 @@ impl KafkaConfig {
                 return Err(format!("kafka: {name} must be 1 to {}, not {mib}", MIB_RANGE.end()));
             }
         }
-        if let Some(seconds) = self.answer_seconds_max.filter(|seconds| !SECONDS_RANGE.contains(seconds)) {
-            return Err(format!("kafka: answer_seconds_max must be 1 to {}, not {seconds}", SECONDS_RANGE.end()));
+        let seconds = [
+            ("answer_seconds_max", self.answer_seconds_max),
+            ("transaction_seconds_max", self.transaction_seconds_max),
+        ];
+        for (name, seconds) in seconds {
+            if let Some(seconds) = seconds.filter(|seconds| !SECONDS_RANGE.contains(seconds)) {
+                return Err(format!("kafka: {name} must be 1 to {}, not {seconds}", SECONDS_RANGE.end()));
+            }
         }
         if let Some(copies) = self.replication.filter(|copies| !REPLICATION_RANGE.contains(copies)) {
             return Err(format!("kafka: replication must be 1 to {}, not {copies}", REPLICATION_RANGE.end()));

@@ -1,49 +1,45 @@
 //! What is acknowledged is read, archived and counted: once, in order, whatever is killed or resharded in between, and
-//! wherever archive and tables stand.
+//! wherever streams, archive and tables stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::primitives::Blob;
-use aws_sdk_kinesis::types::{PutRecordsRequestEntry, Shard, ShardIteratorType};
+use aws_sdk_kinesis::types::ShardIteratorType;
 use futures::future::join_all;
+use rand::Rng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::Mutex;
 
+use crate::load::{Acknowledged, Load, LoadOptions, Place, keys, shards, split_all};
 use crate::server::{Server, eventually, folder_with, gallop, try_rows};
 
-const PRODUCERS: u64 = 4;
-const KEYS_OF_A_PRODUCER: u64 = 3;
-const BATCH: u64 = 20;
-const OPEN_SHARDS_MAX: usize = 6;
-
+/// The job. What it makes of `numbers` has `{run}` behind its name, so that two runs can look at the same records.
 const SETTINGS: &str = r#"
 [streams.numbers]
 shards = 3
 
-[streams.counts]
+[streams.counts{run}]
 
 [tables.Counts]
 partition_key = "Key"
 sort_key = "At"
 
-[queries.count]
+[queries.count{run}]
 sql = "count.sql"
+streams = { counts = "counts{run}" }
 
-[deliveries.counts-to-table]
-source = "counts"
+[deliveries.counts{run}-to-table]
+source = "counts{run}"
 table = "Counts"
 
-[deliveries.numbers-to-archive]
+[deliveries.numbers{run}-to-archive]
 source = "numbers"
-archive = { interval_seconds = 1, bytes_max = 4096 }
+archive = { {cuts} }
 "#;
 
 const QUERY: &str = r#"
@@ -54,107 +50,10 @@ SELECT STREAM "Key", ROWTIME, COUNT(*) FROM "numbers"
 GROUP BY STEP("numbers".ROWTIME BY INTERVAL '1' SECOND), "Key";
 "#;
 
-/// Where a record stands. Numbers of one length and form: their text has their order, also from parents to children.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    sequence_number: String,
-    shard: String,
-}
-
-impl Place {
-    fn new(shard: &str, sequence_number: &str) -> Place {
-        assert_eq!(sequence_number.len(), 56, "{sequence_number}");
-        Place { sequence_number: sequence_number.to_owned(), shard: shard.to_owned() }
-    }
-}
-
-/// What the server has acknowledged, in all its lives.
-#[derive(Default)]
-struct Acknowledged {
-    numbers: AtomicU64,
-    places: Mutex<BTreeMap<Place, u64>>,
-}
-
-fn key(producer: u64, n: u64) -> String {
-    format!("key-{producer}-{}", n % KEYS_OF_A_PRODUCER)
-}
-
-/// Sends batches until the server is gone. Each number is sent once and never again, and a key has one producer.
-async fn produce(kinesis: Client, producer: u64, acknowledged: Arc<Acknowledged>) {
-    loop {
-        let first = acknowledged.numbers.fetch_add(BATCH, Ordering::Relaxed);
-        let records = (first..first + BATCH).map(|n| {
-            let key = key(producer, n);
-            let data = format!("{{\"Key\":\"{key}\",\"N\":{n}}}");
-            let entry = PutRecordsRequestEntry::builder().partition_key(key).data(Blob::new(data));
-            entry.build().expect("key and data are given")
-        });
-        let sent = kinesis.put_records().stream_name("numbers").set_records(Some(records.collect())).send().await;
-        let Ok(answer) = sent else { return };
-        let mut places = acknowledged.places.lock().await;
-        for (result, n) in answer.records().iter().zip(first..) {
-            if let (Some(shard), Some(number)) = (result.shard_id(), result.sequence_number()) {
-                let before = places.insert(Place::new(shard, number), n);
-                assert_eq!(before, None, "{number} of {shard} was given to {n} too");
-            }
-        }
-    }
-}
-
-async fn shards(kinesis: &Client, stream: &str) -> Option<Vec<Shard>> {
-    let (mut shards, mut next) = (Vec::new(), None::<String>);
-    loop {
-        let name = next.is_none().then(|| stream.to_owned());
-        let page = kinesis.list_shards().set_stream_name(name).set_next_token(next).send().await.ok()?;
-        shards.extend(page.shards.unwrap_or_default());
-        next = page.next_token;
-        if next.is_none() {
-            return Some(shards);
-        }
-    }
-}
-
-fn hash_keys(shard: &Shard) -> (u128, u128) {
-    let range = shard.hash_key_range().expect("a shard has a range");
-    let parse = |text: &str| text.parse().expect("a hash key");
-    (parse(range.starting_hash_key()), parse(range.ending_hash_key()))
-}
-
-fn is_open(shard: &Shard) -> bool {
-    shard.sequence_number_range().is_some_and(|range| range.ending_sequence_number().is_none())
-}
-
-/// Splits or merges `changes` times, or until the server is gone; returns how often it was told that it was done.
-async fn reshard(kinesis: Client, seed: u64, changes: usize) -> usize {
-    let mut random = StdRng::seed_from_u64(seed);
-    for done in 0..changes {
-        let Some(mut open) = shards(&kinesis, "numbers").await else { return done };
-        open.retain(is_open);
-        open.sort_by_key(hash_keys);
-        let at = random.random_range(0..open.len());
-        let (begin, end) = hash_keys(&open[at]);
-        let split = open.len() == 1 || (open.len() < OPEN_SHARDS_MAX && random.random_bool(0.5));
-        let answered = if split {
-            let middle = (begin + (end - begin) / 2).to_string();
-            let split = kinesis.split_shard().stream_name("numbers").shard_to_split(open[at].shard_id());
-            split
-                .new_starting_hash_key(middle)
-                .send()
-                .await
-                .map_err(|error| error.into_service_error().to_string())
-                .err()
-        } else {
-            let left = at.min(open.len() - 2);
-            let merge = kinesis.merge_shards().stream_name("numbers").shard_to_merge(open[left].shard_id());
-            let merge = merge.adjacent_shard_to_merge(open[left + 1].shard_id());
-            merge.send().await.map_err(|error| error.into_service_error().to_string()).err()
-        };
-        if answered.is_some() {
-            return done;
-        }
-    }
-    changes
-}
+/// Objects of what came in a second, or sooner.
+const CUTS_OF_A_SECOND: &str = "interval_seconds = 1, bytes_max = 4096";
+/// Objects whose bounds follow from the records alone: every run cuts the same.
+const CUTS_BY_SIZE: &str = "interval_seconds = 3600, bytes_max = 8192";
 
 /// Every record of a stream, from the horizon to the tip, of open and closed shards.
 async fn read_all(kinesis: &Client, stream: &str) -> BTreeMap<Place, Value> {
@@ -186,16 +85,21 @@ fn numbers_in<'a>(rows: impl IntoIterator<Item = &'a Value>) -> Vec<u64> {
     numbers
 }
 
-fn counted<'a>(rows: impl IntoIterator<Item = &'a Value>) -> u64 {
+/// How many records the rows of windows stand for.
+pub(crate) fn counted<'a>(rows: impl IntoIterator<Item = &'a Value>) -> u64 {
     rows.into_iter().map(|row| row["Records"].as_u64().expect("a count")).sum()
 }
 
-/// Whatever was acknowledged is where it was said to be, and each key's records stand in the order they were sent in.
-fn check_order(acknowledged: &BTreeMap<Place, u64>, readable: &BTreeMap<Place, Value>) {
+/// Whatever was acknowledged is where it was said to be.
+fn check_places(acknowledged: &BTreeMap<Place, u64>, readable: &BTreeMap<Place, Value>) {
     for (place, n) in acknowledged {
         let found = readable.get(place).map(number);
         assert_eq!(found, Some(*n), "{place:?} was acknowledged with {n}");
     }
+}
+
+/// Each key's records stand in the order they were sent in.
+fn check_order<'a>(readable: impl IntoIterator<Item = (&'a Place, &'a Value)>) {
     let mut last: BTreeMap<&str, u64> = BTreeMap::new();
     for (place, row) in readable {
         let (key, n) = (row["Key"].as_str().expect("a key"), number(row));
@@ -214,6 +118,14 @@ pub(crate) struct Site {
     pub(crate) archive: Option<String>,
     /// Variables of the process.
     pub(crate) variables: Vec<(&'static str, String)>,
+    /// Streams stand on Kafka, where shards are not merged.
+    pub(crate) kafka: bool,
+    /// Objects are to be what another run over the same records makes of them.
+    pub(crate) cuts_by_size: bool,
+    /// What tells this run's query and deliveries from another's over the same records.
+    pub(crate) run: &'static str,
+    /// What a producer waits between two calls.
+    pub(crate) pause: Duration,
 }
 
 /// Numbers are sent, counted by the second, kept in a table and archived.
@@ -229,7 +141,9 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn new(site: Site) -> Job {
-        let settings = format!("{}\n{SETTINGS}", site.settings);
+        let cuts = if site.cuts_by_size { CUTS_BY_SIZE } else { CUTS_OF_A_SECOND };
+        let job = SETTINGS.replace("{run}", site.run).replace("{cuts}", cuts);
+        let settings = format!("{}\n{job}", site.settings);
         let (keep, data) = folder_with(&[("gallop.toml", &settings), ("count.sql", QUERY)]);
         Job { site, data, _keep: keep, acknowledged: Arc::default(), kills: 0, reshards: 0 }
     }
@@ -240,50 +154,74 @@ impl Job {
         command
     }
 
+    /// Starts a server over the job's folder.
     pub(crate) fn start(&self) -> Server {
         Server::spawn(self.command().args(["serve", "--port", "0", "--data"]).arg(&self.data))
+    }
+
+    /// Begins to send, and to change shards so many times.
+    pub(crate) fn load(&self, server: &Server, crew: u64, reshards: usize, random: &mut StdRng) -> Load {
+        let Site { pause, kafka, .. } = self.site;
+        let options = LoadOptions { crew, pause, reshards, merges: !kafka };
+        Load::start(server, &self.acknowledged, options, random.random())
+    }
+
+    /// Waits until so many more records are acknowledged.
+    pub(crate) async fn more(&self, records: usize) {
+        let until = self.acknowledged.places.lock().await.len() + records;
+        let reached = async || (self.acknowledged.places.lock().await.len() >= until).then_some(());
+        eventually("records are acknowledged", reached).await;
+    }
+
+    /// Kills a server in the middle of its load.
+    pub(crate) async fn kill(&mut self, server: Server, load: Load) {
+        server.kill();
+        self.kills += 1;
+        self.reshards += load.end().await;
     }
 
     /// Sends to a server until some more records are acknowledged, reshards, and kills it in the middle of that.
     pub(crate) async fn send_and_kill(&mut self, random: &mut StdRng) {
         let server = self.start();
-        let acknowledged = Arc::clone(&self.acknowledged);
-        let until = acknowledged.places.lock().await.len() + random.random_range(1..400);
-        let produce = |producer| tokio::spawn(produce(server.kinesis(), producer, Arc::clone(&acknowledged)));
-        let producers: Vec<_> = (0..PRODUCERS).map(produce).collect();
-        let resharder = tokio::spawn(reshard(server.kinesis(), random.random(), random.random_range(0..4)));
-        eventually("records are acknowledged", async || {
-            (acknowledged.places.lock().await.len() >= until).then_some(())
-        })
-        .await;
-        server.kill();
-        for producer in producers {
-            producer.await.expect("a producer ends with its server");
-        }
-        self.kills += 1;
-        self.reshards += resharder.await.expect("the resharder ends with its server");
+        let (records, reshards) = (random.random_range(1..400), random.random_range(0..4));
+        let load = self.load(&server, 0, reshards, random);
+        self.more(records).await;
+        self.kill(server, load).await;
     }
 
     /// Starts once more: everything acknowledged is in the stream, and what is there is in archive, windows and table,
-    /// each number once.
-    pub(crate) async fn check(&self) {
+    /// each number once. Returns the numbers that are there.
+    pub(crate) async fn check(&self) -> Vec<u64> {
         let server = self.start();
         let kinesis = server.kinesis();
+        if self.site.cuts_by_size {
+            // So that the last objects are cut too.
+            split_all(&kinesis).await;
+        }
         let records = read_all(&kinesis, "numbers").await;
         let readable = numbers_in(records.values());
         let all = shards(&kinesis, "numbers").await.expect("ListShards");
         let (kills, reshards) = (self.kills, self.reshards);
         println!("{kills} kills, {reshards} splits and merges, {} shards, {} records", all.len(), readable.len());
         assert!(readable.windows(2).all(|pair| pair[0] < pair[1]), "a number was kept twice");
-        check_order(&*self.acknowledged.places.lock().await, &records);
+        let acknowledged = self.acknowledged.places.lock().await;
+        check_places(&acknowledged, &records);
+        // What a server left unanswered when it was killed may still be on its way to a broker.
+        check_order(records.iter().filter(|(place, _)| !self.site.kafka || acknowledged.contains_key(*place)));
         assert!(readable.len() >= kills, "every round left records");
+        drop(acknowledged);
+        self.check_results(&server, &readable).await;
+        readable
+    }
 
+    /// Archive, windows and table have these numbers, each once.
+    pub(crate) async fn check_results(&self, server: &Server, readable: &[u64]) {
         let archived = eventually("the archive holds every record", async || {
             let numbers = self.archived()?;
             (numbers.len() >= readable.len()).then_some(numbers)
         });
         assert_eq!(archived.await, readable, "archive and stream differ");
-        self.check_windows(&server, readable.len() as u64).await;
+        self.check_windows(server, readable.len() as u64).await;
 
         let total = readable.len() as u64;
         let by_sql = server.sql("SELECT COUNT(*) AS total, COUNT(DISTINCT \"N\") AS d FROM numbers");
@@ -293,8 +231,9 @@ impl Job {
     /// Every record counts once in the windows, and in the table.
     async fn check_windows(&self, server: &Server, total: u64) {
         let kinesis = server.kinesis();
+        let counts = format!("counts{}", self.site.run);
         let windows = eventually("every record is in a closed window", async || {
-            let rows = read_all(&kinesis, "counts").await;
+            let rows = read_all(&kinesis, &counts).await;
             (counted(rows.values()) >= total).then_some(rows)
         });
         let windows = windows.await;
@@ -303,12 +242,16 @@ impl Job {
         assert_eq!(keys.len(), windows.len(), "a window came out twice");
 
         let in_table = eventually("the table holds every window", async || {
-            let keys = (0..PRODUCERS).flat_map(|producer| (0..KEYS_OF_A_PRODUCER).map(move |n| key(producer, n)));
-            let items = join_all(keys.map(async |key| crate::rest::items(&server.url, "Counts", &key).await)).await;
-            let counted_in_table = counted(items.iter().flatten());
+            let counted_in_table = counted(&self.table(server).await);
             (counted_in_table >= total).then_some(counted_in_table)
         });
         assert_eq!(in_table.await, total, "table and stream differ");
+    }
+
+    /// All items of the table, key by key.
+    pub(crate) async fn table(&self, server: &Server) -> Vec<Value> {
+        let items = join_all(keys().map(async |key| crate::rest::items(&server.url, "Counts", &key).await)).await;
+        items.into_iter().flatten().collect()
     }
 
     /// Numbers in the archive alone, if there are any.

@@ -14,6 +14,7 @@ mod exposition;
 mod foreign;
 mod kills;
 mod libraries;
+mod load;
 mod logs;
 mod malformed;
 mod metrics;

@@ -3,6 +3,8 @@
 
 #[path = "../it/conservation.rs"]
 mod conservation;
+#[path = "../it/load.rs"]
+mod load;
 #[path = "../it/rest.rs"]
 mod rest;
 #[path = "../it/server.rs"]
@@ -10,4 +12,5 @@ mod rest;
 mod server;
 
 mod elsewhere;
+mod engines;
 mod kafka;

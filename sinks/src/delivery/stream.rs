@@ -18,6 +18,7 @@ use std::sync::Arc;
 use model::archive::Archive;
 use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName, TableName};
+use model::stand_by::stand_by;
 use model::stream_store::{StartingPosition, StreamError, StreamStore};
 use model::table::TableStore;
 use tokio::sync::watch;
@@ -33,7 +34,7 @@ use crate::table_sink::TableSink;
 /// Why a delivery stream ended by itself. Anything that may pass is waited for instead.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
-    /// The stream is gone, another holder runs this delivery, or the checkpoint can never be taken.
+    /// The stream is gone, or the checkpoint can never be taken.
     #[error("delivery `{delivery}` of stream `{source_stream}` has ended")]
     Stream {
         /// The delivery.
@@ -56,6 +57,7 @@ pub enum DeliveryError {
 }
 
 /// A consumer joined to a sink. Its name must be its own among the consumers of its source.
+#[derive(Clone)]
 pub struct DeliveryStream {
     pub(super) name: ConsumerName,
     pub(super) source: StreamName,
@@ -120,7 +122,8 @@ impl DeliveryStream {
     }
 
     /// Runs until `shutdown` ends; then delivers what is buffered, for at most `shutdown_max`. Dropping the future at
-    /// any moment is safe: a new run goes on from the checkpoint. Error: [`DeliveryError`].
+    /// any moment is safe: a new run goes on from the checkpoint. While another process runs this delivery, this one
+    /// stands by. Error: [`DeliveryError`].
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DeliveryError> {
         let (stop, stopping) = watch::channel(false);
         let (clock, status, name) = (Arc::clone(&self.clock), self.status.clone(), self.name.clone());
@@ -133,7 +136,7 @@ impl DeliveryStream {
         status.update(|status| status.running = true);
         let ended = tokio::select! {
             biased;
-            ended = Box::pin(self.work(stopping)) => ended,
+            ended = Box::pin(self.work_or_stand_by(stopping)) => ended,
             () = out_of_time => {
                 warn!(delivery = %name, ?shutdown_max, "stopped before everything read was delivered; it comes after the next start");
                 Ok(())
@@ -144,6 +147,23 @@ impl DeliveryStream {
             status.failed(error);
         }
         ended
+    }
+
+    async fn work_or_stand_by(self, mut stopping: watch::Receiver<bool>) -> Result<(), DeliveryError> {
+        loop {
+            match self.clone().work(stopping.clone()).await {
+                Err(DeliveryError::Stream { source: source @ StreamError::CheckpointConflict { .. }, .. }) => {
+                    self.status.failed(&source);
+                    warn!(delivery = %self.name, reason = %source, "stands by until the other holder is silent");
+                }
+                ended => return ended,
+            }
+            tokio::select! {
+                biased;
+                () = stopped(&mut stopping) => return Ok(()),
+                () = stand_by(&*self.store, &*self.clock, &self.source, &self.name) => {}
+            }
+        }
     }
 
     async fn work(self, mut stopping: watch::Receiver<bool>) -> Result<(), DeliveryError> {

@@ -1,0 +1,64 @@
+//! A consumer that has lost its place to another holder of its name, in another process say: it stands by until that one
+//! has committed nothing for a while, and then goes on from the checkpoint. So one of several does the work, and when it
+//! is gone the next one does. An idle holder that is replaced so stands by in its turn.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::name::{ConsumerName, StreamName};
+use crate::stream_store::StreamStore;
+
+/// How long a holder has committed nothing when it is taken for gone. One at work commits about every second.
+pub const SILENCE: Duration = Duration::from_secs(4);
+
+/// Returns when nobody has committed for `consumer` in `home` during [`SILENCE`]. A store that does not answer says
+/// nothing about the other holder: it is asked again.
+pub async fn stand_by(store: &dyn StreamStore, clock: &dyn Clock, home: &StreamName, consumer: &ConsumerName) {
+    let mut seen = None;
+    loop {
+        if let Ok(checkpoint) = store.checkpoint(home, consumer).await {
+            let version = checkpoint.map_or(0, |checkpoint| checkpoint.version);
+            if seen.replace(version) == Some(version) {
+                return;
+            }
+        }
+        clock.sleep_until(clock.now() + SILENCE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::checkpoint::Checkpoint;
+    use crate::clock::Timestamp;
+    use crate::stream_store::StreamOptions;
+    use crate::testing::clock::ManualClock;
+    use crate::testing::memory_store::MemoryStore;
+
+    #[tokio::test]
+    async fn whoever_stands_by_goes_on_once_the_other_is_silent() {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        let (home, consumer) = (StreamName::new("home").expect("valid"), ConsumerName::new("query").expect("valid"));
+        store.create(&home, StreamOptions::default()).await.expect("created");
+        let waits = tokio::spawn({
+            let (store, clock, home, consumer) = (store.clone(), clock.clone(), home.clone(), consumer.clone());
+            async move { stand_by(&*store, &*clock, &home, &consumer).await }
+        });
+        for version in 1..=3 {
+            let checkpoint = Checkpoint { version, ..Checkpoint::default() };
+            store.commit(&home, &consumer, checkpoint, Vec::new()).await.expect("committed");
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            assert!(!waits.is_finished(), "the other is at work");
+            clock.advance(SILENCE);
+        }
+        while !waits.is_finished() {
+            clock.advance(SILENCE);
+            tokio::task::yield_now().await;
+        }
+    }
+}
