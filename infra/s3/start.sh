@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # An S3 server (moto, from PyPI) in memory, on a free port of the loopback interface.
 #
-#   infra/s3/start.sh            prints http://127.0.0.1:<port> once it answers, and runs until its input ends
+#   infra/s3/start.sh                 prints http://127.0.0.1:<port> once it answers, and runs until its input ends
+#   infra/s3/start.sh --signatures    checks every signature; prints the one user's access key and secret behind the address
 #
 # So whoever starts it holds a pipe to it: when that process ends, however it ends, the server does too. Nothing is
-# written but the packages, once, next to the build. Conditional puts are atomic, as on S3; signatures are not checked.
+# written but the packages, once, next to the build. Conditional puts are atomic, as on S3. Without the flag anybody may do anything.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 packages=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/gallop/target}/servers/s3-$(cksum <"$here/requirements.txt" | cut -d' ' -f1)
@@ -18,4 +19,4 @@ if [ ! -e "$packages/complete" ]; then
   touch "$packages/complete"
 fi
 exec 9>&-
-exec "$packages/python/bin/python3" "$here/server.py"
+exec "$packages/python/bin/python3" "$here/server.py" "$@"

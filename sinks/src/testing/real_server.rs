@@ -4,42 +4,57 @@ use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::aws::AccessKeys;
+
 /// A running server. Its input is a pipe from us: it ends when this is dropped, and also when our process does,
 /// however that ends.
 #[derive(Debug)]
 pub struct RealServer {
     child: Child,
     url: String,
+    keys: Option<AccessKeys>,
 }
 
 impl RealServer {
     /// DynamoDB Local. Tables are kept apart by access key.
     pub fn dynamodb() -> io::Result<RealServer> {
-        RealServer::start(&infra().join("dynamodb/start.sh"))
+        RealServer::start(&infra().join("dynamodb/start.sh"), &[])
     }
 
     /// An S3 server.
     pub fn s3() -> io::Result<RealServer> {
-        RealServer::start(&infra().join("s3/start.sh"))
+        RealServer::start(&infra().join("s3/start.sh"), &[])
     }
 
-    /// Runs a script that prints its server's address once it answers. Blocks until then.
-    pub fn start(script: &Path) -> io::Result<RealServer> {
-        let mut child = Command::new(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// An S3 server that refuses every call that is not signed with its keys.
+    pub fn s3_with_signatures() -> io::Result<RealServer> {
+        RealServer::start(&infra().join("s3/start.sh"), &["--signatures"])
+    }
+
+    /// Runs a script that prints its server's address once it answers, and the keys it wants behind that. Blocks until then.
+    fn start(script: &Path, args: &[&str]) -> io::Result<RealServer> {
+        let mut child = Command::new(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let stdout = child.stdout.take().expect("piped above");
         BufReader::new(stdout).read_line(&mut line)?;
-        let url = line.trim().to_owned();
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let url = words.next().unwrap_or_default();
+        let keys = words.next().zip(words.next()).map(|(id, secret)| AccessKeys { id, secret, session_token: None });
         if !url.starts_with("http://") {
             let ended = child.wait()?;
             return Err(io::Error::other(format!("{} ended with {ended} and no address", script.display())));
         }
-        Ok(RealServer { child, url })
+        Ok(RealServer { child, url, keys })
     }
 
     /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What calls must be signed with, where that is checked.
+    pub fn keys(&self) -> Option<&AccessKeys> {
+        self.keys.as_ref()
     }
 }
 

@@ -4,5 +4,6 @@
 
 mod archive;
 mod faults;
+mod signatures;
 mod table;
 mod world;

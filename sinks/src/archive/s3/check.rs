@@ -31,10 +31,24 @@ impl S3Archive {
             Err(error) if status(&error) == Some(404) => {
                 Err(refused(doing(), "there is no such bucket; create it, or set `create_bucket = true`"))
             }
-            Err(error) if status(&error) == Some(403) => {
-                Err(refused(doing(), "access denied: these credentials may not use the bucket"))
-            }
+            Err(error) if status(&error) == Some(403) => Err(refused(doing(), &self.why_denied().await)),
             Err(error) => Err(unavailable(doing(), CallFailure::of(&error))),
+        }
+    }
+
+    /// What the store has against these credentials. An answer to HEAD has no body to say it: it is asked otherwise.
+    async fn why_denied(&self) -> String {
+        let asked = self.client.list_objects_v2().bucket(&self.options.bucket).max_keys(1).send().await;
+        let error = asked.err();
+        let said = error.as_ref().and_then(ProvideErrorMetadata::message).unwrap_or("access denied");
+        match error.as_ref().and_then(ProvideErrorMetadata::code) {
+            Some("SignatureDoesNotMatch") => {
+                "the signature does not match: the secret access key is not the one of this access key id".to_owned()
+            }
+            Some("InvalidAccessKeyId") => "the store does not know this access key id".to_owned(),
+            Some("InvalidToken" | "ExpiredToken") => format!("the session token is not accepted: {said}"),
+            Some("RequestTimeTooSkewed") => "the clock of this machine is too far from the store's".to_owned(),
+            _ => "access denied: these credentials may not use the bucket".to_owned(),
         }
     }
 
