@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::field::{Field, Fields};
 use crate::schema::{ROWTIME, SqlColumn, SqlType, source_schema};
+use crate::waiting::Waiting;
 use crate::window::Window;
 
 /// Why a record is left out.
@@ -91,11 +92,6 @@ impl Decoder {
         Decoder { schema: source_schema(&columns), columns, cells, times: Default::default() }
     }
 
-    /// How many rows wait.
-    pub(crate) fn rows(&self) -> usize {
-        self.times[0].len()
-    }
-
     /// The names of the columns, which are those of the fields it takes.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
@@ -119,9 +115,14 @@ impl Decoder {
             times.push(time.as_millis());
         }
     }
+}
 
-    /// Everything gathered, as a batch.
-    pub(crate) fn finish(&mut self) -> RecordBatch {
+impl Waiting for Decoder {
+    fn rows(&self) -> usize {
+        self.times[0].len()
+    }
+
+    fn finish(&mut self) -> RecordBatch {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for (cells, column) in self.cells.iter_mut().zip(&self.columns) {
             let array = cells.finish();

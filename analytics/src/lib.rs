@@ -7,7 +7,12 @@ pub mod window;
 
 pub mod sql;
 
+mod waiting;
+
 mod decode;
+mod sensor_array;
+mod sensor_decode;
+
 mod definition;
 mod encode;
 mod field;

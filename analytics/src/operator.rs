@@ -8,13 +8,17 @@ use datafusion::arrow::compute::take_record_batch;
 use datafusion::arrow::datatypes::TimestampMillisecondType;
 use datafusion::error::DataFusionError;
 use model::clock::Timestamp;
+use model::datagram::payload::Datagram;
+use model::datagram::sensor_stream::SensorStream;
 
 use crate::decode::{Decoder, Row, Unfit};
 use crate::encode::{Encoder, OutputRow};
 use crate::field::{FieldNames, Fields};
 use crate::plan::Plan;
 use crate::schema::{SqlColumn, SqlType};
+use crate::sensor_decode::{SensorDecoder, Unfillable};
 use crate::sql::rewrite::WindowedSelect;
+use crate::waiting::Waiting;
 use crate::window::Window;
 
 /// Rows wait until there are this many, or until state is asked for.
@@ -28,7 +32,10 @@ pub(crate) struct Operator {
     select: WindowedSelect,
     plan: Plan,
     encoder: Encoder,
+    columns: Vec<SqlColumn>,
     decoder: Decoder,
+    /// Once the source is known to be one of sensor datagrams.
+    sensor: Option<SensorDecoder>,
     fields: FieldNames,
     /// Open windows by start, with their end and their state.
     panes: BTreeMap<Timestamp, Pane>,
@@ -67,7 +74,8 @@ impl Operator {
         let encoder = Encoder::new(target.map_or_else(own, <[_]>::to_vec));
         let decoder = Decoder::new(columns);
         let fields = FieldNames::new(decoder.names());
-        Ok(Operator { select: select.clone(), plan, encoder, decoder, fields, panes: BTreeMap::new() })
+        let (select, columns) = (select.clone(), columns.to_vec());
+        Ok(Operator { select, plan, encoder, columns, decoder, sensor: None, fields, panes: BTreeMap::new() })
     }
 
     /// The window of a moment.
@@ -100,9 +108,31 @@ impl Operator {
         Ok(())
     }
 
+    /// The source's records are datagrams of `sensor` from now on. Error: a column that they cannot fill; outside, what
+    /// the engine says of rows that waited.
+    pub(crate) fn set_sensor(&mut self, sensor: &SensorStream) -> Result<Result<(), Unfillable>, DataFusionError> {
+        if self.sensor.as_ref().is_some_and(|known| known.sensor() == sensor) {
+            return Ok(Ok(()));
+        }
+        self.fold()?;
+        Ok(SensorDecoder::new(sensor, &self.columns).map(|decoder| self.sensor = Some(decoder)))
+    }
+
+    /// Adds the records of datagrams of the source, all of which arrived at one time.
+    ///
+    /// # Panics
+    ///
+    /// Before [`Operator::set_sensor`].
+    pub(crate) fn push_datagrams(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp) {
+        let window = self.window_of(rowtime);
+        self.sensor.as_mut().expect("the source is one of datagrams").push(datagrams, rowtime, window);
+        self.panes.entry(window.start).or_insert(Pane { end: window.end, parts: Vec::new() });
+    }
+
     /// Folds waiting rows if there are many.
     pub(crate) fn settle(&mut self) -> Result<(), DataFusionError> {
-        if self.decoder.rows() < WAITING_ROWS_MAX { Ok(()) } else { self.fold() }
+        let rows = self.decoder.rows() + self.sensor.as_ref().map_or(0, Waiting::rows);
+        if rows < WAITING_ROWS_MAX { Ok(()) } else { self.fold() }
     }
 
     /// When the first open window ends.
@@ -147,11 +177,18 @@ impl Operator {
     }
 
     fn fold(&mut self) -> Result<(), DataFusionError> {
-        if self.decoder.rows() == 0 {
-            return Ok(());
+        let sensor = self.sensor.as_mut().map(|sensor| sensor as &mut dyn Waiting);
+        let mut batches = Vec::new();
+        for waiting in [Some(&mut self.decoder as &mut dyn Waiting), sensor].into_iter().flatten() {
+            if waiting.rows() > 0 {
+                batches.push(waiting.finish());
+            }
         }
-        let states = self.plan.fold(self.decoder.finish())?;
-        self.keep(states)
+        for batch in batches {
+            let states = self.plan.fold(batch)?;
+            self.keep(states)?;
+        }
+        Ok(())
     }
 
     /// Gives each window its state rows.

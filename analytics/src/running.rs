@@ -8,9 +8,11 @@ use model::aggregate::{UserRecord, user_records};
 use model::checkpoint::Checkpoint;
 use model::clock::{Clock, Timestamp};
 use model::consumer::{ShardBatch, StreamReader};
+use model::datagram::sensor_stream::{NotOfStream, SensorStream};
 use model::hash_key::PartitionKey;
-use model::record::PutEntry;
+use model::record::{PutEntry, Record};
 use model::shard::ShardId;
+use model::sql::{SqlError, SqlErrorKind};
 use model::stream_store::StreamStore;
 use tracing::{debug, info, warn};
 
@@ -19,10 +21,13 @@ use crate::encode::OutputRow;
 use crate::operator::Operator;
 use crate::query::{ContinuousQuery, QueryError};
 use crate::schema::{SqlColumn, discover};
+use crate::sensor_decode::columns_of;
 use crate::snapshot::{self, Header};
 
 /// A store that lags behind the clock is asked again after this.
 const TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
+/// Datagrams that become columns at once: enough for hundreds of rows, few enough to stay in the caches.
+const BLOCK_DATAGRAMS_MAX: usize = 1024;
 /// Records left out are logged at most this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -119,16 +124,28 @@ impl<'a> Running<'a> {
     }
 
     /// Takes in a batch whole.
-    pub(crate) fn absorb(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
+    pub(crate) async fn absorb(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
         self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.skipped > 0;
         self.complete.insert(batch.shard, batch.complete_until);
         if batch.skipped > 0 {
             warn!(query = %self.query.name, shard = %batch.shard, records = batch.skipped, "records were past retention");
         }
-        let users = || batch.records.iter().flat_map(|record| user_records(record, batch.owned));
+        if batch.records.is_empty() {
+            return Ok(());
+        }
+        let source = self.store.describe(&self.query.source).await.map_err(|error| self.query.stream(error))?;
+        match &source.settings.sensor {
+            Some(sensor) => self.absorb_datagrams(sensor, &batch.records),
+            None => self.absorb_objects(&batch),
+        }
+    }
+
+    /// Takes in records of JSON.
+    fn absorb_objects(&mut self, batch: &ShardBatch) -> Result<(), QueryError> {
+        let users = || batch.records.iter().flat_map(|record| user_records(record, batch.owned, None));
         if self.operator.is_none() {
             let first: Vec<_> =
-                users().filter(|user| !user.misplaced).filter_map(|user| objects(user.data).ok()).flatten().collect();
+                users().filter(|user| !user.misplaced).filter_map(|user| objects(&user.data).ok()).flatten().collect();
             if !first.is_empty() {
                 let columns = discover(&first);
                 self.plan(&columns)?;
@@ -142,6 +159,43 @@ impl<'a> Running<'a> {
         }
     }
 
+    /// Takes in sensor datagrams: blocks of them that arrived at one time, straight to columns.
+    fn absorb_datagrams(&mut self, sensor: &SensorStream, records: &[Record]) -> Result<(), QueryError> {
+        if self.operator.is_none() {
+            self.plan(&columns_of(sensor))?;
+        }
+        let query = self.query;
+        let operator = self.operator.as_mut().expect("planned just now");
+        operator.set_sensor(sensor).map_err(|error| query.engine(error))?.map_err(|unfillable| {
+            let source = SqlError::new(SqlErrorKind::Invalid, unfillable.to_string());
+            QueryError::Sql { query: query.name.clone(), source }
+        })?;
+        let closed_until = self.header.closed_until;
+        let mut unfit: Option<(u64, NotOfStream)> = None;
+        for same_time in records.chunk_by(|one, other| one.arrived_at == other.arrived_at) {
+            let rowtime = same_time[0].arrived_at.max(closed_until);
+            for block in same_time.chunks(BLOCK_DATAGRAMS_MAX) {
+                let mut datagrams = Vec::with_capacity(block.len());
+                for record in block {
+                    match sensor.read(&record.data) {
+                        Ok(datagram) => datagrams.push(datagram),
+                        Err(why) => unfit = Some((unfit.map_or(1, |(count, _)| count + 1), why)),
+                    }
+                }
+                self.header.records += datagrams.iter().map(|datagram| u64::from(datagram.header.count)).sum::<u64>();
+                if !datagrams.is_empty() {
+                    operator.push_datagrams(&datagrams, rowtime);
+                }
+                operator.settle().map_err(|error| query.engine(error))?;
+            }
+        }
+        if let Some((count, why)) = unfit {
+            self.header.records += count;
+            self.left_out(count, &why.to_string());
+        }
+        Ok(())
+    }
+
     /// Adds a user record to its window, or leaves it out.
     fn count(&mut self, user: &UserRecord<'_>) {
         self.header.records += 1;
@@ -150,9 +204,9 @@ impl<'a> Running<'a> {
         }
         let rowtime = user.record.arrived_at.max(self.header.closed_until);
         let taken = match &mut self.operator {
-            Some(operator) => operator.push_record(user.data, rowtime),
+            Some(operator) => operator.push_record(&user.data, rowtime),
             // There are no columns because no record so far was one of objects.
-            None => objects(user.data).map(|_| ()),
+            None => objects(&user.data).map(|_| ()),
         };
         if let Err(unfit) = taken {
             self.left_out(1, &unfit.to_string());

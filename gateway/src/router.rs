@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use model::clock::Clock;
+use model::sensor_admin::SensorAdmin;
 use model::sql::SqlEngine;
 use model::stream_store::StreamStore;
 use model::table::TableStore;
@@ -25,6 +26,8 @@ pub struct GatewayState {
     pub tables: Arc<dyn TableStore>,
     /// Ad hoc queries.
     pub sql: Arc<dyn SqlEngine>,
+    /// Control of sensor ports, where sensor datagrams are taken.
+    pub sensors: Option<Arc<dyn SensorAdmin>>,
     /// Time: iterators expire by it.
     pub clock: Arc<dyn Clock>,
     /// What `/readyz` says.
@@ -77,6 +80,15 @@ pub fn router(state: GatewayState) -> Router {
         .route("/v1/tables/{table}/items/{partition}/{sort}", get(rest::tables::item))
         .route("/v1/sql", post(rest::sql::query))
         .route("/v1/streams", get(rest::streams::list))
+        .route("/v1/sensor/schemas", get(rest::sensors::schemas))
+        .route("/v1/sensor/schemas/{schema}", put(rest::sensors::put_schema))
+        .route("/v1/sensor/ports", get(rest::sensors::ports))
+        .route(
+            "/v1/sensor/ports/{port}",
+            get(rest::sensors::port).put(rest::sensors::put_port).delete(rest::sensors::remove_port),
+        )
+        .route("/v1/sensor/stats", get(rest::sensors::stats))
+        .route("/v1/sensor/sources", get(rest::sensors::sources))
         .route("/metrics", get(rest::metrics::exposition))
         .method_not_allowed_fallback(rest::error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::access::check))

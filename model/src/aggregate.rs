@@ -11,9 +11,16 @@
 //! stream keeps an aggregate as one record, with one sequence number; readers of the API get it as it was put.
 //! [`user_records`] takes it apart for queries, delivery and SQL, all in one step: a position never stands inside.
 //! Bytes that are not an aggregate in every detail are a plain record, never an error and never half of one.
+//!
+//! A stream of sensor datagrams ([`crate::datagram::sensor_stream`]) is taken apart the same way: each sensor record comes out as
+//! a JSON object. Who wants columns reads the datagrams themselves.
+
+use std::borrow::Cow;
 
 use md5::{Digest, Md5};
 
+use crate::datagram::payload::Datagram;
+use crate::datagram::sensor_stream::SensorStream;
 use crate::hash_key::{HashKey, HashKeyRange, PARTITION_KEY_LENGTH_MAX};
 use crate::record::Record;
 
@@ -28,28 +35,30 @@ const GROUP_END: u32 = 4;
 const GROUPS_DEPTH_MAX: usize = 32;
 
 /// What a producer put: a record of the stream, or one of those that were packed into it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRecord<'a> {
     /// The record of the stream that holds it: its sequence number and its time of arrival are this one's too.
     pub record: &'a Record,
-    /// Its place in an aggregate; none for a plain record.
+    /// Its place in an aggregate or a datagram; none for a plain record.
     pub sub_sequence_number: Option<u32>,
     /// The producer's key.
     pub partition_key: &'a str,
-    /// The producer's bytes.
-    pub data: &'a [u8],
+    /// The producer's bytes; of a sensor record, JSON.
+    pub data: Cow<'a, [u8]>,
     /// Whether its hash key belongs to another shard: the stream was split or merged while the aggregate was under
     /// way, and its producer, who sees that in the answer, sends this one again. Whoever counts it counts it twice.
     pub misplaced: bool,
 }
 
 /// The user records of `record`, read from a shard that owns `owned`: of a plain record itself, of an aggregate its
-/// parts in order. While it is taken apart an aggregate needs up to six times its bytes.
-pub fn user_records(record: &Record, owned: HashKeyRange) -> UserRecords<'_> {
-    match Aggregate::parse(&record.data) {
-        Some(aggregate) => UserRecords { record, owned, parts: Parts::Aggregate(aggregate, 0) },
-        None => UserRecords { record, owned, parts: Parts::Plain },
-    }
+/// parts in order. While it is taken apart an aggregate needs up to six times its bytes. `sensor` is what the stream's
+/// settings say: then a record is a datagram, or plain.
+pub fn user_records<'a>(record: &'a Record, owned: HashKeyRange, sensor: Option<&'a SensorStream>) -> UserRecords<'a> {
+    let parts = match sensor {
+        Some(sensor) => sensor.read(&record.data).map_or(Parts::Plain, |datagram| Parts::Datagram(sensor, datagram, 0)),
+        None => Aggregate::parse(&record.data).map_or(Parts::Plain, |aggregate| Parts::Aggregate(aggregate, 0)),
+    };
+    UserRecords { record, owned, parts }
 }
 
 /// Iterator of [`user_records`].
@@ -64,6 +73,7 @@ pub struct UserRecords<'a> {
 enum Parts<'a> {
     Plain,
     Aggregate(Aggregate<'a>, u32),
+    Datagram(&'a SensorStream, Datagram<'a>, u8),
     Done,
 }
 
@@ -76,15 +86,27 @@ impl<'a> Iterator for UserRecords<'a> {
             Parts::Done => None,
             Parts::Plain => {
                 self.parts = Parts::Done;
-                let (partition_key, data) = (record.partition_key.as_str(), &record.data[..]);
+                let (partition_key, data) = (record.partition_key.as_str(), Cow::Borrowed(&record.data[..]));
                 Some(UserRecord { record, sub_sequence_number: None, partition_key, data, misplaced: false })
             }
             Parts::Aggregate(aggregate, number) => {
                 let SubRecord { partition_key, hash_key, data } = aggregate.next_record()?;
-                let sub_sequence_number = Some(*number);
+                let (sub_sequence_number, data) = (Some(*number), Cow::Borrowed(data));
                 *number += 1;
                 let misplaced = !owned.contains(hash_key.unwrap_or_else(|| HashKey::of(partition_key)));
                 Some(UserRecord { record, sub_sequence_number, partition_key, data, misplaced })
+            }
+            Parts::Datagram(sensor, datagram, number) => {
+                if *number == datagram.header.count {
+                    return None;
+                }
+                let mut json = Vec::new();
+                sensor.push_json(datagram, &datagram.record(*number), &mut json);
+                let sub_sequence_number = Some(u32::from(*number));
+                *number += 1;
+                // Datagrams go to the shard of their source when they are put, and are not sent again.
+                let (partition_key, data) = (record.partition_key.as_str(), Cow::Owned(json));
+                Some(UserRecord { record, sub_sequence_number, partition_key, data, misplaced: false })
             }
         }
     }

@@ -24,7 +24,7 @@ fn take_apart(data: &[u8]) {
     };
     let all = HashKeyRange { start: HashKey(0), end: HashKey::MAX };
     let mut bytes = 0;
-    for (number, part) in user_records(&record, all).enumerate() {
+    for (number, part) in user_records(&record, all, None).enumerate() {
         assert!(!part.misplaced, "one shard owns everything");
         let Some(sub) = part.sub_sequence_number else {
             assert!(number == 0 && part.data == data, "a plain record is one part, and all of it");

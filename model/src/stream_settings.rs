@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::datagram::sensor_stream::SensorStream;
 use crate::name::ConsumerName;
 
 /// How shards are counted: by the user, or by us.
@@ -89,6 +90,9 @@ pub struct StreamSettings {
     /// The key that records are encrypted with at rest, from when it was set on; records before it stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_key: Option<String>,
+    /// Where the records are sensor datagrams, what they hold. It is set while the stream is empty, and stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensor: Option<SensorStream>,
     /// When the mode was changed, the last few times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mode_changed_at: Vec<Timestamp>,
@@ -112,6 +116,7 @@ impl Default for StreamSettings {
             shard_metrics: BTreeSet::new(),
             warm_throughput_mibps: None,
             encryption_key: None,
+            sensor: None,
             mode_changed_at: Vec::new(),
             shard_count_set_at: Vec::new(),
         }

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Timestamp;
+use crate::datagram::sensor_stream::SensorStream;
 use crate::name::{ConsumerName, StreamName};
+use crate::put_run::PutRun;
 use crate::record::{Appended, PutEntry, Record};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Reshard, ReshardError, ShardId, ShardMap};
@@ -31,6 +33,8 @@ pub struct StreamOptions {
     pub tags: Tags,
     /// MiB a second that the stream is kept ready for.
     pub warm_throughput_mibps: Option<u32>,
+    /// Where the records are sensor datagrams, what they hold.
+    pub sensor: Option<SensorStream>,
 }
 
 impl StreamOptions {
@@ -43,6 +47,7 @@ impl StreamOptions {
             record_bytes_max: self.record_bytes_max,
             tags: self.tags.clone(),
             warm_throughput_mibps: self.warm_throughput_mibps,
+            sensor: self.sensor.clone(),
             ..StreamSettings::default()
         }
     }
@@ -52,8 +57,16 @@ impl Default for StreamOptions {
     /// One provisioned shard, 24 hours, no limit by size, records up to 1 MiB: the defaults of Kinesis.
     fn default() -> Self {
         let StreamSettings { mode, retention, retention_bytes_max, record_bytes_max, .. } = StreamSettings::default();
-        let (tags, warm_throughput_mibps) = (Tags::new(), None);
-        StreamOptions { shards: 1, mode, retention, retention_bytes_max, record_bytes_max, tags, warm_throughput_mibps }
+        StreamOptions {
+            shards: 1,
+            mode,
+            retention,
+            retention_bytes_max,
+            record_bytes_max,
+            tags: Tags::new(),
+            warm_throughput_mibps: None,
+            sensor: None,
+        }
     }
 }
 
@@ -299,6 +312,14 @@ pub trait StreamStore: Send + Sync {
         stream: &StreamName,
         entries: Vec<PutEntry>,
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError>;
+
+    /// Appends a run of small records: the same as [`StreamStore::append`] of its entries, for sources that have millions a
+    /// second. Returns the entries that were not taken, by their place, in order: all others are durable and readable. A
+    /// store may wait for room instead of throttling.
+    async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        let results = self.append(stream, run.to_entries()).await?;
+        Ok(results.into_iter().enumerate().filter_map(|(place, result)| Some((place, result.err()?))).collect())
+    }
 
     /// The number that a reader who begins at `position` reads first.
     async fn locate(

@@ -311,6 +311,7 @@ impl Engine {
             streams,
             tables: Arc::clone(&parts.tables),
             sql: Arc::clone(&parts.sql),
+            sensors: None,
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),
             metrics: Arc::new(move || counts.text(taking.load(Ordering::Relaxed))),

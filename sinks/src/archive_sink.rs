@@ -1,20 +1,26 @@
 //! Writes every record of a stream to an archive, as lines of objects: one object per cut. Of an aggregate the parts
 //! are lines; all of them stand in one object, since a cut never ends inside a record.
 //!
+//! Of a stream of sensor datagrams every sensor record is a row of a Parquet file, or a line where lines are asked for.
+//!
 //! A record that is exactly one JSON object is a line of the data object; any other goes to the error object of the
 //! same cut with the reason (see [`crate::object::name`] for where). A cut of nothing but such records has no data object.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use model::aggregate::UserRecord;
 use model::archive::Archive;
 use model::name::StreamName;
+use model::record::Record;
 
 use crate::cut::Cut;
 use crate::object::dead_letter::{MISPLACED, push_dead_letter};
+use crate::object::format::Format;
 use crate::object::json_line::push_line;
 use crate::object::name::{data_object, error_object};
-use crate::object::put::put_lines;
+use crate::object::parquet::{Packed, pack, same_rows};
+use crate::object::put::{put_lines, put_object};
 use crate::sink::{Delivered, Sink, SinkError};
 
 /// Delivers cuts of `stream` to an archive.
@@ -27,6 +33,51 @@ impl ArchiveSink {
     /// A sink for records of `stream`.
     pub fn new(archive: Arc<dyn Archive>, stream: StreamName) -> Self {
         ArchiveSink { archive, stream }
+    }
+}
+
+impl ArchiveSink {
+    /// Delivers a cut of sensor datagrams as a file of columns.
+    async fn deliver_rows(&self, cut: &Cut) -> Result<Delivered, SinkError> {
+        let Some(sensor) = cut.sensor.clone() else {
+            // The stream was deleted and created anew as another kind after the cut was promised.
+            return self
+                .bury(
+                    cut,
+                    cut.records.iter().map(|record| (record, "the stream is none of sensor datagrams".to_owned())),
+                )
+                .await;
+        };
+        let (records, count) = (cut.records.clone(), cut.records.len());
+        let packing = tokio::task::spawn_blocking(move || pack(&sensor, &records)).await;
+        let packed = packing.map_err(std::io::Error::other).and_then(|packed| packed);
+        let Packed { file, rows, unfit } = packed.map_err(|source| SinkError::Encode { records: count, source })?;
+        if rows > 0 {
+            put_object(&*self.archive, &data_object(&self.stream, &cut.range), file.into(), same_rows).await?;
+        }
+        let unfit = unfit.into_iter().map(|(index, why)| (&cut.records[index], why.to_string()));
+        let Delivered { dead_letters, .. } = self.bury(cut, unfit).await?;
+        Ok(Delivered { records: rows, dead_letters })
+    }
+
+    /// Keeps whole records that are no rows.
+    async fn bury<'a>(
+        &self,
+        cut: &Cut,
+        letters: impl Iterator<Item = (&'a Record, String)>,
+    ) -> Result<Delivered, SinkError> {
+        let (mut lines, mut count) = (Vec::new(), 0);
+        for (record, reason) in letters {
+            let (partition_key, data) = (record.partition_key.as_str(), (&record.data[..]).into());
+            let letter = UserRecord { record, sub_sequence_number: None, partition_key, data, misplaced: false };
+            push_dead_letter(&mut lines, cut.range.shard, &letter, &reason);
+            count += 1;
+        }
+        if count > 0 {
+            let name = error_object(self.stream.as_str(), &cut.range);
+            put_lines(&*self.archive, &name, cut.range.format.of_lines(), lines, count).await?;
+        }
+        Ok(Delivered { records: 0, dead_letters: count as u64 })
     }
 }
 
@@ -45,7 +96,7 @@ fn lines_of(cut: &Cut) -> Lines {
     for user in cut.user_records() {
         let pushed = match user.misplaced {
             true => Err(MISPLACED.to_owned()),
-            false => push_line(&mut lines.data, user.data).map_err(|reason| reason.to_string()),
+            false => push_line(&mut lines.data, &user.data).map_err(|reason| reason.to_string()),
         };
         match pushed {
             Ok(()) => lines.data_count += 1,
@@ -66,6 +117,9 @@ impl Sink for ArchiveSink {
     }
 
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
+        if cut.range.format == Format::Parquet {
+            return self.deliver_rows(cut).await;
+        }
         let Lines { data, data_count, errors, errors_count } = lines_of(cut);
         let format = cut.range.format;
         if data_count > 0 {

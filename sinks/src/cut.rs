@@ -3,9 +3,12 @@
 //! A cut that is about to be delivered can be promised in the checkpoint: [`Promise`]. After a crash it is read from
 //! the stream again and delivered the same way, so that what is written twice is written identically.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use model::aggregate::{UserRecord, user_records};
 use model::clock::Timestamp;
+use model::datagram::sensor_stream::SensorStream;
 use model::hash_key::HashKeyRange;
 use model::name::StreamName;
 use model::record::Record;
@@ -45,12 +48,14 @@ pub struct Cut {
     pub records: Vec<Record>,
     /// The hash keys that the shard owns.
     pub owned: HashKeyRange,
+    /// Where the records are sensor datagrams, what they hold.
+    pub sensor: Option<Arc<SensorStream>>,
 }
 
 impl Cut {
-    /// What producers put: the records, and of aggregates the parts.
+    /// What producers put: the records, and of aggregates and datagrams the parts.
     pub fn user_records(&self) -> impl Iterator<Item = UserRecord<'_>> {
-        self.records.iter().flat_map(|record| user_records(record, self.owned))
+        self.records.iter().flat_map(|record| user_records(record, self.owned, self.sensor.as_deref()))
     }
 }
 

@@ -80,7 +80,7 @@ impl TableSink {
             push_dead_letter(&mut lines, shard, user, reason);
         }
         let name = error_object(self.delivery.as_str(), &cut.range);
-        put_lines(&**archive, &name, cut.range.format, lines, letters.len()).await
+        put_lines(&**archive, &name, cut.range.format.of_lines(), lines, letters.len()).await
     }
 }
 
@@ -88,8 +88,8 @@ fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem,
     if user.misplaced {
         return Err(MISPLACED.to_owned());
     }
-    let item: Item = serde_json::from_slice(user.data).map_err(|error| format!("not a JSON object: {error}"))?;
-    check_numbers(user.data).map_err(|number| format!("number {number} has more digits than an item keeps"))?;
+    let item: Item = serde_json::from_slice(&user.data).map_err(|error| format!("not a JSON object: {error}"))?;
+    check_numbers(&user.data).map_err(|number| format!("number {number} has more digits than an item keeps"))?;
     schema.key_of(&item).map_err(|error| error.to_string())?;
     Ok(VersionedItem { item, version: user.record.sequence_number.0 })
 }

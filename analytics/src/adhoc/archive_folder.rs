@@ -1,8 +1,10 @@
 //! An archive as SQL sees it: which objects a table has, and their text line by line.
 //!
-//! Compression is told by an object's first bytes, not by its name: a name without an ending is no empty table.
+//! Compression is told by an object's first bytes, not by its name: a name without an ending is no empty table. So are
+//! files of columns ([`super::parquet_object`]).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ const READ_BYTES: u64 = 4 << 20;
 const CHUNK_BYTES: usize = 256 << 10;
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const PARQUET_MAGIC: &[u8] = b"PAR1";
 
 /// Where an archive is.
 #[derive(Clone)]
@@ -112,6 +115,25 @@ impl ArchiveFolder {
             objects.push(Object { meta, cut });
         }
         Ok(objects)
+    }
+
+    /// Whether an object is a Parquet file.
+    pub(super) async fn is_parquet(&self, object: &Object) -> Result<bool, SqlError> {
+        match object.meta.location.extension() {
+            Some("parquet") => Ok(true),
+            Some("json" | "gz" | "zst") => Ok(false),
+            _ if object.meta.size < PARQUET_MAGIC.len() as u64 => Ok(false),
+            _ => {
+                let beginning = 0..PARQUET_MAGIC.len() as u64;
+                Ok(*self.ranges(object, std::slice::from_ref(&beginning)).await?[0] == *PARQUET_MAGIC)
+            }
+        }
+    }
+
+    /// Pieces of an object.
+    pub(super) async fn ranges(&self, object: &Object, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, SqlError> {
+        let read = self.store.get_ranges(&object.meta.location, ranges).await;
+        read.map_err(|error| failed(format!("reading `{}`", object.meta.location), &error))
     }
 
     /// The lines of an object.

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use model::datagram::columns::SensorColumn;
+use model::datagram::schema::FieldKind;
+use model::datagram::sensor_stream::TIME;
 
 use super::json_row::JsonRow;
 
@@ -18,6 +21,10 @@ pub(super) enum ColumnKind {
     Int,
     /// Numbers with a fraction or an exponent, maybe integers among them.
     Double,
+    /// Integers of 64 bits without sign; only objects and tails of columns have such.
+    Unsigned,
+    /// Times; only objects and tails of columns have such.
+    Time,
     /// Strings, objects, arrays, integers over 64 bits, or a mixture: the text as it is written.
     Text,
 }
@@ -42,6 +49,33 @@ impl ColumnKind {
         }
     }
 
+    /// The kind of a column whose values have a type already; none where there is no kind for them.
+    pub(super) fn of_arrow(data_type: &DataType) -> Option<ColumnKind> {
+        Some(match data_type {
+            DataType::Null => ColumnKind::Null,
+            DataType::Boolean => ColumnKind::Bool,
+            DataType::UInt64 => ColumnKind::Unsigned,
+            integer if integer.is_integer() => ColumnKind::Int,
+            number if number.is_floating() => ColumnKind::Double,
+            DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => ColumnKind::Time,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::Text,
+            decimal if decimal.is_decimal() => ColumnKind::Text,
+            DataType::Dictionary(_, values) => return ColumnKind::of_arrow(values),
+            _ => return None,
+        })
+    }
+
+    /// The kind of a sensor record's column.
+    pub(super) fn of_sensor(column: &SensorColumn) -> ColumnKind {
+        match column.kind {
+            FieldKind::U64 if column.name == TIME => ColumnKind::Time,
+            FieldKind::U64 => ColumnKind::Unsigned,
+            FieldKind::F32 | FieldKind::F64 => ColumnKind::Double,
+            FieldKind::Text(_) => ColumnKind::Text,
+            _ => ColumnKind::Int,
+        }
+    }
+
     /// The kind that holds values of both.
     #[must_use]
     pub(super) fn merge(self, other: ColumnKind) -> ColumnKind {
@@ -49,6 +83,8 @@ impl ColumnKind {
             (one, another) if one == another => one,
             (ColumnKind::Null, kind) | (kind, ColumnKind::Null) => kind,
             (ColumnKind::Int, ColumnKind::Double) | (ColumnKind::Double, ColumnKind::Int) => ColumnKind::Double,
+            // A stream whose archive was lines once: numbers of both fit, or the query says which does not.
+            (ColumnKind::Int, ColumnKind::Unsigned) | (ColumnKind::Unsigned, ColumnKind::Int) => ColumnKind::Int,
             _ => ColumnKind::Text,
         }
     }
@@ -58,6 +94,8 @@ impl ColumnKind {
             ColumnKind::Bool => DataType::Boolean,
             ColumnKind::Int => DataType::Int64,
             ColumnKind::Double => DataType::Float64,
+            ColumnKind::Unsigned => DataType::UInt64,
+            ColumnKind::Time => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
             ColumnKind::Null | ColumnKind::Text => DataType::Utf8,
         }
     }
@@ -74,6 +112,15 @@ impl Columns {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.columns.len()
+    }
+
+    /// The columns of rows that have types already.
+    pub(super) fn typed<'n>(columns: impl IntoIterator<Item = (&'n str, ColumnKind)>) -> Columns {
+        let mut typed = Columns::default();
+        for (place, (name, kind)) in columns.into_iter().enumerate() {
+            typed.widen(place, name, kind);
+        }
+        typed
     }
 
     /// Takes a row into account.

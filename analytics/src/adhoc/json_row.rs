@@ -22,9 +22,9 @@ pub(super) enum Parsed<'a> {
 }
 
 /// The row that a user record is; none where the archive will not have it as a line either.
-pub(super) fn parse_record<'a>(user: &UserRecord<'a>) -> Option<JsonRow<'a>> {
-    let is_row = !user.misplaced && check_object(user.data).is_ok();
-    if is_row { serde_json::from_slice(user.data).ok() } else { None }
+pub(super) fn parse_record<'a>(user: &'a UserRecord<'_>) -> Option<JsonRow<'a>> {
+    let is_row = !user.misplaced && check_object(&user.data).is_ok();
+    if is_row { serde_json::from_slice(&user.data).ok() } else { None }
 }
 
 /// Parses a line: none, one or several JSON values, as other writers put them.

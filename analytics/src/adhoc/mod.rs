@@ -15,10 +15,13 @@ mod json_row;
 
 mod column_kind;
 mod decode;
+mod fit;
 
 mod archive_store;
 
 pub mod archive_folder;
+mod parquet_object;
+mod sensor_tail;
 mod tail;
 
 mod schema_cache;

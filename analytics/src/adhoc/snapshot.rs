@@ -16,6 +16,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt, stream};
 use model::aggregate::user_records;
+use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
 use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
@@ -28,7 +29,9 @@ use super::column_kind::Columns;
 use super::error::failed;
 use super::json_row::{Parsed, parse_line, parse_record};
 use super::limits::AdhocLimits;
+use super::parquet_object::ParquetObject;
 use super::schema_cache::{SchemaCache, TailKey};
+use super::sensor_tail::sensor_columns;
 use super::tail::{TailRange, TailReader, read_error};
 
 /// How often the archive is listed anew when retention overtakes the list.
@@ -56,6 +59,13 @@ pub(super) struct Tail {
     pub(super) description: Arc<StreamDescription>,
     /// What of it; no range is empty.
     pub(super) ranges: Vec<TailRange>,
+}
+
+impl Tail {
+    /// Where its records are sensor datagrams, what they hold.
+    pub(super) fn sensor(&self) -> Option<&SensorStream> {
+        self.description.settings.sensor.as_ref()
+    }
 }
 
 /// A table: what it consists of, and its columns.
@@ -101,7 +111,10 @@ impl Sources {
         }
         for range in tail.iter().flat_map(|tail| &tail.ranges) {
             let tail = tail.as_ref().expect("it has ranges");
-            columns.merge(&self.tail_columns(tail, *range).await?);
+            columns.merge(&match tail.sensor() {
+                Some(sensor) => sensor_columns(sensor),
+                None => self.tail_columns(tail, *range).await?,
+            });
             self.check_columns(table, &columns)?;
         }
         Ok(Snapshot { archive: self.archive.clone(), objects, tail, schema: columns.schema() })
@@ -204,7 +217,7 @@ impl Sources {
         let (mut columns, left) = self.cache.tail(&key, range);
         let mut reader = TailReader::new(Arc::clone(&tail.store), stream, left);
         while let Some(records) = reader.next().await? {
-            for user in records.iter().flat_map(|record| user_records(record, range.owned)) {
+            for user in records.iter().flat_map(|record| user_records(record, range.owned, None)) {
                 if let Some(row) = parse_record(&user) {
                     columns.observe(&row);
                 }
@@ -216,6 +229,9 @@ impl Sources {
 }
 
 async fn look_through(archive: ArchiveFolder, object: Object) -> Result<Columns, SqlError> {
+    if archive.is_parquet(&object).await? {
+        return ParquetObject::open(archive, object).await?.columns();
+    }
     let mut columns = Columns::default();
     let mut chunks = archive.lines(&object).await?;
     let mut line_number = 0;

@@ -15,6 +15,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use model::aggregate::user_records;
+use model::datagram::sensor_stream::SensorStream;
 use model::sql::SqlError;
 use tokio::sync::mpsc::Sender;
 use tracing::debug;
@@ -23,6 +24,8 @@ use super::archive_folder::{ArchiveFolder, Object};
 use super::decode::BatchDecoder;
 use super::error::through;
 use super::json_row::{Parsed, parse_line, parse_record};
+use super::parquet_object::ParquetObject;
+use super::sensor_tail::SensorRows;
 use super::snapshot::{Snapshot, Tail, not_json};
 use super::tail::{TailRange, TailReader};
 
@@ -132,7 +135,8 @@ impl PartitionStream for Share {
 
     fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
         let mut builder = RecordBatchReceiverStream::builder(Arc::clone(&self.schema), BATCHES_AHEAD_MAX);
-        let mut output = Output { decoder: BatchDecoder::new(Arc::clone(&self.schema)), batches: builder.tx() };
+        let (schema, decoder) = (Arc::clone(&self.schema), BatchDecoder::new(Arc::clone(&self.schema)));
+        let mut output = Output { schema, decoder, batches: builder.tx() };
         let parts = self.parts.clone();
         builder.spawn(async move {
             for part in parts {
@@ -167,6 +171,8 @@ impl From<SqlError> for Stop {
 }
 
 struct Output {
+    /// The columns that the query uses.
+    schema: SchemaRef,
     decoder: BatchDecoder,
     batches: Sender<Result<RecordBatch, DataFusionError>>,
 }
@@ -174,13 +180,26 @@ struct Output {
 impl Output {
     async fn flush(&mut self) -> Result<(), Stop> {
         match self.decoder.take() {
-            Some(batch) => self.batches.send(Ok(batch)).await.map_err(|_| Stop::NobodyReads),
+            Some(batch) => self.send(batch).await,
             None => Ok(()),
         }
+    }
+
+    async fn send(&self, batch: RecordBatch) -> Result<(), Stop> {
+        self.batches.send(Ok(batch)).await.map_err(|_| Stop::NobodyReads)
     }
 }
 
 async fn read_object(archive: &ArchiveFolder, object: &Object, output: &mut Output) -> Result<(), Stop> {
+    if archive.is_parquet(object).await? {
+        let parquet = ParquetObject::open(archive.clone(), object.clone()).await?;
+        for group in 0..parquet.row_groups() {
+            for batch in parquet.row_group(group, &output.schema).await? {
+                output.send(batch?).await?;
+            }
+        }
+        return Ok(());
+    }
     let mut chunks = archive.lines(object).await?;
     let mut line_number = 0;
     while let Some(chunk) = chunks.next().await? {
@@ -205,10 +224,13 @@ async fn read_object(archive: &ArchiveFolder, object: &Object, output: &mut Outp
 
 async fn read_tail(tail: &Tail, range: TailRange, output: &mut Output) -> Result<(), Stop> {
     let stream = tail.description.name.clone();
+    if let Some(sensor) = tail.sensor() {
+        return read_sensor_tail(tail, sensor, range, output).await;
+    }
     let mut reader = TailReader::new(Arc::clone(&tail.store), stream.clone(), range);
     let mut skipped: u64 = 0;
     while let Some(records) = reader.next().await? {
-        for user in records.iter().flat_map(|record| user_records(record, range.owned)) {
+        for user in records.iter().flat_map(|record| user_records(record, range.owned, None)) {
             // What is not a JSON object has gone, or will go, to the error prefix.
             match parse_record(&user) {
                 Some(row) => output.decoder.push(&row)?,
@@ -221,6 +243,34 @@ async fn read_tail(tail: &Tail, range: TailRange, output: &mut Output) -> Result
     }
     if skipped > 0 {
         debug!(%stream, shard = %range.shard, skipped, "records that are no JSON objects are no rows");
+    }
+    Ok(())
+}
+
+/// The tail of a stream of sensor datagrams: columns, block by block.
+async fn read_sensor_tail(
+    tail: &Tail,
+    sensor: &SensorStream,
+    range: TailRange,
+    output: &mut Output,
+) -> Result<(), Stop> {
+    let stream = tail.description.name.clone();
+    let mut reader = TailReader::new(Arc::clone(&tail.store), stream.clone(), range);
+    let mut rows = SensorRows::new(sensor, Arc::clone(&output.schema));
+    let mut skipped: u64 = 0;
+    while let Some(records) = reader.next().await? {
+        for block in records.chunks(SensorRows::BLOCK_DATAGRAMS_MAX) {
+            skipped += rows.push(block);
+            if rows.is_full() {
+                output.send(rows.take()?).await?;
+            }
+        }
+    }
+    if !rows.is_empty() {
+        output.send(rows.take()?).await?;
+    }
+    if skipped > 0 {
+        debug!(%stream, shard = %range.shard, skipped, "records that are no datagrams of the stream are no rows");
     }
     Ok(())
 }

@@ -100,8 +100,8 @@ impl World {
     pub(crate) fn archive(&self, stream: &StreamName, shard: ShardId, records: &[Record], packing: Packing) {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
         let mut text = Vec::new();
-        for user in records.iter().flat_map(|record| user_records(record, HashKeyRange::ALL)) {
-            if check_object(user.data).is_ok() {
+        for user in records.iter().flat_map(|record| user_records(record, HashKeyRange::ALL, None)) {
+            if check_object(&user.data).is_ok() {
                 text.extend_from_slice(user.data.trim_ascii());
                 text.push(b'\n');
             }

@@ -12,7 +12,7 @@ use crate::log::block::{RECORD_ENTRY_BYTES, Unnumbered, put_records};
 
 /// Records of a call that go to one shard are cut into blocks of about this size: what a reader at most reads and
 /// checks for one record, but for larger records.
-const BLOCK_BYTES_MAX: usize = 1 << 20;
+pub(crate) const BLOCK_BYTES_MAX: usize = 1 << 20;
 
 /// Where the writer put the blocks of a batch.
 #[derive(Debug)]

@@ -35,6 +35,7 @@ pub mod recovery;
 mod retention;
 mod roll;
 mod room;
+mod run;
 pub mod segment;
 pub mod status;
 pub mod store;

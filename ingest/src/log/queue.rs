@@ -129,6 +129,22 @@ impl Queue {
         }
     }
 
+    /// The same for entries that can wait: commits come first, and nobody is throttled meanwhile.
+    pub(crate) async fn admit_patiently(&self, size: usize) {
+        loop {
+            let mut room = std::pin::pin!(self.room.notified());
+            room.as_mut().enable();
+            {
+                let mut state = self.lock();
+                let fits = state.commits_waiting == 0 && state.admit(size, self.bytes_max);
+                if fits || state.closing != Closing::Open {
+                    return;
+                }
+            }
+            room.await;
+        }
+    }
+
     /// Holds room that was held before and given back, without asking: for a call that is routed a second time.
     pub(crate) fn hold(&self, size: usize) {
         self.lock().bytes += size;

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use model::checkpoint::Checkpoint;
 use model::clock::Clock;
 use model::name::{ConsumerName, StreamName};
+use model::put_run::PutRun;
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
@@ -199,6 +200,10 @@ impl StreamStore for LogStore {
         entries: Vec<PutEntry>,
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
         self.inner.get(stream)?.append(entries).await
+    }
+
+    async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        self.inner.get(stream)?.append_run(run).await
     }
 
     async fn locate(

@@ -104,6 +104,8 @@ impl From<Malformed> for Rejection {
 pub enum Refusal {
     /// The stream takes no more at the moment.
     Throttled,
+    /// The stream takes no records of its size.
+    TooLarge,
     /// The disk is full.
     DiskFull,
     /// The stream is gone, or its shard is closed.
@@ -114,12 +116,14 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every cause, in declared order.
-    pub const ALL: [Refusal; 4] = [Refusal::Throttled, Refusal::DiskFull, Refusal::StreamGone, Refusal::Failed];
+    pub const ALL: [Refusal; 5] =
+        [Refusal::Throttled, Refusal::TooLarge, Refusal::DiskFull, Refusal::StreamGone, Refusal::Failed];
 
     /// As it is called in metrics and answers.
     pub fn name(self) -> &'static str {
         match self {
             Refusal::Throttled => "throttled",
+            Refusal::TooLarge => "too_large",
             Refusal::DiskFull => "disk_full",
             Refusal::StreamGone => "stream_gone",
             Refusal::Failed => "failed",

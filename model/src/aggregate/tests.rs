@@ -19,7 +19,7 @@ fn record(data: impl Into<Bytes>) -> Record {
 /// Sub-sequence number, partition key and data of each user record.
 fn taken_apart(record: &Record) -> Vec<(Option<u32>, String, Vec<u8>)> {
     let one = |user: UserRecord<'_>| (user.sub_sequence_number, user.partition_key.to_owned(), user.data.to_vec());
-    user_records(record, HashKeyRange::ALL).map(one).collect()
+    user_records(record, HashKeyRange::ALL, None).map(one).collect()
 }
 
 fn check_plain(data: &[u8]) {
@@ -38,12 +38,12 @@ fn an_aggregate_written_by_hand_is_taken_apart() {
         &[0xb7, 0x4a, 0x68, 0x9f, 0x4c, 0x35, 0x1d, 0xe4, 0xab, 0x99, 0x56, 0x10, 0xf3, 0xe4, 0xf0, 0xc9],
     ];
     let record = record(data.concat());
-    let users: Vec<_> = user_records(&record, HashKeyRange { start: HashKey(0), end: HashKey(42) }).collect();
-    let user = |number, partition_key, data, misplaced| UserRecord {
+    let users: Vec<_> = user_records(&record, HashKeyRange { start: HashKey(0), end: HashKey(42) }, None).collect();
+    let user = |number, partition_key, data: &'static [u8], misplaced| UserRecord {
         record: &record,
         sub_sequence_number: Some(number),
         partition_key,
-        data,
+        data: data.into(),
         misplaced,
     };
     // The hash of "a" is far above 42; the second record's own hash key is 42.
@@ -110,11 +110,11 @@ proptest! {
         packed.iter().for_each(|(key, hash_key, data)| aggregator.push(key, hash_key.map(HashKey), data));
         let record = record(aggregator.finish());
         let owned = HashKeyRange { start: HashKey(low.min(high)), end: HashKey(low.max(high)) };
-        let users: Vec<_> = user_records(&record, owned).collect();
+        let users: Vec<_> = user_records(&record, owned, None).collect();
         prop_assert_eq!(users.len(), packed.len());
         for (number, (user, (key, hash_key, data))) in users.iter().zip(&packed).enumerate() {
             prop_assert_eq!(user.sub_sequence_number, Some(number as u32));
-            prop_assert_eq!((user.partition_key, user.data), (&key[..], &data[..]));
+            prop_assert_eq!((user.partition_key, &user.data[..]), (&key[..], &data[..]));
             let hash_key = hash_key.map_or_else(|| HashKey::of(key), HashKey);
             prop_assert_eq!(user.misplaced, !owned.contains(hash_key));
         }
@@ -123,7 +123,7 @@ proptest! {
     #[test]
     fn any_message_is_taken_apart_or_plain(message in prop::collection::vec(any::<u8>(), 0..200)) {
         let record = record(seal(&message));
-        let users: Vec<_> = user_records(&record, HashKeyRange::ALL).collect();
+        let users: Vec<_> = user_records(&record, HashKeyRange::ALL, None).collect();
         prop_assert!(users.iter().all(|user| user.sub_sequence_number.is_some()) || users.len() == 1);
     }
 }

@@ -1,5 +1,7 @@
 //! The 32 bytes before the records.
 
+use serde::{Deserialize, Serialize};
+
 use super::malformed::Malformed;
 
 /// Bytes of a header.
@@ -17,7 +19,8 @@ const FLAG_RECORD_TIMES: u8 = 2;
 pub struct SourceId(pub u32);
 
 /// What a record holds, by the number it is registered under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SchemaId(pub u16);
 
 /// What the header says.

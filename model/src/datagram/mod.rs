@@ -21,8 +21,10 @@
 //! records and begin anew with each epoch. Reading and writing allocate nothing and trust nothing: bytes that are not
 //! a datagram in every detail are [`malformed::Malformed`], by cause.
 
+pub mod columns;
 pub mod header;
 pub mod malformed;
 pub mod payload;
 pub mod schema;
+pub mod sensor_stream;
 pub mod tag;

@@ -59,21 +59,35 @@ impl<'a> Datagram<'a> {
         &self.signed[HEADER_BYTES..]
     }
 
+    /// Bytes of a record's fields, without its time.
+    pub fn fields_len(&self) -> usize {
+        let time = if self.header.record_times { RECORD_TIME_BYTES } else { 0 };
+        usize::from(self.header.record_len) - time
+    }
+
     /// The records in their order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = SensorRecord<'a>> + use<'a> {
-        let (header, records) = (self.header, self.records_bytes());
-        (0..header.count).map(move |index| {
-            let number = header.first + u64::from(index);
-            let width = usize::from(header.record_len);
-            let record = &records[usize::from(index) * width..][..width];
-            match record.split_first_chunk() {
-                Some((time, fields)) if header.record_times => {
-                    let time_nanos = header.time_nanos + u64::from(u32::from_le_bytes(*time));
-                    SensorRecord { number, time_nanos, fields }
-                }
-                _ => SensorRecord { number, time_nanos: header.time_nanos, fields: record },
+        let datagram = *self;
+        (0..self.header.count).map(move |index| datagram.record(index))
+    }
+
+    /// The record of that place.
+    ///
+    /// # Panics
+    ///
+    /// If there are not so many.
+    pub fn record(&self, index: u8) -> SensorRecord<'a> {
+        let (header, records) = (&self.header, self.records_bytes());
+        let number = header.first + u64::from(index);
+        let width = usize::from(header.record_len);
+        let record = &records[usize::from(index) * width..][..width];
+        match record.split_first_chunk() {
+            Some((time, fields)) if header.record_times => {
+                let time_nanos = header.time_nanos + u64::from(u32::from_le_bytes(*time));
+                SensorRecord { number, time_nanos, fields }
             }
-        })
+            _ => SensorRecord { number, time_nanos: header.time_nanos, fields: record },
+        }
     }
 
     /// Appends the bytes of a datagram to `out`. The header's `tagged` is set by whether there is a key.

@@ -1,7 +1,9 @@
 //! What the bytes of a record mean: fields of fixed width, one after the other, little-endian, without gaps.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Number, Value};
+
+use super::columns::text_of;
+use super::sensor_stream::{ARRIVED_AT, PREFIX_COLUMNS, push};
 
 /// Fields of a schema, at most.
 pub const FIELDS_MAX: usize = 256;
@@ -50,37 +52,28 @@ impl FieldKind {
         }
     }
 
-    /// The value of exactly [`FieldKind::width`] bytes as JSON. Numbers that JSON does not have (NaN, infinities) are
-    /// null; bytes that are no UTF-8 are replaced.
-    fn json(self, bytes: &[u8]) -> Value {
+    /// Appends the value of exactly [`FieldKind::width`] bytes as JSON. Numbers that JSON does not have (NaN, infinities) are
+    /// null; bytes that are no UTF-8 are replaced; single precision is the shortest decimal: 0.1 stays 0.1.
+    pub(super) fn push_json(self, bytes: &[u8], json: &mut Vec<u8>) {
         macro_rules! number {
             ($number:ty) => {
-                <$number>::from_le_bytes(bytes.try_into().expect("as wide as the kind"))
+                push(json, &<$number>::from_le_bytes(bytes.try_into().expect("as wide as the kind")))
             };
         }
         match self {
-            FieldKind::U8 => Value::from(number!(u8)),
-            FieldKind::U16 => Value::from(number!(u16)),
-            FieldKind::U32 => Value::from(number!(u32)),
-            FieldKind::U64 => Value::from(number!(u64)),
-            FieldKind::I8 => Value::from(number!(i8)),
-            FieldKind::I16 => Value::from(number!(i16)),
-            FieldKind::I32 => Value::from(number!(i32)),
-            FieldKind::I64 => Value::from(number!(i64)),
-            FieldKind::F32 => short(number!(f32)),
-            FieldKind::F64 => Number::from_f64(number!(f64)).map_or(Value::Null, Value::Number),
-            FieldKind::Text(_) => {
-                let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-                Value::from(String::from_utf8_lossy(&bytes[..end]))
-            }
+            FieldKind::U8 => number!(u8),
+            FieldKind::U16 => number!(u16),
+            FieldKind::U32 => number!(u32),
+            FieldKind::U64 => number!(u64),
+            FieldKind::I8 => number!(i8),
+            FieldKind::I16 => number!(i16),
+            FieldKind::I32 => number!(i32),
+            FieldKind::I64 => number!(i64),
+            FieldKind::F32 => number!(f32),
+            FieldKind::F64 => number!(f64),
+            FieldKind::Text(_) => push(json, &*text_of(bytes)),
         }
     }
-}
-
-/// The shortest decimal that is this number in single precision: 0.1 stays 0.1.
-fn short(number: f32) -> Value {
-    let decimal: f64 = number.to_string().parse().expect("a number prints as one");
-    Number::from_f64(decimal).map_or(Value::Null, Value::Number)
 }
 
 /// A field of a record.
@@ -94,10 +87,19 @@ pub struct Field {
 }
 
 /// The fields of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Schema {
+    #[serde(deserialize_with = "checked")]
     fields: Vec<Field>,
+}
+
+/// Columns of every stream in queries, whatever its records hold.
+const STREAM_COLUMNS: [&str; 4] = [ARRIVED_AT, "ROWTIME", "__window_start", "__window_end"];
+
+fn checked<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Field>, D::Error> {
+    let fields = Vec::deserialize(deserializer)?;
+    Schema::new(fields).map(|schema| schema.fields).map_err(serde::de::Error::custom)
 }
 
 /// Fields that no schema can have.
@@ -112,6 +114,9 @@ pub enum InvalidSchema {
     /// Two fields have one name.
     #[error("two fields are named `{0}`")]
     Twice(String),
+    /// A name that every sensor record has a column of, or every stream.
+    #[error("field name `{0}` is taken: every record has a column of that name")]
+    Reserved(String),
     /// A text field of no bytes, or of too many.
     #[error("text field `{0}` is not 1 to {TEXT_BYTES_MAX} bytes wide")]
     TextWidth(String),
@@ -130,6 +135,10 @@ impl Schema {
             let length = field.name.chars().count();
             if !(1..=FIELD_NAME_LENGTH_MAX).contains(&length) || field.name.chars().any(char::is_control) {
                 return Err(InvalidSchema::Name(field.name.clone()));
+            }
+            let mut taken = PREFIX_COLUMNS.iter().map(|(name, _)| *name).chain(STREAM_COLUMNS);
+            if taken.any(|name| field.name.eq_ignore_ascii_case(name)) {
+                return Err(InvalidSchema::Reserved(field.name.clone()));
             }
             if fields[..index].iter().any(|other| other.name == field.name) {
                 return Err(InvalidSchema::Twice(field.name.clone()));
@@ -154,17 +163,6 @@ impl Schema {
     pub fn width(&self) -> usize {
         self.fields.iter().map(|field| field.kind.width()).sum()
     }
-
-    /// A record as a JSON object, with the fields in their order; nothing if the bytes are not as wide as the schema.
-    pub fn json(&self, mut bytes: &[u8]) -> Option<Map<String, Value>> {
-        let mut object = Map::with_capacity(self.fields.len());
-        for field in &self.fields {
-            let (value, rest) = bytes.split_at_checked(field.kind.width())?;
-            object.insert(field.name.clone(), field.kind.json(value));
-            bytes = rest;
-        }
-        bytes.is_empty().then_some(object)
-    }
 }
 
 #[cfg(test)]
@@ -176,29 +174,21 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_its_fields_in_order() {
-        let kinds = [
-            ("Name", FieldKind::Text(8)),
-            ("Count", FieldKind::U16),
-            ("Delta", FieldKind::I8),
-            ("Speed", FieldKind::F32),
-            ("Height", FieldKind::F64),
-            ("Big", FieldKind::U64),
-        ];
-        let schema = Schema::new(kinds.map(|(name, kind)| field(name, kind)).to_vec()).expect("a good schema");
-        assert_eq!(schema.width(), 31);
-        let mut bytes = b"Nimbus\0\0".to_vec();
-        bytes.extend_from_slice(&513_u16.to_le_bytes());
-        bytes.push(0xff);
-        bytes.extend_from_slice(&0.1_f32.to_le_bytes());
-        bytes.extend_from_slice(&f64::NAN.to_le_bytes());
-        bytes.extend_from_slice(&u64::MAX.to_le_bytes());
-        let json = serde_json::to_string(&schema.json(&bytes).expect("as wide as the schema")).expect("printable");
-        let expected =
-            r#"{"Name":"Nimbus","Count":513,"Delta":-1,"Speed":0.1,"Height":null,"Big":18446744073709551615}"#;
-        assert_eq!(json, expected);
-        assert_eq!(schema.json(&bytes[1..]), None);
-        assert_eq!(schema.json(&[&bytes[..], &[0]].concat()), None);
+    fn values_are_json() {
+        let check = |kind: FieldKind, bytes: &[u8], expected: &str| {
+            let mut json = Vec::new();
+            kind.push_json(bytes, &mut json);
+            assert_eq!(String::from_utf8_lossy(&json), expected, "{kind:?}");
+            assert_eq!(kind.width(), bytes.len());
+        };
+        check(FieldKind::Text(8), b"Nimbus\0\0", "\"Nimbus\"");
+        check(FieldKind::Text(2), b"\"\xff", "\"\\\"\u{fffd}\"");
+        check(FieldKind::U16, &513_u16.to_le_bytes(), "513");
+        check(FieldKind::I8, &[0xff], "-1");
+        check(FieldKind::F32, &0.1_f32.to_le_bytes(), "0.1");
+        check(FieldKind::F64, &f64::NAN.to_le_bytes(), "null");
+        check(FieldKind::F64, &f64::INFINITY.to_le_bytes(), "null");
+        check(FieldKind::U64, &u64::MAX.to_le_bytes(), "18446744073709551615");
     }
 
     #[test]
@@ -207,6 +197,9 @@ mod tests {
         assert_eq!(refused(Vec::new()), "a schema has 1 to 256 fields, not 0");
         let twice = vec![field("a", FieldKind::U8), field("a", FieldKind::U16)];
         assert_eq!(refused(twice), "two fields are named `a`");
+        for taken in ["seq", "Time", "rowtime"] {
+            assert!(refused(vec![field(taken, FieldKind::U8)]).contains(&format!("`{taken}` is taken")));
+        }
         assert!(refused(vec![field("a\n", FieldKind::U8)]).contains("a\\n"));
         assert!(refused(vec![field("t", FieldKind::Text(0))]).contains("`t`"));
         let wide = (0..65).map(|index| field(&format!("t{index}"), FieldKind::Text(1024))).collect();

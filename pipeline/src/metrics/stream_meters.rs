@@ -212,6 +212,16 @@ impl StreamMeter {
         }
     }
 
+    /// So many records of so many bytes in all were appended as one run, but for those refused, given with their bytes.
+    pub(crate) fn appended_run(&self, records: usize, bytes: usize, refused: &[(usize, &AppendError)]) {
+        let refused_bytes: usize = refused.iter().map(|(bytes, _)| bytes).sum();
+        let throttled = refused.iter().filter(|(_, why)| matches!(why, AppendError::Throttled { .. })).count();
+        self.records.inc_by((records - refused.len()) as u64);
+        self.bytes.inc_by((bytes - refused_bytes) as u64);
+        self.throttled.inc_by(throttled as u64);
+        self.refused.inc_by((refused.len() - throttled) as u64);
+    }
+
     /// A checkpoint was kept, with `outputs` records.
     pub(crate) fn committed(&self, outputs: usize) {
         self.commits.inc();

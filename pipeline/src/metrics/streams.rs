@@ -6,6 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use model::checkpoint::Checkpoint;
 use model::name::{ConsumerName, StreamName};
+use model::put_run::PutRun;
 use model::record::{Appended, PutEntry, Record};
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, ShardId};
@@ -81,6 +82,22 @@ impl StreamStore for CountedStreams {
             Err(error) => self.meters.failed(stream, sizes.len(), error),
         }
         results
+    }
+
+    async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        let begin = Instant::now();
+        let (records, bytes) = (run.entries().len(), run.size_bytes());
+        let sizes: Vec<usize> = run.sizes().collect();
+        let refused = self.store.append_run(stream, run).await;
+        match &refused {
+            Ok(refused) => {
+                self.meters.append_seconds.observe(begin.elapsed().as_secs_f64());
+                let refused: Vec<_> = refused.iter().map(|(place, why)| (sizes[*place], why)).collect();
+                self.meters.of(stream).appended_run(records, bytes, &refused);
+            }
+            Err(error) => self.meters.failed(stream, records, error),
+        }
+        refused
     }
 
     async fn locate(

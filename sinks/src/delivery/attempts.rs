@@ -7,8 +7,8 @@ use futures::stream::FuturesUnordered;
 use model::checkpoint::Positions;
 use model::consumer::StreamReader;
 use model::hash_key::HashKeyRange;
-use model::shard::{ShardId, ShardMap};
-use model::stream_store::StreamError;
+use model::shard::ShardId;
+use model::stream_store::{StreamDescription, StreamError};
 use tracing::{error, warn};
 
 use super::backoff::Backoff;
@@ -20,7 +20,8 @@ impl DeliveryStream {
     /// Keeps a promise made before a restart.
     pub(super) async fn keep(&self, promise: &Promise, backoff: &mut Backoff) -> Result<(), DeliveryError> {
         let mut cuts = Vec::new();
-        let shards = self.shards(backoff).await?;
+        let source = self.describe(backoff).await?;
+        let (shards, sensor) = (&source.shards, source.settings.sensor.clone().map(Arc::new));
         for range in &promise.cuts {
             let (records, skipped) = loop {
                 match read_cut(&*self.store, &self.source, range).await {
@@ -33,17 +34,18 @@ impl DeliveryStream {
             }
             if !records.is_empty() {
                 let owned = shards.get(range.shard).map_or(HashKeyRange::ALL, |shard| shard.range);
-                cuts.push(Cut { range: range.clone(), records, owned });
+                cuts.push(Cut { range: range.clone(), records, owned, sensor: sensor.clone() });
             }
         }
         self.deliver(&cuts, backoff).await;
         Ok(())
     }
 
-    async fn shards(&self, backoff: &mut Backoff) -> Result<ShardMap, DeliveryError> {
+    /// What the source is now.
+    pub(super) async fn describe(&self, backoff: &mut Backoff) -> Result<Arc<StreamDescription>, DeliveryError> {
         loop {
             match self.store.describe(&self.source).await {
-                Ok(description) => return Ok(description.shards.clone()),
+                Ok(description) => return Ok(description),
                 Err(error) => self.wait_after(error, backoff).await?,
             }
         }

@@ -1,9 +1,11 @@
 //! Holds a delivery's records in memory, shard by shard, and decides where to cut. Pure: no I/O, time is handed in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::clock::Timestamp;
 use model::consumer::ShardBatch;
+use model::datagram::sensor_stream::SensorStream;
 use model::hash_key::HashKeyRange;
 use model::record::Record;
 use model::sequence_number::SequenceNumber;
@@ -20,6 +22,8 @@ const RECORD_OVERHEAD_BYTES: usize = 128;
 #[derive(Debug)]
 pub(super) struct Buffer {
     options: DeliveryOptions,
+    /// What the source's records hold, where they are sensor datagrams.
+    sensor: Option<Arc<SensorStream>>,
     open: BTreeMap<ShardId, OpenCut>,
     /// Ready, in order within a shard.
     ready: Vec<Cut>,
@@ -44,7 +48,15 @@ impl OpenCut {
 
 impl Buffer {
     pub(super) fn new(options: DeliveryOptions) -> Self {
-        Buffer { options, open: BTreeMap::new(), ready: Vec::new(), open_bytes: 0 }
+        Buffer { options, sensor: None, open: BTreeMap::new(), ready: Vec::new(), open_bytes: 0 }
+    }
+
+    /// What records hold from now on; what they are cut into follows from it.
+    pub(super) fn set_sensor(&mut self, sensor: Option<&SensorStream>) {
+        if self.sensor.as_deref() != sensor {
+            self.open.keys().copied().collect::<Vec<_>>().into_iter().for_each(|shard| self.cut(shard));
+            self.sensor = sensor.cloned().map(Arc::new);
+        }
     }
 
     /// Takes over records of a shard that follow those before.
@@ -91,9 +103,9 @@ impl Buffer {
             first: first.sequence_number,
             last: last.sequence_number,
             arrived_at: first.arrived_at,
-            format: self.options.format,
+            format: if self.sensor.is_some() { self.options.sensor_format } else { self.options.format },
         };
-        self.ready.push(Cut { range, records: open.records, owned: open.owned });
+        self.ready.push(Cut { range, records: open.records, owned: open.owned, sensor: self.sensor.clone() });
     }
 
     /// When the next cut is to be taken, if nothing more comes.

@@ -21,6 +21,8 @@ pub struct DeliveryOptions {
     pub in_flight_max: usize,
     /// How objects are written.
     pub format: Format,
+    /// How objects of a stream of sensor datagrams are written.
+    pub sensor_format: Format,
     /// Positions that moved are committed after this long at the latest.
     pub checkpoint_interval: Duration,
     /// Wait after the first failure; doubled after each further one, and jittered.
@@ -44,6 +46,7 @@ impl DeliveryOptions {
             buffered_bytes_max: 128 << 20,
             in_flight_max: 4,
             format: Format::JsonZstd,
+            sensor_format: Format::Parquet,
             checkpoint_interval: Duration::from_secs(1),
             retry_delay_min: Duration::from_millis(100),
             retry_delay_max: Duration::from_secs(30),

@@ -33,7 +33,7 @@ pub fn push_dead_letter(lines: &mut Vec<u8>, shard: ShardId, user: &UserRecord<'
         sub_sequence_number: user.sub_sequence_number,
         arrived_at: user.record.arrived_at.to_string(),
         partition_key: user.partition_key,
-        data_base64: STANDARD.encode_to_string(user.data),
+        data_base64: STANDARD.encode_to_string(&user.data),
     };
     serde_json::to_writer(&mut *lines, &letter).expect("texts and numbers become JSON");
     lines.push(b'\n');

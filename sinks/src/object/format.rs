@@ -1,4 +1,4 @@
-//! How the lines of an object become its bytes. The same lines always become the same bytes.
+//! How an object is written. The same lines, or rows, always become the same bytes.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const ZSTD_LEVEL: i32 = 1;
 const GZIP_LEVEL: u32 = 6;
 
-/// JSON lines, compressed or not; printed as the end of the object's name.
+/// JSON lines, compressed or not, or columns; printed as the end of the object's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub enum Format {
     /// Compressed with zstd.
@@ -24,11 +24,14 @@ pub enum Format {
     /// As they are.
     #[serde(rename = "json")]
     Json,
+    /// Rows of sensor records as Parquet: [`crate::object::parquet`].
+    #[serde(rename = "parquet")]
+    Parquet,
 }
 
 /// Text that names no format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a format: use `json.zst`, `json.gz` or `json`")]
+#[error("`{text}` is not a format: use `json.zst`, `json.gz`, `json` or `parquet`")]
 pub struct InvalidFormat {
     /// What was given.
     pub text: String,
@@ -41,12 +44,23 @@ impl Format {
             Format::JsonZstd => "json.zst",
             Format::JsonGzip => "json.gz",
             Format::Json => "json",
+            Format::Parquet => "parquet",
         }
     }
 
-    /// The object's bytes.
+    /// How what is no row is written beside objects of this format: always as lines.
+    pub fn of_lines(self) -> Format {
+        if self == Format::Parquet { Format::JsonZstd } else { self }
+    }
+
+    /// The bytes of an object of lines.
+    ///
+    /// # Panics
+    ///
+    /// For [`Format::Parquet`], which holds no lines.
     pub fn encode(self, lines: Vec<u8>) -> io::Result<Vec<u8>> {
         match self {
+            Format::Parquet => panic!("a file of columns holds no lines"),
             Format::Json => Ok(lines),
             Format::JsonGzip => {
                 // No name, no time, no operating system in the header.
@@ -66,9 +80,14 @@ impl Format {
     }
 
     /// The lines of an object, at most `bytes_max` of them.
+    ///
+    /// # Panics
+    ///
+    /// For [`Format::Parquet`], which holds no lines.
     pub fn decode(self, object: &[u8], bytes_max: u64) -> io::Result<Vec<u8>> {
         let mut lines = Vec::new();
         let mut reader: Box<dyn Read + '_> = match self {
+            Format::Parquet => panic!("a file of columns holds no lines"),
             Format::Json => Box::new(object),
             Format::JsonGzip => Box::new(flate2::read::MultiGzDecoder::new(object)),
             Format::JsonZstd => Box::new(zstd::Decoder::new(object)?),
@@ -91,7 +110,7 @@ impl FromStr for Format {
     type Err = InvalidFormat;
 
     fn from_str(text: &str) -> Result<Self, InvalidFormat> {
-        [Format::JsonZstd, Format::JsonGzip, Format::Json]
+        [Format::JsonZstd, Format::JsonGzip, Format::Json, Format::Parquet]
             .into_iter()
             .find(|format| format.extension() == text)
             .ok_or_else(|| InvalidFormat { text: text.to_owned() })
@@ -114,7 +133,8 @@ mod tests {
             let object = format.encode(vec![b' '; 100]).unwrap();
             assert!(format.decode(&object, 99).is_err());
         }
-        assert!("parquet".parse::<Format>().is_err());
+        assert_eq!("parquet".parse(), Ok(Format::Parquet));
+        assert!("csv".parse::<Format>().is_err());
     }
 
     #[test]

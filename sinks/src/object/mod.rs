@@ -4,4 +4,5 @@ pub mod dead_letter;
 pub mod format;
 pub mod json_line;
 pub mod name;
+pub mod parquet;
 pub mod put;

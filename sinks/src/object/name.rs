@@ -25,7 +25,7 @@ pub fn data_object(stream: &StreamName, range: &CutRange) -> ObjectName {
 
 /// Where dead letters of `owner` go: the stream's name for an archive, the delivery's name for a table.
 pub fn error_object(owner: &str, range: &CutRange) -> ObjectName {
-    object_name(&format!("errors/{owner}"), range)
+    object_name(&format!("errors/{owner}"), &CutRange { format: range.format.of_lines(), ..range.clone() })
 }
 
 /// Where an object goes when its name is taken by other content of another origin.

@@ -30,11 +30,22 @@ pub async fn put_lines(
         packing.map_err(std::io::Error::other).and_then(|packed| packed)
     };
     let body = Bytes::from(packed.map_err(failed)?);
+    // Another version of a compressor may have written the same lines as other bytes.
+    put_object(archive, name, body, |there, ours| same_lines(format, there, ours, lines_len)).await
+}
+
+/// Puts an object whose bytes are made, the same way; `is_same` compares the content of two objects.
+pub async fn put_object(
+    archive: &dyn Archive,
+    name: &ObjectName,
+    body: Bytes,
+    is_same: impl Fn(&[u8], &[u8]) -> bool,
+) -> Result<(), SinkError> {
     if archive.put_if_absent(name, body.clone()).await? == PutOutcome::Created {
         return Ok(());
     }
     let there = archive.get(name, None).await?;
-    if there == body || same_lines(format, &there, &body, lines_len) {
+    if there == body || is_same(&there, &body) {
         return Ok(());
     }
     let mut checksum = flate2::Crc::new();
@@ -45,7 +56,6 @@ pub async fn put_lines(
     Ok(())
 }
 
-/// Another version of a compressor may have written the same lines as other bytes.
 fn same_lines(format: Format, there: &[u8], ours: &[u8], lines_len: u64) -> bool {
     match (format.decode(there, lines_len), format.decode(ours, lines_len)) {
         (Ok(there), Ok(ours)) => there == ours,
