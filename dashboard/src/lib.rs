@@ -1,1 +1,3 @@
 //! The web page and its live feed.
+
+pub mod sensor_console;

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod metrics;
 mod open_files;
+mod sensors;
 mod shutdown;
 mod streams;
 mod telemetry;

@@ -36,12 +36,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::backends::{Backends, START_WAIT_MAX};
-use crate::config::delivery::{Compression, DeliveryConfig};
+use crate::config::delivery::{Compression, DeliveryConfig, SensorFormat};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
 use crate::metrics::http::counted;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
+use crate::sensors::Sensors;
 
 /// What the server needs to know, brought together from flags, variables and file.
 #[derive(Debug)]
@@ -82,8 +83,10 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// How long a drain waits for requests that are under way: a put takes milliseconds, a slow reader may be cut.
 const REQUESTS_DRAIN_MAX: Duration = Duration::from_secs(4);
+/// How long a drain waits for sensor datagrams that were taken and are not stored yet: some MiB, a sync or two.
+const SENSORS_DRAIN_MAX: Duration = Duration::from_millis(1500);
 /// How long a drain waits after that for workers. What they have not delivered then comes after the next start.
-const WORKERS_DRAIN_MAX: Duration = Duration::from_secs(4);
+const WORKERS_DRAIN_MAX: Duration = Duration::from_millis(2500);
 /// How long a drain waits at last for the streams to be closed. With [`cli`](crate::cli)'s last wait, a drain takes
 /// less than the ten seconds after which others kill.
 const CLOSE_MAX: Duration = Duration::from_millis(1500);
@@ -93,6 +96,7 @@ pub(crate) struct Engine {
     parts: Backends,
     scheme: &'static str,
     address: SocketAddr,
+    sensors: Sensors,
     workers: TaskTracker,
     stop_workers: CancellationToken,
     server: JoinHandle<std::io::Result<()>>,
@@ -191,13 +195,18 @@ impl Backends {
             );
         }
         let to = config.archive.clone().expect("the settings were checked: a table or the archive");
+        let format = match to.compression {
+            Compression::Zstd => Format::JsonZstd,
+            Compression::Gzip => Format::JsonGzip,
+            Compression::None => Format::Json,
+        };
         let options = DeliveryOptions {
             cut_bytes_max: to.bytes_max,
             cut_interval: Duration::from_secs(to.interval_seconds),
-            format: match to.compression {
-                Compression::Zstd => Format::JsonZstd,
-                Compression::Gzip => Format::JsonGzip,
-                Compression::None => Format::Json,
+            format,
+            sensor_format: match to.sensor_format {
+                SensorFormat::Parquet => Format::Parquet,
+                SensorFormat::Json => format,
             },
             ..DeliveryOptions::for_archive()
         };
@@ -279,6 +288,8 @@ impl Engine {
         let parts = Box::pin(Backends::open(&data, &folder, &config, Arc::clone(&metrics))).await?;
         let tables_later = parts.create(&config).await?;
         let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
+        // Before queries and deliveries, so that streams of sensors are such from their first record on.
+        let sensors = Sensors::start(&parts, &data, &folder, &config.sensor, listen.ip()).await?;
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
                 workers.spawn(keep_running(query, parts.clone(), stop_workers.clone()));
@@ -311,14 +322,14 @@ impl Engine {
             streams,
             tables: Arc::clone(&parts.tables),
             sql: Arc::clone(&parts.sql),
-            sensors: None,
+            sensors: Some(sensors.control()),
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),
             metrics: Arc::new(move || counts.text(taking.load(Ordering::Relaxed))),
             access: Arc::new(access),
             options: config.gateway(),
         });
-        let router = counted(router, metrics);
+        let router = counted(router.merge(dashboard::sensor_console::router()), metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {
             let stop = stop_workers.clone();
@@ -326,7 +337,7 @@ impl Engine {
         }
         answers.start(router);
         info!(%address, data = %data.display(), "gallop listens");
-        Ok(Engine { parts, scheme, address, workers, stop_workers, server, stop_server, ready })
+        Ok(Engine { parts, scheme, address, sensors, workers, stop_workers, server, stop_server, ready })
     }
 
     /// Where it listens.
@@ -353,6 +364,9 @@ impl Engine {
         self.ready.store(false, Ordering::Release);
         self.stop_server.cancel();
         self.server.await.context("the server panicked")?.context("the server ended")?;
+        if tokio::time::timeout(SENSORS_DRAIN_MAX, self.sensors.drain()).await.is_err() {
+            warn!("not all sensor datagrams were stored in {SENSORS_DRAIN_MAX:?}; the rest is lost");
+        }
         self.stop_workers.cancel();
         if tokio::time::timeout(WORKERS_DRAIN_MAX, self.workers.wait()).await.is_err() {
             warn!("not everything was delivered in {WORKERS_DRAIN_MAX:?}; the rest comes after the next start");

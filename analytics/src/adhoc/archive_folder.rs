@@ -1,7 +1,7 @@
 //! An archive as SQL sees it: which objects a table has, and their text line by line.
 //!
 //! Compression is told by an object's first bytes, not by its name: a name without an ending is no empty table. So are
-//! files of columns ([`super::parquet_object`]).
+//! files of columns (`parquet_object`).
 
 use std::collections::BTreeMap;
 use std::ops::Range;

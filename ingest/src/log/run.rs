@@ -10,6 +10,9 @@ use crate::log::block::{RECORD_ENTRY_BYTES, Unnumbered};
 use crate::log::queue::{ENTRY_OVERHEAD_BYTES, Job};
 use crate::log::stream::StreamLog;
 
+/// An entry, and where its data begins.
+type Located = (RunEntry, usize);
+
 impl StreamLog {
     /// Appends a run and waits until it is durable; returns the entries that were not taken. Waits for room, and lets no
     /// commit wait for its sake.
@@ -41,7 +44,7 @@ impl StreamLog {
 }
 
 /// The entries that the stream takes, each with where its data begins; and those that it does not take.
-fn fitting(run: &PutRun, bytes_max: usize) -> (Vec<(RunEntry, usize)>, Vec<(usize, AppendError)>) {
+fn fitting(run: &PutRun, bytes_max: usize) -> (Vec<Located>, Vec<(usize, AppendError)>) {
     let (mut fitting, mut refused, mut at) = (Vec::with_capacity(run.entries().len()), Vec::new(), 0);
     for (place, entry) in run.entries().iter().enumerate() {
         let bytes = entry.bytes as usize + run.keys().get(entry.key).0.as_str().len();
@@ -56,7 +59,7 @@ fn fitting(run: &PutRun, bytes_max: usize) -> (Vec<(RunEntry, usize)>, Vec<(usiz
 }
 
 /// Blocks of the shards that own the entries' keys; those of one shard keep their order.
-fn encode(run: &PutRun, entries: &[(RunEntry, usize)], shards: &ShardMap) -> Vec<Unnumbered> {
+fn encode(run: &PutRun, entries: &[Located], shards: &ShardMap) -> Vec<Unnumbered> {
     let mut open = shards.iter().filter(|shard| shard.end.is_none());
     let mut blocks = Vec::new();
     if let (Some(only), None) = (open.next(), open.next()) {
@@ -64,7 +67,7 @@ fn encode(run: &PutRun, entries: &[(RunEntry, usize)], shards: &ShardMap) -> Vec
         return blocks;
     }
     let mut routes: Vec<Option<ShardId>> = vec![None; run.keys().len()];
-    let mut by_shard: Vec<(ShardId, Vec<(RunEntry, usize)>)> = Vec::new();
+    let mut by_shard: Vec<(ShardId, Vec<Located>)> = Vec::new();
     for entry in entries {
         let key = entry.0.key;
         let shard = *routes[key as usize].get_or_insert_with(|| shards.route(run.keys().get(key).1));
@@ -81,7 +84,7 @@ fn encode(run: &PutRun, entries: &[(RunEntry, usize)], shards: &ShardMap) -> Vec
 }
 
 /// Adds the blocks of one shard's entries.
-fn blocks_of(run: &PutRun, shard: ShardId, entries: &[(RunEntry, usize)], blocks: &mut Vec<Unnumbered>) {
+fn blocks_of(run: &PutRun, shard: ShardId, entries: &[Located], blocks: &mut Vec<Unnumbered>) {
     let mut rest = entries;
     while !rest.is_empty() {
         let mut bytes = 0;
@@ -96,7 +99,7 @@ fn blocks_of(run: &PutRun, shard: ShardId, entries: &[(RunEntry, usize)], blocks
     }
 }
 
-fn block_of(run: &PutRun, shard: ShardId, entries: &[(RunEntry, usize)]) -> Unnumbered {
+fn block_of(run: &PutRun, shard: ShardId, entries: &[Located]) -> Unnumbered {
     let key_of = |entry: &RunEntry| run.keys().get(entry.key).0.as_str().as_bytes();
     let bytes: usize =
         entries.iter().map(|(entry, _)| RECORD_ENTRY_BYTES + key_of(entry).len() + entry.bytes as usize).sum();

@@ -29,8 +29,5 @@ pub mod reception;
 pub mod replay_window;
 pub mod sources;
 pub mod token_bucket;
-<<<<<<< HEAD
 pub(crate) mod wake;
-=======
 pub mod writer;
->>>>>>> b8a54af (A stream may hold sensor datagrams: SQL and Parquet archives read their columns, Kinesis readers get JSON or the bytes)

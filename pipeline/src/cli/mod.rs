@@ -6,8 +6,10 @@ mod bench;
 mod demo;
 mod put;
 mod remote_sql;
+mod rest_client;
 mod row_printer;
 mod run;
+mod sensor;
 mod serve;
 mod sim;
 mod sql;
@@ -43,6 +45,8 @@ enum Command {
     Run(run::RunArgs),
     /// Asks archive and live records with SQL.
     Sql(sql::SqlArgs),
+    /// Ports and schemas of a running server for sensor datagrams.
+    Sensor(sensor::SensorArgs),
     /// Measures this machine.
     Bench(bench::BenchArgs),
 }
@@ -77,6 +81,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Put(args) => put::run(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Sql(args) => sql::run(args).await,
+        Command::Sensor(args) => sensor::run(args).await,
         Command::Bench(args) => bench::run(args).await,
     }
 }

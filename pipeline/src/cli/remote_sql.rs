@@ -48,7 +48,7 @@ impl RemoteSql {
 }
 
 /// Connects with TLS where the URL says so, trusting whom all our clients trust.
-fn connector() -> anyhow::Result<HttpsConnector<HttpConnector>> {
+pub(crate) fn connector() -> anyhow::Result<HttpsConnector<HttpConnector>> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = HttpsConnectorBuilder::new();
     let builder = match trust::bundle()? {

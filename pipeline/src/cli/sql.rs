@@ -16,7 +16,7 @@ use crate::cli::row_printer::{Output, RowPrinter};
 use crate::telemetry::logs;
 
 /// The server that is asked when none is named.
-const ENDPOINT: &str = "http://127.0.0.1:4567";
+pub(crate) const ENDPOINT: &str = "http://127.0.0.1:4567";
 
 /// Arguments of `gallop sql`.
 #[derive(Debug, Args)]

@@ -61,6 +61,9 @@ pub(crate) struct ArchiveConfig {
     /// How objects are compressed.
     #[serde(default)]
     pub(crate) compression: Compression,
+    /// How objects of sensor records are written.
+    #[serde(default)]
+    pub(crate) sensor_format: SensorFormat,
     /// An object is cut when it has this many bytes of lines.
     #[serde(default = "archive_bytes_max")]
     pub(crate) bytes_max: usize,
@@ -89,6 +92,17 @@ fn archive_bytes_max() -> usize {
 
 fn archive_interval_seconds() -> u64 {
     60
+}
+
+/// How objects of sensor records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum SensorFormat {
+    /// Columns.
+    #[default]
+    Parquet,
+    /// JSON lines, compressed as `compression` says.
+    Json,
 }
 
 /// How archive objects are compressed.

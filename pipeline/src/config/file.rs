@@ -20,6 +20,7 @@ use crate::config::kafka::KafkaConfig;
 use crate::config::kinesis::KinesisConfig;
 use crate::config::query::QueryConfig;
 use crate::config::s3::S3Config;
+use crate::config::sensor::SensorConfig;
 use crate::config::stream::StreamConfig;
 use crate::config::table::TableConfig;
 use crate::config::tls::TlsConfig;
@@ -64,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) s3: Option<S3Config>,
     /// Puts tables into DynamoDB; without it, they are a file in `data`.
     pub(crate) dynamodb: Option<DynamoConfig>,
+    /// Where sensor datagrams come in.
+    pub(crate) sensor: SensorConfig,
     /// Streams to create when they are missing.
     pub(crate) streams: BTreeMap<StreamName, StreamConfig>,
     /// Tables to create when they are missing.
@@ -127,6 +130,7 @@ impl Config {
         }
         self.s3.iter().try_for_each(S3Config::check)?;
         self.dynamodb.iter().try_for_each(DynamoConfig::check)?;
+        self.sensor.check()?;
         self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
         self.tables.iter().try_for_each(|(name, table)| table.check(name, self.dynamodb.is_some()))?;
         delivery::check(&self.deliveries)
@@ -214,6 +218,38 @@ mod tests {
         assert!(!format!("{config:?}").contains("canary"));
         let known = credential::read_all(&config.credentials, Path::new("")).expect("it is whole");
         assert!(!format!("{known:?}").contains("canary"));
+    }
+
+    #[test]
+    fn sensor_ports_and_schemas_are_understood_or_refused_by_place() {
+        let schema = "[[sensor.schema]]\nid = 7\nfields = [{ name = \"rpm\", kind = \"u16\" }, { name = \"at\", kind = { text = 8 } }]\n";
+        let port = |number: u16, rest: &str| {
+            format!("[[sensor.port]]\nport = {number}\nstream = \"plant\"\nschema = 7\n{rest}\n")
+        };
+        let text = format!(
+            "{schema}{}",
+            port(9000, "policy = \"hold\"\nkeys = \"plant.toml\"\nrate = { per_second = 10, burst = 5 }")
+        );
+        let config = Config::parse(Path::new("g.toml"), &text).expect("it reads");
+        assert_eq!((config.sensor.schema.len(), config.sensor.ports().len()), (1, 1));
+        for (text, part) in [
+            (format!("{schema}{schema}"), "sensor: schema 7 is there twice"),
+            (schema.replace("u16", "u61"), "g.toml, line 3, column"),
+            (schema.replace("u16", "u61"), "did you mean `u16`?"),
+            (schema.replace("rpm", "seq"), "field name `seq` is taken"),
+            (format!("{}{}", port(9000, ""), port(9000, "")), "sensor: port 9000 is there twice"),
+            (port(0, ""), "sensor: port 0 receives nothing"),
+            (port(9000, "police = \"hold\""), "did you mean `policy`?"),
+            (port(9000, "policy = \"holt\""), "did you mean `hold`?"),
+            (
+                format!("{}{}", port(9000, ""), port(9001, "").replace("schema = 7", "schema = 8")),
+                "stream `plant` holds schema 7",
+            ),
+            ("[sensor]\npollers = 0".to_owned(), "sensor: pollers must be 1 to 64"),
+        ] {
+            let message = refused(&text);
+            assert!(message.contains(part), "{text}: {message}");
+        }
     }
 
     #[test]

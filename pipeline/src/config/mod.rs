@@ -14,6 +14,7 @@ pub(crate) mod encryption;
 pub(crate) mod kafka;
 pub(crate) mod kinesis;
 pub(crate) mod query;
+pub(crate) mod sensor;
 pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod tls;

@@ -30,3 +30,4 @@ mod families;
 mod log;
 mod queries;
 mod room;
+mod sensors;

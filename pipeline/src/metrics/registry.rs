@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use ingest::log::file::{Disk, StdDisk};
 use ingest::log::store::LogStore;
+use ingest::sensor::accounts::Tally;
 use model::archive::Archive;
 use model::clock::{Clock, SystemClock};
 use model::name::ConsumerName;
@@ -21,6 +22,7 @@ use super::http::Requests;
 use super::log::Logs;
 use super::queries::Queries;
 use super::room::Room;
+use super::sensors::Sensors;
 use super::stream_meters::{Reader, StreamMeters};
 use super::streams::CountedStreams;
 use super::tables::{CountedTables, TableMeters};
@@ -42,6 +44,7 @@ pub(crate) struct Metrics {
     queries: Queries,
     deliveries: Deliveries,
     room: Room,
+    sensors: Sensors,
 }
 
 impl Metrics {
@@ -63,6 +66,7 @@ impl Metrics {
             tables: Arc::new(TableMeters::new(&mut families)),
             archive: Arc::new(ArchiveMeters::new(&mut families)),
             room: Room::new(&mut families),
+            sensors: Sensors::new(&mut families),
             families: Mutex::new(families),
         })
     }
@@ -97,6 +101,11 @@ impl Metrics {
         self.room.watch(folder);
     }
 
+    /// Shows what `tallies` says of each sensor port from now on.
+    pub(crate) fn watch_sensors(&self, tallies: impl Fn() -> Vec<(u16, Tally)> + Send + Sync + 'static) {
+        self.sensors.watch(tallies);
+    }
+
     /// Shows a query, which runs, from now on.
     pub(crate) fn watch_query(&self, name: &ConsumerName, status: analytics::status::StatusHandle) {
         self.queries.watch(name, status);
@@ -125,6 +134,7 @@ impl Metrics {
         self.deliveries.refresh();
         self.logs.refresh();
         self.room.refresh();
+        self.sensors.refresh();
         TextEncoder::new().encode_to_string(&families.registry.gather()).expect("memory takes everything")
     }
 }

@@ -23,5 +23,6 @@ mod readiness;
 mod rest;
 mod rig;
 mod sdk;
+mod sensors;
 mod server;
 mod slow_clients;

@@ -1,0 +1,215 @@
+//! `gallop sensor`: ports and schemas of a running server, changed while datagrams come in.
+
+use std::io::Write;
+
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand, ValueEnum};
+use hyper::Method;
+use producer_sim::identity::Identity;
+use serde_json::{Value, json};
+
+use crate::cli::authorization::Authorization;
+use crate::cli::rest_client::RestClient;
+use crate::cli::sql::ENDPOINT;
+use crate::telemetry::logs;
+
+/// Arguments of `gallop sensor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gallop sensor schema add 7 rpm:u16 temperature:f32 site:text8\n  gallop sensor port add 9000 --stream plant --schema 7\n  gallop sensor port add 9001 --stream plant --schema 7 --keys plant.toml --policy hold\n  gallop sensor port list\n  gallop sensor port remove 9000"
+)]
+pub(crate) struct SensorArgs {
+    #[command(subcommand)]
+    what: What,
+    /// The server to ask [default: AWS_ENDPOINT_URL, then http://127.0.0.1:4567].
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint: Option<String>,
+    /// A token of the server's settings; without one, requests are signed.
+    #[arg(long, global = true, env = "GALLOP_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// UDP ports that take sensor datagrams.
+    #[command(subcommand)]
+    Port(PortWhat),
+    /// What records of datagrams hold.
+    #[command(subcommand)]
+    Schema(SchemaWhat),
+    /// Figures of receivers and ports, as JSON.
+    Stats,
+}
+
+#[derive(Debug, Subcommand)]
+enum PortWhat {
+    /// Takes datagrams at a port from now on, or by another rule.
+    Add(PortAdd),
+    /// All ports with their figures, one JSON object a line.
+    List,
+    /// Takes no more at a port; what was accepted is still stored.
+    Remove {
+        /// The port.
+        port: u16,
+    },
+}
+
+#[derive(Debug, Args)]
+struct PortAdd {
+    /// The UDP port.
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// The stream that datagrams go to; created if it is not there.
+    #[arg(long, value_name = "NAME")]
+    stream: String,
+    /// The schema that records must have.
+    #[arg(long, value_name = "ID")]
+    schema: u16,
+    /// A file of sources and keys in the server's folder for them; then every datagram must have a tag.
+    #[arg(long, value_name = "FILE")]
+    keys: Option<String>,
+    /// What happens to datagrams that come faster than they are stored.
+    #[arg(long, value_enum, default_value_t)]
+    policy: Policy,
+    /// What readers of the Kinesis API get [default: what the stream says; json from a new one].
+    #[arg(long, value_enum)]
+    readers: Option<Readers>,
+    /// A range that datagrams may come from, such as 10.1.0.0/16; may be given more than once [default: anywhere].
+    #[arg(long = "from", value_name = "RANGE")]
+    addresses: Vec<String>,
+    /// Datagrams a second that each source may send.
+    #[arg(long, value_name = "N")]
+    rate: Option<u32>,
+    /// Datagrams at once after a pause, with --rate [default: the rate].
+    #[arg(long, value_name = "N", requires = "rate")]
+    burst: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Policy {
+    /// They are dropped and counted.
+    #[default]
+    DropNewest,
+    /// The receiver waits, and the kernel drops and counts.
+    Hold,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Readers {
+    /// A JSON object for each sensor record.
+    Json,
+    /// The bytes of datagrams.
+    Raw,
+}
+
+#[derive(Debug, Subcommand)]
+enum SchemaWhat {
+    /// Registers fields under a number.
+    Add {
+        /// The number that datagrams name it by.
+        id: u16,
+        /// The fields in the order of their bytes, as name:kind; kinds are u8 to u64, i8 to i64, f32, f64 and text1 to
+        /// text1024.
+        #[arg(required = true, value_name = "NAME:KIND", value_parser = field)]
+        fields: Vec<Value>,
+    },
+    /// All schemas, one JSON object a line.
+    List,
+}
+
+/// A field as `name:kind`.
+fn field(text: &str) -> Result<Value, String> {
+    let (name, kind) = text.rsplit_once(':').ok_or_else(|| format!("`{text}` is not name:kind, as rpm:u16"))?;
+    let kind = match kind.strip_prefix("text").map(str::parse::<u16>) {
+        Some(Ok(width)) => json!({ "text": width }),
+        Some(Err(_)) => return Err(format!("`{kind}` is not text1 to text1024")),
+        None => Value::from(kind),
+    };
+    Ok(json!({"name": name, "kind": kind}))
+}
+
+/// Asks the server, and prints what it says.
+pub(crate) async fn run(args: SensorArgs) -> anyhow::Result<()> {
+    logs::start_quiet()?;
+    let client = client(&args).await?;
+    let mut out = std::io::stdout().lock();
+    match args.what {
+        What::Port(PortWhat::Add(add)) => {
+            let (path, body) = (format!("/v1/sensor/ports/{}", add.port), body_of(add)?);
+            writeln!(out, "{}", client.call(Method::PUT, &path, Some(&body)).await?)?;
+        }
+        What::Port(PortWhat::List) => {
+            print_each(&mut out, &client.call(Method::GET, "/v1/sensor/ports", None).await?["ports"])?;
+        }
+        What::Port(PortWhat::Remove { port }) => {
+            client.call(Method::DELETE, &format!("/v1/sensor/ports/{port}"), None).await?;
+        }
+        What::Schema(SchemaWhat::Add { id, fields }) => {
+            let body = json!({ "fields": fields });
+            writeln!(out, "{}", client.call(Method::PUT, &format!("/v1/sensor/schemas/{id}"), Some(&body)).await?)?;
+        }
+        What::Schema(SchemaWhat::List) => {
+            print_each(&mut out, &client.call(Method::GET, "/v1/sensor/schemas", None).await?["schemas"])?;
+        }
+        What::Stats => writeln!(out, "{}", client.call(Method::GET, "/v1/sensor/stats", None).await?)?,
+    }
+    Ok(())
+}
+
+fn body_of(add: PortAdd) -> anyhow::Result<Value> {
+    ensure!(!add.stream.is_empty(), "--stream is empty");
+    let mut body = json!({"stream": add.stream, "schema": add.schema});
+    body["policy"] = match add.policy {
+        Policy::DropNewest => "drop-newest".into(),
+        Policy::Hold => "hold".into(),
+    };
+    if let Some(readers) = add.readers {
+        body["readers"] = match readers {
+            Readers::Json => "json".into(),
+            Readers::Raw => "raw".into(),
+        };
+    }
+    if let Some(keys) = add.keys {
+        body["keys"] = keys.into();
+    }
+    if !add.addresses.is_empty() {
+        body["addresses"] = add.addresses.into();
+    }
+    if let Some(rate) = add.rate {
+        body["rate"] = json!({"per_second": rate, "burst": add.burst.unwrap_or(rate)});
+    }
+    Ok(body)
+}
+
+fn print_each(out: &mut impl Write, list: &Value) -> anyhow::Result<()> {
+    for one in list.as_array().context("the answer holds no list")? {
+        writeln!(out, "{one}")?;
+    }
+    Ok(())
+}
+
+async fn client(args: &SensorArgs) -> anyhow::Result<RestClient> {
+    let variable = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
+    let endpoint = args.endpoint.clone().or_else(variable).unwrap_or_else(|| ENDPOINT.to_owned());
+    let authorization = match (&args.profile, &args.token) {
+        (None, Some(token)) => Authorization::token(token)?,
+        (profile, _) => Authorization::Signature(Identity::find(profile.as_deref()).await?),
+    };
+    RestClient::new(&endpoint, authorization)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_as_name_and_kind() {
+        assert_eq!(field("rpm:u16"), Ok(json!({"name": "rpm", "kind": "u16"})));
+        assert_eq!(field("a:b:text8"), Ok(json!({"name": "a:b", "kind": {"text": 8}})));
+        assert!(field("rpm").expect_err("no kind").contains("is not name:kind"));
+        assert!(field("at:text").expect_err("no width").contains("text1 to text1024"));
+    }
+}
