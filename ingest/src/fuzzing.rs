@@ -1,7 +1,13 @@
-//! What must hold for any bytes on the disk; called by the target in `fuzz/`, and by a test with its corpus.
+//! What must hold for any bytes on the disk or from a sensor; called by the targets in `fuzz/`, and by a test with their
+//! corpora.
+
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use model::clock::Timestamp;
+use model::datagram::header::{SchemaId, SourceId};
+use model::datagram::payload::Datagram;
+use model::datagram::tag::TagKey;
 use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 use model::stream_store::ReadLimit;
@@ -12,6 +18,9 @@ use crate::log::frame::{HEADER_BYTES, Header, Kind, Place};
 use crate::log::head::Head;
 use crate::log::key::{PLAIN, StreamKeys};
 use crate::log::segment;
+use crate::sensor::intake::Taken;
+use crate::sensor::port_rule::{PortRule, SourceRule};
+use crate::sensor::reception::{Reception, ReceptionOptions};
 
 const PLACE: Place = Place { incarnation: 7, segment: 3 };
 
@@ -82,6 +91,71 @@ fn framed(mut data: &[u8]) -> Bytes {
     segment.into()
 }
 
+/// Bytes as datagrams to four ports: one open to all, one for registered sources, one that wants tags, and none. Each
+/// datagram is a byte for port, sender and repair, one of length, and so many bytes; repair puts a right beginning or a
+/// right tag to it, so that what comes after is reached.
+pub fn sensor_datagram(mut data: &[u8]) {
+    let reception = Reception::new(ReceptionOptions { sources_max: 8, lane_batches: 2, batch_bytes: 1 });
+    let (stream, mut reader) = reception.open().expect("the first stream");
+    let key = TagKey::new([7; 16]);
+    let open = PortRule::open_to_all(stream, SchemaId(7), 4);
+    let registered = SourceRule { keys: vec![(1, key.clone())], ..SourceRule::default() };
+    let sources = (0..4).map(|id| (SourceId(id), registered.clone())).collect();
+    let closed = PortRule { unregistered: false, sources, ..open.clone() };
+    for (port, rule) in [(1, open), (2, closed.clone()), (3, PortRule { tagged: true, ..closed })] {
+        reception.set_port(port, rule).expect("there is room");
+    }
+    let mut intake = reception.intake("fuzzing");
+    let (mut given, mut accepted, mut kept) = (0, 0, 0);
+    while let [how, length, rest @ ..] = data {
+        let (bytes, after) = rest.split_at(usize::from(*length).min(rest.len()));
+        let (port, from) = (u16::from(how & 3), IpAddr::from([10, 0, 0, how >> 2 & 1]));
+        intake.begin(1 + given);
+        let bytes = repaired(bytes, &key, how >> 3);
+        let before = reception.tally();
+        match intake.take(from, port, &bytes) {
+            Taken::Accepted => {
+                let datagram = Datagram::read(&bytes).expect("what is accepted is a datagram");
+                assert!(port != 3 || datagram.is_from(&key), "no datagram without its tag");
+                accepted += 1;
+            }
+            Taken::Rejected(cause) => assert_eq!((reception.tally() - before).rejected(cause), 1),
+            Taken::Held => unreachable!("no port holds"),
+        }
+        given += 1;
+        assert_eq!((reception.tally() - before).received(), 1, "each is counted once");
+        intake.end();
+        while let Some(batch) = reader.try_next() {
+            kept += batch.entries().len();
+            assert!(batch.entries().iter().all(|entry| Datagram::read(batch.datagram(entry)).is_ok()));
+            reader.stored(batch.entries());
+            reader.give_back(batch);
+        }
+        data = after;
+    }
+    assert_eq!((reception.tally().received(), reception.tally().accepted), (given, accepted as u64));
+    assert_eq!(kept, accepted, "a writer that is quick gets everything");
+    assert!(reception.sources().len() <= 8);
+}
+
+fn repaired(bytes: &[u8], key: &TagKey, how: u8) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if how & 1 != 0 && bytes.len() >= 16 {
+        // Magic, version, flags of which two are known; the schema and one record of its width; a key and few sources.
+        let (flags, source) = (bytes[3] & 3, bytes[12] % 6);
+        let width = if flags & 2 != 0 { 8 } else { 4 };
+        bytes[..10].copy_from_slice(&[0x46, 0x53, 1, flags, 7, 0, width, 0, 1, 1]);
+        bytes[12..16].copy_from_slice(&[source, 0, 0, 0]);
+        bytes.resize(32 + usize::from(width) + if flags & 1 != 0 { 8 } else { 0 }, 0);
+    }
+    if how & 2 != 0 && bytes.len() >= 8 {
+        let end = bytes.len() - 8;
+        let tag = key.tag(&bytes[..end]);
+        bytes[end..].copy_from_slice(&tag.0.to_le_bytes());
+    }
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +164,6 @@ mod tests {
     #[test]
     fn the_corpus_is_replayed() {
         corpus::replay("log_frame", log_frame);
+        corpus::replay("sensor_datagram", sensor_datagram);
     }
 }

@@ -7,6 +7,8 @@ pub mod fuzzing;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod log;
+pub mod receiver;
 pub mod sensor;
 pub mod testing;
 pub mod udp;
+pub mod xdp;

@@ -7,6 +7,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rejection {
+    /// The packet around it is cut short, or its checksum is wrong.
+    Packet,
     /// Its port has no rule any more.
     NoRule,
     /// It came from an address that the port, or the source, may not send from.
@@ -43,7 +45,8 @@ pub enum Rejection {
 
 impl Rejection {
     /// Every cause, in declared order.
-    pub const ALL: [Rejection; 16] = [
+    pub const ALL: [Rejection; 17] = [
+        Rejection::Packet,
         Rejection::NoRule,
         Rejection::Address,
         Rejection::Short,
@@ -65,6 +68,7 @@ impl Rejection {
     /// As it is called in metrics and answers.
     pub fn name(self) -> &'static str {
         match self {
+            Rejection::Packet => "packet",
             Rejection::NoRule => "no_rule",
             Rejection::Address => "address",
             Rejection::Short => "short",

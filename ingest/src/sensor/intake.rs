@@ -111,6 +111,11 @@ impl Intake {
         }
     }
 
+    /// Counts a packet that was steered here and is not whole.
+    pub fn reject_packet(&mut self) {
+        self.accounts.rejected(NO_RULE, Rejection::Packet);
+    }
+
     fn judge(&mut self, slot: Slot, port: u16, from: IpAddr, bytes: &[u8]) -> Result<(), Rejection> {
         let rule = &*self.view.placed(port).ok_or(Rejection::NoRule)?.rule;
         let datagram = self.reception.admit(rule, port, from, bytes, self.now_nanos)?;

@@ -3,3 +3,4 @@
 pub mod faulty;
 pub mod kafka_cluster;
 pub mod power_cut;
+pub mod wire;

@@ -13,3 +13,4 @@ mod power_cuts;
 mod reads;
 mod sensors;
 mod udp;
+mod xdp;

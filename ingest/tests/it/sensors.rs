@@ -68,7 +68,7 @@ impl Kept {
 
 /// Waits until `done`, which is looked at all the time.
 pub(crate) fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(30);
     while !done() {
         assert!(Instant::now() < deadline, "{what} does not come");
         std::thread::yield_now();
