@@ -10,6 +10,7 @@ use model::sensor_admin::SensorAdmin;
 use model::sql::SqlEngine;
 use model::stream_store::StreamStore;
 use model::table::TableStore;
+use tokio::runtime::Handle;
 
 use crate::auth::access::Access;
 use crate::{kinesis, rest};
@@ -36,6 +37,8 @@ pub struct GatewayState {
     pub metrics: Exposition,
     /// Who may come in.
     pub access: Arc<Access>,
+    /// Its blocking threads write large answers.
+    pub bulk: Handle,
     /// Names in answers, and of the server.
     pub options: GatewayOptions,
 }

@@ -1,6 +1,7 @@
 //! The roof: parses, reads the settings, wires and waits. It knows everyone; nobody knows it.
 
 mod backends;
+mod bulk;
 mod cli;
 mod config;
 mod metrics;

@@ -11,6 +11,7 @@ use ingest::log::store::{LogOptions, LogStore};
 use model::clock::SystemClock;
 use model::stream_store::{StreamError, StreamStore};
 
+use crate::bulk;
 use crate::config::file::Config;
 use crate::metrics::registry::Metrics;
 
@@ -23,9 +24,10 @@ pub(crate) enum Streams {
     Kafka(KafkaStore),
 }
 
-/// A log store on the machine's clock.
+/// A log store on the machine's clock, whose files are read by the threads for bulk work.
 pub(crate) async fn open_log(folder: &Path, disk: Arc<dyn Disk>, keys: KeyRing) -> Result<LogStore, StreamError> {
-    LogStore::open_with_keys(Arc::new(SystemClock), disk, keys, folder, LogOptions::default()).await
+    let clock = Arc::new(SystemClock);
+    LogStore::open_reading_on(bulk::runtime(), clock, disk, keys, folder, LogOptions::default()).await
 }
 
 impl Streams {

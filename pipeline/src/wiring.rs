@@ -36,6 +36,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::backends::{Backends, START_WAIT_MAX};
+use crate::bulk;
 use crate::config::delivery::{Compression, DeliveryConfig, SensorFormat};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
@@ -327,6 +328,7 @@ impl Engine {
             ready: Arc::clone(&ready),
             metrics: Arc::new(move || counts.text(taking.load(Ordering::Relaxed))),
             access: Arc::new(access),
+            bulk: bulk::runtime(),
             options: config.gateway(),
         });
         let router = counted(router.merge(dashboard::sensor_console::router()), metrics);

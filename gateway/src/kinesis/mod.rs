@@ -5,6 +5,7 @@ pub(crate) mod router;
 pub(crate) mod actions;
 mod answer_memory;
 mod appended;
+mod bulk;
 mod consumer_arn;
 mod consumers;
 mod cors;

@@ -23,7 +23,7 @@ use crate::kinesis::answer_memory::AnswerMemory;
 use crate::kinesis::push_event::{Next, PushEvent};
 use crate::kinesis::shapes::ChildShard;
 use crate::kinesis::subscriptions::Subscription;
-use crate::kinesis::{error, limits, reading};
+use crate::kinesis::{bulk, error, limits, reading};
 use crate::router::GatewayState;
 
 /// How long a subscription lasts.
@@ -76,13 +76,23 @@ impl Push {
         let framed = match event {
             Ok(Some(event)) => {
                 let phase = if event.is_last() { Phase::Over } else { Phase::Following };
-                let bytes = event_stream::event("SubscribeToShardEvent", self.format, &event);
+                let bytes = self.written(event).await;
                 self.memory.hold(bytes).map(|frame| (frame, phase)).ok_or_else(no_room)
             }
             Ok(None) => return None,
             Err(failed) => Err(failed),
         };
         Some(framed.unwrap_or_else(|failed| (event_stream::exception(self.format, &failed).into(), Phase::Over)))
+    }
+
+    /// The frame of an event. At the tip it is written here, whatever its size: somebody waits for it.
+    async fn written(&self, event: PushEvent) -> Vec<u8> {
+        let format = self.format;
+        let write = move |event: &PushEvent| event_stream::event("SubscribeToShardEvent", format, event);
+        if event.millis_behind > 0 && bulk::is_large(&event.records) {
+            return bulk::run(&self.gateway.bulk, move || write(&event)).await;
+        }
+        write(&event)
     }
 
     /// The next event; nothing when the time is over.

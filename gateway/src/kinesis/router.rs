@@ -113,7 +113,9 @@ impl Kinesis {
         let state = call.state;
         let room = self.pushing.memory.reserve(limits::GET_BYTES_MAX).ok_or_else(no_room)?;
         let bytes_max = room.data_bytes_max();
-        let answer = call.answer(|input| get_records::run(state, bytes_max, input)).await?;
+        let format = call.format;
+        let output = get_records::run(state, bytes_max, call.input().await?).await?;
+        let answer = output.written(&state.bulk, format).await;
         room.hold(answer).ok_or_else(no_room)
     }
 }

@@ -107,6 +107,7 @@ impl Server {
             ready: Arc::new(AtomicBool::new(false)),
             metrics: Arc::new(|| "up 1\n".to_owned()),
             access: Arc::new(access),
+            bulk: tokio::runtime::Handle::current(),
             options,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

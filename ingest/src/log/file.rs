@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
+
 use crate::log::error::LogError;
 use crate::log::room::{self, is_full};
 
@@ -43,6 +45,12 @@ pub trait LogFile: Send + Sync + fmt::Debug {
     }
     /// Fills `buffer` from `offset`; an error when the file ends before it is full.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+    /// Appends the `length` bytes that stand at `offset` to `into`; an error when the file ends before them.
+    fn read_onto(&self, offset: u64, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        let begin = into.len();
+        into.resize(begin + length, 0);
+        self.read_at(offset, &mut into[begin..])
+    }
     /// Writes all of `bytes` at `offset`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Writes all of `parts` at `offset`, one after the other.
@@ -114,6 +122,23 @@ impl LogFile for StdFile {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.0.read_exact_at(buffer, offset)
+    }
+
+    /// Into memory that nobody has to fill with zeros first.
+    fn read_onto(&self, offset: u64, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        let (begin, end) = (into.len(), into.len() + length);
+        into.reserve_exact(length);
+        while into.len() < end {
+            let at = offset + (into.len() - begin) as u64;
+            match rustix::io::pread(&self.0, spare_capacity(into), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // There may have been room for more than was asked for.
+        into.truncate(end);
+        Ok(())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

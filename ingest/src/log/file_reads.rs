@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::log::error::LogError;
@@ -15,13 +16,14 @@ pub(crate) const FILE_READS_MAX: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct FileReads {
     disk: Arc<dyn Disk>,
+    runtime: Handle,
     turns: Arc<Semaphore>,
 }
 
 impl FileReads {
-    /// Of files on `disk`.
-    pub(crate) fn new(disk: Arc<dyn Disk>) -> Self {
-        FileReads { disk, turns: Arc::new(Semaphore::new(FILE_READS_MAX)) }
+    /// Of files on `disk`, on the blocking threads of `runtime`.
+    pub(crate) fn new(disk: Arc<dyn Disk>, runtime: Handle) -> Self {
+        FileReads { disk, runtime, turns: Arc::new(Semaphore::new(FILE_READS_MAX)) }
     }
 
     /// Does `work` when it is its turn, and to the end even when nobody waits for it any more.
@@ -31,7 +33,7 @@ impl FileReads {
     ) -> Result<T, LogError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed");
         let disk = Arc::clone(&self.disk);
-        let done = tokio::task::spawn_blocking(move || {
+        let done = self.runtime.spawn_blocking(move || {
             let done = work(&*disk);
             drop(turn);
             done

@@ -78,13 +78,14 @@ impl StreamsFolder {
     pub(crate) fn open(
         clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
+        file_reads: FileReads,
         ring: KeyRing,
         folder: PathBuf,
         options: LogOptions,
     ) -> Result<Self, StreamError> {
         let mut all = StreamsFolder {
             clock,
-            file_reads: FileReads::new(Arc::clone(&disk)),
+            file_reads,
             disk,
             ring,
             folder,

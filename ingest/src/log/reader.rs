@@ -104,6 +104,8 @@ struct FrameScan<'a> {
     at: u64,
     buffer: Bytes,
     buffer_at: u64,
+    /// Whether the last frame did not fit into a chunk: then the next will hardly, and its header is read alone.
+    is_large: bool,
     /// How many of the stretch's beginnings lie behind.
     begun: usize,
     opener: Opener<'a>,
@@ -124,6 +126,7 @@ impl<'a> FrameScan<'a> {
             at: begin,
             buffer: Bytes::new(),
             buffer_at: begin,
+            is_large: false,
             begun: 1,
             opener,
             blocks: Vec::new().into_iter(),
@@ -184,6 +187,7 @@ impl<'a> FrameScan<'a> {
 
     fn payload(&mut self, header: &Header) -> Result<Bytes, LogError> {
         let mut payload = self.bytes(self.offset + HEADER_BYTES as u64, header.payload_bytes as usize)?;
+        self.is_large = payload.len() >= READ_CHUNK_BYTES;
         if payload.len() < self.buffer.len() / OWN_MEMORY_BELOW {
             payload = Bytes::copy_from_slice(&payload);
         }
@@ -206,12 +210,13 @@ impl<'a> FrameScan<'a> {
     /// Has at least `length` bytes from `offset` on in the buffer. What is there of them already is not read again.
     fn fill(&mut self, offset: u64, length: usize) -> Result<(), LogError> {
         let left = usize::try_from(self.stretch.end - offset).expect("a segment fits in memory");
-        let mut buffer = vec![0; length.max(READ_CHUNK_BYTES.min(left))];
+        let length = if self.is_large { length } else { length.max(READ_CHUNK_BYTES.min(left)) };
         let there = offset.checked_sub(self.buffer_at).and_then(|skip| self.buffer.get(usize::try_from(skip).ok()?..));
         let there = there.unwrap_or_default();
-        buffer[..there.len()].copy_from_slice(there);
+        let mut buffer = Vec::with_capacity(length);
+        buffer.extend_from_slice(there);
         let from = offset + there.len() as u64;
-        self.file.read_at(from, &mut buffer[there.len()..]).map_err(|source| match source.kind() {
+        self.file.read_onto(from, length - there.len(), &mut buffer).map_err(|source| match source.kind() {
             std::io::ErrorKind::UnexpectedEof => self.damaged("the file is shorter than it was"),
             _ => LogError::io(format!("reading {}", log_name(self.stretch.place.segment)))(source),
         })?;

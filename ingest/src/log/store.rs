@@ -25,8 +25,10 @@ use model::stream_settings::StreamSettings;
 use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
+use tokio::runtime::Handle;
 
 use crate::log::file::Disk;
+use crate::log::file_reads::FileReads;
 use crate::log::folder::{StreamsFolder, join};
 use crate::log::key::KeyRing;
 use crate::log::queue::{Closing, Job};
@@ -110,9 +112,23 @@ impl LogStore {
         folder: &Path,
         options: LogOptions,
     ) -> Result<LogStore, StreamError> {
+        LogStore::open_reading_on(Handle::current(), clock, disk, ring, folder, options).await
+    }
+
+    /// The same, whose segment files are read on the blocking threads of `reads`: so whoever opens a store decides what
+    /// readers behind the tip may take from everything else.
+    pub async fn open_reading_on(
+        reads: Handle,
+        clock: Arc<dyn Clock>,
+        disk: Arc<dyn Disk>,
+        ring: KeyRing,
+        folder: &Path,
+        options: LogOptions,
+    ) -> Result<LogStore, StreamError> {
         let folder = folder.to_owned();
+        let file_reads = FileReads::new(Arc::clone(&disk), reads);
         blocking(move || {
-            let inner = StreamsFolder::open(clock, disk, ring, folder, options)?;
+            let inner = StreamsFolder::open(clock, disk, file_reads, ring, folder, options)?;
             Ok(LogStore { inner: Arc::new(inner) })
         })
         .await

@@ -1,18 +1,21 @@
 //! Reads from files: what they cost the disk, and how many there are at a time.
 
+use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures::future::join_all;
 use ingest::log::file::{Disk, LogFile};
+use ingest::log::key::KeyRing;
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
 use model::hash_key::HashKey;
 use model::record::PutEntry;
 use model::shard::ShardId;
 use model::stream_store::{StreamOptions, StreamStore};
+use tokio::runtime::{Builder, Handle};
 
 use crate::common::{clock, entry, read_all, stream};
 
@@ -28,6 +31,8 @@ struct Counts {
     bytes: AtomicU64,
     now: AtomicU64,
     most: AtomicU64,
+    /// Threads that read, by name.
+    threads: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -77,8 +82,9 @@ impl LogFile for CountingFile {
         self.file.len()
     }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let Counts { bytes, now, most } = &*self.counts;
+        let Counts { bytes, now, most, threads } = &*self.counts;
         bytes.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+        threads.lock().unwrap().insert(std::thread::current().name().unwrap_or_default().to_owned());
         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
         let read = self.file.read_at(offset, buffer);
         std::thread::yield_now();
@@ -105,10 +111,16 @@ const RECORD_BYTES: usize = 4 << 10;
 
 /// A store whose records are in files only: every call has put a record of [`RECORD_BYTES`] in each shard.
 async fn filled() -> (LogStore, Arc<Counts>) {
+    filled_reading_on(Handle::current()).await
+}
+
+/// The same, whose files are read on `reads`.
+async fn filled_reading_on(reads: Handle) -> (LogStore, Arc<Counts>) {
     let disk = CountingDisk { disk: PowerCutDisk::default(), counts: Arc::default() };
     let counts = Arc::clone(&disk.counts);
     let options = LogOptions { tail_bytes_max: 0, segment_bytes_max: 1 << 20, ..LogOptions::default() };
-    let store = LogStore::open(clock(), Arc::new(disk), Path::new("/streams"), options).await.unwrap();
+    let (disk, folder) = (Arc::new(disk), Path::new("/streams"));
+    let store = LogStore::open_reading_on(reads, clock(), disk, KeyRing::default(), folder, options).await.unwrap();
     let description =
         store.create(&stream(), StreamOptions { shards: SHARDS, ..StreamOptions::default() }).await.unwrap();
     let starts: Vec<HashKey> = description.shards.iter().map(|shard| shard.range.start).collect();
@@ -143,4 +155,16 @@ async fn few_files_are_read_at_a_time_however_many_ask() {
     assert!(all.into_iter().all(|records| records.unwrap().len() == CALLS));
     let most = counts.most.load(Ordering::SeqCst);
     assert!((1..=16).contains(&most), "{most} at a time");
+}
+
+#[test]
+fn files_are_read_on_the_threads_that_are_given_for_it() {
+    let reads = Builder::new_multi_thread().worker_threads(1).thread_name("reads").build().unwrap();
+    let calls = Builder::new_multi_thread().worker_threads(1).thread_name("calls").build().unwrap();
+    calls.block_on(async {
+        let (store, counts) = filled_reading_on(reads.handle().clone()).await;
+        counts.threads.lock().unwrap().clear();
+        assert_eq!(read_all(&store, ShardId(7)).await.unwrap().len(), CALLS);
+        assert_eq!(*counts.threads.lock().unwrap(), BTreeSet::from(["reads".to_owned()]));
+    });
 }

@@ -129,6 +129,10 @@ impl LogFile for CountedFile {
         self.meters.note("read", self.inner.read_at(offset, buffer))
     }
 
+    fn read_onto(&self, offset: u64, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        self.meters.note("read", self.inner.read_onto(offset, length, into))
+    }
+
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.wrote(bytes.len(), self.inner.write_at(offset, bytes))
     }

@@ -7,14 +7,16 @@ use model::record::Record;
 use model::shard::Shard;
 use model::stream_store::{ReadLimit, StreamError};
 use serde::Deserialize;
+use tokio::runtime::Handle;
 
 use crate::aws::error::AwsError;
+use crate::aws::wire::format::Format;
 use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
 use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::shapes::ChildShard;
 use crate::kinesis::target::{Target, Targets};
-use crate::kinesis::{error, limits, reading, records};
+use crate::kinesis::{bulk, error, limits, reading, records};
 use crate::router::GatewayState;
 
 #[derive(Deserialize)]
@@ -81,6 +83,16 @@ pub(crate) struct Output {
     records: Vec<Record>,
     millis_behind: u64,
     next: Next,
+}
+
+impl Output {
+    /// The answer's bytes.
+    pub(crate) async fn written(self, bulk: &Handle, format: Format) -> Vec<u8> {
+        if bulk::is_large(&self.records) {
+            return bulk::run(bulk, move || format.write(&self)).await;
+        }
+        format.write(&self)
+    }
 }
 
 /// Where a reader goes on.

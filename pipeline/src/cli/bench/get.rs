@@ -1,26 +1,30 @@
 //! `gallop bench get`: GetRecords from the oldest record to the newest, again and again, with writers beside it or not.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
 use hdrhistogram::Histogram;
-use memchr::memmem;
 use tokio::task::JoinSet;
 
-use super::http::{Caller, Request, text_member};
-use super::load::{self, STREAM};
+use super::backlog::{Form, Reading};
+use super::http::Caller;
+use super::load;
+use super::pace::Pace;
 use super::process::cpu_time;
-use super::report::{Figure, Measured, Report, latencies, micros};
+use super::report::{Figure, Measured, Report};
 use super::server::Server;
 
 /// Arguments of `gallop bench get`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench get\n  gallop bench get --mib 2048 --writing 100000 --json")]
+#[command(after_help = "Examples:\n  gallop bench get\n  gallop bench get --mib 2048 --writing 100000 --json\n  \
+                         gallop bench get --mib 10240 --bytes 1000 --writing 100000 --form cbor")]
 pub(crate) struct GetBenchArgs {
     /// How long to read.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
     /// Data of the records that are there to be read.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..=65_536))]
     mib: u64,
@@ -33,9 +37,12 @@ pub(crate) struct GetBenchArgs {
     /// Records a call at most.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
-    /// Records a second that are written meanwhile; first for as long without any reader, to compare.
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
-    writing: u64,
+    /// How answers are written.
+    #[arg(long, value_enum, default_value_t = Form::Json)]
+    form: Form,
+    /// Records a second that are written meanwhile, in multiples of 500; first for as long without any reader, to compare.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
+    writing: u32,
 }
 
 /// Connections that fill the stream.
@@ -58,77 +65,24 @@ async fn fill(caller: &Caller, args: &GetBenchArgs) -> anyhow::Result<u64> {
     Ok(calls * FILLERS * u64::from(PUT_RECORDS))
 }
 
-/// What one reader found.
-struct Found {
-    records: u64,
-    /// Every time the reader came to the end it had seen as many records as there are; none when others write.
-    rounds: Vec<u64>,
+/// What the writers reached.
+struct Written {
+    rate: f64,
     latency: Histogram<u64>,
 }
 
-/// Reads a shard from its oldest record on, and anew at its end, until the time is over.
-async fn read(caller: Caller, shard: u32, limit: u32, until: Instant) -> anyhow::Result<Found> {
-    let mut connection = caller.connect().await?;
-    let mut found = Found { records: 0, rounds: Vec::new(), latency: latencies() };
-    let begin = format!(
-        "{{\"StreamName\":\"{STREAM}\",\"ShardId\":\"shardId-{shard:012}\",\"ShardIteratorType\":\"TRIM_HORIZON\"}}"
-    );
-    let begin = Request::new("GetShardIterator", begin);
-    let record = memmem::Finder::new("{\"SequenceNumber\":");
-    loop {
-        let answer = connection.call(&begin).await?;
-        let mut iterator = text_member(answer, "ShardIterator").context("no iterator")?.to_owned();
-        let mut round = 0;
-        loop {
-            if Instant::now() >= until {
-                return Ok(found);
-            }
-            let body = format!("{{\"ShardIterator\":\"{iterator}\",\"Limit\":{limit}}}");
-            let request = Request::new("GetRecords", body);
-            let called = Instant::now();
-            let answer = connection.call(&request).await?;
-            found.latency.saturating_record(micros(called.elapsed()));
-            let records = record.find_iter(answer).count() as u64;
-            if records == 0 {
-                found.rounds.push(round);
-                break;
-            }
-            round += records;
-            found.records += records;
-            iterator.clear();
-            iterator.push_str(text_member(answer, "NextShardIterator").context("the shard is open")?);
-        }
-    }
-}
-
-/// Writes at a rate for some time and says how many records were written, and how long it took.
-async fn write(caller: Caller, args_bytes: u32, rate: u64, seconds: u64) -> anyhow::Result<f64> {
-    let requests = load::put_records(PUT_RECORDS, args_bytes);
-    let pause = Duration::from_secs_f64(f64::from(PUT_RECORDS * WRITERS) / rate as f64);
-    let (begin, until) = (Instant::now(), Instant::now() + Duration::from_secs(seconds));
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        let (mut connection, requests) = (caller.connect().await?, requests.clone());
-        writers.spawn_local(async move {
-            let mut due = begin + pause * writer / WRITERS;
-            let mut calls = 0u64;
-            for request in requests.iter().cycle() {
-                tokio::time::sleep_until(due.into()).await;
-                if Instant::now() >= until {
-                    break;
-                }
-                load::check_put(connection.call(request).await?)?;
-                calls += 1;
-                due += pause;
-            }
-            anyhow::Ok(calls)
-        });
-    }
-    let mut calls = 0;
-    while let Some(written) = writers.join_next().await {
-        calls += written??;
-    }
-    Ok((calls * u64::from(PUT_RECORDS)) as f64 / begin.elapsed().as_secs_f64())
+/// Writes at the rate that was asked for; a call that waited because the one before it was slow counts as slow.
+async fn write(caller: Caller, args: &GetBenchArgs) -> anyhow::Result<Written> {
+    let requests = load::put_records(PUT_RECORDS, args.bytes);
+    let pace = Pace { seconds: args.seconds, rate: args.writing.div_ceil(PUT_RECORDS), connections: WRITERS };
+    let next = move || {
+        let mut requests = requests.clone().into_iter().cycle();
+        move || requests.next().expect("there are some, again and again")
+    };
+    let begin = Instant::now();
+    let latency = tokio::task::spawn_blocking(move || pace.send(&caller, next)).await??;
+    let records = latency.len() * u64::from(PUT_RECORDS);
+    Ok(Written { rate: records as f64 / begin.elapsed().as_secs_f64(), latency })
 }
 
 /// Measures.
@@ -137,63 +91,70 @@ pub(crate) async fn run(args: GetBenchArgs) -> anyhow::Result<Report> {
     let caller = server.caller.clone();
     load::create_stream(&caller, args.shards).await?;
     let filled = fill(&caller, &args).await?;
-    let (bytes, rate, seconds, limit) = (args.bytes, args.writing, args.seconds, args.limit);
-    let alone = match rate {
-        0 => None,
-        rate => {
-            let caller = caller.clone();
-            Some(load::on_one_thread(move || write(caller, bytes, rate, seconds)).await?)
-        }
-    };
+    let alone = if args.writing > 0 { Some(write(caller.clone(), &args).await?) } else { None };
+
     let (cpu_before, client_before, begin) = (server.cpu()?, cpu_time("self")?, Instant::now());
-    let writing = tokio::spawn({
-        let caller = caller.clone();
-        async move {
-            match rate {
-                0 => Ok(0.0),
-                rate => load::on_one_thread(move || write(caller, bytes, rate, seconds)).await,
-            }
-        }
+    let disk_before = server.disk_read()?;
+    let over = Arc::new(AtomicBool::new(false));
+    let reading = Reading { shards: args.shards, limit: args.limit, form: args.form };
+    let readers = tokio::spawn({
+        let (caller, over) = (caller.clone(), Arc::clone(&over));
+        load::on_one_thread(move || reading.run(caller, move || !over.load(Ordering::Relaxed)))
     });
-    let shards = args.shards;
-    let work = move || async move {
-        let until = Instant::now() + Duration::from_secs(seconds);
-        let mut readers = JoinSet::new();
-        for shard in 0..shards {
-            readers.spawn_local(read(caller.clone(), shard, limit, until));
-        }
-        let (mut records, mut latency, mut rounds) = (0, latencies(), Vec::new());
-        while let Some(found) = readers.join_next().await {
-            let found = found??;
-            records += found.records;
-            latency.add(&found.latency)?;
-            rounds.push(found.rounds);
-        }
-        Ok((records, latency, rounds))
+    let beside = if args.writing > 0 {
+        // Readers go on until the last call that was due is answered, however late.
+        Some(write(caller, &args).await?)
+    } else {
+        tokio::time::sleep(Duration::from_secs(args.seconds.into())).await;
+        None
     };
-    let (records, latency, rounds) = load::on_one_thread(work).await?;
+    over.store(true, Ordering::Relaxed);
+    let found = readers.await??;
     let measured = Measured {
-        records,
+        records: found.records,
         wall: begin.elapsed(),
         cpu: server.cpu()? - cpu_before,
         client_cpu: Some(cpu_time("self")? - client_before),
         peak_memory_bytes: server.peak_memory()?,
     };
-    let beside = writing.await??;
+    let from_disk = (server.disk_read()? - disk_before) as f64;
     server.stop().await?;
-    if rate == 0 && rounds.iter().all(|rounds| !rounds.is_empty()) {
-        let whole: u64 = rounds.iter().map(|rounds| rounds[0]).sum();
-        ensure!(whole == filled, "{whole} records were read of {filled}");
+    ensure!(found.bytes == found.records * u64::from(args.bytes), "{} bytes of data were read", found.bytes);
+    if args.writing == 0 && found.ended == args.shards {
+        ensure!(found.whole == filled, "{} records were read of {filled}", found.whole);
     }
     let what = format!(
-        "get: a reader for each of {shards} shards, {limit} records a call at most, {filled} records of {bytes} bytes"
+        "get: a reader for each of {} shards, {} records a call at most, {filled} records of {} bytes, in {}",
+        args.shards,
+        args.limit,
+        args.bytes,
+        match args.form {
+            Form::Json => "JSON",
+            Form::Cbor => "CBOR",
+        }
     );
-    let data_rate = measured.records as f64 * f64::from(bytes) / measured.wall.as_secs_f64() / 1e6;
-    let mut report = Report::new(what, measured, ("a GetRecords call", &latency));
+    let data_rate = found.bytes as f64 / measured.wall.as_secs_f64() / 1e6;
+    let mut report = Report::new(what, measured, ("a GetRecords call", &found.latency));
     report.add(Figure::new("record data", data_rate, "MB/s"));
-    if let Some(alone) = alone {
-        report.add(Figure::new("writers alone", alone, "records/s"));
-        report.add(Figure::new("writers beside the readers", beside, "records/s"));
+    report.add(Figure::new(
+        "of it from the disk, not from the page cache",
+        from_disk / found.bytes as f64 * 100.0,
+        "%",
+    ));
+    for (names, written) in [(ALONE, &alone), (BESIDE, &beside)] {
+        let Some(Written { rate, latency }) = written else { continue };
+        report.add(Figure::new(names[0], *rate, "records/s"));
+        report.add(Figure::new(names[1], latency.value_at_quantile(0.5) as f64 / 1000.0, "ms"));
+        report.add(Figure::new(names[2], latency.value_at_quantile(0.99) as f64 / 1000.0, "ms"));
+    }
+    if let (Some(alone), Some(beside)) = (alone, beside) {
+        report.add(Figure::new("rate that the writers kept", beside.rate / alone.rate * 100.0, "%"));
     }
     Ok(report)
 }
+
+/// Names of the writers' figures without readers.
+const ALONE: [&str; 3] = ["writers alone", "p50 of their calls", "p99 of their calls"];
+/// And with them.
+const BESIDE: [&str; 3] =
+    ["writers beside the readers", "p50 of their calls beside the readers", "p99 of their calls beside the readers"];

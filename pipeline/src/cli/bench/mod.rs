@@ -1,11 +1,13 @@
 //! `gallop bench`: figures for this machine, as text and as JSON.
 
+mod backlog;
 mod fanout;
 mod get;
 mod http;
 mod latency;
 mod load;
 mod pace;
+mod page;
 mod process;
 mod put;
 mod recovery;

@@ -1,4 +1,4 @@
-//! What the kernel knows of a process: CPU time and peak memory, from `/proc` (Linux).
+//! What the kernel knows of a process: CPU time, peak memory and what it had from the disk, from `/proc` (Linux).
 
 use std::time::Duration;
 
@@ -24,4 +24,13 @@ pub(crate) fn peak_memory(pid: &str) -> anyhow::Result<u64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("the kernel says no peak memory")?;
     let kib: u64 = line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).context("VmHWM is a number")?;
     Ok(kib * 1024)
+}
+
+/// What process `pid` has had read from the disk so far, in bytes: what was in the page cache is not in it.
+pub(crate) fn disk_read(pid: &str) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/io");
+    let io = std::fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
+    let line =
+        io.lines().find_map(|line| line.strip_prefix("read_bytes: ")).context("the kernel says no read_bytes")?;
+    line.trim().parse().context("read_bytes is a number")
 }

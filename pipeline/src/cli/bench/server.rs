@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::http::Caller;
-use super::process::{cpu_time, peak_memory};
+use super::process::{cpu_time, disk_read, peak_memory};
 use super::sign::{ACCESS_KEY_ID, REGION, SECRET};
 use crate::config::file::FILE_NAME;
 
@@ -87,6 +87,11 @@ impl Server {
     /// The most memory it has held, in bytes.
     pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
         peak_memory(&self.pid)
+    }
+
+    /// What it has had read from the disk, in bytes.
+    pub(crate) fn disk_read(&self) -> anyhow::Result<u64> {
+        disk_read(&self.pid)
     }
 
     /// Ends it.
