@@ -22,6 +22,7 @@ use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::GatewayState;
+use ingest::receiver::PreparedReceiver;
 use model::name::ConsumerName;
 use model::stand_by::stand_by;
 use model::stream_store::{StreamError, StreamOptions, StreamStore};
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// How clients come in.
     pub(crate) entrance: Entrance,
+    /// How sensor datagrams come in.
+    pub(crate) receiver: PreparedReceiver,
 }
 
 /// How clients come in.
@@ -275,7 +278,7 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, stop: Can
 impl Engine {
     /// Opens everything, starts the workers and listens.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Engine> {
-        let Settings { listen, data, folder, config, entrance } = settings;
+        let Settings { listen, data, folder, config, entrance, receiver } = settings;
         let Entrance { access, accept, tls } = entrance;
         let listener = TcpListener::bind(listen)
             .await
@@ -290,7 +293,7 @@ impl Engine {
         let tables_later = parts.create(&config).await?;
         let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
         // Before queries and deliveries, so that streams of sensors are such from their first record on.
-        let sensors = Sensors::start(&parts, &data, &folder, &config.sensor, listen.ip()).await?;
+        let sensors = Sensors::start(&parts, &data, &folder, &config.sensor, listen.ip(), receiver).await?;
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
                 workers.spawn(keep_running(query, parts.clone(), stop_workers.clone()));

@@ -36,11 +36,11 @@ function rates(key, now, earlier, seconds) {
   });
 }
 
-function fillMeter(waiting, accepted) {
+function meterOf(value, max, title) {
   const meter = document.createElement("meter");
-  meter.max = Math.max(1, accepted);
-  meter.value = waiting;
-  meter.title = `${count(waiting)} datagrams wait for the disk`;
+  meter.max = Math.max(1, max);
+  meter.value = value;
+  meter.title = title;
   return meter;
 }
 
@@ -53,7 +53,7 @@ function show(stats) {
   fill("ports", ["port", "received/s", "stored/s", "records/s", "dropped/s", "stored", "dropped", "waiting"],
     ports.map(({ name, counters, per }) => [
       name, per((c) => c.received), per((c) => c.stored), per((c) => c.stored_records), per(dropped),
-      count(counters.stored), count(dropped(counters)), fillMeter(counters.waiting, counters.accepted - counters.stored),
+      count(counters.stored), count(dropped(counters)), count(counters.waiting),
     ]));
   const pollers = rates("poller", stats.pollers, before?.pollers, seconds);
   fill("pollers", ["poller", "received/s", "accepted/s", "rejected/s", "received", "rejected"],
@@ -61,7 +61,13 @@ function show(stats) {
       name, per((c) => c.received), per((c) => c.accepted), per((c) => sum(c.rejected)),
       count(counters.received), count(sum(counters.rejected)),
     ]));
-  const causes = { ...stats.total.rejected, ...stats.total.refused };
+  const queues = receiver.queues ?? [];
+  byId("past-kernel").hidden = queues.length === 0;
+  fill("queues", ["queue", "ring", "ring full", "dropped", "fill empty"], queues.map((queue, number) => [
+    String(number), meterOf(queue.waiting, queue.room, `${count(queue.waiting)} of ${count(queue.room)} frames`),
+    count(queue.losses.ring_full), count(queue.losses.dropped), count(queue.losses.fill_empty),
+  ]));
+  const causes = { dropped_by_kernel: receiver.dropped_by_kernel ?? 0, ...stats.total.rejected, ...stats.total.refused };
   fill("drops", ["cause", "datagrams"], Object.entries(causes).filter(([, n]) => n > 0).map(([cause, n]) => [cause, count(n)]));
   before = stats;
 }

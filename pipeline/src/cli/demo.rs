@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
+use ingest::receiver::{PreparedReceiver, ReceiverOptions};
 use model::consumer::StreamReader;
 use model::name::StreamName;
 use model::stream_store::{StartingPosition, StreamStore};
@@ -115,7 +116,9 @@ async fn start(args: &DemoArgs) -> anyhow::Result<Engine> {
     let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), args.port);
     let (data, folder) = (args.data.clone(), args.data.clone());
     // On loopback, and for its own fleet: whatever the folder's settings ask of others.
-    Engine::start(Settings { listen, data, folder, config, entrance: Entrance::loopback() }).await
+    // No path past the kernel: the demo needs no privileges and gives none up.
+    let receiver = PreparedReceiver::open(ReceiverOptions { xdp: None, ..config.sensor.receiver(listen.ip()) });
+    Engine::start(Settings { listen, data, folder, config, entrance: Entrance::loopback(), receiver }).await
 }
 
 fn fleet(args: &DemoArgs, url: &str) -> SimArgs {

@@ -60,9 +60,11 @@ pub(crate) fn main() -> ExitCode {
         eprintln!("error: {message}");
         return ExitCode::from(2);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
-    let ended = runtime.block_on(run(cli.command));
-    runtime.shutdown_timeout(THREADS_END_MAX);
+    // What a server does with privileges comes before there are other threads, which would keep theirs.
+    let ended = match cli.command {
+        Command::Serve(args) => args.prepare().and_then(|prepared| until_end(serve::run(prepared))),
+        command => until_end(run(command)),
+    };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -73,10 +75,17 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
+fn until_end(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
+    let ended = runtime.block_on(work);
+    runtime.shutdown_timeout(THREADS_END_MAX);
+    ended
+}
+
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Serve(args) => serve::run(args).await,
+        Command::Serve(args) => serve::run(args.prepare()?).await,
         Command::Sim(args) => sim::run(args).await,
         Command::Put(args) => put::run(args).await,
         Command::Run(args) => run::run(args).await,

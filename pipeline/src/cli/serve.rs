@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use gateway::accept::options::AcceptOptions;
+use ingest::receiver::PreparedReceiver;
 
 use crate::config::account;
 use crate::config::admission::{Admission, Known, Signatures};
@@ -74,14 +75,28 @@ impl ServeArgs {
         let accept = config.connections.options(open_files::raise());
         let accept = AcceptOptions { plain_from_anywhere: self.insecure, ..accept };
         let entrance = Entrance { access, accept, tls };
-        Ok((Settings { listen: SocketAddr::new(host, port), data, folder, config, entrance }, notice))
+        let receiver = PreparedReceiver::open(config.sensor.receiver(host));
+        receiver.drop_privileges().context("privileges cannot be given up after the sensor path was set up")?;
+        let listen = SocketAddr::new(host, port);
+        Ok((Settings { listen, data, folder, config, entrance, receiver }, notice))
+    }
+
+    /// Everything that comes before the process has other threads: what takes privileges, and giving them up.
+    pub(crate) fn prepare(self) -> anyhow::Result<Prepared> {
+        logs::start_server(self.log_format)?;
+        let (settings, notice) = self.settings()?;
+        Ok(Prepared { settings, notice })
     }
 }
 
+/// A server that may start.
+pub(crate) struct Prepared {
+    settings: Settings,
+    notice: String,
+}
+
 /// Serves until a signal, then drains.
-pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
-    logs::start_server(args.log_format)?;
-    let (settings, notice) = args.settings()?;
+pub(crate) async fn run(Prepared { settings, notice }: Prepared) -> anyhow::Result<()> {
     let token = shutdown::on_signal().context("signals cannot be caught")?;
     let data = settings.data.display().to_string();
     // Nothing is taken yet: a start may be given up at any point.

@@ -2,7 +2,8 @@
 //!
 //! ```toml
 //! [sensor]
-//! address = "10.1.0.5"                 # loopback if nothing is said
+//! interface = "eth1"                   # past the kernel; ordinary sockets if nothing is said
+//! address = "10.1.0.5"
 //!
 //! [[sensor.schema]]
 //! id = 7
@@ -16,9 +17,12 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use ingest::receiver::ReceiverOptions;
+use ingest::udp::receiver::UdpOptions;
+use ingest::xdp::setup::XdpOptions;
 use model::datagram::header::SchemaId;
 use model::datagram::sensor_stream::SensorReaders;
 use model::name::StreamName;
@@ -34,8 +38,12 @@ const PORTS_MAX: usize = 256;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct SensorConfig {
-    /// Address to receive on; loopback if nothing is said.
+    /// Address to receive on; if nothing is said loopback, and with an interface all addresses.
     pub(crate) address: Option<IpAddr>,
+    /// The network interface whose datagrams are to come past the kernel, where the machine can do that.
+    pub(crate) interface: Option<String>,
+    /// The processor of each receive queue's poller, by queue; one is chosen where nothing is said.
+    pub(crate) processors: Vec<usize>,
     /// Threads that receive; one a processor if nothing is said.
     pub(crate) pollers: Option<usize>,
     /// The folder with files of keys, relative to the settings file; `sensor-keys` in the data folder if nothing is said.
@@ -70,6 +78,9 @@ impl SensorConfig {
         if let Some(pollers) = self.pollers.filter(|pollers| !(1..=POLLERS_MAX).contains(pollers)) {
             return Err(format!("sensor: pollers must be 1 to {POLLERS_MAX}, not {pollers}"));
         }
+        if self.interface.is_none() && !self.processors.is_empty() {
+            return Err("sensor: processors are for pollers of an interface; name the interface".to_owned());
+        }
         if self.schema.len() > SCHEMAS_MAX || self.port.len() > PORTS_MAX {
             return Err(format!("sensor: there are at most {SCHEMAS_MAX} schemas and {PORTS_MAX} ports"));
         }
@@ -96,6 +107,27 @@ impl SensorConfig {
             }
         }
         Ok(())
+    }
+
+    /// Where datagrams are received, on a server that listens at `host`.
+    pub(crate) fn address(&self, host: IpAddr) -> IpAddr {
+        self.address.unwrap_or(match &self.interface {
+            Some(_) => Ipv4Addr::UNSPECIFIED.into(),
+            None if host.is_loopback() => host,
+            None => Ipv4Addr::LOCALHOST.into(),
+        })
+    }
+
+    /// How datagrams are received.
+    pub(crate) fn receiver(&self, host: IpAddr) -> ReceiverOptions {
+        let usual = UdpOptions::default();
+        let pollers = self.pollers.unwrap_or(usual.pollers);
+        let past_kernel =
+            |interface: &String| XdpOptions { interface: interface.clone(), processors: self.processors.clone() };
+        ReceiverOptions {
+            xdp: self.interface.as_ref().map(past_kernel),
+            udp: UdpOptions { address: self.address(host), pollers, ..usual },
+        }
     }
 
     /// The ports, by number.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use ingest::log::file::{Disk, StdDisk};
 use ingest::log::store::LogStore;
+use ingest::receiver::ReceiverReport;
 use ingest::sensor::accounts::Tally;
 use model::archive::Archive;
 use model::clock::{Clock, SystemClock};
@@ -101,9 +102,13 @@ impl Metrics {
         self.room.watch(folder);
     }
 
-    /// Shows what `tallies` says of each sensor port from now on.
-    pub(crate) fn watch_sensors(&self, tallies: impl Fn() -> Vec<(u16, Tally)> + Send + Sync + 'static) {
-        self.sensors.watch(tallies);
+    /// Shows what `tallies` says of each sensor port, and `receiver` of the kernel's part, from now on.
+    pub(crate) fn watch_sensors(
+        &self,
+        tallies: impl Fn() -> Vec<(u16, Tally)> + Send + Sync + 'static,
+        receiver: impl Fn() -> Option<ReceiverReport> + Send + Sync + 'static,
+    ) {
+        self.sensors.watch(tallies, receiver);
     }
 
     /// Shows a query, which runs, from now on.

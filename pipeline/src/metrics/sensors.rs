@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use ingest::receiver::ReceiverReport;
 use ingest::sensor::accounts::Tally;
 use ingest::sensor::cause::{Refusal, Rejection};
-use prometheus::{GaugeVec, IntCounterVec};
+use prometheus::{GaugeVec, IntCounter, IntCounterVec};
 
-use super::families::Families;
+use super::families::{Families, NONE};
 
 /// Tells the tally of each port.
 type Tallies = Box<dyn Fn() -> Vec<(u16, Tally)> + Send + Sync>;
+
+/// Tells what the kernel counts; none while it cannot be asked.
+type KernelReport = Box<dyn Fn() -> Option<ReceiverReport> + Send + Sync>;
 
 /// The sensor path.
 pub(crate) struct Sensors {
@@ -20,12 +24,18 @@ pub(crate) struct Sensors {
     stored_records: IntCounterVec,
     refused: IntCounterVec,
     waiting: GaugeVec,
+    socket_drops: IntCounterVec,
+    program_packets: IntCounterVec,
+    queue_losses: IntCounterVec,
+    fill_empty: IntCounterVec,
+    queue_fill: GaugeVec,
     watched: Mutex<Watched>,
 }
 
 #[derive(Default)]
 struct Watched {
     tallies: Option<Tallies>,
+    receiver: Option<KernelReport>,
     /// What was counted of each port at the last look: a port that was added anew begins at zero.
     counted: BTreeMap<u16, Tally>,
 }
@@ -64,18 +74,52 @@ impl Sensors {
                 &["port"],
                 "Datagrams that were taken and are neither stored nor refused yet.",
             ),
+            socket_drops: families.counter(
+                "gallop_sensor_socket_dropped_datagrams_total",
+                &[],
+                "Datagrams that the kernel dropped at ordinary sockets, since pollers were behind.",
+            ),
+            program_packets: families.counter(
+                "gallop_sensor_program_packets_total",
+                &["verdict"],
+                "Packets that the steering program has seen, by what it did with them.",
+            ),
+            queue_losses: families.counter(
+                "gallop_sensor_queue_lost_frames_total",
+                &["queue", "cause"],
+                "Frames that were steered past the kernel and lost at a receive queue.",
+            ),
+            fill_empty: families.counter(
+                "gallop_sensor_queue_fill_empty_total",
+                &["queue"],
+                "Times that no chunk was free for a frame; those frames are among the dropped.",
+            ),
+            queue_fill: families.gauge(
+                "gallop_sensor_queue_fill_ratio",
+                &["queue"],
+                "How full a receive queue's ring was when its poller looked last, from 0 to 1.",
+            ),
             watched: Mutex::default(),
         }
     }
 
     /// Shows the ports from now on.
-    pub(crate) fn watch(&self, tallies: impl Fn() -> Vec<(u16, Tally)> + Send + Sync + 'static) {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).tallies = Some(Box::new(tallies));
+    pub(crate) fn watch(
+        &self,
+        tallies: impl Fn() -> Vec<(u16, Tally)> + Send + Sync + 'static,
+        receiver: impl Fn() -> Option<ReceiverReport> + Send + Sync + 'static,
+    ) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.tallies = Some(Box::new(tallies));
+        watched.receiver = Some(Box::new(receiver));
     }
 
     /// Takes the figures over.
     pub(crate) fn refresh(&self) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(report) = watched.receiver.as_ref().and_then(|receiver| receiver()) {
+            self.count_kernel(&report);
+        }
         let Some(tallies) = watched.tallies.as_ref().map(|tallies| tallies()) else { return };
         let gone: Vec<u16> =
             watched.counted.keys().copied().filter(|port| tallies.iter().all(|(known, _)| known != port)).collect();
@@ -87,6 +131,25 @@ impl Sensors {
         for (port, now) in tallies {
             let before = watched.counted.insert(port, now).unwrap_or_default();
             self.count(port, now, before);
+        }
+    }
+
+    fn count_kernel(&self, report: &ReceiverReport) {
+        let follow = |counter: IntCounter, now: u64| counter.inc_by(now.saturating_sub(counter.get()));
+        follow(self.socket_drops.with_label_values(&NONE), report.socket_drops.iter().sum());
+        for (verdict, packets) in report.program.iter().flatten() {
+            follow(self.program_packets.with_label_values(&[verdict]), *packets);
+        }
+        for (queue, of_queue) in report.queues.iter().enumerate() {
+            let queue = queue.to_string();
+            let losses = &of_queue.losses;
+            let lost = [("ring_full", losses.ring_full), ("dropped", losses.dropped), ("invalid", losses.invalid)];
+            for (cause, frames) in lost {
+                follow(self.queue_losses.with_label_values(&[&queue, cause]), frames);
+            }
+            follow(self.fill_empty.with_label_values(&[&queue]), losses.fill_empty);
+            let fill = f64::from(of_queue.waiting) / f64::from(of_queue.room.max(1));
+            self.queue_fill.with_label_values(&[&queue]).set(fill);
         }
     }
 

@@ -108,7 +108,7 @@ impl SensorControl {
             runtime: Handle::current(),
             state: Mutex::default(),
             writers: StdMutex::default(),
-            receiver: StdMutex::new(Box::new(|| json!({"kind": "none"}))),
+            receiver: StdMutex::new(Box::new(report::no_receiver)),
         });
         let opening = Arc::clone(&control);
         let mut state = opening.state.lock().await;

@@ -11,15 +11,13 @@ mod keys;
 mod report;
 mod rule;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use ingest::udp::receiver::{UdpOptions, UdpReceiver};
+use ingest::receiver::{PreparedReceiver, Receiver};
 use model::sensor_admin::SensorAdmin;
-use serde_json::json;
-use tracing::info;
 
 use crate::backends::Backends;
 use crate::config::sensor::SensorConfig;
@@ -32,7 +30,7 @@ const KEYS_FOLDER: &str = "sensor-keys";
 /// What takes sensor datagrams, as long as it is not drained.
 pub(crate) struct Sensors {
     control: Arc<SensorControl>,
-    receiver: Arc<UdpReceiver>,
+    receiver: Arc<Receiver>,
 }
 
 impl Sensors {
@@ -43,30 +41,24 @@ impl Sensors {
         folder: &Path,
         config: &SensorConfig,
         host: IpAddr,
+        receiver: PreparedReceiver,
     ) -> anyhow::Result<Sensors> {
-        let loopback = if host.is_loopback() { host } else { Ipv4Addr::LOCALHOST.into() };
         let options = ControlOptions {
             data: data.to_owned(),
             keys: config.keys_folder.as_ref().map_or_else(|| data.join(KEYS_FOLDER), |keys| folder.join(keys)),
-            address: config.address.unwrap_or(loopback),
+            address: config.address(host),
             allow_untagged: config.allow_untagged,
         };
-        let address = options.address;
         let streams = parts.metrics.streams(&parts.streams, Reader::Api);
         let control = SensorControl::open(options, streams, config.schema.clone(), config.ports()).await?;
-        let usual = UdpOptions::default();
-        let udp = UdpOptions { address, pollers: config.pollers.unwrap_or(usual.pollers), ..usual };
-        let receiver = UdpReceiver::start(control.reception(), udp).context("sensor datagrams cannot be received")?;
+        let receiver = receiver.start(control.reception()).context("sensor datagrams cannot be received")?;
         let receiver = Arc::new(receiver);
-        let of_stats = Arc::clone(&receiver);
+        let of_stats = Arc::downgrade(&receiver);
         control.set_receiver(move || {
-            let dropped: u64 = of_stats.dropped().iter().sum();
-            json!({"kind": "udp", "address": address.to_string(), "pollers": udp.pollers, "dropped_by_kernel": dropped})
+            of_stats.upgrade().map_or_else(report::no_receiver, |receiver| report::receiver(&receiver))
         });
-        let tallies = Arc::clone(&control);
-        parts.metrics.watch_sensors(move || tallies.tallies());
-        let ports = control.reception().ports().list().len();
-        info!(receiver = "udp", %address, pollers = udp.pollers, ports, "sensor datagrams are received");
+        let (tallies, of_metrics) = (Arc::clone(&control), Arc::downgrade(&receiver));
+        parts.metrics.watch_sensors(move || tallies.tallies(), move || of_metrics.upgrade()?.report().ok());
         Ok(Sensors { control, receiver })
     }
 
@@ -77,7 +69,6 @@ impl Sensors {
 
     /// Takes no more, and waits until what was taken is stored or refused.
     pub(crate) async fn drain(self) {
-        self.control.set_receiver(|| json!({"kind": "none"}));
         let receiver = self.receiver;
         // It joins its threads.
         let ended = tokio::task::spawn_blocking(move || drop(receiver)).await;

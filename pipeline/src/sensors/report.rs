@@ -1,5 +1,6 @@
 //! Figures of the sensor path as REST shows them and Prometheus counts them.
 
+use ingest::receiver::Receiver;
 use ingest::sensor::accounts::Tally;
 use ingest::sensor::cause::{Refusal, Rejection};
 use serde_json::{Map, Value, json};
@@ -22,4 +23,24 @@ pub(super) fn counters(tally: &Tally) -> Value {
         "rejected": rejected,
         "refused": refused,
     })
+}
+
+/// What receives: the path and why no better one, and what the kernel dropped before anybody could count it by port.
+pub(super) fn receiver(receiver: &Receiver) -> Value {
+    match receiver.report() {
+        Ok(report) => {
+            let dropped: u64 = report.socket_drops.iter().sum();
+            let mut shown = json!(report);
+            shown["kind"] = report.path.into();
+            shown["reason"] = report.reasons.join("; ").into();
+            shown["dropped_by_kernel"] = dropped.into();
+            shown
+        }
+        Err(error) => json!({"kind": "unknown", "reason": format!("the kernel does not say: {error}")}),
+    }
+}
+
+/// Before there is a receiver, and once it has ended.
+pub(super) fn no_receiver() -> Value {
+    json!({"kind": "none"})
 }

@@ -12,6 +12,7 @@ mod process;
 mod put;
 mod recovery;
 mod report;
+mod sensor_store;
 mod server;
 mod shards;
 mod sign;
@@ -46,6 +47,8 @@ enum What {
     Window(window::WindowArgs),
     /// Opening a log of a given size.
     Recovery(recovery::RecoveryArgs),
+    /// Sensor datagrams from a poller's hands to a durable stream, without a network.
+    SensorStore(sensor_store::SensorStoreArgs),
     /// Memory of a stream with very many open shards.
     Shards(shards::ShardsArgs),
 }
@@ -60,6 +63,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Latency(latency) => latency::run(latency).await?,
         What::Window(window) => window::run(window).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
+        What::SensorStore(store) => sensor_store::run(store).await?,
         What::Shards(shards) => shards::run(shards).await?,
     };
     report.print(args.json);
