@@ -9,6 +9,7 @@ pub mod kinesis;
 pub mod lines;
 pub mod producer;
 pub mod report;
+pub mod sensor;
 pub mod sim;
 pub mod transport;
 pub mod trust;

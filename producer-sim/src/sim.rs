@@ -15,6 +15,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::kinesis::KinesisTransport;
 use crate::producer::{Producer, ProducerOptions};
 use crate::report::Report;
+use crate::sensor::{self, SensorRun, SensorTarget};
 use crate::transport::CallError;
 use crate::trust::TrustError;
 
@@ -62,6 +63,9 @@ pub struct SimArgs {
     /// Where to send.
     #[command(flatten)]
     pub target: Target,
+    /// Where sensors send.
+    #[command(flatten)]
+    pub sensors: SensorTarget,
 }
 
 /// Why a producer could not begin.
@@ -196,6 +200,18 @@ pub(crate) fn check_rate(rate: f64) -> Result<f64, ProduceError> {
 /// Sends until the count, the time or `shutdown` ends it; then waits for what is under way.
 pub async fn run(args: SimArgs, shutdown: impl Future<Output = ()>) -> Result<Report, ProduceError> {
     let rate = check_rate(args.rate.unwrap_or(f64::from(args.unicorns)))?;
+    if let Some(to) = args.sensors.sensor {
+        let sensors = SensorRun {
+            to,
+            target: &args.sensors,
+            unicorns: args.unicorns,
+            seed: args.seed,
+            rate,
+            count: args.count.unwrap_or(u64::MAX),
+            time: args.seconds.map(Duration::from_secs),
+        };
+        return sensor::run(sensors, shutdown).await;
+    }
     let transport = args.target.connect(&args.stream).await?;
     let producer = Producer::new(transport, ProducerOptions::default());
     let mut fleet = Fleet::new(args.seed, args.unicorns);

@@ -1,6 +1,8 @@
-//! What tests hold in place of a disk, and a real cluster.
+//! What tests hold in place of a disk, a real cluster, and networks to measure with.
 
 pub mod faulty;
 pub mod kafka_cluster;
+pub mod plain_loop;
 pub mod power_cut;
+pub mod sensor_bench;
 pub mod wire;

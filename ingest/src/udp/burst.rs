@@ -17,27 +17,40 @@ const STRIDE: usize = 65_536 + 64;
 const _: () = assert!(DATAGRAM_BYTES_MAX <= STRIDE);
 
 /// The buffers of one poller. Pages that no datagram has reached cost nothing.
-pub(super) struct Burst {
+pub(crate) struct Burst {
     buffers: Vec<u8>,
     headers: MultiHeaders<SockaddrStorage>,
 }
 
 impl Burst {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Burst { buffers: vec![0; STRIDE * BURST_DATAGRAMS], headers: MultiHeaders::preallocate(BURST_DATAGRAMS, None) }
     }
 
     /// Takes what waits at a socket, up to a burst, and gives each datagram to `visit` with its sender.
     /// Returns how many there were.
-    pub(super) fn receive(
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, visit: impl FnMut(IpAddr, &[u8])) -> io::Result<usize> {
+        self.receive_with(MsgFlags::MSG_DONTWAIT, socket, visit)
+    }
+
+    /// As [`Burst::receive`], and waits for the first as long as the socket says.
+    pub(crate) fn receive_waiting(
         &mut self,
+        socket: BorrowedFd<'_>,
+        visit: impl FnMut(IpAddr, &[u8]),
+    ) -> io::Result<usize> {
+        self.receive_with(MsgFlags::MSG_WAITFORONE, socket, visit)
+    }
+
+    fn receive_with(
+        &mut self,
+        flags: MsgFlags,
         socket: BorrowedFd<'_>,
         mut visit: impl FnMut(IpAddr, &[u8]),
     ) -> io::Result<usize> {
         let mut chunks = self.buffers.chunks_exact_mut(STRIDE);
         let mut slices: [[IoSliceMut<'_>; 1]; BURST_DATAGRAMS] =
             std::array::from_fn(|_| [IoSliceMut::new(chunks.next().expect("a buffer for each"))]);
-        let flags = MsgFlags::MSG_DONTWAIT;
         let received = match recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None) {
             Ok(received) => received,
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(0),

@@ -4,7 +4,7 @@
 //! One poller per processor, each with a socket of its own on each port (SO_REUSEPORT): the kernel gives all datagrams
 //! of one sender to the same poller, in order. A poller takes up to 64 datagrams a call (recvmmsg(2)).
 
-mod burst;
+pub(crate) mod burst;
 mod drops;
 mod poller;
 pub mod receiver;

@@ -15,6 +15,7 @@ use ingest::receiver::{PreparedReceiver, ReceiverOptions};
 use model::consumer::StreamReader;
 use model::name::StreamName;
 use model::stream_store::{StartingPosition, StreamStore};
+use producer_sim::sensor::SensorTarget;
 use producer_sim::sim::{SimArgs, Target};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
@@ -130,6 +131,7 @@ fn fleet(args: &DemoArgs, url: &str) -> SimArgs {
         count: None,
         seconds: None,
         quiet: true,
+        sensors: SensorTarget::none(),
         target: Target { endpoint: url.to_owned(), profile: None, anybody: true, create_shards: None },
     }
 }

@@ -12,6 +12,7 @@ mod process;
 mod put;
 mod recovery;
 mod report;
+mod sensor;
 mod sensor_store;
 mod server;
 mod shards;
@@ -51,6 +52,8 @@ enum What {
     SensorStore(sensor_store::SensorStoreArgs),
     /// Memory of a stream with very many open shards.
     Shards(shards::ShardsArgs),
+    /// Sensor frames a second by each way to receive them, over a cable between two network namespaces; needs root.
+    Sensor(sensor::SensorBenchArgs),
 }
 
 /// Runs one benchmark and prints its report.
@@ -65,6 +68,10 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Recovery(recovery) => recovery::run(recovery).await?,
         What::SensorStore(store) => sensor_store::run(store).await?,
         What::Shards(shards) => shards::run(shards).await?,
+        What::Sensor(sensor) => {
+            let as_json = args.json;
+            return tokio::task::spawn_blocking(move || sensor::run(&sensor, as_json)).await?;
+        }
     };
     report.print(args.json);
     Ok(())
