@@ -166,6 +166,24 @@ mod tests {
     }
 
     #[test]
+    fn the_settings_of_the_compose_file_and_of_the_template_are_understood() {
+        let compose = include_str!("../../../infra/compose/gallop.toml");
+        let template = include_str!("../../../infra/aws/gallop.yaml");
+        // The block of the settings in the template, and no reference of it filled in.
+        let (_, block) = template.split_once("Value: !Sub |\n").expect("the settings stand in the template");
+        let lines = block.lines().take_while(|line| line.is_empty() || line.starts_with("                "));
+        let template: String = lines.map(|line| format!("{}\n", line.trim_start())).collect();
+        let template = template.replace("${AWS::Region}", "eu-central-1").replace("${AWS::AccountId}", "123456789012");
+        let template = template.replace("${Brokers.Addresses}", "b-1.example:9096,b-2.example:9096");
+        let template = template.replace("${Archive}", "bucket").replace("${TablePrefix}", "gallop-");
+        for (name, text) in [("compose", compose), ("template", &template)] {
+            let config = Config::parse(Path::new(name), text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+            assert!(config.kafka.is_some() && config.s3.is_some() && config.dynamodb.is_some(), "{name}");
+            assert!(!config.streams.is_empty() && !config.deliveries.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
     fn unknown_keys_are_refused_with_line_and_suggestion() {
         let message = refused("port = 1\nprot = 2\n");
         assert!(message.starts_with("g.toml, line 2, column 1: unknown field `prot`"), "{message}");

@@ -13,6 +13,9 @@ const SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1..=300;
 /// Kafka's own bound on copies.
 const REPLICATION_RANGE: std::ops::RangeInclusive<i32> = 1..=32_767;
 
+/// Variables that give a name and a password to the cluster, so that the settings hold no secret.
+const USERNAME: (&str, &str) = ("GALLOP_KAFKA_USERNAME", "sasl.username");
+const PASSWORD: (&str, &str) = ("GALLOP_KAFKA_PASSWORD", "sasl.password");
 /// Where the cluster is, and what bounds the store.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,13 +37,19 @@ pub(crate) struct KafkaConfig {
     pub(crate) client: BTreeMap<String, ClientSetting>,
 }
 
-/// A setting of librdkafka, as TOML writes it.
-#[derive(Debug, Clone, Deserialize)]
+/// A setting of librdkafka, as TOML writes it. Some are secrets: none is ever printed.
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum ClientSetting {
     Text(String),
     Number(i64),
     Switch(bool),
+}
+
+impl std::fmt::Debug for ClientSetting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 impl ClientSetting {
@@ -74,6 +83,19 @@ impl KafkaConfig {
         options
     }
 
+    /// Takes over name and password from the variables, if they hold them.
+    pub(crate) fn with_credentials(mut self, variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        match [USERNAME, PASSWORD].map(|(name, _)| variable(name).filter(|value| !value.is_empty())) {
+            [None, None] => {}
+            [Some(username), Some(password)] => {
+                self.client.insert(USERNAME.1.to_owned(), ClientSetting::Text(username));
+                self.client.insert(PASSWORD.1.to_owned(), ClientSetting::Text(password));
+            }
+            _ => anyhow::bail!("{} and {} must be given together", USERNAME.0, PASSWORD.0),
+        }
+        Ok(self)
+    }
+
     /// What the shape alone does not say.
     pub(crate) fn check(&self) -> Result<(), String> {
         let is_address = |address: &str| {
@@ -101,5 +123,25 @@ impl KafkaConfig {
             return Err(format!("kafka: replication must be 1 to {}, not {copies}", REPLICATION_RANGE.end()));
         }
         self.options().check().map_err(|reserved| format!("kafka: {reserved}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_and_password_come_from_variables_and_are_never_printed() {
+        let config: KafkaConfig = toml::from_str("brokers = \"a:1\"").expect("settings");
+        let variables = |name: &str| Some(format!("value of {name}"));
+        let with = config.clone().with_credentials(variables).expect("both are given");
+        let client = with.options().client;
+        assert_eq!(client["sasl.username"], "value of GALLOP_KAFKA_USERNAME");
+        assert_eq!(client["sasl.password"], "value of GALLOP_KAFKA_PASSWORD");
+        assert!(!format!("{with:?}").contains("value of"));
+        assert!(config.clone().with_credentials(|_| None).expect("none is given").options().client.is_empty());
+        let half = |name: &str| (name == USERNAME.0).then(|| "somebody".to_owned());
+        let refused = config.with_credentials(half).expect_err("half of it").to_string();
+        assert_eq!(refused, "GALLOP_KAFKA_USERNAME and GALLOP_KAFKA_PASSWORD must be given together");
     }
 }

@@ -3,12 +3,14 @@
 use crate::config::error::nearest;
 
 /// Environment variables that are understood; another `GALLOP_*` is an error.
-pub(crate) const VARIABLES: [&str; 12] = [
+pub(crate) const VARIABLES: [&str; 14] = [
     "GALLOP_ACCESS_KEY_ID",
     "GALLOP_ACCOUNT_ID",
     "GALLOP_CONFIG",
     "GALLOP_DATA",
     "GALLOP_HOST",
+    "GALLOP_KAFKA_PASSWORD",
+    "GALLOP_KAFKA_USERNAME",
     "GALLOP_LOG",
     "GALLOP_LOG_FORMAT",
     "GALLOP_PORT",
