@@ -154,7 +154,8 @@ impl Backends {
     async fn create_stream(&self, name: &model::name::StreamName, options: StreamOptions) -> anyhow::Result<()> {
         match self.streams.create(name, options).await {
             Ok(_) => info!(stream = %name, "stream created"),
-            Err(StreamError::Exists(_)) => {}
+            // Naming it makes a topic of another producer a stream. What is wrong with one, its users are told.
+            Err(StreamError::Exists(_)) => drop(self.streams.describe(name).await),
             Err(error) => return Err(error.into()),
         }
         Ok(())

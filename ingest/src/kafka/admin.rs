@@ -37,7 +37,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 const SETTLING_DELAY_MAX: Duration = Duration::from_secs(30);
 
 /// Whether a topic of that name can be a stream.
-pub(crate) fn is_stream(topic: &str) -> bool {
+fn is_stream(topic: &str) -> bool {
     !topic.starts_with(RESERVED_PREFIX) && StreamName::new(topic).is_ok()
 }
 

@@ -1,6 +1,6 @@
 //! The store: a Kafka cluster behind [`StreamStore`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use model::stream_store::{
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
-use crate::kafka::admin::{Admin, is_stream};
+use crate::kafka::admin::Admin;
 use crate::kafka::appender::{Appender, Refused};
 use crate::kafka::broker_time::BrokerTime;
 use crate::kafka::checkpoints::{Checkpoints, Holder};
@@ -331,12 +331,12 @@ impl StreamStore for KafkaStore {
         .await
     }
 
+    /// Topics of others are not among them until somebody names one: a cluster may have thousands that are none of ours.
     async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
-        let cluster = self.inner.clients.cluster(None).await.map_err(of_all)?;
-        let of_others = cluster.topics.keys().filter(|topic| is_stream(topic));
-        let mut names: BTreeSet<StreamName> = of_others.filter_map(|topic| StreamName::new(topic).ok()).collect();
-        names.extend(self.inner.streams.read().expect("no holder of the lock panics").keys().cloned());
-        Ok(names.into_iter().collect())
+        let streams = self.inner.streams.read().expect("no holder of the lock panics");
+        let mut names: Vec<StreamName> = streams.keys().cloned().collect();
+        names.sort_unstable();
+        Ok(names)
     }
 
     async fn describe(&self, name: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
@@ -393,7 +393,8 @@ impl StreamStore for KafkaStore {
     }
 
     async fn trim(&self, name: &StreamName) -> Result<(), StreamError> {
-        let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
+        let stream = self.inner.known(name).ok_or_else(|| StreamError::NotFound(name.clone()))?;
+        let inner = Arc::clone(&self.inner);
         detached(async move { inner.admin.trim(&stream).await }).await
     }
 

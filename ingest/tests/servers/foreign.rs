@@ -17,8 +17,10 @@ async fn a_topic_of_another_producer_is_a_stream() {
     cluster.console_produce("theirs", "Shadowfax:{\"speed\":1}\nBlanca:{\"speed\":2}\nShadowfax:{\"speed\":3}\n");
 
     let stream = name("theirs");
-    assert!(store.list().await.unwrap().contains(&stream));
+    assert!(!store.list().await.unwrap().contains(&stream), "nobody has named it");
+    assert!(matches!(store.trim(&stream).await, Err(StreamError::NotFound(_))), "retention is no reason to adopt it");
     assert_eq!(store.describe(&stream).await.unwrap().shards.open_count(), 2);
+    assert!(store.list().await.unwrap().contains(&stream));
     let mut speeds = Vec::new();
     for shard in [ShardId(0), ShardId(1)] {
         let records = read_shard(&*store, &stream, shard).await;
