@@ -9,7 +9,9 @@
 //!  22  i16   HealthPoints
 //! ```
 //!
-//! Unicorn `n` of the fleet is source `n`; the epoch is the second of the start, so that a new run is a new start.
+//! Unicorn `n` of the fleet is source `n`. A device counts its starts and keeps the count; a simulator has nothing to keep it
+//! in, so its epoch is the time of its start in steps of 16 seconds, which is the newer of two within six days. Numbers begin
+//! higher the later in its step it starts, so that a second run within one step is ahead of the first.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -32,7 +34,10 @@ use crate::unicorn::{Reading, Unicorn};
 /// Bytes of the fields of a record.
 pub const FIELDS_BYTES: u16 = 24;
 
-const NANOS: u64 = 1_000_000_000;
+/// An epoch.
+const EPOCH_MILLIS: u64 = 16_000;
+/// Records between the first numbers of two runs that begin a millisecond apart.
+const RUN_RECORDS: u64 = 1 << 20;
 /// Between two readings of a batch, if time would go on faster or slower than its numbers can say.
 const READING_STEP_MAX: u64 = u32::MAX as u64;
 
@@ -159,16 +164,16 @@ pub(crate) async fn run(run: SensorRun<'_>, shutdown: impl Future<Output = ()>) 
     let local = if run.to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let socket = UdpSocket::bind(local).await?;
     socket.connect(run.to).await?;
-    let mut random = SmallRng::seed_from_u64(run.seed);
+    let (mut random, begin_millis) = (SmallRng::seed_from_u64(run.seed), now_nanos() / 1_000_000);
     let sensor = |n: u32, random: &mut SmallRng| Sensor {
         unicorn: Unicorn::new(format!("sensor-{n}"), random),
-        next: 0,
+        next: begin_millis % EPOCH_MILLIS * RUN_RECORDS,
         first_nanos: 0,
         records: Vec::new(),
         count: 0,
     };
     let mut sensors: Vec<Sensor> = (0..run.unicorns).map(|n| sensor(n, &mut random)).collect();
-    let (begin, epoch) = (Instant::now(), (now_nanos() / NANOS) as u16);
+    let (begin, epoch) = (Instant::now(), (begin_millis / EPOCH_MILLIS) as u16);
     let mut tally = Tally::default();
     let produce = async {
         let mut pace = Pace::new(Some(run.rate));
@@ -229,7 +234,7 @@ mod tests {
         let target = SensorTarget { sensor: Some(to), schema: 9, batch, key: key.clone(), key_id: 4 };
         let options = SensorRun { to, target: &target, unicorns: 3, seed: 1, rate: 1e6, count, time: None };
         let receive = async {
-            let (mut next, mut bytes, mut records) = ([0u64; 3], vec![0; 2_048], 0);
+            let (mut next, mut bytes, mut records) = ([None; 3], vec![0; 2_048], 0);
             while records < count {
                 let length = server.recv(&mut bytes).await.expect("a datagram");
                 let datagram = Datagram::read(&bytes[..length]).expect("a datagram of ours");
@@ -237,8 +242,8 @@ mod tests {
                 assert_eq!((header.schema_id, header.key_id), (SchemaId(9), 4));
                 assert!(key.as_ref().is_none_or(|key| datagram.is_from(key)));
                 let place = &mut next[header.source_id.0 as usize];
-                assert_eq!(header.first, *place);
-                *place += u64::from(header.count);
+                assert_eq!(header.first, place.unwrap_or(header.first));
+                *place = Some(header.first + u64::from(header.count));
                 for record in datagram.records() {
                     assert_eq!(record.fields.len(), usize::from(FIELDS_BYTES));
                     let latitude = f64::from_le_bytes(record.fields[..8].try_into().expect("eight bytes"));

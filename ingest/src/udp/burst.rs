@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg};
 
 /// Datagrams a call.
-pub(super) const BURST_DATAGRAMS: usize = 64;
+const BURST_DATAGRAMS: usize = 64;
 
 /// Bytes from one buffer to the next: room for the largest datagram, and a cache line more than a power of two, so that
 /// the beginnings of all buffers find room in a processor's nearest cache.

@@ -6,18 +6,23 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::thread::Pid;
 use socket2::Socket;
 use tracing::error;
 
-use super::burst::{BURST_DATAGRAMS, Burst};
+use super::burst::Burst;
 use super::drops;
 use crate::sensor::intake::{BATCH_WAIT_MAX, Intake, now_nanos};
 use crate::sensor::wake::Wake;
 
 /// Bursts that are read from a socket before it is closed: more than fit into its buffer.
 const CLOSING_BURSTS_MAX: usize = 1_024;
+
+/// How long a poller without datagrams looks again and again before it sleeps: whoever wakes it up pays for that, and that
+/// is the processor which receives.
+const SPIN: Duration = Duration::from_micros(50);
 
 /// What a poller and those who tell it what to do share.
 #[derive(Debug)]
@@ -88,17 +93,20 @@ impl Desk {
 pub(super) fn run(desk: &Desk, mut intake: Intake) {
     desk.thread.get_or_init(rustix::thread::gettid);
     let mut poller = Poller { sockets: BTreeMap::new(), burst: Burst::new() };
+    let mut idle_since = Instant::now();
     while !desk.stopped() {
         if desk.wake.take() {
             poller.follow(desk, &mut intake);
         }
         intake.begin(now_nanos());
-        let mut more = false;
+        let mut received = 0;
         for (port, socket) in &poller.sockets {
-            more |= receive(&mut poller.burst, *port, socket, desk, &mut intake) == BURST_DATAGRAMS;
+            received += receive(&mut poller.burst, *port, socket, desk, &mut intake);
         }
         let waiting = intake.end();
-        if !more {
+        if received > 0 {
+            idle_since = Instant::now();
+        } else if poller.sockets.is_empty() || idle_since.elapsed() >= SPIN {
             let sockets = poller.sockets.values().map(AsFd::as_fd);
             let limit = waiting.then_some(BATCH_WAIT_MAX);
             if let Err(error) = desk.wake.wait(sockets, &mut Vec::new(), limit) {

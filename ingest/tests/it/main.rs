@@ -11,6 +11,7 @@ mod intake;
 mod model;
 mod power_cuts;
 mod reads;
+mod senders;
 mod sensor_writer;
 mod sensors;
 mod udp;

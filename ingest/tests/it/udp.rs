@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ingest::sensor::cause::Rejection;
+use ingest::sensor::port_rule::PortRule;
 use ingest::sensor::port_table::PortError;
 use ingest::udp::receiver::{UdpOptions, UdpReceiver};
 
@@ -13,15 +14,20 @@ use crate::sensors::{Kept, all_stored, plain, rule, wait_for};
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-fn options() -> UdpOptions {
+pub(crate) fn options() -> UdpOptions {
     UdpOptions { address: LOOPBACK.into(), pollers: 2, ..UdpOptions::default() }
 }
 
 /// Programs a port that nobody else has.
 fn add_port(kept: &Kept) -> u16 {
+    add_port_with(kept, rule(kept.stream))
+}
+
+/// Programs a port that nobody else has with this rule.
+pub(crate) fn add_port_with(kept: &Kept, rule: PortRule) -> u16 {
     loop {
         let free = UdpSocket::bind((LOOPBACK, 0)).and_then(|socket| socket.local_addr()).expect("a free port");
-        match kept.reception.set_port(free.port(), rule(kept.stream)) {
+        match kept.reception.set_port(free.port(), rule.clone()) {
             Ok(()) => return free.port(),
             Err(PortError::Open { source, .. }) if source.kind() == std::io::ErrorKind::AddrInUse => {}
             Err(error) => panic!("{error}"),
