@@ -47,6 +47,7 @@ impl Wire {
             let mac = ETHERNET[side].map(|byte| format!("{byte:02x}")).join(":");
             ip(&format!("-n {name} link set lo up"))?;
             ip(&format!("-n {name} link set {interface} address {mac}"))?;
+            ip(&format!("-n {name} link set {interface} addrgenmode none"))?;
             ip(&format!("-n {name} address add {}/24 dev {interface}", ADDRESSES[side]))?;
             // Frames from a driver are taken by an interface that merges packets, or runs a program.
             run("ip", &format!("netns exec {name} ethtool -K {interface} gro on"))?;

@@ -153,7 +153,10 @@ fn programmed_ports_are_redirected_and_everything_else_passes() {
             assert_eq!(redirects, verdict == Verdict::Redirected, "{}", verdict.name());
             let now = steering.seen().expect("counts");
             for other in Verdict::ALL {
-                assert_eq!(now.of(other) - seen.of(other), u64::from(other == verdict), "{}", other.name());
+                let (counted, expected) = (now.of(other) - seen.of(other), u64::from(other == verdict));
+                // The interface hears from its neighbour now and then, in IPv6 or ARP.
+                let right = if other == Verdict::NotIpv4 { counted >= expected } else { counted == expected };
+                assert!(right, "{}: {counted}, not {expected}", other.name());
             }
             seen = now;
         };
