@@ -1,4 +1,4 @@
-//! Opens what the settings name behind each seam. Only this file and `streams` name backends.
+//! Opens what the settings name behind each seam. Only this file, `streams` and `bucket` name backends.
 //!
 //! ```text
 //! seam       on this machine            elsewhere
@@ -17,22 +17,20 @@ use std::time::Duration;
 
 use analytics::adhoc::archive_folder::AdhocArchive;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
-use anyhow::{Context, bail};
-use model::archive::{Archive, ArchiveError};
+use anyhow::Context;
+use model::archive::Archive;
 use model::clock::{Clock, SystemClock};
 use model::sql::SqlEngine;
 use model::stream_store::StreamStore;
 use model::table::TableStore;
 use sinks::archive::folder::FolderArchive;
-use sinks::archive::s3::{S3Archive, S3Options};
-use sinks::aws::AwsOptions;
-use sinks::table::dynamodb::DynamoTables;
 use sinks::table::embedded::store::EmbeddedTables;
+#[cfg(feature = "s3")]
 use tokio::runtime::Handle;
-use tracing::warn;
 
+#[cfg(feature = "s3")]
+use crate::bucket;
 use crate::config::file::Config;
-use crate::config::s3::S3Config;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
 use crate::streams::Streams;
@@ -66,8 +64,7 @@ impl Backends {
         let opened = Streams::open(data, folder, config, &metrics).await?;
         let streams = opened.store();
         let tables = open_tables(data, config, &clock).await.context("the tables cannot be opened")?;
-        let (archive, readable) =
-            open_archive(data, config.s3.as_ref()).await.context("the archive cannot be opened")?;
+        let (archive, readable) = open_archive(data, config).await.context("the archive cannot be opened")?;
         let read = metrics.streams(&streams, Reader::Sql);
         let options = AdhocOptions { archive: Some(readable), streams: Some(read), ..AdhocOptions::default() };
         let sql = Arc::new(AdhocEngine::new(options)?);
@@ -82,8 +79,11 @@ impl Backends {
     }
 }
 
+#[cfg_attr(not(feature = "dynamodb"), expect(unused_variables, reason = "tables can stand in one place only"))]
 async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn TableStore>> {
+    #[cfg(feature = "dynamodb")]
     if let Some(dynamodb) = &config.dynamodb {
+        use sinks::table::dynamodb::DynamoTables;
         return Ok(Arc::new(DynamoTables::open(Arc::clone(clock), dynamodb.options(&config.tables)).await));
     }
     let file = data.join("tables.redb");
@@ -91,67 +91,30 @@ async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> an
 }
 
 /// The archive, and the same for SQL.
-async fn open_archive(data: &Path, s3: Option<&S3Config>) -> anyhow::Result<(Arc<dyn Archive>, AdhocArchive)> {
-    let Some(s3) = s3 else {
-        let folder = data.join("archive");
-        return Ok((Arc::new(FolderArchive::open(&folder)?), AdhocArchive::Folder(folder)));
-    };
-    let archive = S3Archive::connect(s3.options()).await;
-    match tokio::time::timeout(START_WAIT_MAX, archive.check()).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error @ ArchiveError::Unusable { .. })) => return Err(error.into()),
-        Ok(Err(error)) => {
-            let error = format!("{:#}", anyhow::Error::from(error));
-            warn!(error, "the archive is out of reach: records wait in their streams until it is back");
-        }
-        Err(_) => warn!("the archive does not answer: records wait in their streams until it does"),
+#[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "the archive can stand in one place only"))]
+async fn open_archive(data: &Path, config: &Config) -> anyhow::Result<(Arc<dyn Archive>, AdhocArchive)> {
+    #[cfg(feature = "s3")]
+    if let Some(s3) = &config.s3 {
+        let archive = bucket::open(s3.options()).await?;
+        return Ok((Arc::clone(&archive), AdhocArchive::Objects(archive, Handle::current())));
     }
-    let archive: Arc<dyn Archive> = Arc::new(archive);
-    Ok((Arc::clone(&archive), AdhocArchive::Objects(archive, Handle::current())))
+    let folder = data.join("archive");
+    Ok((Arc::new(FolderArchive::open(&folder)?), AdhocArchive::Folder(folder)))
 }
 
 /// SQL over an archive alone, which is only read: a folder, or `s3://bucket/prefix` with what the SDK's variables and
 /// profiles say of it.
+#[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "profiles are for buckets"))]
 pub(crate) async fn archive_engine(place: &str, profile: Option<&str>) -> anyhow::Result<Arc<dyn SqlEngine>> {
     let archive = match place.strip_prefix("s3://") {
-        Some(place) => {
-            let archive = S3Archive::connect(bucket_of(place, profile)?).await;
-            AdhocArchive::Objects(Arc::new(archive), Handle::current())
-        }
+        #[cfg(feature = "s3")]
+        Some(place) => AdhocArchive::Objects(bucket::named(place, profile).await?, Handle::current()),
+        #[cfg(not(feature = "s3"))]
+        Some(_) => anyhow::bail!("{place}: this gallop was built without S3; build it with `--features s3`"),
         None => {
             anyhow::ensure!(Path::new(place).is_dir(), "{place} is not a folder");
             AdhocArchive::Folder(place.into())
         }
     };
     Ok(Arc::new(AdhocEngine::new(AdhocOptions { archive: Some(archive), ..AdhocOptions::default() })?))
-}
-
-/// Reads `bucket/prefix`.
-fn bucket_of(place: &str, profile: Option<&str>) -> anyhow::Result<S3Options> {
-    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
-    if bucket.is_empty() {
-        bail!("s3://{place} names no bucket; write it as s3://bucket or s3://bucket/prefix");
-    }
-    let prefix = prefix.trim_matches('/');
-    let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-    let aws = AwsOptions { profile: profile.map(str::to_owned), ..AwsOptions::default() };
-    Ok(S3Options { prefix, ..S3Options::new(bucket, aws) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_of_buckets_are_read() {
-        let check = |place: &str, bucket: &str, prefix: &str| {
-            let options = bucket_of(place, None).expect("a bucket");
-            assert_eq!((options.bucket.as_str(), options.prefix.as_str()), (bucket, prefix), "{place}");
-        };
-        check("rides", "rides", "");
-        check("rides/", "rides", "");
-        check("rides/a/b", "rides", "a/b/");
-        check("rides/a/b/", "rides", "a/b/");
-        assert!(bucket_of("/a", None).is_err());
-    }
 }

@@ -1,6 +1,8 @@
 //! The roof: parses, reads the settings, wires and waits. It knows everyone; nobody knows it.
 
 mod backends;
+#[cfg(feature = "s3")]
+mod bucket;
 mod bulk;
 mod cli;
 mod config;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+#[cfg(feature = "kafka")]
 use ingest::kafka::store::KafkaStore;
 use ingest::log::file::Disk;
 use ingest::log::key::KeyRing;
@@ -21,6 +22,7 @@ pub(crate) enum Streams {
     /// On this machine's disk.
     Log(LogStore),
     /// On a Kafka cluster.
+    #[cfg(feature = "kafka")]
     Kafka(KafkaStore),
 }
 
@@ -39,6 +41,7 @@ impl Streams {
         config: &Config,
         metrics: &Metrics,
     ) -> anyhow::Result<Streams> {
+        #[cfg(feature = "kafka")]
         if let Some(kafka) = &config.kafka {
             let store = KafkaStore::open(kafka.options()).await;
             let store = store.with_context(|| format!("the Kafka cluster at {} cannot be used", kafka.brokers))?;
@@ -54,6 +57,7 @@ impl Streams {
     pub(crate) fn store(&self) -> Arc<dyn StreamStore> {
         match self {
             Streams::Log(log) => Arc::new(log.clone()),
+            #[cfg(feature = "kafka")]
             Streams::Kafka(kafka) => Arc::new(kafka.clone()),
         }
     }
@@ -62,6 +66,7 @@ impl Streams {
     pub(crate) async fn close(&self) {
         match self {
             Streams::Log(log) => log.close().await,
+            #[cfg(feature = "kafka")]
             Streams::Kafka(kafka) => kafka.close().await,
         }
     }

@@ -13,6 +13,7 @@
 
 pub mod archive;
 pub mod archive_sink;
+#[cfg(feature = "aws")]
 pub mod aws;
 pub mod cut;
 pub mod delivery;

@@ -66,8 +66,11 @@ impl ServeArgs {
         config.region = self.region.or(config.region);
         config.account_id = self.account_id.or(config.account_id);
 
-        let variable = |name: &str| std::env::var(name).ok();
-        config.kafka = config.kafka.map(|kafka| kafka.with_credentials(variable)).transpose()?;
+        #[cfg(feature = "kafka")]
+        {
+            let variable = |name: &str| std::env::var(name).ok();
+            config.kafka = config.kafka.map(|kafka| kafka.with_credentials(variable)).transpose()?;
+        }
         let tls = config.tls.as_ref().map(|tls| tls.open(&folder)).transpose()?;
         let known = Known::collect(&config, &folder, &data)?;
         let signatures = self.signatures.or(config.signatures).unwrap_or(known.usual());

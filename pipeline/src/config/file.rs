@@ -13,12 +13,21 @@ use crate::config::browser::BrowserConfig;
 use crate::config::connections::ConnectionsConfig;
 use crate::config::credential::{self, CredentialConfig};
 use crate::config::delivery::{self, DeliveryConfig};
+#[cfg(feature = "dynamodb")]
 use crate::config::dynamodb::DynamoConfig;
 use crate::config::encryption::EncryptionConfig;
 use crate::config::error::{ConfigError, line_column, suggestion};
+#[cfg(feature = "kafka")]
 use crate::config::kafka::KafkaConfig;
 use crate::config::kinesis::KinesisConfig;
+#[cfg(not(feature = "dynamodb"))]
+use crate::config::left_out::DynamoConfig;
+#[cfg(not(feature = "kafka"))]
+use crate::config::left_out::KafkaConfig;
+#[cfg(not(feature = "s3"))]
+use crate::config::left_out::S3Config;
 use crate::config::query::QueryConfig;
+#[cfg(feature = "s3")]
 use crate::config::s3::S3Config;
 use crate::config::sensor::SensorConfig;
 use crate::config::stream::StreamConfig;
@@ -137,7 +146,7 @@ impl Config {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "dynamodb", feature = "kafka", feature = "s3"))]
 mod tests {
     use super::*;
 

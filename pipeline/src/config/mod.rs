@@ -11,6 +11,7 @@ pub(crate) mod connections;
 pub(crate) mod credential;
 pub(crate) mod delivery;
 pub(crate) mod encryption;
+#[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 pub(crate) mod kinesis;
 pub(crate) mod query;
@@ -19,9 +20,15 @@ pub(crate) mod stream;
 pub(crate) mod table;
 pub(crate) mod tls;
 
+#[cfg(any(feature = "dynamodb", feature = "s3"))]
 pub(crate) mod aws;
+#[cfg(feature = "dynamodb")]
 pub(crate) mod dynamodb;
+#[cfg(feature = "s3")]
 pub(crate) mod s3;
+
+#[cfg(not(all(feature = "dynamodb", feature = "kafka", feature = "s3")))]
+pub(crate) mod left_out;
 
 pub(crate) mod admission;
 pub(crate) mod error;

@@ -33,11 +33,13 @@ impl TableConfig {
     }
 
     /// The attribute by which items expire.
+    #[cfg(feature = "dynamodb")]
     pub(crate) fn ttl_attribute(&self) -> Option<&String> {
         self.ttl_attribute.as_ref()
     }
 
     /// Whether a key is always put with the same row.
+    #[cfg(feature = "dynamodb")]
     pub(crate) fn final_rows(&self) -> bool {
         self.final_rows
     }

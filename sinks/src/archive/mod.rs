@@ -1,4 +1,5 @@
 //! Object archives behind [`model::archive::Archive`].
 
 pub mod folder;
+#[cfg(feature = "s3")]
 pub mod s3;

@@ -52,6 +52,7 @@ impl Decimal {
     }
 
     /// Significant digits; none for zero.
+    #[cfg(feature = "dynamodb")]
     pub(super) fn digits(&self) -> usize {
         self.digits.len()
     }

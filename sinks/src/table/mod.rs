@@ -1,5 +1,6 @@
 //! Key-value tables behind [`model::table::TableStore`].
 
+#[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 pub mod embedded;
 
