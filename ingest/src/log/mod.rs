@@ -25,6 +25,7 @@ pub mod frame;
 pub mod group;
 pub mod head;
 pub mod index;
+pub mod index_entries;
 pub mod key;
 pub mod manifest;
 mod numbering;

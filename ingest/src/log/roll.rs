@@ -38,8 +38,10 @@ impl Writer {
     pub(crate) fn roll(&mut self) -> Result<(), LogError> {
         let stream = Arc::clone(&self.stream);
         let (sealed, checkpoints, floor, keys) = {
-            let shared = stream.lock();
-            let sealed = shared.segments.last().expect("one segment is being written").index.clone();
+            let mut shared = stream.lock();
+            let index = &mut shared.segments.last_mut().expect("one segment is being written").index;
+            index.shrink();
+            let sealed = index.clone();
             (sealed, shared.checkpoints.clone(), shared.floor, Arc::clone(&shared.keys))
         };
         if let Err(error) = segment::save_index(&*stream.disk, &stream.folder, self.place(), &sealed) {

@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::io::IoSlice;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -180,25 +181,24 @@ pub fn read_head(file: &dyn LogFile, place: Place) -> Result<Head, LogError> {
 
 /// Writes the index of a sealed segment beside it.
 pub fn save_index(disk: &dyn Disk, folder: &Path, place: Place, index: &SegmentIndex) -> std::io::Result<()> {
-    let json = serde_json::to_string(index).expect("an index is plain data");
+    let bytes = index.encode();
     let file = disk.create(&folder.join(index_name(place.segment)))?;
-    file.write_at(0, format!("{}{json}", index_line(&json, place)).as_bytes())
+    file.write_vectored_at(0, &[IoSlice::new(index_line(&bytes, place).as_bytes()), IoSlice::new(&bytes)])
 }
 
 /// The saved index, if it is there, belongs to the segment and is whole.
 pub fn load_index(disk: &dyn Disk, folder: &Path, place: Place) -> Option<SegmentIndex> {
     let bytes = file::read_all(disk, &folder.join(index_name(place.segment))).ok()?;
-    let text = String::from_utf8(bytes).ok()?;
-    let (line, json) = text.split_at_checked(text.find('\n')? + 1)?;
-    if line != index_line(json, place) {
+    let (line, index) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b'\n')? + 1)?;
+    if line != index_line(index, place).as_bytes() {
         return None;
     }
-    serde_json::from_str(json).ok()
+    SegmentIndex::decode(index)
 }
 
-fn index_line(json: &str, place: Place) -> String {
-    let crc = crc32c::crc32c(json.as_bytes());
-    format!("gallop-index 1 {} {} crc32c={crc:08x}\n", place.incarnation, place.segment)
+fn index_line(index: &[u8], place: Place) -> String {
+    let crc = crc32c::crc32c(index);
+    format!("gallop-index 2 {} {} crc32c={crc:08x}\n", place.incarnation, place.segment)
 }
 
 /// The earliest and latest stamp of a scan, for order after a restart.

@@ -8,6 +8,9 @@ use model::stream_store::ReadLimit;
 
 use crate::log::block::Block;
 
+/// What a block takes besides its bytes: many small ones are bounded too.
+const BLOCK_BYTES: usize = size_of::<Block>() + size_of::<ShardId>();
+
 /// Groups in the order they were written, oldest dropped first.
 #[derive(Debug)]
 pub(crate) struct Tail {
@@ -23,8 +26,9 @@ impl Tail {
         Tail { shards: HashMap::new(), groups: VecDeque::new(), bytes: 0, bytes_max }
     }
 
-    /// Adds the blocks of a group that takes `bytes` of memory, and drops the oldest groups beyond the bound.
+    /// Adds the blocks of a group of `bytes`, and drops the oldest groups beyond the bound.
     pub(crate) fn push(&mut self, bytes: usize, blocks: Vec<Block>) {
+        let bytes = bytes + blocks.len() * BLOCK_BYTES;
         let shards = blocks.iter().map(|block| block.shard).collect();
         for block in blocks {
             self.shards.entry(block.shard).or_default().push_back(block);
