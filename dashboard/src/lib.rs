@@ -1,3 +1,25 @@
 //! The web page and its live feed.
+//!
+//! ```text
+//! StreamStore ──▶ follower ──▶ fleet, windows ──┐
+//!             ──▶ survey   ──▶ overview ────────┼──▶ hub: a frame for all ──▶ live: one connection a page
+//!                                               ┘
+//! web/ ──▶ assets ──▶ page                  StreamStore ──▶ records: what the viewer asks for
+//! ```
+//!
+//! The modules stand in reading order. Nothing is read while nobody looks; one reader serves all pages.
 
+pub mod assets;
+mod fleet;
+mod follower;
+mod hub;
+mod live;
+pub mod options;
+mod overview;
+mod page;
+mod reading;
+mod records;
+pub mod routes;
 pub mod sensor_console;
+mod survey;
+mod windows;

@@ -72,8 +72,22 @@ pub fn starting() -> Router {
     Router::new().route("/healthz", get(rest::health::live)).fallback(rest::health::starting)
 }
 
+/// Routes of others, behind the same front door.
+#[derive(Default)]
+pub struct Beside {
+    /// For browsers that call the server by its name, as all of `/v1`: pages without data.
+    pub pages: Router,
+    /// For those who may ask, as all of `/v1`. Actions of policies: see docs/SECURITY.md.
+    pub data: Router,
+}
+
 /// Kinesis at `POST /`, our REST API below `/v1`, `/metrics`, and `/healthz` and `/readyz`.
 pub fn router(state: GatewayState) -> Router {
+    router_beside(state, Beside::default())
+}
+
+/// [`router`], with the routes of others.
+pub fn router_beside(state: GatewayState, beside: Beside) -> Router {
     let state = Arc::new(state);
     let v1 = Router::new()
         .route("/v1/tables", get(rest::tables::list))
@@ -93,14 +107,18 @@ pub fn router(state: GatewayState) -> Router {
         .route("/v1/sensor/stats", get(rest::sensors::stats))
         .route("/v1/sensor/sources", get(rest::sensors::sources))
         .route("/metrics", get(rest::metrics::exposition))
+        .merge(beside.data.with_state(()))
         .method_not_allowed_fallback(rest::error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::access::check))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
+    let pages =
+        beside.pages.with_state(()).layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
     Router::new()
         .route("/", kinesis::router::routes(Arc::clone(&state)))
         .route("/healthz", get(rest::health::live))
         .route("/readyz", get(rest::health::ready))
         .merge(v1)
+        .merge(pages)
         .fallback(rest::error::not_found)
         .with_state(state)
 }

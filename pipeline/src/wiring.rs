@@ -16,12 +16,15 @@ use std::time::Duration;
 
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
+use dashboard::assets::Assets;
+use dashboard::options::{DashboardOptions, Flow, FlowTarget};
+use dashboard::routes::Dashboard;
 use gateway::accept::answers::Answers;
 use gateway::accept::options::AcceptOptions;
 use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
-use gateway::router::GatewayState;
+use gateway::router::{Beside, GatewayState};
 use ingest::receiver::PreparedReceiver;
 use model::name::ConsumerName;
 use model::stand_by::stand_by;
@@ -61,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) entrance: Entrance,
     /// How sensor datagrams come in.
     pub(crate) receiver: PreparedReceiver,
+    /// Where the dashboard's page is read from at every request, for work on it; the one that was built in without.
+    pub(crate) web_dir: Option<PathBuf>,
 }
 
 /// How clients come in.
@@ -279,7 +284,7 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, stop: Can
 impl Engine {
     /// Opens everything, starts the workers and listens.
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Engine> {
-        let Settings { listen, data, folder, config, entrance, receiver } = settings;
+        let Settings { listen, data, folder, config, entrance, receiver, web_dir } = settings;
         let Entrance { access, accept, tls } = entrance;
         let listener = TcpListener::bind(listen)
             .await
@@ -295,13 +300,24 @@ impl Engine {
         let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
         // Before queries and deliveries, so that streams of sensors are such from their first record on.
         let sensors = Sensors::start(&parts, &data, &folder, &config.sensor, listen.ip(), receiver).await?;
+        let mut flows = Vec::new();
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
+                flows.push(Flow {
+                    name: query.name().clone(),
+                    source: query.source().clone(),
+                    target: FlowTarget::Query(query.output().clone()),
+                });
                 workers.spawn(keep_running(query, parts.clone(), stop_workers.clone()));
             }
         }
         for (name, delivery) in &config.deliveries {
             parts.create_stream(&delivery.source, StreamOptions::default()).await?;
+            let target = match &delivery.table {
+                Some(table) => FlowTarget::Table(table.to_string()),
+                None => FlowTarget::Archive,
+            };
+            flows.push(Flow { name: name.clone(), source: delivery.source.clone(), target });
             let (name, stream) = (name.clone(), parts.delivery(name, delivery));
             metrics.watch_delivery(&name, stream.status());
             let stop = stop_workers.clone().cancelled_owned();
@@ -314,6 +330,17 @@ impl Engine {
         }
         workers.spawn(parts.clone().create_later(tables_later, stop_workers.clone()));
         workers.spawn(parts.clone().trim(stop_workers.clone()));
+        let dashboard = Dashboard::new(DashboardOptions {
+            streams: Arc::clone(&parts.streams),
+            clock: Arc::clone(&parts.clock),
+            assets: web_dir.map_or(Assets::Packed, Assets::Folder),
+            fleet: config.dashboard.fleet.clone(),
+            flows,
+            // On Kafka, a checkpoint is fetched from its brokers.
+            checkpoints_are_at_hand: config.kafka.is_none(),
+            stop: stop_server.clone(),
+        });
+        workers.spawn(dashboard.run());
         workers.close();
 
         let ready = Arc::new(AtomicBool::new(true));
@@ -323,7 +350,7 @@ impl Engine {
         }
         let streams = metrics.streams(&streams, Reader::Api);
         let (counts, taking) = (Arc::clone(&metrics), Arc::clone(&ready));
-        let router = gateway::router::router(GatewayState {
+        let state = GatewayState {
             streams,
             tables: Arc::clone(&parts.tables),
             sql: Arc::clone(&parts.sql),
@@ -334,7 +361,9 @@ impl Engine {
             access: Arc::new(access),
             bulk: bulk::runtime(),
             options: config.gateway(),
-        });
+        };
+        let beside = Beside { pages: dashboard.page(), data: dashboard.data() };
+        let router = gateway::router::router_beside(state, beside);
         let router = counted(router.merge(dashboard::sensor_console::router()), metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {

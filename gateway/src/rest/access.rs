@@ -66,6 +66,8 @@ fn action(method: &Method, path: &str) -> &'static str {
         ("PUT", "/v1/sensor/ports/{port}") => "gallop:PutSensorPort",
         ("DELETE", "/v1/sensor/ports/{port}") => "gallop:DeleteSensorPort",
         ("GET" | "HEAD", "/v1/sensor/stats" | "/v1/sensor/sources") => "gallop:SensorStats",
+        ("GET" | "HEAD", "/v1/streams/{stream}/records") => "gallop:Records",
+        ("GET" | "HEAD", "/v1/live") => "gallop:Live",
         ("POST", "/v1/sql") => "gallop:Sql",
         ("GET" | "HEAD", "/metrics") => "gallop:Metrics",
         _ => "gallop:Unknown",

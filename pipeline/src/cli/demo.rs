@@ -41,6 +41,9 @@ pub(crate) struct DemoArgs {
     /// Ends by itself after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
+    /// Reads the dashboard's page from this folder at every request, for work on it: `dashboard/web` of a clone.
+    #[arg(long, value_name = "DIR", hide = true)]
+    web_dir: Option<PathBuf>,
 }
 
 /// What the demo's folder is given, unless it is there.
@@ -72,6 +75,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let url = engine.url();
     let data = args.data.display();
     println!("Gallop demo: {} unicorns, one process, one port", args.unicorns);
+    println!("  look      {url}/");
     println!("  data      {data}");
     println!("  Kinesis   AWS_ENDPOINT_URL={url}");
     println!("  tables    {url}/v1/tables");
@@ -119,7 +123,8 @@ async fn start(args: &DemoArgs) -> anyhow::Result<Engine> {
     // On loopback, and for its own fleet: whatever the folder's settings ask of others.
     // No path past the kernel: the demo needs no privileges and gives none up.
     let receiver = PreparedReceiver::open(ReceiverOptions { xdp: None, ..config.sensor.receiver(listen.ip()) });
-    Engine::start(Settings { listen, data, folder, config, entrance: Entrance::loopback(), receiver }).await
+    let (entrance, web_dir) = (Entrance::loopback(), args.web_dir.clone());
+    Engine::start(Settings { listen, data, folder, config, entrance, receiver, web_dir }).await
 }
 
 fn fleet(args: &DemoArgs, url: &str) -> SimArgs {

@@ -51,6 +51,9 @@ pub(crate) struct ServeArgs {
     /// Listen beyond loopback although nobody is asked for a name, or nothing is encrypted.
     #[arg(long)]
     insecure: bool,
+    /// Reads the dashboard's page from this folder at every request, for work on it: `dashboard/web` of a clone.
+    #[arg(long, value_name = "DIR", hide = true)]
+    web_dir: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -82,8 +85,8 @@ impl ServeArgs {
         let entrance = Entrance { access, accept, tls };
         let receiver = PreparedReceiver::open(config.sensor.receiver(host));
         receiver.drop_privileges().context("privileges cannot be given up after the sensor path was set up")?;
-        let listen = SocketAddr::new(host, port);
-        Ok((Settings { listen, data, folder, config, entrance, receiver }, notice))
+        let (listen, web_dir) = (SocketAddr::new(host, port), self.web_dir);
+        Ok((Settings { listen, data, folder, config, entrance, receiver, web_dir }, notice))
     }
 
     /// Everything that comes before the process has other threads: what takes privileges, and giving them up.
@@ -108,7 +111,8 @@ pub(crate) async fn run(Prepared { settings, notice }: Prepared) -> anyhow::Resu
     let Some(engine) = token.run_until_cancelled(Box::pin(Engine::start(settings))).await.transpose()? else {
         return Ok(());
     };
-    let said = format!("gallop listens on {} and keeps its data in {data}\n{notice}\n", engine.url());
+    let url = engine.url();
+    let said = format!("gallop listens on {url} and keeps its data in {data}\n{notice}\ndashboard: {url}/\n");
     // Whoever started it may have stopped listening.
     let _ = std::io::stdout().write_all(said.as_bytes());
     engine.run_until(token.cancelled_owned()).await

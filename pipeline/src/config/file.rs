@@ -12,6 +12,7 @@ use crate::config::admission::Signatures;
 use crate::config::browser::BrowserConfig;
 use crate::config::connections::ConnectionsConfig;
 use crate::config::credential::{self, CredentialConfig};
+use crate::config::dashboard::DashboardConfig;
 use crate::config::delivery::{self, DeliveryConfig};
 #[cfg(feature = "dynamodb")]
 use crate::config::dynamodb::DynamoConfig;
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) kinesis: KinesisConfig,
     /// Who may call from a web page.
     pub(crate) browser: BrowserConfig,
+    /// What the page shows.
+    pub(crate) dashboard: DashboardConfig,
     /// The region in ARNs and signatures.
     pub(crate) region: Option<String>,
     /// The account in ARNs: twelve digits.

@@ -9,6 +9,7 @@ pub(crate) mod account;
 pub(crate) mod browser;
 pub(crate) mod connections;
 pub(crate) mod credential;
+pub(crate) mod dashboard;
 pub(crate) mod delivery;
 pub(crate) mod encryption;
 #[cfg(feature = "kafka")]

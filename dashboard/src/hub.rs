@@ -1,0 +1,272 @@
+//! What all pages share: the state, and a frame of what changed, made once for all of them.
+//!
+//! ```text
+//! follower, survey ──▶ state ──every tick──▶ frame n = what changed since frame n-1
+//!                        └──▶ everything, for a page that opens or missed a frame
+//! ```
+//!
+//! It works only while pages are open, and forgets everything a while after the last one has closed.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::{join, join_all};
+use model::aggregate::user_records;
+use model::clock::Timestamp;
+use model::consumer::ShardBatch;
+use model::datagram::sensor_stream::SensorStream;
+use model::name::StreamName;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::fleet::{Fleet, SILENCE_MAX};
+use crate::follower;
+use crate::options::{DashboardOptions, FlowTarget};
+use crate::overview::Overview;
+use crate::reading::Reading;
+use crate::survey;
+use crate::windows::Windows;
+
+/// Time between two frames: seven a second.
+const TICK: Duration = Duration::from_millis(150);
+/// Sums, lists and the clock come with every so many frames.
+const TICKS_A_SECOND: u64 = 7;
+/// How far back charts begin.
+const HISTORY: Duration = Duration::from_secs(3600);
+/// How long the state outlives the last page.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Readings that are looked into, a tick; of further ones only the newest of the batch count.
+const READINGS_A_TICK_MAX: usize = 8192;
+
+/// Shared by all connections.
+pub(crate) struct Hub {
+    options: DashboardOptions,
+    /// Tells this process' frames from those of the one before.
+    instance: String,
+    state: Mutex<State>,
+    frames: watch::Sender<Arc<Frame>>,
+    watching: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of the last change.
+    change: u64,
+    fleet: Fleet,
+    windows: Windows,
+    overview: Overview,
+    overview_change: u64,
+    /// Readings since the last tick.
+    readings: usize,
+    /// Readings that were passed over.
+    passed: u64,
+}
+
+/// One frame, as events by topic; none where nothing changed.
+pub(crate) struct Frame {
+    /// Counted from 1.
+    pub(crate) number: u64,
+    pub(crate) events: Events,
+    all: OnceLock<Events>,
+}
+
+/// The text of one frame's events.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Events {
+    pub(crate) clock: Option<Bytes>,
+    pub(crate) fleet: Option<Bytes>,
+    pub(crate) windows: Option<Bytes>,
+    pub(crate) streams: Option<Bytes>,
+}
+
+/// Somebody looks, until this is dropped.
+pub(crate) struct Watcher(Arc<Hub>);
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.watching.send_modify(|count| *count -= 1);
+    }
+}
+
+impl Hub {
+    /// A hub that nobody watches yet.
+    pub(crate) fn new(options: DashboardOptions) -> Arc<Hub> {
+        let instance = format!("{:x}", options.clock.now().as_millis());
+        let first = Frame { number: 0, events: Events::default(), all: OnceLock::new() };
+        let (frames, watching) = (watch::Sender::new(Arc::new(first)), watch::Sender::new(0));
+        Arc::new(Hub { options, instance, state: Mutex::default(), frames, watching })
+    }
+
+    pub(crate) fn options(&self) -> &DashboardOptions {
+        &self.options
+    }
+
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Begins to watch, unless `max` do.
+    pub(crate) fn watch(self: &Arc<Self>, max: usize) -> Option<(Watcher, watch::Receiver<Arc<Frame>>)> {
+        let begun = self.watching.send_if_modified(|count| {
+            let room = *count < max;
+            *count += usize::from(room);
+            room
+        });
+        begun.then(|| (Watcher(Arc::clone(self)), self.frames.subscribe()))
+    }
+
+    /// Works whenever somebody watches, until the server stops.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let stop = self.options.stop.clone();
+        let work = async {
+            let mut watching = self.watching.subscribe();
+            loop {
+                watching.wait_for(|count| *count > 0).await.expect("the hub holds the sender");
+                self.forget();
+                tokio::select! {
+                    () = self.work() => {}
+                    () = self.idle() => {}
+                }
+                self.forget();
+            }
+        };
+        stop.run_until_cancelled(work).await;
+    }
+
+    /// Begins anew, with higher numbers.
+    fn forget(&self) {
+        let mut state = self.lock();
+        *state = State { windows: self.no_windows(), change: state.change, ..State::default() };
+    }
+
+    /// Returns once nobody has watched for a while.
+    async fn idle(&self) {
+        let mut watching = self.watching.subscribe();
+        loop {
+            watching.wait_for(|count| *count == 0).await.expect("the hub holds the sender");
+            let returned = tokio::time::timeout(IDLE_MAX, watching.wait_for(|count| *count > 0));
+            if returned.await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn work(&self) {
+        let (options, now) = (&self.options, self.options.clock.now());
+        let fleet = follower::follow(options, &options.fleet, now - SILENCE_MAX, |batch, sensor| {
+            self.take_readings(batch, sensor)
+        });
+        let outputs = options.flows.iter().filter_map(|flow| match &flow.target {
+            FlowTarget::Query(output) => Some(output),
+            FlowTarget::Table(_) | FlowTarget::Archive => None,
+        });
+        let windows = outputs.map(|output| {
+            follower::follow(options, output, now - HISTORY, move |batch, _| self.take_rows(output, batch))
+        });
+        join(join(fleet, join_all(windows)), join(survey::run(self), self.tick())).await;
+    }
+
+    fn no_windows(&self) -> Windows {
+        Windows::of(self.options.flows.iter().filter_map(|flow| match &flow.target {
+            FlowTarget::Query(output) => Some((flow.name.as_str(), &flow.source, output)),
+            FlowTarget::Table(_) | FlowTarget::Archive => None,
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the lock panics")
+    }
+
+    fn take_readings(&self, batch: &ShardBatch, sensor: Option<&SensorStream>) {
+        let mut state = self.lock();
+        let room = READINGS_A_TICK_MAX.saturating_sub(state.readings);
+        let passed = batch.records.len().saturating_sub(room);
+        state.passed += passed as u64;
+        for record in &batch.records[passed..] {
+            for user in user_records(record, batch.owned, sensor).filter(|user| !user.misplaced) {
+                state.readings += 1;
+                if let Some(reading) = Reading::parse(&user.data) {
+                    state.change += 1;
+                    let change = state.change;
+                    state.fleet.take(&reading, record.arrived_at, change);
+                }
+            }
+        }
+    }
+
+    fn take_rows(&self, output: &StreamName, batch: &ShardBatch) {
+        let mut state = self.lock();
+        for record in &batch.records {
+            state.change += 1;
+            let change = state.change;
+            state.windows.take(output, &record.data, change);
+        }
+    }
+
+    /// Takes what a survey found.
+    pub(crate) fn surveyed(&self, overview: Overview) {
+        let mut state = self.lock();
+        state.change += 1;
+        (state.overview, state.overview_change) = (overview, state.change);
+    }
+
+    /// Notes how far time is complete in a stream.
+    pub(crate) fn complete(&self, source: &StreamName, until: Timestamp) {
+        self.lock().windows.complete(source, until);
+    }
+
+    /// Makes a frame whenever there is something to say.
+    async fn tick(&self) {
+        let mut pause = tokio::time::interval(TICK);
+        pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut told, mut told_slowly, mut ticks) = (0, 0, 0);
+        loop {
+            pause.tick().await;
+            ticks += 1;
+            let whole = ticks % TICKS_A_SECOND == 1;
+            let number = self.frames.borrow().number + 1;
+            let (events, change) = {
+                let mut state = self.lock();
+                state.readings = 0;
+                if whole {
+                    state.fleet.forget_silent(self.options.clock.now());
+                }
+                let slowly = whole.then_some(told_slowly);
+                (self.events(&state, number, told, slowly), state.change)
+            };
+            told = change;
+            if whole {
+                told_slowly = change;
+            }
+            if whole || events.fleet.is_some() {
+                self.frames.send_replace(Arc::new(Frame { number, events, all: OnceLock::new() }));
+            }
+        }
+    }
+
+    /// Everything, for a page that has nothing: made once a frame, however many pages ask.
+    pub(crate) fn everything(&self, frame: &Frame) -> Events {
+        frame.all.get_or_init(|| self.events(&self.lock(), frame.number, 0, Some(0))).clone()
+    }
+
+    /// What changed since `since`, and since `slowly` of what is told once a second.
+    fn events(&self, state: &State, number: u64, since: u64, slowly: Option<u64>) -> Events {
+        let event = |topic: &str, value: &Value| {
+            Bytes::from(format!("id: {}-{number}\nevent: {topic}\ndata: {value}\n\n", self.instance))
+        };
+        let now = self.options.clock.now().as_millis();
+        Events {
+            clock: slowly.map(|_| event("clock", &json!({"now": now, "passed": state.passed}))),
+            fleet: state.fleet.changes(since).map(|changes| event("fleet", &changes)),
+            windows: slowly.map(|since| {
+                let (queries, seconds) = (state.windows.changes(since), state.fleet.seconds(since));
+                event("windows", &json!({"all": since == 0, "queries": queries, "seconds": seconds}))
+            }),
+            streams: slowly
+                .filter(|since| state.overview_change > *since)
+                .map(|_| event("streams", &json!(state.overview))),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+// Streams, shards and consumers, as the server saw them last.
+
+import { signal } from "../vendor/ui.js";
+import { on } from "./live.js";
+
+/**
+ * @typedef {{id: string, start: string, end: string, parents: string[], tip: number, rate: number | null}} Shard
+ * @typedef {{name: string, created_at: number, retention_seconds: number, mode: string, shards: Shard[], more_shards: number, closed: number, error: string | null}} Stream
+ * @typedef {{name: string, kind: "query" | "table" | "archive", source: string, target: string, behind: number | null}} Flow
+ */
+
+/** @type {{value: {streams: Stream[], more_streams: number, flows: Flow[]}}} */
+export const overview = signal({ streams: [], more_streams: 0, flows: [] });
+/** Records a second by stream, the last minutes. @type {Map<string, number[]>} */
+export const history = new Map();
+const HISTORY_MAX = 120;
+
+/** Records a second of all open shards. @param {Stream} stream */
+export function rateOf(stream) {
+  const known = stream.shards.filter((shard) => shard.rate !== null);
+  return known.length ? known.reduce((sum, shard) => sum + shard.rate, 0) : null;
+}
+
+on("streams", (data) => {
+  for (const stream of data.streams) {
+    const rate = rateOf(stream);
+    if (rate === null) continue;
+    const kept = history.get(stream.name) ?? [];
+    kept.push(rate);
+    if (kept.length > HISTORY_MAX) kept.shift();
+    history.set(stream.name, kept);
+  }
+  overview.value = data;
+});

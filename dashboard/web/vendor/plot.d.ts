@@ -1,0 +1,3 @@
+// What the page uses of plot.js, for the type checker.
+declare const Plot: any;
+export default Plot;
