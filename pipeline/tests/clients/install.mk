@@ -1,6 +1,6 @@
 # Installs the clients of other languages below the cargo target folder, from the lock files here; the next clone finds them there.
 
-CLIENTS_ALL := python javascript go java
+CLIENTS_ALL := python javascript go java browser
 # Those that `make test` runs: `make test CLIENTS="python go"` leaves the others out.
 CLIENTS ?= $(CLIENTS_ALL)
 
@@ -8,7 +8,7 @@ clients_from := pipeline/tests/clients
 clients_to := $(CARGO_TARGET_DIR)/clients
 clients_left_out := $(filter-out $(CLIENTS),$(CLIENTS_ALL))
 # By parts of names: `java` would be `javascript` too.
-tests_left_out := $(patsubst %,foreign::%,$(clients_left_out:javascript=node)) $(if $(filter java,$(clients_left_out)),libraries::)
+tests_left_out := $(patsubst %,foreign::%,$(clients_left_out:javascript=node)) $(if $(filter java,$(clients_left_out)),libraries::) $(if $(filter browser,$(clients_left_out)),browser::)
 
 .PHONY: clients kcl
 clients: $(CLIENTS:%=$(clients_to)/%/installed)
@@ -33,6 +33,17 @@ $(clients_to)/javascript/installed: $(wildcard $(clients_from)/javascript/*)
 	@mkdir -p $(@D)
 	cp $^ $(@D)
 	cd $(@D) && npm ci --silent --cache $(clients_to)/npm
+	@touch $@
+
+# Libraries of the dashboard are kept as files: they must be what their packages make.
+$(clients_to)/browser/installed: $(wildcard $(clients_from)/browser/*) dashboard/web/vendor/LOCK $(wildcard dashboard/vendor/*)
+	$(call needs,node,nodejs)
+	$(call needs,npm,npm)
+	$(call needs,chromium,chromium fonts-dejavu-core)
+	@mkdir -p $(@D)
+	cp $(clients_from)/browser/* $(@D)
+	cd $(@D) && npm ci --silent --ignore-scripts --cache $(clients_to)/npm
+	npm_config_cache=$(clients_to)/npm dashboard/vendor/make.sh --check
 	@touch $@
 
 # A Go older than that of go.mod fetches the newer one by itself, from 1.21 on.

@@ -9,7 +9,7 @@ use std::process::Command;
 use crate::server::{CERTIFICATE, Server, folder_with};
 
 /// Where a client was installed.
-fn installed(language: &str) -> PathBuf {
+pub(crate) fn installed(language: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_BIN_EXE_gallop")).ancestors().nth(2).expect("the binary is in a target folder");
     let folder = target.join("clients").join(language);
     assert!(folder.join("installed").exists(), "no {language} client in {}: run `make clients`", folder.display());

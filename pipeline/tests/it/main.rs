@@ -3,6 +3,7 @@
 mod auth;
 mod bench;
 mod borders;
+mod browser;
 mod clients;
 mod conservation;
 mod demo;
