@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
+    TimestampNanosecondBuilder, UInt64Builder,
 };
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use model::sql::{SqlError, SqlErrorKind};
@@ -21,6 +22,10 @@ enum Cells {
     Int(Int64Builder),
     Double(Float64Builder),
     Text(StringBuilder),
+    /// Of a table whose other rows come as columns; a line that has such a value would make the column another kind.
+    Unsigned(UInt64Builder),
+    /// The same.
+    Time(TimestampNanosecondBuilder),
 }
 
 /// Collects rows into batches of one schema.
@@ -93,6 +98,8 @@ impl Cells {
             DataType::Boolean => Cells::Bool(BooleanBuilder::new()),
             DataType::Int64 => Cells::Int(Int64Builder::new()),
             DataType::Float64 => Cells::Double(Float64Builder::new()),
+            DataType::UInt64 => Cells::Unsigned(UInt64Builder::new()),
+            DataType::Timestamp(..) => Cells::Time(TimestampNanosecondBuilder::new().with_data_type(data_type.clone())),
             _ => Cells::Text(StringBuilder::new()),
         }
     }
@@ -105,6 +112,8 @@ impl Cells {
                 Cells::Int(cells) => cells.append_null(),
                 Cells::Double(cells) => cells.append_null(),
                 Cells::Text(cells) => cells.append_null(),
+                Cells::Unsigned(cells) => cells.append_null(),
+                Cells::Time(cells) => cells.append_null(),
             }
             return true;
         };
@@ -112,6 +121,8 @@ impl Cells {
             Cells::Bool(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
             Cells::Int(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
             Cells::Double(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
+            Cells::Unsigned(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
+            Cells::Time(_) => false,
             Cells::Text(cells) => {
                 cells.append_value(text_of(raw));
                 true
@@ -125,6 +136,8 @@ impl Cells {
             Cells::Int(cells) => Arc::new(cells.finish()),
             Cells::Double(cells) => Arc::new(cells.finish()),
             Cells::Text(cells) => Arc::new(cells.finish()),
+            Cells::Unsigned(cells) => Arc::new(cells.finish()),
+            Cells::Time(cells) => Arc::new(cells.finish()),
         }
     }
 }

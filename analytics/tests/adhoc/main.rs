@@ -4,4 +4,5 @@ mod exactness;
 mod fence;
 mod fixture;
 mod names;
+mod sensors;
 mod values;

@@ -6,3 +6,4 @@ mod errors;
 mod golden;
 mod oracle;
 mod restart;
+mod sensors;

@@ -5,6 +5,7 @@ pub mod aggregator;
 pub mod clock;
 pub mod conformance;
 pub mod corpus;
+pub mod datagrams;
 pub mod memory_archive;
 pub mod memory_store;
 pub mod memory_table;

@@ -6,6 +6,7 @@ mod archive_delivery;
 mod crash;
 mod faults;
 mod full_disk;
+mod sensor_archive;
 mod table_delivery;
 mod tables;
 mod world;

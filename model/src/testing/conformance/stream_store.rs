@@ -13,6 +13,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::consumer::StreamReader;
 use crate::hash_key::{HashKey, HashKeyRange, PartitionKey};
 use crate::name::{ConsumerName, StreamName};
+use crate::put_run::{PutRun, RunEntry, RunKeys};
 use crate::record::{Appended, PutEntry, Record};
 use crate::sequence_number::SequenceNumber;
 use crate::shard::{Reshard, ShardId};
@@ -76,6 +77,7 @@ pub async fn stream_store_of(store: Arc<dyn StreamStore>, backend: &Backend<'_>)
     waiting_reads_wake(&*store).await;
     time_is_promised_and_kept(&*store, backend).await;
     too_large_entries_are_refused_alone(&*store).await;
+    runs_are_appended_as_their_entries_are(&*store).await;
     commits_are_fenced_and_whole(&*store).await;
     resharding_keeps_order_per_key(&store, backend).await;
     resharding_to_equal_widths_is_one_step(&*store, backend).await;
@@ -258,6 +260,38 @@ async fn too_large_entries_are_refused_alone(store: &dyn StreamStore) {
     assert!(results[0].is_ok() && results[2].is_ok());
     assert_eq!(results[1], Err(AppendError::TooLarge { bytes: 1025, bytes_max: 1024 }));
     assert_eq!(read_all(store, &stream, ShardId(0)).await.len(), 2);
+}
+
+async fn runs_are_appended_as_their_entries_are(store: &dyn StreamStore) {
+    let stream = name("runs");
+    let options = StreamOptions { shards: 3, record_bytes_max: 1024, ..StreamOptions::default() };
+    store.create(&stream, options).await.expect("create");
+    let mut keys = RunKeys::default();
+    (0..20).for_each(|key| _ = keys.add(PartitionKey::new(format!("key-{key}")).expect("a valid key")));
+    let size = |place: u32| if place == 77 { 1100 } else { place % 50 };
+    let entries: Vec<RunEntry> = (0..300).map(|place| RunEntry { key: place * 7 % 20, bytes: size(place) }).collect();
+    let data: Vec<u8> = (0..300).flat_map(|place| vec![place as u8; size(place) as usize]).collect();
+    let run = PutRun::new(Arc::new(keys), entries, data.into());
+    let mut expected: Vec<(String, Bytes)> = run
+        .to_entries()
+        .into_iter()
+        .map(|entry| (entry.partition_key.as_str().to_owned(), entry.data))
+        .filter(|(_, data)| data.len() <= 1024)
+        .collect();
+    let refused = store.append_run(&stream, run).await.expect("append");
+    assert_eq!(refused, [(77, AppendError::TooLarge { bytes: 1106, bytes_max: 1024 })]);
+    let shards = store.describe(&stream).await.expect("describe").shards.clone();
+    let mut found = Vec::new();
+    for shard in 0..3 {
+        for record in read_all(store, &stream, ShardId(shard)).await {
+            assert_eq!(shards.route(record.partition_key.hash_key()), ShardId(shard));
+            found.push((record.partition_key.as_str().to_owned(), record.data));
+        }
+    }
+    // Those of one key keep their order.
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(found, expected);
 }
 
 async fn commits_are_fenced_and_whole(store: &dyn StreamStore) {

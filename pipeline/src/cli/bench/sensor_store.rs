@@ -79,8 +79,8 @@ pub(crate) async fn run(args: SensorStoreArgs) -> anyhow::Result<Report> {
     let intake = reception.intake("bench");
     let until = begin + Duration::from_secs(args.seconds);
     let (sources, record_bytes) = (args.sources, args.record_bytes);
-    let (sent, latency) =
-        tokio::task::spawn_blocking(move || send(intake, sources, record_bytes, count, until)).await?;
+    let (sent, poller, latency) =
+        tokio::task::spawn_blocking(move || send(intake, sources, record_bytes, count, until)).await??;
     reception.close();
     writer.await?;
     let wall = begin.elapsed();
@@ -107,6 +107,9 @@ pub(crate) async fn run(args: SensorStoreArgs) -> anyhow::Result<Report> {
     );
     let mut report = Report::new(what, measured, ("64 datagrams taken", &latency));
     let seconds = wall.as_secs_f64();
+    let micros_each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / sent as f64;
+    report.add(Figure::new("CPU of the poller", micros_each(poller), "µs a datagram"));
+    report.add(Figure::new("CPU of writer and log", micros_each(measured.cpu.saturating_sub(poller)), "µs a datagram"));
     report.add(Figure::new("sensor records", tally.stored_records as f64 / seconds, "a second"));
     report.add(Figure::new("datagram bytes on disk", tally.accepted_bytes as f64 / seconds / 1e6, "MB a second"));
     Ok(report)
@@ -134,7 +137,8 @@ fn send(
     record_bytes: u16,
     count: u8,
     until: Instant,
-) -> (u64, hdrhistogram::Histogram<u64>) {
+) -> anyhow::Result<(u64, Duration, hdrhistogram::Histogram<u64>)> {
+    let cpu = cpu_time("thread-self")?;
     let mut header = Header {
         tagged: false,
         record_times: false,
@@ -166,5 +170,5 @@ fn send(
         intake.end();
         latency.saturating_record(micros(round.elapsed()));
     }
-    (sent, latency)
+    Ok((sent, cpu_time("thread-self")? - cpu, latency))
 }
