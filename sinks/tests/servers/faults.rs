@@ -32,7 +32,7 @@ use crate::world::{bucket, dynamodb_url, s3_url, tables_at};
 const RECORDS: usize = 600;
 const FAULT_RATE: f64 = 1.0 / 3.0;
 /// How long a call that is never answered takes.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(300);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(600);
 
 fn stream() -> StreamName {
     StreamName::new("wildrydes").unwrap()
@@ -72,36 +72,42 @@ struct Outcome {
     items: BTreeMap<String, String>,
 }
 
+/// Archive and table behind proxies that let calls fail.
 struct Places {
     s3: FaultProxy,
     dynamodb: FaultProxy,
     archive: Arc<S3Archive>,
     tables: Arc<DynamoTables>,
+    /// The same without proxies, and with all the time that a call may take.
+    direct: (S3Archive, DynamoTables),
 }
 
 fn plan(seed: u64, rate: f64, throttle: (StatusCode, &'static str)) -> FaultPlan {
     FaultPlan { seed, rate, faults: Fault::ALL.to_vec(), throttle }
 }
 
-fn impatient(aws: AwsOptions) -> AwsOptions {
-    AwsOptions { attempt_timeout: ATTEMPT_TIMEOUT, ..aws }
+/// Through a proxy, and soon tired of a call that is never answered.
+fn through(proxy: &FaultProxy, aws: &AwsOptions) -> AwsOptions {
+    AwsOptions { endpoint: Some(proxy.url()), attempt_timeout: ATTEMPT_TIMEOUT, ..aws.clone() }
 }
 
 impl Places {
     async fn new(final_rows: bool) -> Places {
         let s3 = FaultProxy::start(s3_url(), plan(0, 0.0, S3_THROTTLE)).await.unwrap();
         let dynamodb = FaultProxy::start(dynamodb_url(), plan(0, 0.0, DYNAMODB_THROTTLE)).await.unwrap();
-        let in_bucket = bucket(&s3.url());
-        let archive = S3Archive::open(S3Options { aws: impatient(in_bucket.aws.clone()), ..in_bucket }).await.unwrap();
         let particular = DynamoTableOptions { final_rows, ttl_attribute: None };
-        let at = tables_at(&dynamodb.url());
-        let aws = impatient(at.aws.clone());
-        let options = DynamoOptions { aws, tables: BTreeMap::from([(table(), particular)]), ..at };
-        let tables = DynamoTables::open(Arc::new(SystemClock), options).await;
+        let at_tables = DynamoOptions { tables: BTreeMap::from([(table(), particular)]), ..tables_at(dynamodb_url()) };
+        let at_bucket = bucket(s3_url());
+        let direct_archive = S3Archive::open(at_bucket.clone()).await.unwrap();
+        let direct_tables = DynamoTables::open(Arc::new(SystemClock), at_tables.clone()).await;
         let key = |name: &str, key_type| KeyAttribute { name: name.to_owned(), key_type };
         let (partition_key, sort_key) = (key("Name", KeyType::String), Some(key("StatusTime", KeyType::Number)));
-        tables.create(TableSchema { name: table(), partition_key, sort_key }).await.unwrap();
-        Places { s3, dynamodb, archive: Arc::new(archive), tables: Arc::new(tables) }
+        direct_tables.create(TableSchema { name: table(), partition_key, sort_key }).await.unwrap();
+        let in_bucket = S3Options { aws: through(&s3, &at_bucket.aws), create_bucket: false, ..at_bucket };
+        let archive = Arc::new(S3Archive::open(in_bucket).await.unwrap());
+        let in_tables = DynamoOptions { aws: through(&dynamodb, &at_tables.aws), ..at_tables };
+        let tables = Arc::new(DynamoTables::open(Arc::new(SystemClock), in_tables).await);
+        Places { s3, dynamodb, archive, tables, direct: (direct_archive, direct_tables) }
     }
 
     fn fail(&self, seed: u64, rate: f64) {
@@ -145,11 +151,12 @@ impl Places {
 
     async fn outcome(&self) -> Outcome {
         let mut objects = BTreeMap::new();
-        for object in self.archive.list("").await.unwrap() {
-            let body = self.archive.get(&object.name, None).await.unwrap();
+        let (archive, tables) = &self.direct;
+        for object in archive.list("").await.unwrap() {
+            let body = archive.get(&object.name, None).await.unwrap();
             objects.insert(object.name.as_str().to_owned(), body);
         }
-        let page = self.tables.scan(&table(), None, RECORDS).await.unwrap();
+        let page = tables.scan(&table(), None, RECORDS).await.unwrap();
         assert_eq!(page.next, None);
         let text = |item: &model::table::Item| serde_json::to_string(item).unwrap();
         let items = page.items.iter().map(|item| (format!("{} {}", item["Name"], item["StatusTime"]), text(item)));
