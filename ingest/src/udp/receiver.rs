@@ -20,7 +20,7 @@ pub const POLLERS_MAX: usize = 64;
 pub const RECEIVE_BUFFER_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long the removal of a port waits for pollers to close their sockets.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How to receive.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ingest::receiver::{PreparedReceiver, Receiver, ReceiverOptions};
 use ingest::sensor::cause::Rejection;
+use ingest::sensor::port_table::PortError;
 use ingest::testing::sensor_bench::{Keeping, Run, Way};
 use ingest::testing::wire::{ADDRESSES, RECEIVER, Wire};
 use ingest::udp::receiver::UdpOptions;
@@ -96,6 +97,15 @@ fn send(socket: &UdpSocket, datagram: &[u8]) {
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error}"),
         }
     }
+}
+
+/// Programs a port, as soon as the poller that had it before has closed its socket: on a busy machine that takes a while.
+fn program(kept: &Kept, port: u16) {
+    wait_for("a free port", || match kept.reception.set_port(port, rule(kept.stream)) {
+        Ok(()) => true,
+        Err(PortError::Open { source, .. }) if source.kind() == ErrorKind::AddrInUse => false,
+        Err(error) => panic!("{error:?}"),
+    });
 }
 
 /// Raises a flag when it goes, even if by a panic, so that threads that look at it end.
@@ -246,7 +256,7 @@ fn ports_are_added_and_removed_under_traffic() {
             for _ in 0..30 {
                 // A new one each time: the last one may still be told that nobody listened.
                 let socket = sender(wire, OTHER);
-                kept.reception.set_port(OTHER, rule(kept.stream)).expect("the port is free");
+                program(kept, OTHER);
                 for first in 0..20 {
                     send(&socket, &plain(2, first));
                 }
@@ -308,6 +318,40 @@ fn frames_made_by_the_kernel_are_taken_with_their_tags() {
             assert_eq!(outcome.unaccounted(), 0, "{outcome:?}");
             eprintln!("{outcome:?}");
         }
+    });
+}
+
+/// The loopback interface has no driver that runs programs.
+#[test]
+fn where_the_driver_runs_no_programs_the_kernel_does() {
+    apart(|| {
+        let Some(wire) = wire() else { return };
+        wire.enter_receiver().expect("the namespace is there");
+        if setup().is_none() {
+            return;
+        }
+        // Its frames are too large for a chunk otherwise.
+        let mut ip = Command::new("ip");
+        ip.args(["-n", wire.receiver_namespace(), "link", "set", "lo", "mtu", "1500"]);
+        assert!(ip.status().expect("ip starts").success());
+        let mut options = receiver_options();
+        options.xdp.iter_mut().for_each(|xdp| xdp.interface = "lo".to_owned());
+        let kept = Kept::start();
+        let prepared = PreparedReceiver::open(options);
+        assert_eq!(prepared.path(), "generic", "{prepared:?}");
+        let receiver = prepared.start(&kept.reception).expect("it starts");
+        let reasons = receiver.report().expect("the kernel counts").reasons;
+        assert!(reasons.len() == 1 && reasons[0].starts_with("native: "), "{reasons:?}");
+        kept.reception.set_port(PORT, rule(kept.stream)).expect("the port is free");
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        socket.connect((Ipv4Addr::LOCALHOST, PORT)).expect("an address");
+        for first in 0..100 {
+            send(&socket, &plain(1, first));
+        }
+        wait_for("the datagrams", || kept.reception.tally().stored == 100);
+        assert_eq!(redirected(&receiver), 100, "all of it came past the kernel");
+        drop(receiver);
+        assert_eq!(kept.end().len(), 100);
     });
 }
 
@@ -411,7 +455,7 @@ fn privileges_are_gone_after_the_start_and_ports_still_change() {
             let kept = Kept::start();
             let receiver = prepared.start(&kept.reception).expect("starting takes no privilege");
             for _ in 0..3 {
-                kept.reception.set_port(PORT, rule(kept.stream)).expect("a port takes no privilege");
+                program(&kept, PORT);
                 for first in 0..50 {
                     send(&socket, &plain(3, first));
                 }
