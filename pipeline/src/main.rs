@@ -6,6 +6,7 @@ mod bucket;
 mod bulk;
 mod cli;
 mod config;
+mod https;
 mod metrics;
 mod open_files;
 mod sensors;

@@ -91,14 +91,14 @@ const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a query that failed waits before it starts again from its checkpoint.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// How long a drain waits for requests that are under way: a put takes milliseconds, a slow reader may be cut.
-const REQUESTS_DRAIN_MAX: Duration = Duration::from_secs(4);
+const REQUESTS_DRAIN_MAX: Duration = Duration::from_millis(3500);
 /// How long a drain waits for sensor datagrams that were taken and are not stored yet: some MiB, a sync or two.
 const SENSORS_DRAIN_MAX: Duration = Duration::from_millis(1500);
 /// How long a drain waits after that for workers. What they have not delivered then comes after the next start.
 const WORKERS_DRAIN_MAX: Duration = Duration::from_millis(2500);
-/// How long a drain waits at last for the streams to be closed. With [`cli`](crate::cli)'s last wait, a drain takes
-/// less than the ten seconds after which others kill.
-const CLOSE_MAX: Duration = Duration::from_millis(1500);
+/// How long a drain waits at last for the streams to be closed. With the waits of [`traces`](crate::telemetry::traces) and
+/// [`main`](crate::cli::main) that follow, it takes less than the ten seconds after which others kill.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// The running server.
 pub(crate) struct Engine {

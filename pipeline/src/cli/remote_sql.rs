@@ -1,25 +1,20 @@
 //! A server's `POST /v1/sql` as a [`SqlEngine`].
 
-use std::sync::Arc;
-
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use model::sql::{Location, SqlEngine, SqlError, SqlErrorKind, SqlRows};
-use producer_sim::trust;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
 
 use crate::cli::authorization::Authorization;
+use crate::https;
 
 /// Asks a server.
 #[derive(Debug)]
@@ -37,7 +32,7 @@ impl RemoteSql {
     pub(crate) fn new(endpoint: &str, authorization: Authorization) -> anyhow::Result<Self> {
         let text = format!("{}/v1/sql", endpoint.trim_end_matches('/'));
         let uri = text.parse().with_context(|| format!("`{endpoint}` is not a URL like http://127.0.0.1:4567"))?;
-        let client = Client::builder(TokioExecutor::new()).build(connector()?);
+        let client = Client::builder(TokioExecutor::new()).build(https::connector()?);
         Ok(RemoteSql { client, uri, authorization })
     }
 
@@ -45,24 +40,6 @@ impl RemoteSql {
         let body = serde_json::json!({ "sql": sql }).to_string();
         Request::post(self.uri.clone()).header("content-type", "application/json").body(Bytes::from(body))
     }
-}
-
-/// Connects with TLS where the URL says so, trusting whom all our clients trust.
-pub(crate) fn connector() -> anyhow::Result<HttpsConnector<HttpConnector>> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = HttpsConnectorBuilder::new();
-    let builder = match trust::bundle()? {
-        None => builder.with_provider_and_native_roots(provider).context("the system's authorities cannot be read")?,
-        Some(pem) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(&pem) {
-                roots.add(certificate.context("AWS_CA_BUNDLE holds something else than certificates")?)?;
-            }
-            let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-            builder.with_tls_config(config.with_root_certificates(roots).with_no_client_auth())
-        }
-    };
-    Ok(builder.https_or_http().enable_http1().build())
 }
 
 fn failed(message: String) -> SqlError {

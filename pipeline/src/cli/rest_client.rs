@@ -11,7 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 use crate::cli::authorization::Authorization;
-use crate::cli::remote_sql::connector;
+use crate::https::connector;
 
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: usize = 16 << 20;

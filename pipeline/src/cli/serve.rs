@@ -14,6 +14,7 @@ use crate::config::admission::{Admission, Known, Signatures};
 use crate::config::exposure;
 use crate::config::file::{Config, FILE_NAME, PORT};
 use crate::telemetry::logs::{self, LogFormat};
+use crate::telemetry::traces::Traces;
 use crate::wiring::{Engine, Entrance, Settings};
 use crate::{open_files, shutdown};
 
@@ -57,11 +58,15 @@ pub(crate) struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Brings flags, variables and file together. Beside the settings: what to tell whoever started the server.
-    fn settings(self) -> anyhow::Result<(Settings, String)> {
+    /// Brings flags, variables and file together, and does everything that comes before the process has other threads:
+    /// what takes privileges, and giving them up.
+    pub(crate) fn prepare(self) -> anyhow::Result<Prepared> {
         let beside_data = self.data.as_ref().map_or(PathBuf::from(DATA), PathBuf::clone).join(FILE_NAME);
         let file = self.config.or_else(|| beside_data.exists().then_some(beside_data));
         let mut config = file.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let variable = |name: &str| std::env::var(name).ok();
+        let traces = config.telemetry.traces(variable).map_err(anyhow::Error::msg)?.map(Traces::new);
+        logs::start_server(self.log_format, traces.as_ref())?;
         let folder = file.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default();
         let host = self.host.or(config.host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let port = self.port.or(config.port).unwrap_or(PORT);
@@ -86,25 +91,22 @@ impl ServeArgs {
         let receiver = PreparedReceiver::open(config.sensor.receiver(host));
         receiver.drop_privileges().context("privileges cannot be given up after the sensor path was set up")?;
         let (listen, web_dir) = (SocketAddr::new(host, port), self.web_dir);
-        Ok((Settings { listen, data, folder, config, entrance, receiver, web_dir }, notice))
-    }
-
-    /// Everything that comes before the process has other threads: what takes privileges, and giving them up.
-    pub(crate) fn prepare(self) -> anyhow::Result<Prepared> {
-        logs::start_server(self.log_format)?;
-        let (settings, notice) = self.settings()?;
-        Ok(Prepared { settings, notice })
+        let settings = Settings { listen, data, folder, config, entrance, receiver, web_dir };
+        Ok(Prepared { settings, notice, traces })
     }
 }
 
 /// A server that may start.
 pub(crate) struct Prepared {
     settings: Settings,
+    /// What to tell whoever started it.
     notice: String,
+    traces: Option<Traces>,
 }
 
 /// Serves until a signal, then drains.
-pub(crate) async fn run(Prepared { settings, notice }: Prepared) -> anyhow::Result<()> {
+pub(crate) async fn run(Prepared { settings, notice, traces }: Prepared) -> anyhow::Result<()> {
+    traces.as_ref().map(Traces::send).transpose()?;
     let token = shutdown::on_signal().context("signals cannot be caught")?;
     let data = settings.data.display().to_string();
     // Nothing is taken yet: a start may be given up at any point.
@@ -115,5 +117,9 @@ pub(crate) async fn run(Prepared { settings, notice }: Prepared) -> anyhow::Resu
     let said = format!("gallop listens on {url} and keeps its data in {data}\n{notice}\ndashboard: {url}/\n");
     // Whoever started it may have stopped listening.
     let _ = std::io::stdout().write_all(said.as_bytes());
-    engine.run_until(token.cancelled_owned()).await
+    let ended = engine.run_until(token.cancelled_owned()).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    ended
 }

@@ -33,6 +33,7 @@ use crate::config::s3::S3Config;
 use crate::config::sensor::SensorConfig;
 use crate::config::stream::StreamConfig;
 use crate::config::table::TableConfig;
+use crate::config::telemetry::TelemetryConfig;
 use crate::config::tls::TlsConfig;
 
 /// Name of the settings file that is read from the data folder when none is given.
@@ -65,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) signatures: Option<Signatures>,
     /// The certificate of the server.
     pub(crate) tls: Option<TlsConfig>,
+    /// Where traces go.
+    pub(crate) telemetry: TelemetryConfig,
     /// How many connections there may be.
     pub(crate) connections: ConnectionsConfig,
     /// Who may come in.
@@ -135,6 +138,7 @@ impl Config {
         self.region.as_deref().map(account::region).transpose()?;
         self.account_id.as_deref().map(account::account_id).transpose()?;
         self.connections.check()?;
+        self.telemetry.check()?;
         credential::check(&self.credentials)?;
         self.kafka.iter().try_for_each(KafkaConfig::check)?;
         if self.kafka.is_some() && self.encryption.key_file.is_some() {

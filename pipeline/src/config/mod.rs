@@ -19,6 +19,7 @@ pub(crate) mod query;
 pub(crate) mod sensor;
 pub(crate) mod stream;
 pub(crate) mod table;
+pub(crate) mod telemetry;
 pub(crate) mod tls;
 
 #[cfg(any(feature = "dynamodb", feature = "s3"))]

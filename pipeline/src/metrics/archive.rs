@@ -8,8 +8,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use model::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use prometheus::{HistogramVec, IntCounterVec};
+use tracing::Instrument;
 
 use super::families::{Families, NONE};
+use crate::telemetry::spans;
 
 /// Figures of the archive.
 #[derive(Debug)]
@@ -60,7 +62,9 @@ impl CountedArchive {
         call: impl Future<Output = Result<T, ArchiveError>>,
     ) -> Result<T, ArchiveError> {
         let begin = Instant::now();
-        let result = call.await;
+        let span = spans::archive(operation);
+        let result = call.instrument(span.clone()).await;
+        spans::note(&span, &result);
         self.meters.seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
         match &result {
             Ok(_) | Err(ArchiveError::NotFound(_) | ArchiveError::InvalidRange { .. }) => {}

@@ -1,4 +1,4 @@
-//! Counts requests by operation: a layer around the router.
+//! Counts and traces requests by operation: a layer around the router.
 
 use std::sync::Arc;
 
@@ -8,9 +8,11 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use prometheus::{HistogramVec, IntCounterVec};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::families::Families;
 use super::registry::{Metrics, OTHER};
+use crate::telemetry::spans;
 
 /// Figures of requests.
 #[derive(Debug)]
@@ -90,8 +92,10 @@ async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next
         Some(route) => route,
         None => OTHER,
     };
+    let span = spans::of_request(&request, operation, route.as_ref().map_or(OTHER, MatchedPath::as_str));
     let begin = Instant::now();
-    let response = next.run(request).await;
+    let response = next.run(request).instrument(span.clone()).await;
+    spans::answered(&span, &response);
     metrics.requests.seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
     metrics.requests.answered.with_label_values(&[operation, response.status().as_str()]).inc();
     response

@@ -15,7 +15,10 @@ use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 
+use tracing::Instrument;
+
 use super::stream_meters::{Reader, StreamMeters};
+use crate::telemetry::spans;
 
 /// A store whose calls are counted.
 pub(crate) struct CountedStreams {
@@ -73,7 +76,9 @@ impl StreamStore for CountedStreams {
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
         let begin = Instant::now();
         let sizes: Vec<usize> = entries.iter().map(PutEntry::size_bytes).collect();
-        let results = self.store.append(stream, entries).await;
+        let span = spans::append(stream, sizes.len());
+        let results = self.store.append(stream, entries).instrument(span.clone()).await;
+        spans::note(&span, &results);
         match &results {
             Ok(results) => {
                 self.meters.append_seconds.observe(begin.elapsed().as_secs_f64());
@@ -116,7 +121,15 @@ impl StreamStore for CountedStreams {
         from: SequenceNumber,
         limit: ReadLimit,
     ) -> Result<ReadBatch, StreamError> {
-        let batch = self.store.read(stream, shard, from, limit).await;
+        let batch = if self.reader == Reader::Api {
+            let span = spans::read(stream);
+            let batch = self.store.read(stream, shard, from, limit).instrument(span.clone()).await;
+            spans::note(&span, &batch);
+            batch
+        } else {
+            // What follows a stream reads without end: it would be all that traces show.
+            self.store.read(stream, shard, from, limit).await
+        };
         match &batch {
             Ok(batch) if batch.records.is_empty() => {}
             Ok(batch) => {
@@ -139,7 +152,9 @@ impl StreamStore for CountedStreams {
         checkpoint: Checkpoint,
         outputs: Vec<PutEntry>,
     ) -> Result<Vec<Appended>, StreamError> {
-        let committed = self.store.commit(home, consumer, checkpoint, outputs).await;
+        let span = spans::commit(home, consumer, outputs.len());
+        let committed = self.store.commit(home, consumer, checkpoint, outputs).instrument(span.clone()).await;
+        spans::note(&span, &committed);
         match &committed {
             Ok(outputs) => self.meters.of(home).committed(outputs.len()),
             Err(error) => self.meters.failed(home, 0, error),

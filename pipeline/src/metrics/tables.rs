@@ -7,8 +7,10 @@ use async_trait::async_trait;
 use model::name::TableName;
 use model::table::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use prometheus::{HistogramVec, IntCounterVec};
+use tracing::Instrument;
 
 use super::families::Families;
+use crate::telemetry::spans;
 
 /// Figures of tables.
 #[derive(Debug)]
@@ -62,7 +64,9 @@ impl CountedTables {
         call: impl Future<Output = Result<T, TableError>>,
     ) -> Result<T, TableError> {
         let begin = Instant::now();
-        let result = call.await;
+        let span = spans::table(operation, table);
+        let result = call.instrument(span.clone()).await;
+        spans::note(&span, &result);
         self.meters.seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
         if let Err(TableError::Unavailable { .. } | TableError::Backend { .. }) = &result {
             self.meters.failures.with_label_values(&[table.as_str(), operation]).inc();

@@ -3,8 +3,13 @@
 use std::io::IsTerminal;
 
 use clap::ValueEnum;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use super::spans;
+use super::traces::Traces;
 
 /// What is logged when `GALLOP_LOG` says nothing.
 const DEFAULT_FILTER: &str = "info,aws_config=warn,aws_smithy_runtime=warn,hyper=warn,datafusion=warn";
@@ -43,27 +48,35 @@ impl LogFormat {
 
 /// Starts logging of a command whose output is for people: only warnings, unless `GALLOP_LOG` wants more.
 pub(crate) fn start_quiet() -> anyhow::Result<()> {
-    start("warn", LogFormat::of_variable()?)
+    start("warn", LogFormat::of_variable()?, None)
 }
 
-/// Starts logging of the server.
-pub(crate) fn start_server(format: LogFormat) -> anyhow::Result<()> {
-    start(DEFAULT_FILTER, format)
+/// Starts logging of the server, and its traces.
+pub(crate) fn start_server(format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<()> {
+    start(DEFAULT_FILTER, format, traces)
 }
 
 /// Error: `GALLOP_LOG` is not a filter like `info,ingest=debug`.
-fn start(filter: &str, format: LogFormat) -> anyhow::Result<()> {
+fn start(filter: &str, format: LogFormat, traces: Option<&Traces>) -> anyhow::Result<()> {
     let filter = match std::env::var("GALLOP_LOG") {
         Ok(text) => EnvFilter::try_new(&text).map_err(|error| {
             anyhow::anyhow!("GALLOP_LOG: `{text}` is not a filter like `info,ingest=debug`: {error}")
         })?,
         Err(_) => EnvFilter::new(filter),
     };
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if format.is_json() {
-        builder.json().flatten_event(true).init();
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = if format.is_json() {
+        lines.json().flatten_event(true).boxed()
     } else {
-        builder.with_target(false).with_ansi(std::io::stderr().is_terminal()).init();
-    }
+        lines.with_target(false).with_ansi(std::io::stderr().is_terminal()).boxed()
+    };
+    // Spans are for traces alone, and all else for lines.
+    let no_spans = format!("{}=off", spans::TARGET).parse().expect("a directive");
+    let only_spans = filter_fn(|event| event.target() == spans::TARGET).with_max_level_hint(LevelFilter::INFO);
+    let traces = traces.map(|traces| {
+        let layer = tracing_opentelemetry::layer().with_tracer(traces.tracer());
+        layer.with_location(false).with_threads(false).with_target(false).with_level(false).with_filter(only_spans)
+    });
+    tracing_subscriber::registry().with(lines.with_filter(filter.add_directive(no_spans))).with(traces).init();
     Ok(())
 }

@@ -27,3 +27,4 @@ mod sdk;
 mod sensors;
 mod server;
 mod slow_clients;
+mod traces;
