@@ -279,8 +279,9 @@ impl StreamsFolder {
     pub(crate) fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
         if !self.is_refused(name) {
             let stream = self.get(name)?;
-            stream.queue.close(Closing::Abandon);
+            // First the reason: whoever finds the queue closed is told that there is no such stream.
             stream.end(Ended::Deleted);
+            stream.queue.close(Closing::Abandon);
             let writer = self.writers().remove(name);
             writer.into_iter().for_each(join);
         }

@@ -38,6 +38,31 @@ async fn the_log_keeps_the_promises_in_memory() {
     conforms(Arc::new(PowerCutDisk::default()), Path::new("/streams")).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_comes_while_a_stream_is_deleted_finds_no_stream() {
+    let store = open(&PowerCutDisk::default(), &clock()).await.unwrap();
+    for _ in 0..100 {
+        store.create(&stream(), StreamOptions::default()).await.unwrap();
+        let appends = (0..4).map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                loop {
+                    if let Err(error) = store.append(&stream(), vec![entry("a", "late")]).await {
+                        return error;
+                    }
+                }
+            })
+        });
+        let appends: Vec<_> = appends.collect();
+        tokio::task::yield_now().await;
+        store.delete(&stream()).await.unwrap();
+        for refused in join_all(appends).await {
+            let refused = refused.unwrap();
+            assert!(matches!(refused, StreamError::NotFound(_)), "{refused:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
     for orderly in [true, false] {
