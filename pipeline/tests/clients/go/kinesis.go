@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"math/big"
+	"net/http"
 	"os"
 	"reflect"
 	"runtime/debug"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
@@ -42,6 +45,7 @@ func main() {
 		Region:       "us-east-1",
 		Credentials:  credentials.NewStaticCredentialsProvider("key", "secret-of-the-tests", ""),
 		Retryer:      aws.NopRetryer{},
+		HTTPClient:   &http.Client{Transport: plainBodies{awshttp.NewBuildableClient().GetTransport()}},
 	})
 	create()
 	arn := describe()
@@ -56,6 +60,17 @@ func main() {
 			fmt.Printf("aws-sdk-go-v2/service/kinesis %s: ok\n", module.Version)
 		}
 	}
+}
+
+// plainBodies hides the WriteTo of request bodies: docs/COMPATIBILITY.md says what smithy-go does with it when the
+// answer comes before Go has seen that the request is sent.
+type plainBodies struct{ http.RoundTripper }
+
+func (p plainBodies) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.Body != nil {
+		request.Body = struct{ io.ReadCloser }{request.Body}
+	}
+	return p.RoundTripper.RoundTrip(request)
 }
 
 // must returns what an operation answered.
