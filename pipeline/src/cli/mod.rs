@@ -1,10 +1,13 @@
-//! The command line. Data goes to standard output, everything else to standard error. Exit status: 0 done,
-//! 1 failed, 2 not understood.
+//! The command line. Data goes to standard output, everything else to standard error. The exit status is 0 or that of the
+//! failure's kind.
 
 mod authorization;
 mod bench;
+mod connection;
 mod demo;
+mod failure;
 mod put;
+mod receipt;
 mod remote_sql;
 mod rest_client;
 mod row_printer;
@@ -18,6 +21,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+use crate::cli::failure::{Failure, Kind};
 
 /// How long the end of the process waits for work on threads of their own, such as a write that a disk holds up.
 /// Everything that was acknowledged is durable by then.
@@ -57,8 +62,7 @@ pub(crate) fn main() -> ExitCode {
     if let Err(message) =
         crate::config::variables::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
     {
-        eprintln!("error: {message}");
-        return ExitCode::from(2);
+        return ExitCode::from(Failure::new(Kind::Usage, message).tell());
     }
     // What a server does with privileges comes before there are other threads, which would keep theirs.
     let ended = match cli.command {
@@ -67,11 +71,7 @@ pub(crate) fn main() -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            let misunderstood = error.downcast_ref::<crate::config::error::ConfigError>().is_some();
-            if misunderstood { ExitCode::from(2) } else { ExitCode::FAILURE }
-        }
+        Err(error) => ExitCode::from(Failure::of(error).tell()),
     }
 }
 

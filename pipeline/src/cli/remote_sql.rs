@@ -14,6 +14,7 @@ use model::sql::{Location, SqlEngine, SqlError, SqlErrorKind, SqlRows};
 use serde_json::Value;
 
 use crate::cli::authorization::Authorization;
+use crate::cli::failure::innermost;
 use crate::https;
 
 /// Asks a server.
@@ -44,15 +45,6 @@ impl RemoteSql {
 
 fn failed(message: String) -> SqlError {
     SqlError::new(SqlErrorKind::Failed, message)
-}
-
-/// The cause that says most: a refused connection, a certificate that is not trusted.
-fn innermost(failure: &dyn std::error::Error) -> String {
-    let mut cause = failure;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 /// The error in an answer `{"error": {..}}`, if it is one.

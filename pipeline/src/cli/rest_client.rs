@@ -1,6 +1,6 @@
 //! A server's REST API, for commands that change or show what it does.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Method, Request, StatusCode, Uri};
@@ -11,6 +11,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 use crate::cli::authorization::Authorization;
+use crate::cli::failure::{Failure, Kind};
 use crate::https::connector;
 
 /// The longest answer that is read.
@@ -38,9 +39,8 @@ impl RestClient {
         let request = Request::builder().method(method).uri(uri).header("content-type", "application/json");
         let mut request = request.body(body)?;
         self.authorization.apply(&mut request).await?;
-        let response = self.client.request(request.map(Full::new)).await.with_context(|| {
-            format!("no server answers at {}; start one with `gallop serve`, or name it with --endpoint", self.endpoint)
-        })?;
+        let response = self.client.request(request.map(Full::new)).await;
+        let response = response.map_err(|failure| Failure::unreachable(&self.endpoint, &failure))?;
         let (head, body) = response.into_parts();
         let bytes = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let bytes = bytes.map_err(|error| anyhow::anyhow!("the answer did not arrive whole: {error}"))?.to_bytes();
@@ -50,9 +50,12 @@ impl RestClient {
         let answer: Value = serde_json::from_slice(&bytes)
             .with_context(|| format!("the answer, with status {}, is not of a gallop server", head.status))?;
         match answer.pointer("/error/message").and_then(Value::as_str) {
-            Some(message) => bail!("{message}"),
+            Some(message) => Err(Failure::new(Kind::of(head.status), message).into()),
             None if head.status.is_success() => Ok(answer),
-            None => bail!("the server answers with status {}", head.status),
+            None => {
+                Err(Failure::new(Kind::of(head.status), format!("the server answers with status {}", head.status))
+                    .into())
+            }
         }
     }
 }

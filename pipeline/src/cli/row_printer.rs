@@ -1,17 +1,37 @@
 //! Prints rows that come as JSON lines: as they are, as CSV, or as a drawn table.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
+use clap::{Args, ValueEnum};
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use serde_json::{Map, Value};
 
 /// How rows are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
+    /// A drawn table.
     Table,
+    /// One JSON object a line.
     Json,
+    /// Comma-separated, with a header line.
     Csv,
+}
+
+/// The flag that all commands which print rows share.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct OutputArgs {
+    /// How answers are printed [default: table on a terminal, else json].
+    #[arg(long, global = true, value_enum)]
+    output: Option<Output>,
+}
+
+impl OutputArgs {
+    /// What was asked for, or what suits standard output.
+    pub(crate) fn choose(self) -> Output {
+        let usual = if io::stdout().is_terminal() { Output::Table } else { Output::Json };
+        self.output.unwrap_or(usual)
+    }
 }
 
 /// The most rows that are held to be drawn as one table; the next ones begin another.

@@ -1,16 +1,13 @@
 //! `gallop sensor`: ports and schemas of a running server, changed while datagrams come in.
 
-use std::io::Write;
-
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use hyper::Method;
-use producer_sim::identity::Identity;
 use serde_json::{Value, json};
 
-use crate::cli::authorization::Authorization;
-use crate::cli::rest_client::RestClient;
-use crate::cli::sql::ENDPOINT;
+use crate::cli::connection::Connection;
+use crate::cli::receipt;
+use crate::cli::row_printer::{Output, OutputArgs, RowPrinter};
 use crate::telemetry::logs;
 
 /// Arguments of `gallop sensor`.
@@ -21,15 +18,10 @@ use crate::telemetry::logs;
 pub(crate) struct SensorArgs {
     #[command(subcommand)]
     what: What,
-    /// The server to ask [default: AWS_ENDPOINT_URL, then http://127.0.0.1:4567].
-    #[arg(long, global = true, value_name = "URL")]
-    endpoint: Option<String>,
-    /// A token of the server's settings; without one, requests are signed.
-    #[arg(long, global = true, env = "GALLOP_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    token: Option<String>,
-    /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
-    #[arg(long, global = true, value_name = "NAME")]
-    profile: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -134,27 +126,30 @@ fn field(text: &str) -> Result<Value, String> {
 /// Asks the server, and prints what it says.
 pub(crate) async fn run(args: SensorArgs) -> anyhow::Result<()> {
     logs::start_quiet()?;
-    let client = client(&args).await?;
-    let mut out = std::io::stdout().lock();
+    let (client, output) = (args.connection.rest().await?, args.output.choose());
     match args.what {
         What::Port(PortWhat::Add(add)) => {
+            let said =
+                format!("port {} takes datagrams of schema {} for stream `{}`", add.port, add.schema, add.stream);
             let (path, body) = (format!("/v1/sensor/ports/{}", add.port), body_of(add)?);
-            writeln!(out, "{}", client.call(Method::PUT, &path, Some(&body)).await?)?;
+            receipt::tell(output, &said, &client.call(Method::PUT, &path, Some(&body)).await?)?;
         }
         What::Port(PortWhat::List) => {
-            print_each(&mut out, &client.call(Method::GET, "/v1/sensor/ports", None).await?["ports"])?;
+            print_each(output, &client.call(Method::GET, "/v1/sensor/ports", None).await?["ports"])?;
         }
         What::Port(PortWhat::Remove { port }) => {
             client.call(Method::DELETE, &format!("/v1/sensor/ports/{port}"), None).await?;
+            receipt::tell(output, &format!("port {port} takes nothing more"), &json!({"port": port, "removed": true}))?;
         }
         What::Schema(SchemaWhat::Add { id, fields }) => {
-            let body = json!({ "fields": fields });
-            writeln!(out, "{}", client.call(Method::PUT, &format!("/v1/sensor/schemas/{id}"), Some(&body)).await?)?;
+            let said = format!("schema {id} has {} fields", fields.len());
+            let (path, body) = (format!("/v1/sensor/schemas/{id}"), json!({ "fields": fields }));
+            receipt::tell(output, &said, &client.call(Method::PUT, &path, Some(&body)).await?)?;
         }
         What::Schema(SchemaWhat::List) => {
-            print_each(&mut out, &client.call(Method::GET, "/v1/sensor/schemas", None).await?["schemas"])?;
+            print_each(output, &client.call(Method::GET, "/v1/sensor/schemas", None).await?["schemas"])?;
         }
-        What::Stats => writeln!(out, "{}", client.call(Method::GET, "/v1/sensor/stats", None).await?)?,
+        What::Stats => println!("{}", client.call(Method::GET, "/v1/sensor/stats", None).await?),
     }
     Ok(())
 }
@@ -184,21 +179,13 @@ fn body_of(add: PortAdd) -> anyhow::Result<Value> {
     Ok(body)
 }
 
-fn print_each(out: &mut impl Write, list: &Value) -> anyhow::Result<()> {
+fn print_each(output: Output, list: &Value) -> anyhow::Result<()> {
+    let mut rows = RowPrinter::new(output, Vec::new(), std::io::stdout().lock());
     for one in list.as_array().context("the answer holds no list")? {
-        writeln!(out, "{one}")?;
+        rows.lines(format!("{one}\n").as_bytes())?;
     }
+    rows.finish()?;
     Ok(())
-}
-
-async fn client(args: &SensorArgs) -> anyhow::Result<RestClient> {
-    let variable = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
-    let endpoint = args.endpoint.clone().or_else(variable).unwrap_or_else(|| ENDPOINT.to_owned());
-    let authorization = match (&args.profile, &args.token) {
-        (None, Some(token)) => Authorization::token(token)?,
-        (profile, _) => Authorization::Signature(Identity::find(profile.as_deref()).await?),
-    };
-    RestClient::new(&endpoint, authorization)
 }
 
 #[cfg(test)]

@@ -4,19 +4,15 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use futures::StreamExt;
 use model::sql::SqlEngine;
-use producer_sim::identity::Identity;
 
 use crate::backends;
-use crate::cli::authorization::Authorization;
+use crate::cli::connection::Connection;
 use crate::cli::remote_sql::RemoteSql;
-use crate::cli::row_printer::{Output, RowPrinter};
+use crate::cli::row_printer::{Output, OutputArgs, RowPrinter};
 use crate::telemetry::logs;
-
-/// The server that is asked when none is named.
-pub(crate) const ENDPOINT: &str = "http://127.0.0.1:4567";
 
 /// Arguments of `gallop sql`.
 #[derive(Debug, Args)]
@@ -27,63 +23,31 @@ pub(crate) struct SqlArgs {
     /// Runs one query and ends; without it, queries are read from standard input.
     #[arg(short = 'c', long = "command", value_name = "SQL")]
     command: Option<String>,
-    /// The server to ask [default: AWS_ENDPOINT_URL, then http://127.0.0.1:4567].
-    #[arg(long, value_name = "URL", conflicts_with = "archive")]
-    endpoint: Option<String>,
-    /// A token of the server's settings; without one, requests are signed.
-    #[arg(long, env = "GALLOP_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    token: Option<String>,
-    /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
     /// Asks an archive without a server: a folder, or s3://bucket/prefix.
-    #[arg(long, value_name = "PLACE")]
+    #[arg(long, value_name = "PLACE", conflicts_with = "endpoint")]
     archive: Option<String>,
-    /// How rows are printed [default: table on a terminal, else json].
-    #[arg(long, value_enum)]
-    output: Option<OutputArg>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum OutputArg {
-    /// A drawn table.
-    Table,
-    /// One JSON object a line.
-    Json,
-    /// Comma-separated, with a header line.
-    Csv,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 /// Runs the query, or the shell.
 pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
     logs::start_quiet()?;
     let engine: Arc<dyn SqlEngine> = match &args.archive {
-        Some(place) => Box::pin(backends::archive_engine(place, args.profile.as_deref())).await?,
-        None => Arc::new(remote(&args).await?),
+        Some(place) => Box::pin(backends::archive_engine(place, args.connection.profile())).await?,
+        None => {
+            let connection = &args.connection;
+            Arc::new(RemoteSql::new(&connection.endpoint(), connection.authorization().await?)?)
+        }
     };
-    let output = match args.output {
-        Some(OutputArg::Table) => Output::Table,
-        Some(OutputArg::Json) => Output::Json,
-        Some(OutputArg::Csv) => Output::Csv,
-        None if std::io::stdout().is_terminal() => Output::Table,
-        None => Output::Json,
-    };
+    let output = args.output.choose();
     match args.command {
         Some(sql) => query(&*engine, &sql, output).await,
         None if std::io::stdin().is_terminal() => shell(&*engine, output).await,
         None => script(&*engine, output).await,
     }
-}
-
-/// The server that answers at the endpoint of the arguments or of the environment.
-async fn remote(args: &SqlArgs) -> anyhow::Result<RemoteSql> {
-    let variable = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
-    let endpoint = args.endpoint.clone().or_else(variable).unwrap_or_else(|| ENDPOINT.to_owned());
-    let authorization = match (&args.profile, &args.token) {
-        (None, Some(token)) => Authorization::token(token)?,
-        (profile, _) => Authorization::Signature(Identity::find(profile.as_deref()).await?),
-    };
-    RemoteSql::new(&endpoint, authorization)
 }
 
 async fn query(engine: &dyn SqlEngine, sql: &str, output: Output) -> anyhow::Result<()> {

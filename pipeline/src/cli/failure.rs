@@ -1,0 +1,162 @@
+//! What a command says when it cannot do what it was asked: what, why, and what to do; and the exit status of its kind.
+
+use std::fmt;
+use std::io::Write;
+
+use hyper::StatusCode;
+use model::stream_store::StreamError;
+use producer_sim::sim::ProduceError;
+
+use crate::config::error::ConfigError;
+
+/// The kinds of failure. Each has an exit status of its own; 0 is success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any other.
+    Failed = 1,
+    /// The arguments or settings make no sense.
+    Usage = 2,
+    /// There is no such stream, shard, table, file.
+    NotFound = 3,
+    /// Who asks is unknown, or may not.
+    Refused = 4,
+    /// No server answers, or it takes no calls now.
+    Unreachable = 5,
+    /// It is there already, or in use.
+    Conflict = 6,
+    /// More than a limit allows, or too fast.
+    Limit = 7,
+    /// Stored bytes are damaged.
+    Corrupt = 8,
+}
+
+impl Kind {
+    /// The kind of an answer's status.
+    pub(crate) fn of(status: StatusCode) -> Kind {
+        match status.as_u16() {
+            400 | 405 | 415 => Kind::Usage,
+            401 | 403 => Kind::Refused,
+            404 => Kind::NotFound,
+            409 => Kind::Conflict,
+            413 | 422 | 429 => Kind::Limit,
+            503 => Kind::Unreachable,
+            _ => Kind::Failed,
+        }
+    }
+}
+
+/// A failure with its kind and its parts: lowercase fragments without a full stop.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: Kind,
+    what: String,
+    why: Option<String>,
+    fix: Option<String>,
+}
+
+impl Failure {
+    /// What failed.
+    pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Failure { kind, what: what.into(), why: None, fix: None }
+    }
+
+    /// And why.
+    pub(crate) fn why(mut self, why: impl Into<String>) -> Self {
+        self.why = Some(why.into());
+        self
+    }
+
+    /// And what to do about it.
+    pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// No server answers at an endpoint.
+    pub(crate) fn unreachable(endpoint: &str, why: &(dyn std::error::Error + 'static)) -> Self {
+        Failure::new(Kind::Unreachable, format!("no server answers at {endpoint}"))
+            .why(innermost(why))
+            .fix("start one with `gallop serve`, or name another with --endpoint or AWS_ENDPOINT_URL")
+    }
+
+    /// The failure in any error, as well as it is known.
+    pub(crate) fn of(error: anyhow::Error) -> Self {
+        let error = match error.downcast::<Failure>() {
+            Ok(failure) => return failure,
+            Err(error) => error,
+        };
+        let kind = error.chain().find_map(kind).unwrap_or(Kind::Failed);
+        let why = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let failure = Failure::new(kind, error.to_string());
+        if why.is_empty() { failure } else { failure.why(why) }
+    }
+
+    /// Says it on standard error; the exit status.
+    pub(crate) fn tell(&self) -> u8 {
+        // Nobody may listen any more.
+        let _ = write!(std::io::stderr(), "{self}");
+        self.kind as u8
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error: {}", self.what)?;
+        for (name, text) in [("why", &self.why), ("fix", &self.fix)] {
+            if let Some(text) = text {
+                writeln!(f, "  {name}: {text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// The kind of an error that says one.
+fn kind(error: &(dyn std::error::Error + 'static)) -> Option<Kind> {
+    if error.is::<ConfigError>() {
+        return Some(Kind::Usage);
+    }
+    match error.downcast_ref() {
+        Some(ProduceError::Argument(_)) => return Some(Kind::Usage),
+        Some(ProduceError::Identity(_)) => return Some(Kind::Refused),
+        _ => {}
+    }
+    match error.downcast_ref()? {
+        StreamError::NotFound(_) | StreamError::ShardNotFound { .. } => Some(Kind::NotFound),
+        StreamError::Damaged { .. } => Some(Kind::Corrupt),
+        StreamError::Exists(_) => Some(Kind::Conflict),
+        _ => None,
+    }
+}
+
+/// The cause that says most: a refused connection, a certificate that is not trusted.
+pub(crate) fn innermost(failure: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = failure;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn parts_stand_on_lines_of_their_own() {
+        let failure = Failure::new(Kind::NotFound, "no stream `a`").why("it was deleted").fix("create it");
+        assert_eq!(failure.to_string(), "error: no stream `a`\n  why: it was deleted\n  fix: create it\n");
+        assert_eq!(failure.kind as u8, 3);
+    }
+
+    #[test]
+    fn causes_of_other_errors_are_why() {
+        let error = Err::<(), _>(anyhow::anyhow!("deep")).context("middle").context("top").expect_err("an error");
+        assert_eq!(Failure::of(error).to_string(), "error: top\n  why: middle: deep\n");
+        let kept = anyhow::Error::new(Failure::new(Kind::Limit, "too fast"));
+        assert_eq!(Failure::of(kept).kind, Kind::Limit);
+    }
+}
