@@ -32,7 +32,7 @@ use crate::world::{bucket, dynamodb_url, s3_url, tables_at};
 const RECORDS: usize = 600;
 const FAULT_RATE: f64 = 1.0 / 3.0;
 /// How long a call that is never answered takes.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(600);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(300);
 
 fn stream() -> StreamName {
     StreamName::new("wildrydes").unwrap()
