@@ -5,6 +5,7 @@
 //! [`checkpoint::Checkpoint`], delivery writes them to a [`table::TableStore`] or an [`archive::Archive`],
 //! and [`sql::SqlEngine`] reads them back. The modules stand in reading order.
 
+pub mod acceptance;
 pub mod aggregate;
 pub mod archive;
 pub mod checkpoint;

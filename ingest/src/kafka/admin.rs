@@ -7,10 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::clock::Timestamp;
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ReshardError, ShardId, ShardMap};
+use model::shard::{Reshard, ShardId, ShardMap};
 use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamDescription, StreamError, StreamOptions};
 use tokio::sync::Mutex;
@@ -19,13 +17,14 @@ use tracing::{info, warn};
 
 use crate::kafka::appender::Appender;
 use crate::kafka::broker_time::BrokerTime;
+use crate::kafka::changes::{Altering, Change, Resharding};
 use crate::kafka::checkpoints::Checkpoints;
 use crate::kafka::clients::{Clients, End, Partition};
 use crate::kafka::fault::Fault;
 use crate::kafka::fetcher::Fetcher;
 use crate::kafka::registry::{Changed, Entries, Entry, Origin, RegistryWriter};
-use crate::kafka::stream::{Stream, partition_number};
-use crate::kafka::topics::{Configs, NotCreated, retained, stream_configs};
+use crate::kafka::stream::Stream;
+use crate::kafka::topics::{Configs, NotCreated, stream_configs};
 
 /// How often a change is worked out anew because another process was first.
 const ATTEMPTS_MAX: u32 = 10;
@@ -184,7 +183,11 @@ impl Admin {
     }
 
     /// Works out a change of an entry until it is not outrun by another process.
-    async fn change(&self, stream: &Stream, decide: impl AsyncChange) -> Result<Arc<StreamDescription>, StreamError> {
+    pub(crate) async fn change(
+        &self,
+        stream: &Stream,
+        decide: impl Change,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
         let (name, of) = (&stream.name, |fault: Fault| fault.of(&stream.name));
         let mut writer = self.writer.lock().await;
         for _ in 0..ATTEMPTS_MAX {
@@ -232,59 +235,12 @@ impl Admin {
         Ok(description)
     }
 
-    /// Drops expired records, and shards that were closed before all that is kept.
-    pub(crate) async fn trim(&self, stream: &Stream) -> Result<(), StreamError> {
-        // The retention of a topic that is not ours is Kafka's to keep.
-        if stream.origin == Origin::Store {
-            self.drop_expired(stream).await?;
-        }
-        let description = stream.description();
-        let horizon = self.time.about_now() - description.settings.retention;
-        if description.shards.without_closed_before(horizon) != description.shards {
-            self.change(stream, Forgetting { horizon }).await?;
-        }
-        Ok(())
-    }
-
-    async fn drop_expired(&self, stream: &Stream) -> Result<(), StreamError> {
-        self.drop_older(stream).await.map_err(|fault| fault.of(&stream.name))
-    }
-
-    async fn drop_older(&self, stream: &Stream) -> Result<(), Fault> {
-        let description = stream.description();
-        let horizon = self.time.about_now() - description.settings.retention;
-        let partitions: Vec<Partition> = description.shards.iter().map(|shard| stream.partition(shard.id)).collect();
-        let oldest = self.clients.ends(&partitions, End::Oldest).await?;
-        let stable = self.clients.ends(&partitions, End::Stable).await?;
-        let filled = |partition: &&Partition| oldest.get(*partition) < stable.get(*partition);
-        let partitions: Vec<Partition> = partitions.iter().filter(filled).cloned().collect();
-        if partitions.is_empty() {
-            return Ok(());
-        }
-        // Asked after the ends: when no record is that young, all that was there by then is older.
-        let young = self.clients.offsets_at(&partitions, horizon).await?;
-        let below: Vec<(i32, u64)> = partitions
-            .iter()
-            .filter_map(|partition| {
-                let (oldest, stable) = (*oldest.get(partition)?, *stable.get(partition)?);
-                let first = young.get(partition)?.unwrap_or(stable);
-                (oldest < first).then_some((partition.1, first))
-            })
-            .collect();
-        if below.is_empty() {
-            return Ok(());
-        }
-        self.clients.delete_below(&stream.name, &below).await?;
-        for (partition, offset) in below {
-            if let Some(tail) = self.fetcher.followed(stream.name.as_str(), partition) {
-                tail.drop_below(tail.base.plus(offset));
-            }
-        }
-        Ok(())
-    }
-
     /// The offset above all records of each open shard, once no transaction is open there.
-    async fn settled_ends(&self, stream: &Stream, shards: &ShardMap) -> Result<HashMap<Partition, u64>, Fault> {
+    pub(crate) async fn settled_ends(
+        &self,
+        stream: &Stream,
+        shards: &ShardMap,
+    ) -> Result<HashMap<Partition, u64>, Fault> {
         let open: Vec<Partition> = shards.open().map(|shard| stream.partition(shard.id)).collect();
         let begin = Instant::now();
         let mut high: HashMap<Partition, u64> = HashMap::new();
@@ -308,88 +264,6 @@ fn too_busy(name: &StreamName) -> StreamError {
     Fault::late("changing the stream while other processes change streams too").of(name)
 }
 
-/// How an entry changes; may ask the cluster, and change the topic.
-#[async_trait::async_trait]
-trait AsyncChange: Sync {
-    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError>;
-}
-
-struct Resharding<'a> {
-    admin: &'a Admin,
-    stream: &'a Stream,
-    change: Reshard,
-}
-
-#[async_trait::async_trait]
-impl AsyncChange for Resharding<'_> {
-    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError> {
-        let (stream, name) = (self.stream, &self.stream.name);
-        let refused = |source| StreamError::Reshard { stream: name.clone(), source };
-        check_kind(entry, self.change).map_err(refused)?;
-        let of = |fault: Fault| fault.of(name);
-        let ends = self.admin.settled_ends(stream, &entry.shards).await.map_err(of)?;
-        let next = |id: ShardId| {
-            let first = entry.shards.get(id).map_or(SequenceNumber::FIRST, |shard| shard.first);
-            first.plus(ends.get(&stream.partition(id)).copied().unwrap_or(0))
-        };
-        let shards = entry.shards.resharded(self.change, self.admin.time.about_now(), next).map_err(refused)?;
-        let last = shards.iter().map(|shard| shard.id).max().expect("a map is never empty");
-        self.admin.clients.grow_topic(name.as_str(), partition_number(last) as usize + 1).await.map_err(of)?;
-        Ok(Entry { shards, ..entry.clone() })
-    }
-}
-
-/// Which changes a topic can follow.
-fn check_kind(entry: &Entry, change: Reshard) -> Result<(), ReshardError> {
-    let open = entry.shards.open_count();
-    let reason = match change {
-        _ if entry.origin == Origin::Elsewhere => {
-            "its topic was not made here: its producers choose partitions, and would not follow"
-        }
-        Reshard::Merge { .. } => "shards on Kafka cannot be merged: a topic's partitions only become more",
-        Reshard::Uniform { shards } if (shards as usize) < open => {
-            "shards on Kafka cannot become fewer: a topic's partitions only become more"
-        }
-        Reshard::Split { .. } | Reshard::Uniform { .. } => return Ok(()),
-    };
-    Err(ReshardError::Unsupported(reason))
-}
-
-struct Altering<'a> {
-    admin: &'a Admin,
-    stream: &'a Stream,
-    from: &'a StreamSettings,
-    to: StreamSettings,
-}
-
-#[async_trait::async_trait]
-impl AsyncChange for Altering<'_> {
-    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError> {
-        let name = &self.stream.name;
-        if entry.settings != *self.from {
-            return Err(StreamError::SettingsConflict(name.clone()));
-        }
-        let partitions = entry.shards.iter().count();
-        let (before, after) = (retained(self.from, partitions), retained(&self.to, partitions));
-        let changes: Configs = after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
-        if !changes.is_empty() {
-            self.admin.clients.alter_topic(name.as_str(), changes).await.map_err(|fault| fault.of(name))?;
-        }
-        Ok(Entry { settings: self.to.clone(), ..entry.clone() })
-    }
-}
-
-struct Forgetting {
-    horizon: Timestamp,
-}
-
-#[async_trait::async_trait]
-impl AsyncChange for Forgetting {
-    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError> {
-        Ok(Entry { shards: entry.shards.without_closed_before(self.horizon), ..entry.clone() })
-    }
-}
-
 /// What a topic of somebody else keeps, as settings of a stream.
 fn settings_of(configs: &Configs, partitions: usize) -> StreamSettings {
     let number = |name: &str| configs.get(name).and_then(|value| value.parse::<i64>().ok());
@@ -409,26 +283,6 @@ fn settings_of(configs: &Configs, partitions: usize) -> StreamSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entry(origin: Origin) -> Entry {
-        Entry {
-            incarnation: 1,
-            origin,
-            created_at: Timestamp::MIN,
-            settings: StreamSettings::default(),
-            shards: ShardMap::uniform(2, Timestamp::from_millis(0)),
-        }
-    }
-
-    #[test]
-    fn what_partitions_cannot_follow_is_refused_by_name() {
-        let refused = |origin, change| check_kind(&entry(origin), change).expect_err("refused").to_string();
-        let merge = Reshard::Merge { shard: ShardId(0), adjacent: ShardId(1) };
-        assert!(refused(Origin::Store, merge).contains("cannot be merged"));
-        assert!(refused(Origin::Store, Reshard::Uniform { shards: 1 }).contains("cannot become fewer"));
-        assert!(refused(Origin::Elsewhere, Reshard::Uniform { shards: 4 }).contains("not made here"));
-        assert_eq!(check_kind(&entry(Origin::Store), Reshard::Uniform { shards: 3 }), Ok(()));
-    }
 
     #[test]
     fn topics_with_two_underscores_are_no_streams() {

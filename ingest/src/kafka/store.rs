@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use model::checkpoint::Checkpoint;
 use model::name::{ConsumerName, StreamName};
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
@@ -19,21 +19,21 @@ use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
 use crate::kafka::admin::Admin;
-use crate::kafka::appender::{Appender, Refused};
+use crate::kafka::appender::Appender;
 use crate::kafka::broker_time::BrokerTime;
 use crate::kafka::checkpoints::{Checkpoints, Holder};
 use crate::kafka::clients::{Clients, detached};
 use crate::kafka::committer::{Commit, Committer};
+use crate::kafka::directory::Directory;
 use crate::kafka::fault::Fault;
 use crate::kafka::fetcher::Fetcher;
 use crate::kafka::options::KafkaOptions;
+use crate::kafka::puts;
 use crate::kafka::range_reader::RangeReader;
 use crate::kafka::reader::Reader;
-use crate::kafka::registry::{Entries, Entry, Registry, RegistryWriter};
-use crate::kafka::stream::{Stream, partition_number};
+use crate::kafka::registry::{Registry, RegistryWriter};
+use crate::kafka::stream::Stream;
 
-/// The most bytes of outputs one commit may have.
-pub const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;
 /// How often changes of other processes are looked for, and shards that nobody reads are left.
 const CARE_INTERVAL: Duration = Duration::from_secs(1);
 /// A name that is not known is looked for in the cluster at most this often.
@@ -54,7 +54,7 @@ struct Inner {
     registry: Arc<Registry>,
     checkpoints: Arc<Checkpoints>,
     admin: Admin,
-    streams: RwLock<HashMap<StreamName, Arc<Stream>>>,
+    streams: Directory,
     committers: Mutex<HashMap<Holder, Arc<tokio::sync::Mutex<Committer>>>>,
     looked_at: Mutex<Option<Instant>>,
     /// The brokers did not answer when they were last asked.
@@ -89,7 +89,7 @@ impl KafkaStore {
             checkpoints: Arc::clone(&checkpoints),
             writer: tokio::sync::Mutex::new(writer),
         };
-        let (streams, committers, looked_at) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let (streams, committers, looked_at) = (Directory::default(), Mutex::default(), Mutex::default());
         let tasks = Mutex::default();
         let inner = Arc::new(Inner {
             clients,
@@ -110,7 +110,7 @@ impl KafkaStore {
             debug!(error = &fault as &dyn std::error::Error, "no tick yet");
         }
         inner.admin.sweep().await?;
-        inner.take_over(&inner.registry.entries().await.map_err(of_all)?);
+        inner.streams.take_over(&inner.registry.entries().await.map_err(of_all)?);
         inner.start_tasks();
         Ok(KafkaStore { inner })
     }
@@ -160,7 +160,7 @@ impl Inner {
                 if self.out_of_reach.swap(false, Ordering::Relaxed) {
                     info!("the Kafka brokers answer again");
                 }
-                self.take_over(&entries);
+                self.streams.take_over(&entries);
             }
             Err(fault) => {
                 if !self.out_of_reach.swap(true, Ordering::Relaxed) {
@@ -170,39 +170,9 @@ impl Inner {
         }
     }
 
-    /// Makes the streams in service what the registry says.
-    fn take_over(&self, entries: &Entries) {
-        let mut streams = self.streams.write().expect("no holder of the lock panics");
-        streams.retain(|name, stream| {
-            let same = entries.get(name).is_some_and(|entry| entry.incarnation == stream.incarnation);
-            if !same {
-                stream.delete();
-            }
-            same
-        });
-        for (name, entry) in entries {
-            match streams.get(name) {
-                Some(stream) => stream.update(entry),
-                None => drop(streams.insert(name.clone(), Arc::new(Stream::new(name, entry)))),
-            }
-        }
-    }
-
-    fn add(&self, name: &StreamName, entry: &Entry) -> Arc<Stream> {
-        let mut streams = self.streams.write().expect("no holder of the lock panics");
-        let known = streams.get(name).filter(|stream| stream.incarnation == entry.incarnation);
-        let stream = known.cloned().unwrap_or_else(|| Arc::new(Stream::new(name, entry)));
-        streams.insert(name.clone(), Arc::clone(&stream));
-        stream
-    }
-
-    fn known(&self, name: &StreamName) -> Option<Arc<Stream>> {
-        self.streams.read().expect("no holder of the lock panics").get(name).cloned()
-    }
-
     /// The stream of that name; one that is not known may be a topic that somebody else has made.
     async fn stream(self: &Arc<Self>, name: &StreamName) -> Result<Arc<Stream>, StreamError> {
-        if let Some(stream) = self.known(name) {
+        if let Some(stream) = self.streams.get(name) {
             return Ok(stream);
         }
         let missing = || StreamError::NotFound(name.clone());
@@ -215,7 +185,7 @@ impl Inner {
         }
         let (inner, wanted) = (Arc::clone(self), name.clone());
         match detached(async move { inner.admin.adopt(&wanted).await }).await? {
-            Some(entry) => Ok(self.add(name, &entry)),
+            Some(entry) => Ok(self.streams.add(name, &entry)),
             None => Err(missing()),
         }
     }
@@ -232,80 +202,6 @@ impl Inner {
         };
         Arc::clone(committers.entry(holder.clone()).or_insert_with(new))
     }
-
-    async fn append(
-        &self,
-        stream: &Stream,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
-        let name = &stream.name;
-        // The shard map stays as it is until brokers have answered.
-        let _gate = stream.gate.read().await;
-        stream.check()?;
-        let description = stream.description();
-        let mut results: Vec<Option<AppendError>> = Vec::with_capacity(entries.len());
-        let mut taken: Vec<(i32, PutEntry)> = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let refused = check(&entry, &description.settings).err();
-            if refused.is_none() {
-                let shard = description.shards.route(entry.hash_key());
-                taken.push((partition_number(shard), entry));
-            }
-            results.push(refused);
-        }
-        let answers = self.appender.append(name.as_str(), &taken).await;
-        let mut unanswered = answers.iter().filter_map(|answer| match answer {
-            Err(Refused::Unanswered(reason)) => Some(reason),
-            _ => None,
-        });
-        if let Some(reason) = unanswered.next() {
-            warn!(stream = %name, entries = unanswered.count() + 1, reason, "entries were not acknowledged in time");
-        }
-        let mut answers = taken.iter().zip(answers).map(|((partition, _), answer)| {
-            let shard = ShardId(*partition as u32);
-            match answer {
-                Ok(delivered) => {
-                    let base = description.shards.get(shard).expect("an open shard is in the map").first;
-                    let sequence_number = base.plus(delivered.offset);
-                    stream.acknowledge(shard, sequence_number);
-                    Ok(Appended { shard, sequence_number, arrived_at: delivered.arrived_at })
-                }
-                Err(Refused::Full) => Err(AppendError::Throttled { shard }),
-                Err(Refused::Unanswered(reason)) => Err(AppendError::Unanswered { shard, reason }),
-            }
-        });
-        let one = |refused: Option<AppendError>| match refused {
-            Some(error) => Err(error),
-            None => answers.next().expect("the appender answers for every entry"),
-        };
-        Ok(results.into_iter().map(one).collect())
-    }
-}
-
-fn check(entry: &PutEntry, settings: &StreamSettings) -> Result<(), AppendError> {
-    let (bytes, bytes_max) = (entry.size_bytes(), settings.record_bytes_max);
-    if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
-}
-
-fn check_commit(
-    consumer: &ConsumerName,
-    settings: &StreamSettings,
-    checkpoint: &Checkpoint,
-    outputs: &[PutEntry],
-) -> Result<(), StreamError> {
-    let invalid = |reason| Err(StreamError::InvalidCommit { consumer: consumer.clone(), reason });
-    let state_bytes = checkpoint.state.len();
-    if state_bytes > STATE_BYTES_MAX {
-        return invalid(format!("{state_bytes} bytes of state are over {STATE_BYTES_MAX}"));
-    }
-    if let Err(error) = outputs.iter().try_for_each(|entry| check(entry, settings)) {
-        return invalid(error.to_string());
-    }
-    let output_bytes: usize = outputs.iter().map(PutEntry::size_bytes).sum();
-    if output_bytes > COMMIT_OUTPUT_BYTES_MAX {
-        return invalid(format!("{output_bytes} bytes of outputs are over {COMMIT_OUTPUT_BYTES_MAX}"));
-    }
-    Ok(())
 }
 
 #[async_trait]
@@ -314,7 +210,7 @@ impl StreamStore for KafkaStore {
         let (inner, name) = (Arc::clone(&self.inner), name.clone());
         detached(async move {
             let entry = inner.admin.create(&name, &options).await?;
-            Ok(inner.add(&name, &entry).description())
+            Ok(inner.streams.add(&name, &entry).description())
         })
         .await
     }
@@ -323,7 +219,7 @@ impl StreamStore for KafkaStore {
         let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
         detached(async move {
             inner.admin.delete(&stream).await?;
-            inner.streams.write().expect("no holder of the lock panics").remove(&stream.name);
+            inner.streams.remove(&stream.name);
             let mut committers = inner.committers.lock().expect("no holder of the lock panics");
             committers.retain(|holder, _| holder.home != stream.name);
             Ok(())
@@ -333,10 +229,7 @@ impl StreamStore for KafkaStore {
 
     /// Topics of others are not among them until somebody names one: a cluster may have thousands that are none of ours.
     async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
-        let streams = self.inner.streams.read().expect("no holder of the lock panics");
-        let mut names: Vec<StreamName> = streams.keys().cloned().collect();
-        names.sort_unstable();
-        Ok(names)
+        Ok(self.inner.streams.names())
     }
 
     async fn describe(&self, name: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
@@ -368,7 +261,7 @@ impl StreamStore for KafkaStore {
         entries: Vec<PutEntry>,
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
         let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
-        detached(async move { inner.append(&stream, entries).await }).await
+        detached(async move { puts::append(&inner.appender, &stream, entries).await }).await
     }
 
     async fn locate(
@@ -393,7 +286,7 @@ impl StreamStore for KafkaStore {
     }
 
     async fn trim(&self, name: &StreamName) -> Result<(), StreamError> {
-        let stream = self.inner.known(name).ok_or_else(|| StreamError::NotFound(name.clone()))?;
+        let stream = self.inner.streams.get(name).ok_or_else(|| StreamError::NotFound(name.clone()))?;
         let inner = Arc::clone(&self.inner);
         detached(async move { inner.admin.trim(&stream).await }).await
     }
@@ -406,7 +299,7 @@ impl StreamStore for KafkaStore {
         outputs: Vec<PutEntry>,
     ) -> Result<Vec<Appended>, StreamError> {
         let stream = self.inner.stream(home).await?;
-        check_commit(consumer, &stream.description().settings, &checkpoint, &outputs)?;
+        stream.description().settings.check_commit(consumer, &checkpoint, &outputs)?;
         let holder = Holder { home: home.clone(), incarnation: stream.incarnation, consumer: consumer.clone() };
         let committer = self.inner.committer(holder);
         detached(async move { committer.lock().await.commit(&stream, Commit { checkpoint, outputs }).await }).await

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
 use model::shard::{ShardId, ShardMap};
-use model::stream_settings::StreamSettings;
 use model::stream_store::{AppendError, StreamError};
 use tokio::sync::oneshot;
 
@@ -17,9 +16,6 @@ use crate::log::batch::{Batch, Placed};
 use crate::log::block::Unnumbered;
 use crate::log::queue::{Done, ENTRY_OVERHEAD_BYTES, Job};
 use crate::log::stream::StreamLog;
-
-/// The most bytes of outputs one commit may have.
-pub(crate) const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;
 
 /// Stands for a place until the writer has given one.
 const NOWHERE: Appended =
@@ -35,7 +31,7 @@ impl StreamLog {
         let hashes = PutEntry::hash_keys(&entries);
         let mut refused: BTreeMap<usize, AppendError> = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
-            if let Err(error) = check(entry, &description.settings) {
+            if let Err(error) = description.settings.check(entry) {
                 refused.insert(index, error);
             }
         }
@@ -72,20 +68,9 @@ impl StreamLog {
         outputs: Vec<PutEntry>,
     ) -> Result<Vec<Appended>, StreamError> {
         let description = self.description();
-        let invalid = |reason| StreamError::InvalidCommit { consumer: consumer.clone(), reason };
-        let state_bytes = checkpoint.state.len();
-        if state_bytes > STATE_BYTES_MAX {
-            return Err(invalid(format!("{state_bytes} bytes of state are over {STATE_BYTES_MAX}")));
-        }
-        outputs
-            .iter()
-            .try_for_each(|entry| check(entry, &description.settings))
-            .map_err(|error| invalid(error.to_string()))?;
+        description.settings.check_commit(consumer, &checkpoint, &outputs)?;
         let output_bytes: usize = outputs.iter().map(held_bytes).sum();
-        if output_bytes > COMMIT_OUTPUT_BYTES_MAX {
-            return Err(invalid(format!("{output_bytes} bytes of outputs are over {COMMIT_OUTPUT_BYTES_MAX}")));
-        }
-        let bytes = output_bytes + state_bytes + ENTRY_OVERHEAD_BYTES;
+        let bytes = output_bytes + checkpoint.state.len() + ENTRY_OVERHEAD_BYTES;
         let hashes = PutEntry::hash_keys(&outputs);
         self.queue.admit_waiting(bytes).await;
         let batch = |shards: &ShardMap| Batch::new(&outputs, &hashes, |_| true, shards);
@@ -124,11 +109,6 @@ impl StreamLog {
             }
         }
     }
-}
-
-fn check(entry: &PutEntry, settings: &StreamSettings) -> Result<(), AppendError> {
-    let (bytes, bytes_max) = (entry.size_bytes(), settings.record_bytes_max);
-    if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
 }
 
 /// What an entry holds of the queue's bound.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, Timestamp};
 use crate::name::{ConsumerName, StreamName};
 use crate::record::{Appended, PutEntry, Record};
@@ -114,11 +114,6 @@ impl Stream {
     fn stamp(&mut self, now: Timestamp) -> Timestamp {
         self.floor = self.floor.max(now);
         self.floor
-    }
-
-    fn check(&self, entry: &PutEntry) -> Result<(), AppendError> {
-        let (bytes, bytes_max) = (entry.size_bytes(), self.description.settings.record_bytes_max);
-        if bytes > bytes_max { Err(AppendError::TooLarge { bytes, bytes_max }) } else { Ok(()) }
     }
 
     fn push(&mut self, entry: PutEntry, arrived_at: Timestamp) -> Appended {
@@ -241,7 +236,10 @@ impl StreamStore for MemoryStore {
         let now = self.clock.now();
         let results = self.with(name, |stream| {
             let at = stream.stamp(now);
-            Ok(entries.into_iter().map(|entry| stream.check(&entry).map(|()| stream.push(entry, at))).collect())
+            Ok(entries
+                .into_iter()
+                .map(|entry| stream.description.settings.check(&entry).map(|()| stream.push(entry, at)))
+                .collect())
         });
         self.changed.send_replace(());
         results
@@ -311,11 +309,7 @@ impl StreamStore for MemoryStore {
                 let expected = checkpoint.version.saturating_sub(1);
                 return Err(StreamError::CheckpointConflict { consumer: consumer.clone(), expected, found });
             }
-            let invalid = |reason| StreamError::InvalidCommit { consumer: consumer.clone(), reason };
-            if checkpoint.state.len() > STATE_BYTES_MAX {
-                return Err(invalid(format!("{} bytes of state are over {STATE_BYTES_MAX}", checkpoint.state.len())));
-            }
-            outputs.iter().try_for_each(|entry| stream.check(entry)).map_err(|error| invalid(error.to_string()))?;
+            stream.description.settings.check_commit(consumer, &checkpoint, &outputs)?;
             stream.checkpoints.insert(consumer.clone(), checkpoint);
             let at = stream.stamp(now);
             Ok(outputs.into_iter().map(|entry| stream.push(entry, at)).collect())

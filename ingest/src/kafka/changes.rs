@@ -1,0 +1,124 @@
+//! How a stream's entry in the registry changes: shards, settings, and what is forgotten.
+
+use model::clock::Timestamp;
+use model::sequence_number::SequenceNumber;
+use model::shard::{Reshard, ReshardError, ShardId};
+use model::stream_settings::StreamSettings;
+use model::stream_store::StreamError;
+
+use crate::kafka::admin::Admin;
+use crate::kafka::fault::Fault;
+use crate::kafka::registry::{Entry, Origin};
+use crate::kafka::stream::{Stream, partition_number};
+use crate::kafka::topics::{Configs, retained};
+
+/// How an entry changes; may ask the cluster, and change the topic.
+#[async_trait::async_trait]
+pub(crate) trait Change: Sync {
+    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError>;
+}
+
+/// Other shards; those that close do so once nothing is on its way to them.
+pub(crate) struct Resharding<'a> {
+    pub(crate) admin: &'a Admin,
+    pub(crate) stream: &'a Stream,
+    pub(crate) change: Reshard,
+}
+
+#[async_trait::async_trait]
+impl Change for Resharding<'_> {
+    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError> {
+        let (stream, name) = (self.stream, &self.stream.name);
+        let refused = |source| StreamError::Reshard { stream: name.clone(), source };
+        check_kind(entry, self.change).map_err(refused)?;
+        let of = |fault: Fault| fault.of(name);
+        let ends = self.admin.settled_ends(stream, &entry.shards).await.map_err(of)?;
+        let next = |id: ShardId| {
+            let first = entry.shards.get(id).map_or(SequenceNumber::FIRST, |shard| shard.first);
+            first.plus(ends.get(&stream.partition(id)).copied().unwrap_or(0))
+        };
+        let shards = entry.shards.resharded(self.change, self.admin.time.about_now(), next).map_err(refused)?;
+        let last = shards.iter().map(|shard| shard.id).max().expect("a map is never empty");
+        self.admin.clients.grow_topic(name.as_str(), partition_number(last) as usize + 1).await.map_err(of)?;
+        Ok(Entry { shards, ..entry.clone() })
+    }
+}
+
+/// Which changes a topic can follow.
+fn check_kind(entry: &Entry, change: Reshard) -> Result<(), ReshardError> {
+    let open = entry.shards.open_count();
+    let reason = match change {
+        _ if entry.origin == Origin::Elsewhere => {
+            "its topic was not made here: its producers choose partitions, and would not follow"
+        }
+        Reshard::Merge { .. } => "shards on Kafka cannot be merged: a topic's partitions only become more",
+        Reshard::Uniform { shards } if (shards as usize) < open => {
+            "shards on Kafka cannot become fewer: a topic's partitions only become more"
+        }
+        Reshard::Split { .. } | Reshard::Uniform { .. } => return Ok(()),
+    };
+    Err(ReshardError::Unsupported(reason))
+}
+
+/// Other settings, unless they have changed since they were read.
+pub(crate) struct Altering<'a> {
+    pub(crate) admin: &'a Admin,
+    pub(crate) stream: &'a Stream,
+    pub(crate) from: &'a StreamSettings,
+    pub(crate) to: StreamSettings,
+}
+
+#[async_trait::async_trait]
+impl Change for Altering<'_> {
+    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError> {
+        let name = &self.stream.name;
+        if entry.settings != *self.from {
+            return Err(StreamError::SettingsConflict(name.clone()));
+        }
+        let partitions = entry.shards.iter().count();
+        let (before, after) = (retained(self.from, partitions), retained(&self.to, partitions));
+        let changes: Configs = after.into_iter().filter(|(key, value)| before.get(key) != Some(value)).collect();
+        if !changes.is_empty() {
+            self.admin.clients.alter_topic(name.as_str(), changes).await.map_err(|fault| fault.of(name))?;
+        }
+        Ok(Entry { settings: self.to.clone(), ..entry.clone() })
+    }
+}
+
+/// Without the shards that were closed before all that is kept.
+pub(crate) struct Forgetting {
+    pub(crate) horizon: Timestamp,
+}
+
+#[async_trait::async_trait]
+impl Change for Forgetting {
+    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError> {
+        Ok(Entry { shards: entry.shards.without_closed_before(self.horizon), ..entry.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::shard::ShardMap;
+
+    fn entry(origin: Origin) -> Entry {
+        Entry {
+            incarnation: 1,
+            origin,
+            created_at: Timestamp::MIN,
+            settings: StreamSettings::default(),
+            shards: ShardMap::uniform(2, Timestamp::from_millis(0)),
+        }
+    }
+
+    #[test]
+    fn what_partitions_cannot_follow_is_refused_by_name() {
+        let refused = |origin, change| check_kind(&entry(origin), change).expect_err("refused").to_string();
+        let merge = Reshard::Merge { shard: ShardId(0), adjacent: ShardId(1) };
+        assert!(refused(Origin::Store, merge).contains("cannot be merged"));
+        assert!(refused(Origin::Store, Reshard::Uniform { shards: 1 }).contains("cannot become fewer"));
+        assert!(refused(Origin::Elsewhere, Reshard::Uniform { shards: 4 }).contains("not made here"));
+        assert_eq!(check_kind(&entry(Origin::Store), Reshard::Uniform { shards: 3 }), Ok(()));
+    }
+}

@@ -1,0 +1,58 @@
+//! Records on their way in: which are taken, by which shard, and what is answered for each.
+
+use model::record::{Appended, PutEntry};
+use model::shard::ShardId;
+use model::stream_store::{AppendError, StreamError};
+use tracing::warn;
+
+use crate::kafka::appender::{Appender, Refused};
+use crate::kafka::stream::{Stream, partition_number};
+
+/// Puts entries into the shards that their keys name, and waits until brokers have them.
+pub(crate) async fn append(
+    appender: &Appender,
+    stream: &Stream,
+    entries: Vec<PutEntry>,
+) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    let name = &stream.name;
+    // The shard map stays as it is until brokers have answered.
+    let _gate = stream.gate.read().await;
+    stream.check()?;
+    let description = stream.description();
+    let mut results: Vec<Option<AppendError>> = Vec::with_capacity(entries.len());
+    let mut taken: Vec<(i32, PutEntry)> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let refused = description.settings.check(&entry).err();
+        if refused.is_none() {
+            let shard = description.shards.route(entry.hash_key());
+            taken.push((partition_number(shard), entry));
+        }
+        results.push(refused);
+    }
+    let answers = appender.append(name.as_str(), &taken).await;
+    let mut unanswered = answers.iter().filter_map(|answer| match answer {
+        Err(Refused::Unanswered(reason)) => Some(reason),
+        _ => None,
+    });
+    if let Some(reason) = unanswered.next() {
+        warn!(stream = %name, entries = unanswered.count() + 1, reason, "entries were not acknowledged in time");
+    }
+    let mut answers = taken.iter().zip(answers).map(|((partition, _), answer)| {
+        let shard = ShardId(*partition as u32);
+        match answer {
+            Ok(delivered) => {
+                let base = description.shards.get(shard).expect("an open shard is in the map").first;
+                let sequence_number = base.plus(delivered.offset);
+                stream.acknowledge(shard, sequence_number);
+                Ok(Appended { shard, sequence_number, arrived_at: delivered.arrived_at })
+            }
+            Err(Refused::Full) => Err(AppendError::Throttled { shard }),
+            Err(Refused::Unanswered(reason)) => Err(AppendError::Unanswered { shard, reason }),
+        }
+    });
+    let one = |refused: Option<AppendError>| match refused {
+        Some(error) => Err(error),
+        None => answers.next().expect("the appender answers for every entry"),
+    };
+    Ok(results.into_iter().map(one).collect())
+}
