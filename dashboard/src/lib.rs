@@ -20,6 +20,5 @@ mod page;
 mod reading;
 mod records;
 pub mod routes;
-pub mod sensor_console;
 mod survey;
 mod windows;

@@ -14,13 +14,15 @@ bundle() {
 }
 bundle ui
 bundle plot
+bundle editor
 cp node_modules/uplot/dist/uPlot.min.css out/plot.css
 
 {
   echo "# Made by dashboard/vendor/make.sh. File, SHA-256, and the packages in it with version and licence."
-  for file in ui.js plot.js plot.css; do
+  for file in ui.js plot.js plot.css editor.js; do
     case $file in
       ui.js) packages="preact @preact/signals @preact/signals-core htm" ;;
+      editor.js) packages="@codemirror/autocomplete @codemirror/commands @codemirror/language @codemirror/lang-sql @codemirror/state @codemirror/view @lezer/common @lezer/highlight @lezer/lr @marijn/find-cluster-break crelt style-mod w3c-keyname" ;;
       *) packages="uplot" ;;
     esac
     printf '%s %s' "$file" "$(sha256sum "out/$file" | cut -d' ' -f1)"

@@ -19,12 +19,13 @@ const later = {
   pipeline: () => import("./pages/pipeline.js"),
   streams: () => import("./pages/streams.js"),
   records: () => import("./pages/records.js"),
+  sensors: () => import("./pages/sensors.js"),
   sql: () => import("./pages/sql.js"),
   health: () => import("./pages/health.js"),
 };
 const PAGES = [
   ["map", "Map"], ["fleet", "Fleet"], ["windows", "Windows"], ["pipeline", "Pipeline"],
-  ["streams", "Streams"], ["records", "Records"], ["sql", "SQL"], ["health", "Health"],
+  ["streams", "Streams"], ["records", "Records"], ["sql", "SQL"], ["sensors", "Sensors"], ["health", "Health"],
 ];
 const here = { map: MapPage, fleet: FleetPage };
 
@@ -69,6 +70,8 @@ function SignIn() {
 
 function App() {
   const { name } = open.value;
+  // On a phone the row of pages is wider than it.
+  useEffect(() => document.querySelector(".rail [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [name]);
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the page</a>
     <header class="bar">

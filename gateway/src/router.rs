@@ -97,6 +97,7 @@ pub fn router_beside(state: GatewayState, beside: Beside) -> Router {
         .route("/v1/tables/{table}/items/{partition}/{sort}", get(rest::tables::item))
         .route("/v1/sql", post(rest::sql::query))
         .route("/v1/streams", get(rest::streams::list))
+        .route("/v1/streams/{stream}/reshard", post(rest::reshard::reshard))
         .route("/v1/sensor/schemas", get(rest::sensors::schemas))
         .route("/v1/sensor/schemas/{schema}", put(rest::sensors::put_schema))
         .route("/v1/sensor/ports", get(rest::sensors::ports))

@@ -363,8 +363,7 @@ impl Engine {
             options: config.gateway(),
         };
         let beside = Beside { pages: dashboard.page(), data: dashboard.data() };
-        let router = gateway::router::router_beside(state, beside);
-        let router = counted(router.merge(dashboard::sensor_console::router()), metrics);
+        let router = counted(gateway::router::router_beside(state, beside), metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {
             let stop = stop_workers.clone();

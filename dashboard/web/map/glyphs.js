@@ -1,4 +1,6 @@
-// The marks of unicorns: a shape and a colour for each condition, turned by heading. Drawn once, stamped often.
+// The marks of unicorns: a shape and a colour for each condition, turned by heading. Drawn once, copied often.
+
+import { sprite } from "./pixels.js";
 
 /** How many headings are told apart. */
 export const TURNS = 48;
@@ -32,34 +34,27 @@ function shape(canvas, condition, size) {
   canvas.closePath();
 }
 
-/** A sheet of all marks at one size. */
+/** All marks at one size. */
 export class Glyphs {
   /** @param {number} size radius in pixels @param {number} ratio device pixels a pixel @param {Record<string, string>} colours */
   constructor(size, ratio, colours) {
-    this.ratio = ratio;
-    this.box = Math.ceil((size + 2.5) * 2 * ratio);
-    this.sheet = document.createElement("canvas");
-    this.sheet.width = this.box * TURNS;
-    this.sheet.height = this.box * CONDITIONS.length;
-    const canvas = this.sheet.getContext("2d");
-    CONDITIONS.forEach((condition, row) => {
-      for (let turn = 0; turn < TURNS; turn++) {
-        canvas.setTransform(ratio, 0, 0, ratio, (turn + 0.5) * this.box, (row + 0.5) * this.box);
-        canvas.rotate((-turn * 2 * Math.PI) / TURNS);
-        shape(canvas, condition, size);
-        canvas.lineJoin = "round";
-        canvas.lineWidth = size > 5 ? 2.5 : 1.2;
-        canvas.strokeStyle = colours.halo;
-        canvas.stroke();
-        canvas.fillStyle = colours[condition];
-        canvas.fill();
-      }
-    });
+    const box = Math.ceil((size + 2.5) * 2 * ratio);
+    /** By condition and turn. */
+    this.sprites = CONDITIONS.map((condition) => Array.from({ length: TURNS }, (_, turn) => sprite(box, box, (canvas) => {
+      canvas.setTransform(ratio, 0, 0, ratio, box / 2, box / 2);
+      canvas.rotate((-turn * 2 * Math.PI) / TURNS);
+      shape(canvas, condition, size);
+      canvas.lineJoin = "round";
+      canvas.lineWidth = size > 5 ? 2.5 : 1.2;
+      canvas.strokeStyle = colours.halo;
+      canvas.stroke();
+      canvas.fillStyle = colours[condition];
+      canvas.fill();
+    })));
   }
 
-  /** Stamps a mark at device pixels, unscaled: copying is cheap, filtering is not. */
-  stamp(canvas, row, heading, x, y) {
-    const turn = ((Math.round((heading * TURNS) / (2 * Math.PI)) % TURNS) + TURNS) % TURNS, { box } = this;
-    canvas.drawImage(this.sheet, turn * box, row * box, box, box, Math.round(x * this.ratio - box / 2), Math.round(y * this.ratio - box / 2), box, box);
+  /** The mark of a condition's number and a heading in radians. */
+  of(row, heading) {
+    return this.sprites[row][((Math.round((heading * TURNS) / (2 * Math.PI)) % TURNS) + TURNS) % TURNS];
   }
 }

@@ -2,11 +2,17 @@
 
 import { chosen, condition, glide, place, unicorns } from "../parts/fleet.js";
 import { colour } from "../parts/theme.js";
+import { Badges, Cells, LARGE_MAX, SMALL_MAX } from "./crowds.js";
 import { CONDITIONS, Glyphs } from "./glyphs.js";
 import { drawGround } from "./ground.js";
+import { Pixels } from "./pixels.js";
 
-/** More than so many, and marks are small and without trails, apart from the chosen one. */
+/** More than so many, and marks are small. */
 const CROWD = 1000;
+/** More than so many, and only the chosen one has a trail. */
+const TRAILS_MAX = 300;
+/** Marks reach so many pixels beyond their middle. */
+const REACH = 10;
 /** Names are written beside the marks of so many at most. */
 const NAMED_MAX = 40;
 /** Frames whose times are kept. */
@@ -15,6 +21,8 @@ const TIMES_MAX = 600;
 export class Painter {
   /** What the last frames took, in milliseconds: for whoever measures. @type {number[]} */
   times = [];
+  /** How many marks and badges the last frame had: for whoever measures. */
+  drawn = { marks: 0, badges: 0 };
   /** Those that are painted: for whoever measures. */
   unicorns = unicorns;
 
@@ -25,6 +33,9 @@ export class Painter {
     this.view = view;
     this.groundIsStale = this.fleetIsStale = true;
     this.ratio = 1;
+    this.cells = new Cells();
+    /** Everybody's pixel in the picture at hand, x and y in turn. */
+    this.places = new Float32Array(0);
   }
 
   /** Takes the size of the page, and its colours. */
@@ -35,6 +46,8 @@ export class Painter {
       canvas.width = Math.round(width * this.ratio);
       canvas.height = Math.round(height * this.ratio);
     }
+    this.pixels = new Pixels(this.fleet.width, this.fleet.height);
+    this.cells.resize(width, height);
     this.recolour();
   }
 
@@ -46,6 +59,7 @@ export class Painter {
     this.colours = { ...colours, halo: colour("--map-halo"), text: colour("--text"), choose: colour("--accent"), font: getComputedStyle(document.body).fontFamily };
     this.large = new Glyphs(8, this.ratio, this.colours);
     this.small = new Glyphs(4, this.ratio, this.colours);
+    this.badges = new Badges(this.ratio, this.colours);
     this.moved();
   }
 
@@ -64,42 +78,63 @@ export class Painter {
       this.groundIsStale = false;
     }
     if (this.fleetIsStale) {
-      const canvas = this.fleet.getContext("2d");
-      canvas.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
-      canvas.clearRect(0, 0, this.view.width, this.view.height);
-      this.drawFleet(canvas, at);
+      this.drawFleet(this.fleet.getContext("2d"), at);
       this.times.push(performance.now() - begin);
       if (this.times.length > TIMES_MAX) this.times.shift();
     }
   }
 
   drawFleet(canvas, at) {
-    const { view } = this, few = unicorns.size <= CROWD;
-    const glyphs = few ? this.large : this.small;
     const picked = unicorns.get(chosen.peek());
-    if (few) this.drawTrails(canvas, at, unicorns.values(), 0.4, 1.5);
-    if (picked) this.drawTrails(canvas, at, [picked], 0.9, 2.5);
-    const shown = this.stampAll(canvas, at, glyphs);
+    const shown = this.copyMarks(canvas, at);
     canvas.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    // Below what is there already.
+    canvas.globalCompositeOperation = "destination-over";
+    if (picked) this.drawTrails(canvas, at, [picked], 0.9, 2.5);
+    if (unicorns.size <= TRAILS_MAX) this.drawTrails(canvas, at, unicorns.values(), 0.4, 1.5);
+    canvas.globalCompositeOperation = "source-over";
     if (shown.length <= NAMED_MAX) this.drawNames(canvas, shown);
     if (picked) this.drawChosen(canvas, at, picked);
   }
 
-  /** Stamps everybody that can be seen; gives some with their places. Nothing is made for each of ten thousand here. */
-  stampAll(canvas, at, glyphs) {
-    const { width, height, scale, longitude, y: middle } = this.view, shown = [], moving = glide();
-    canvas.setTransform(1, 0, 0, 1, 0, 0);
-    canvas.imageSmoothingEnabled = false;
+  /** Copies the marks of all who can be seen, or badges where there are too many; gives some with their places. */
+  copyMarks(canvas, at) {
+    const { pixels, cells, badges, ratio } = this, glyphs = unicorns.size <= CROWD ? this.large : this.small;
+    this.locate(at);
+    pixels.clear();
+    this.drawn = { marks: 0, badges: 0 };
+    const shown = [];
+    let next = 0;
+    for (const unicorn of unicorns.values()) {
+      const x = this.places[next++], y = this.places[next++];
+      if (Number.isNaN(x) || cells.isCrowded(cells.at(x, y))) continue;
+      pixels.stamp(glyphs.of(unicorn.row, unicorn.heading), x * ratio, y * ratio);
+      this.drawn.marks++;
+      if (shown.length <= NAMED_MAX) shown.push([unicorn, x, y]);
+    }
+    cells.each((count, kind, critical, x, y) => {
+      pixels.stamp(badges.of(count, kind, critical), x * ratio, y * ratio);
+      this.drawn.badges++;
+    });
+    pixels.show(canvas);
+    return shown;
+  }
+
+  /** Finds everybody's pixel and cell. Nothing is made for each of ten thousand here. */
+  locate(at) {
+    const { cells } = this, { width, height, scale, longitude, y: middle } = this.view, moving = glide();
+    if (this.places.length < 2 * unicorns.size) this.places = new Float32Array(4 * unicorns.size);
+    cells.begin(this.view, unicorns.size <= NAMED_MAX ? Infinity : unicorns.size <= CROWD ? LARGE_MAX : SMALL_MAX);
+    let next = 0;
     for (const unicorn of unicorns.values()) {
       const part = moving ? Math.min((at - unicorn.heardAt) / moving, 1) : 1;
       const x = width / 2 + (unicorn.fromLongitude + (unicorn.longitude - unicorn.fromLongitude) * part - longitude) * scale;
-      if (x < -10 || x > width + 10) continue;
       const y = height / 2 - (unicorn.fromY + (unicorn.y - unicorn.fromY) * part - middle) * scale;
-      if (y < -10 || y > height + 10) continue;
-      glyphs.stamp(canvas, unicorn.row, unicorn.heading, x, y);
-      if (shown.length <= NAMED_MAX) shown.push([unicorn, x, y]);
+      const seen = -REACH < x && x < width + REACH && -REACH < y && y < height + REACH;
+      this.places[next++] = seen ? x : NaN;
+      this.places[next++] = y;
+      if (seen) cells.add(cells.at(x, y), unicorn.row, x, y);
     }
-    return shown;
   }
 
   drawTrails(canvas, at, all, alpha, width) {
@@ -152,6 +187,11 @@ export class Painter {
     canvas.strokeStyle = this.colours.choose;
     canvas.lineWidth = 2.5;
     canvas.stroke();
+  }
+
+  /** Whether a badge stands for those around a pixel. */
+  isCrowd(x, y) {
+    return this.cells.isCrowded(this.cells.at(x, y));
   }
 
   /** The unicorn at a pixel, or near it. @returns {string} */

@@ -3,8 +3,7 @@
 import { html } from "../vendor/ui.js";
 import { bytes, span, tenth, whole } from "../parts/format.js";
 import { reconnects, second, state } from "../parts/live.js";
-import { quantile, value } from "../parts/metrics.js";
-import { useCounts } from "./pipeline.js";
+import { quantile, useCounts, value } from "../parts/metrics.js";
 
 const millis = (value) => (value === null ? "–" : tenth(value * 1000));
 
@@ -48,5 +47,5 @@ export default function HealthPage() {
     <section class="panel"><header><h2>Requests</h2><p class="quiet">since the start; times until an answer begins</p></header>
       <div class="scroll short" tabindex="0" role="region" aria-label="Requests"><table><thead><tr><th scope="col">Operation</th><th scope="col" class="number">A second</th><th scope="col" class="number">All</th><th scope="col" class="number">Failed</th><th scope="col" class="number">Half within, ms</th><th scope="col" class="number">99 % within, ms</th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.operation}><th scope="row">${row.operation}</th><td class="number">${tenth(row.rate)}</td><td class="number">${whole(row.count)}</td><td class=${row.failed ? "number warn" : "number"}>${whole(row.failed)}</td><td class="number">${millis(row.half)}</td><td class="number">${millis(row.most)}</td></tr>`)}</tbody></table></div></section>
-    <p class="quiet">The same figures, and all others, for Prometheus: <a href="metrics">/metrics</a>. Sensor ports have a page of their own: <a href="console/sensors">/console/sensors</a></p></div>`;
+    <p class="quiet">The same figures, and all others, for Prometheus: <a href="metrics">/metrics</a>.</p></div>`;
 }

@@ -84,12 +84,14 @@ export function MapPage() {
     event.preventDefault();
   };
   const choose = (name) => { chosen.value = name; if (!name) setFollow(false); };
+  // A badge opens: its members come apart.
+  const touch = (x, y) => (painter.current?.isCrowd(x, y) ? zoom(ZOOM * ZOOM, x, y) : choose(painter.current?.at(x, y) ?? ""));
   return html`<div class="mappage">
     <h1 class="hidden">Map of the fleet</h1>
     <div class="map" ref=${box}>
       <canvas ref=${ground} aria-hidden="true"></canvas>
       <canvas ref=${fleet} class="top" tabindex="0" role="img" aria-label=${`Map with ${whole(count.value)} unicorns. Arrow keys move it, plus and minus zoom. The fleet page lists the same as a table.`}
-        onKeyDown=${keys} ...${pointers(painter, moved, choose, () => setFollow(false))}></canvas>
+        onKeyDown=${keys} ...${pointers(moved, touch, () => setFollow(false))}></canvas>
       <${Search} choose=${(name) => { choose(name); if (name) setFollow(true); }} />
       <div class="tools" role="group" aria-label="Map">
         <button class="icon" onClick=${() => zoom(ZOOM)} aria-label="Zoom in" title="Zoom in">${icon("plus")}</button>
@@ -127,7 +129,7 @@ function fitAll() {
 }
 
 /** Drag, pinch, wheel and click. */
-function pointers(painter, moved, choose, letGo) {
+function pointers(moved, touch, letGo) {
   const down = useRef(new Map());
   const way = useRef(0);
   return {
@@ -156,7 +158,7 @@ function pointers(painter, moved, choose, letGo) {
       down.current.set(event.pointerId, [event.offsetX, event.offsetY]);
     },
     onPointerUp: (event) => {
-      if (down.current.delete(event.pointerId) && way.current < DRAG_MIN) choose(painter.current?.at(event.offsetX, event.offsetY) ?? "");
+      if (down.current.delete(event.pointerId) && way.current < DRAG_MIN) touch(event.offsetX, event.offsetY);
     },
     onPointerCancel: (event) => { down.current.delete(event.pointerId); },
     onWheel: (event) => {

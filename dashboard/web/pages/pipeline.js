@@ -1,38 +1,14 @@
 // The way of a record: stream by stream, what reads it, where it goes, and where it waits.
 
-import { html, useEffect, useState } from "../vendor/ui.js";
+import { html } from "../vendor/ui.js";
 import { ago, rate, span, whole } from "../parts/format.js";
 import { now, second } from "../parts/live.js";
-import { scrape, value } from "../parts/metrics.js";
+import { useCounts, value } from "../parts/metrics.js";
 import { overview, rateOf } from "../parts/overview.js";
 
-/** Counts are asked for so often, in milliseconds. */
-const PAUSE = 2000;
 /** A consumer that is so many records or seconds behind is marked. */
 const BEHIND_MAX = 10000;
 const LAG_MAX = 60;
-
-/** Asks for the server's counts again and again; gives them with those before. */
-export function useCounts() {
-  const [counts, setCounts] = useState({ now: [], before: [], seconds: PAUSE / 1000, error: "" });
-  useEffect(() => {
-    let going = true, last = 0;
-    const look = async () => {
-      try {
-        const samples = await scrape();
-        const at = performance.now();
-        if (going) setCounts((known) => ({ now: samples, before: known.now.length ? known.now : samples, seconds: last ? (at - last) / 1000 : PAUSE / 1000, error: "" }));
-        last = at;
-      } catch (error) {
-        if (going) setCounts((known) => ({ ...known, error: error.message }));
-      }
-      if (going) timer = setTimeout(look, PAUSE);
-    };
-    let timer = setTimeout(look, 0);
-    return () => { going = false; clearTimeout(timer); };
-  }, []);
-  return counts;
-}
 
 const KINDS = { query: "continuous query", table: "delivery to a table", archive: "delivery to the archive" };
 

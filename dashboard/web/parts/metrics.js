@@ -1,6 +1,10 @@
 // The server's own counts: Prometheus' text, read as values.
 
 import { ask } from "./api.js";
+import { usePolled } from "./polled.js";
+
+/** Counts are asked for so often, in milliseconds. */
+const PAUSE = 2000;
 
 /** @typedef {{name: string, labels: Record<string, string>, value: number}} Sample */
 
@@ -16,6 +20,12 @@ export async function scrape() {
     samples.push({ name: found[1], labels, value: Number(found[3]) });
   }
   return samples;
+}
+
+/** The server's counts, asked for again and again, with those before. */
+export function useCounts() {
+  const { now, before, seconds, error } = usePolled(scrape, PAUSE);
+  return { now: now ?? [], before: before ?? [], seconds, error };
 }
 
 /** One value; none where there is no such sample. @param {Sample[]} samples @param {string} name @param {Record<string, string>} [labels] */

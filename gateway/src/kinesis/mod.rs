@@ -24,7 +24,7 @@ mod records;
 mod resource;
 mod retention;
 mod shapes;
-mod stream;
+pub(crate) mod stream;
 mod subscriptions;
 mod tags;
 mod target;

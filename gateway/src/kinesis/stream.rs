@@ -18,7 +18,12 @@ const ALTER_ATTEMPTS_MAX: usize = 16;
 
 /// What is known of a stream.
 pub(crate) async fn describe(state: &GatewayState, stream: &StreamName) -> Result<Arc<StreamDescription>, AwsError> {
-    state.streams.describe(stream).await.map_err(|failure| error::of_stream(&failure, &state.options.account_id))
+    state.streams.describe(stream).await.map_err(|failure| refused(&failure, state))
+}
+
+/// A failure of the store in the words of Kinesis.
+pub(crate) fn refused(failure: &StreamError, state: &GatewayState) -> AwsError {
+    error::of_stream(failure, &state.options.account_id)
 }
 
 /// Changes a stream's settings by `change`, which is asked again when others have changed them meanwhile. What it leaves
@@ -50,7 +55,7 @@ pub(crate) async fn reshard(
     change: Reshard,
 ) -> Result<Arc<StreamDescription>, AwsError> {
     let resharded = state.streams.reshard(stream, change).await;
-    resharded.map_err(|failure| error::of_stream(&failure, &state.options.account_id))
+    resharded.map_err(|failure| refused(&failure, state))
 }
 
 /// Refuses an operation that only streams in `mode` have.

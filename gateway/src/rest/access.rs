@@ -59,6 +59,7 @@ fn action(method: &Method, path: &str) -> &'static str {
         ("GET" | "HEAD", "/v1/tables/{table}/items/{partition}") => "gallop:Query",
         ("GET" | "HEAD", "/v1/tables/{table}/items/{partition}/{sort}") => "gallop:GetItem",
         ("GET" | "HEAD", "/v1/streams") => "gallop:ListStreams",
+        ("POST", "/v1/streams/{stream}/reshard") => "gallop:Reshard",
         ("GET" | "HEAD", "/v1/sensor/schemas") => "gallop:ListSensorSchemas",
         ("PUT", "/v1/sensor/schemas/{schema}") => "gallop:PutSensorSchema",
         ("GET" | "HEAD", "/v1/sensor/ports") => "gallop:ListSensorPorts",

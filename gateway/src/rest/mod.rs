@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod health;
 pub(crate) mod host;
 pub(crate) mod metrics;
+pub(crate) mod reshard;
 pub(crate) mod sensors;
 pub(crate) mod sql;
 pub(crate) mod streams;

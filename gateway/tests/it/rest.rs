@@ -125,3 +125,40 @@ async fn a_page_of_another_origin_is_refused() {
         assert_eq!(server.send(request.body(String::new()).unwrap()).await.status, status, "{origin}");
     }
 }
+
+#[tokio::test]
+async fn shards_are_split_and_merged_and_a_preview_changes_nothing() {
+    let server = Server::start().await;
+    server.kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":2}"#).await;
+    let reshard = async |body: Value| server.post("/v1/streams/s/reshard", &body.to_string()).await;
+    let open = async || server.get("/v1/streams").await.json()["streams"][0]["open_shards"].as_u64().unwrap();
+    let (zero, one) = ("shardId-000000000000", "shardId-000000000001");
+
+    let halves = reshard(json!({"split": {"shard": zero}, "preview": true})).await.json();
+    assert_eq!((halves["closed"].as_array().unwrap().len(), &halves["closed"][0]["shard"]), (1, &json!(zero)));
+    assert_eq!(halves["opened"].as_array().unwrap().len(), 2);
+    assert_eq!((&halves["opened"][0]["share"], &halves["opened"][1]["share"]), (&json!(0.25), &json!(0.25)));
+    assert_eq!(open().await, 2, "a preview is no change");
+    let uneven = json!({"split": {"shard": zero, "at": "34028236692093846346337460743176821145"}});
+    let mut previewed = uneven.clone();
+    previewed["preview"] = true.into();
+    let (preview, done) = (reshard(previewed).await.json(), reshard(uneven).await.json());
+    assert_eq!((&preview["opened"], open().await), (&done["opened"], 3));
+    assert!((done["opened"][0]["share"].as_f64().unwrap() - 0.1).abs() < 1e-9, "{done}");
+    let (left, right) = (&done["opened"][0]["shard"], &done["opened"][1]["shard"]);
+    let merged = reshard(json!({"merge": {"shard": left, "adjacent": right}})).await.json();
+    assert_eq!((&merged["opened"][0]["share"], open().await), (&json!(0.5), 2));
+
+    for (body, status, code) in [
+        (json!({"split": {"shard": zero}}), StatusCode::BAD_REQUEST, "invalid_parameter"),
+        (json!({"split": {"shard": one, "at": "5"}, "preview": true}), StatusCode::BAD_REQUEST, "invalid_parameter"),
+        (json!({"split": {"shard": "shardId-000000000099"}}), StatusCode::NOT_FOUND, "not_found"),
+        (json!({"merge": {"shard": one, "adjacent": one}}), StatusCode::BAD_REQUEST, "invalid_parameter"),
+        (json!({"preview": true}), StatusCode::BAD_REQUEST, "invalid_parameter"),
+        (json!({"split": {"shard": one}, "dry_run": true}), StatusCode::BAD_REQUEST, "invalid_parameter"),
+    ] {
+        let answer = reshard(body.clone()).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (status, &json!(code)), "{body}");
+    }
+    assert_eq!(server.post("/v1/streams/t/reshard", r#"{"preview":true}"#).await.status, StatusCode::NOT_FOUND);
+}

@@ -51,6 +51,11 @@ fn records_are_text_and_strangers_read_nothing() {
 }
 
 #[test]
+fn sql_is_asked_and_shards_are_cut_in_the_page() {
+    check("console");
+}
+
+#[test]
 fn a_crowd_is_drawn_in_time() {
     check("crowd");
 }

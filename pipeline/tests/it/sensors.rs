@@ -283,7 +283,4 @@ async fn ports_and_schemas_set_at_run_time_outlive_a_kill() {
     drop(server);
     let server = Server::start(&data);
     assert_eq!(sensor(&server, &["port", "list"]).expect("a list"), "");
-
-    let (status, page) = answer(&format!("{}/console/sensors", server.url)).await;
-    assert!(status.is_success() && page.starts_with(b"<!doctype html>"));
 }

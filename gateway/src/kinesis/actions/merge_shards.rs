@@ -6,6 +6,7 @@ use crate::aws::wire::text::Text;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
+use model::name::StreamName;
 use model::shard::Reshard;
 use model::stream_settings::StreamMode;
 
@@ -21,12 +22,23 @@ stream_input! {
 /// Merges two shards; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let stream = input.stream(state)?;
-    let account = &state.options.account_id;
-    let one = input.shard_to_merge.as_deref().ok_or_else(|| AwsError::missing("shardToMerge"))?;
-    let other = input.adjacent_shard_to_merge.as_deref().ok_or_else(|| AwsError::missing("adjacentShardToMerge"))?;
-    let shard = limits::shard_of(one, "shardToMerge", &stream, account)?;
-    let adjacent = limits::shard_of(other, "adjacentShardToMerge", &stream, account)?;
-    stream::in_mode(&*stream::describe(state, &stream).await?, StreamMode::Provisioned)?;
-    stream::reshard(state, &stream, Reshard::Merge { shard, adjacent }).await?;
+    let shard = input.shard_to_merge.as_deref().ok_or_else(|| AwsError::missing("shardToMerge"))?;
+    let adjacent = input.adjacent_shard_to_merge.as_deref().ok_or_else(|| AwsError::missing("adjacentShardToMerge"))?;
+    let change = checked(state, &stream, shard, adjacent).await?;
+    stream::reshard(state, &stream, change).await?;
     Ok(Empty)
+}
+
+/// The change, if the stream as it is now lets it be.
+pub(crate) async fn checked(
+    state: &GatewayState,
+    stream: &StreamName,
+    shard: &str,
+    adjacent: &str,
+) -> Result<Reshard, AwsError> {
+    let account = &state.options.account_id;
+    let shard = limits::shard_of(shard, "shardToMerge", stream, account)?;
+    let adjacent = limits::shard_of(adjacent, "adjacentShardToMerge", stream, account)?;
+    stream::in_mode(&*stream::describe(state, stream).await?, StreamMode::Provisioned)?;
+    Ok(Reshard::Merge { shard, adjacent })
 }

@@ -3,11 +3,12 @@
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
+use crate::kinesis::limits;
 use crate::kinesis::stream::{self, Usage};
 use crate::kinesis::target::stream_input;
-use crate::kinesis::{error, limits};
 use crate::router::GatewayState;
 use model::hash_key::HashKey;
+use model::name::StreamName;
 use model::shard::{Reshard, ReshardError};
 use model::stream_settings::StreamMode;
 use model::stream_store::StreamError;
@@ -24,11 +25,23 @@ stream_input! {
 /// Splits a shard; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let stream = input.stream(state)?;
-    let text = input.shard_to_split.as_deref().ok_or_else(|| AwsError::missing("shardToSplit"))?;
+    let shard = input.shard_to_split.as_deref().ok_or_else(|| AwsError::missing("shardToSplit"))?;
     let at = input.new_starting_hash_key.as_deref().ok_or_else(|| AwsError::missing("newStartingHashKey"))?;
+    let change = checked(state, &stream, shard, at).await?;
+    stream::reshard(state, &stream, change).await?;
+    Ok(Empty)
+}
+
+/// The change, if the stream as it is now lets it be.
+pub(crate) async fn checked(
+    state: &GatewayState,
+    stream: &StreamName,
+    shard: &str,
+    at: &str,
+) -> Result<Reshard, AwsError> {
     let at = limits::hash_key(at, || "newStartingHashKey".to_owned())?;
-    let shard = limits::shard_of(text, "shardToSplit", &stream, &state.options.account_id)?;
-    let description = stream::describe(state, &stream).await?;
+    let shard = limits::shard_of(shard, "shardToSplit", stream, &state.options.account_id)?;
+    let description = stream::describe(state, stream).await?;
     stream::in_mode(&description, StreamMode::Provisioned)?;
     Usage::of(state).await?.room_for_shards(1, state)?;
     // Both children are wider than one key, as in AWS.
@@ -36,8 +49,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
         && (at <= HashKey(range.start.0.saturating_add(1)) || range.end <= at)
     {
         let source = ReshardError::SplitOutside { shard, at, range };
-        return Err(error::of_stream(&StreamError::Reshard { stream, source }, &state.options.account_id));
+        return Err(stream::refused(&StreamError::Reshard { stream: stream.clone(), source }, state));
     }
-    stream::reshard(state, &stream, Reshard::Split { shard, at }).await?;
-    Ok(Empty)
+    Ok(Reshard::Split { shard, at })
 }

@@ -6,10 +6,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { open, pictures, test, until } from "./rig.mjs";
+import { freeUdpPort, open, pictures, rest, test } from "./rig.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PAGES = ["map", "fleet", "windows", "pipeline", "streams", "records", "sql", "health"];
+const PAGES = ["map", "fleet", "windows", "pipeline", "streams", "records", "sql", "sensors", "health"];
 /** Bytes on the wire until the map is there, and of everything. */
 const FIRST_MAX = 100_000;
 const ALL_MAX = 220_000;
@@ -20,25 +20,36 @@ const ready = {
   fleet: (page) => page.getByRole("rowheader", { name: "Shadowfax" }).waitFor(),
   windows: (page) => page.getByRole("img", { name: /^Distance, sum: \d/ }).first().waitFor(),
   pipeline: (page) => page.getByText("raw-to-archive").waitFor(),
-  streams: (page) => page.getByRole("rowheader", { name: "shardId-000000000001" }).waitFor(),
+  streams: async (page) => { await page.getByRole("button", { name: "Split shardId-000000000000" }).first().click(); await page.getByRole("button", { name: "Split now", disabled: false }).waitFor(); },
   records: async (page) => { await page.locator("button.link").first().click(); await page.getByRole("complementary", { name: "Record" }).waitFor(); },
-  sql: async (page) => { await page.getByRole("button", { name: "Run" }).click(); await page.getByText(/\d+ rows in/).waitFor(); },
+  sql: async (page) => { await page.locator(".cm-content").waitFor(); await page.getByRole("button", { name: "Run" }).click(); await page.getByText(/\d+ rows in/).waitFor(); },
+  sensors: (page) => page.getByRole("link", { name: "yard" }).waitFor(),
   health: (page) => page.getByRole("rowheader", { name: "PutRecords", exact: true }).waitFor(),
 };
 
 await test(async ({ folder, browser, start }) => {
   const demo = start("demo", "--port", "0", "--data", join(folder, "demo"));
   const url = await demo.url();
-  let violations = [];
+  // No datagram is sent: whichever port is free will do.
+  await rest(url, "PUT", "v1/sensor/schemas/7", { fields: [{ name: "rpm", kind: "u16" }] });
+  await rest(url, "PUT", `v1/sensor/ports/${await freeUdpPort()}`, { stream: "yard", schema: 7 });
+  const violations = [];
+  const look = async (page, name, colorScheme) => {
+    await page.screenshot({ path: join(pictures, `${name}-${colorScheme}.png`) });
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => axe.run());
+    violations.push(...found.violations.map(({ id, nodes }) => `${name}, ${colorScheme}: ${id}: ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary}`));
+  };
   for (const colorScheme of ["light", "dark"]) {
     const { page, wrong } = await open(browser, `${url}/`, { colorScheme });
     for (const name of PAGES) {
       await page.goto(`${url}/#/${name}`);
       await ready[name](page);
-      await page.screenshot({ path: join(pictures, `${name}-${colorScheme}.png`) });
-      await page.evaluate(axe);
-      const found = await page.evaluate(() => axe.run());
-      violations.push(...found.violations.map(({ id, nodes }) => `${name}, ${colorScheme}: ${id}: ${nodes[0].html.slice(0, 160)} ${nodes[0].failureSummary}`));
+      await look(page, name, colorScheme);
+      if (name !== "sql") continue;
+      await page.getByRole("button", { name: "Chart" }).click();
+      await page.getByRole("region", { name: "Chart" }).waitFor();
+      await look(page, "sql-chart", colorScheme);
     }
     assert.deepEqual(wrong, []);
     await page.context().close();

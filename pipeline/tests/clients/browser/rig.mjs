@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createSocket } from "node:dgram";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -21,6 +22,15 @@ export async function freePort() {
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address();
   await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** A port for datagrams that nobody has. */
+export async function freeUdpPort() {
+  const socket = createSocket("udp4");
+  await new Promise((done) => socket.bind(0, "127.0.0.1", done));
+  const { port } = socket.address();
+  await new Promise((done) => socket.close(done));
   return port;
 }
 
@@ -103,6 +113,13 @@ export async function open(browser, url, options = {}) {
   return { page, wrong };
 }
 
+/** Writes a query into the editor, as somebody at a keyboard does, in place of what stands there. */
+export async function write(page, text) {
+  await page.getByLabel("Query").focus();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText(text);
+}
+
 /** One call of the Kinesis API. */
 export async function kinesis(url, operation, input) {
   const response = await fetch(`${url}/`, {
@@ -111,6 +128,14 @@ export async function kinesis(url, operation, input) {
   });
   assert.equal(response.status, 200, `${operation}: ${await response.clone().text()}`);
   const text = await response.text();
+  return text ? JSON.parse(text) : {};
+}
+
+/** One call of the REST API. */
+export async function rest(url, method, path, input) {
+  const response = await fetch(`${url}/${path}`, { method, ...(input && { body: JSON.stringify(input) }) });
+  const text = await response.text();
+  assert.ok(response.ok, `${path}: ${response.status}: ${text}`);
   return text ? JSON.parse(text) : {};
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { open, put, reading, test, until } from "./rig.mjs";
+import { open, put, reading, test, write } from "./rig.mjs";
 
 /** A hundred ways to be more than a name. */
 const PARTS = ["alert(1)", "globalThis.ran=1", "fetch('/v1/streams')", "document.title='ran'", "top.ran=1"];
@@ -45,9 +45,15 @@ await test(async ({ folder, browser, start }) => {
   await page.getByText(`${names.length} shown`).waitFor();
   for (let at = 0; at < 10; at++) await page.locator("button.link").nth(at).click();
   await page.goto(`${url}/#/sql`);
-  await page.getByLabel("Query").fill("SELECT Name FROM wildrydes");
+  await page.locator(".cm-content").waitFor();
+  await write(page, "SELECT Name FROM wildrydes");
   await page.getByRole("button", { name: "Run" }).click();
   await page.getByText(`${names.length} rows in`).waitFor();
+  await write(page, "SELECT Name, HealthPoints FROM wildrydes");
+  await page.keyboard.press("Control+Enter");
+  await page.getByText(`${names.length} rows in`).waitFor();
+  await page.getByRole("button", { name: "Chart" }).click();
+  await page.getByRole("region", { name: "Chart" }).getByRole("rowheader").first().waitFor();
   const state = await page.evaluate(() => ({
     ran: globalThis.ran, title: document.title, foreign: document.querySelectorAll("script:not([src]), iframe, object, img, form[action], [onerror], [onload]").length, inherited: Object.keys(Object.prototype).length,
   }));

@@ -1,0 +1,129 @@
+//! `POST /v1/streams/{stream}/reshard`: a shard becomes two, or two neighbours become one; or what would come of it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use http::{StatusCode, Uri};
+use model::hash_key::HashKey;
+use model::name::StreamName;
+use model::sequence_number::SequenceNumber;
+use model::shard::{Reshard, Shard, ShardMap};
+use model::stream_store::StreamError;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::aws::error::AwsError;
+use crate::kinesis::actions::{merge_shards, split_shard};
+use crate::kinesis::stream;
+use crate::rest::body;
+use crate::rest::error::RestError;
+use crate::rest::parameters::Parameters;
+use crate::router::GatewayState;
+
+/// What is to be done: one of both.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    split: Option<Split>,
+    merge: Option<Merge>,
+    /// Nothing is changed, only said.
+    #[serde(default)]
+    preview: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Split {
+    shard: String,
+    /// First hash key of the second child; the middle without it.
+    at: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merge {
+    shard: String,
+    adjacent: String,
+}
+
+impl From<AwsError> for RestError {
+    fn from(refused: AwsError) -> Self {
+        let (status, code) = match refused.name {
+            "ResourceNotFoundException" => (StatusCode::NOT_FOUND, "not_found"),
+            "ResourceInUseException" => (StatusCode::CONFLICT, "conflict"),
+            "LimitExceededException" => (StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded"),
+            _ if refused.status == StatusCode::BAD_REQUEST => (StatusCode::BAD_REQUEST, "invalid_parameter"),
+            "ServiceUnavailable" => (refused.status, "unavailable"),
+            _ => (refused.status, "internal"),
+        };
+        RestError::new(status, code, refused.message)
+    }
+}
+
+/// Changes the shards, or says how they would change, by the rules of SplitShard and MergeShards.
+pub(crate) async fn reshard(
+    State(state): State<Arc<GatewayState>>,
+    Path(stream): Path<String>,
+    uri: Uri,
+    body: Body,
+) -> Result<Json<Value>, RestError> {
+    Parameters::read(&uri, &[])?;
+    let stream = StreamName::new(&stream).map_err(|wrong| RestError::invalid(wrong.to_string()))?;
+    let bytes = body::read(body).await?;
+    let input: Input = serde_json::from_slice(&bytes)
+        .map_err(|wrong| RestError::invalid(format!("the body cannot be meant so: {wrong}")))?;
+    let before = stream::describe(&state, &stream).await?;
+    let change = match (&input.split, &input.merge) {
+        (Some(Split { shard, at }), None) => {
+            let at = at.clone().or_else(|| middle(&before.shards, shard)).unwrap_or_else(|| "0".to_owned());
+            split_shard::checked(&state, &stream, shard, &at).await?
+        }
+        (None, Some(Merge { shard, adjacent })) => merge_shards::checked(&state, &stream, shard, adjacent).await?,
+        _ => return Err(RestError::invalid("say either `split` or `merge`")),
+    };
+    let after = if input.preview {
+        would_be(&before.shards, change, &stream, &state)?
+    } else {
+        stream::reshard(&state, &stream, change).await?.shards.clone()
+    };
+    let is_open = |shards: &ShardMap, shard: &Shard| shards.get(shard.id).is_some_and(Shard::is_open);
+    let closed = before.shards.open().filter(|shard| !is_open(&after, shard)).map(row);
+    let opened = after.open().filter(|shard| !is_open(&before.shards, shard)).map(row);
+    Ok(Json(json!({
+        "stream": stream,
+        "preview": input.preview,
+        "closed": closed.collect::<Vec<_>>(),
+        "opened": opened.collect::<Vec<_>>(),
+    })))
+}
+
+/// The map that the change would leave. Numbers of records are not part of it.
+fn would_be(
+    shards: &ShardMap,
+    change: Reshard,
+    stream: &StreamName,
+    state: &GatewayState,
+) -> Result<ShardMap, AwsError> {
+    shards
+        .resharded(change, state.clock.now(), |_| SequenceNumber::FIRST)
+        .map_err(|source| stream::refused(&StreamError::Reshard { stream: stream.clone(), source }, state))
+}
+
+/// The hash key that cuts a shard in two halves.
+fn middle(shards: &ShardMap, shard: &str) -> Option<String> {
+    let range = shards.get(shard.parse().ok()?)?.range;
+    Some(HashKey(range.start.0 + (range.end.0 - range.start.0) / 2 + 1).to_string())
+}
+
+/// A shard, with its part of the hash space, from 0 to 1.
+fn row(shard: &Shard) -> Value {
+    let share = (shard.range.end.0 - shard.range.start.0) as f64 / u128::MAX as f64;
+    json!({
+        "shard": shard.id.to_string(),
+        "start": shard.range.start.to_string(),
+        "end": shard.range.end.to_string(),
+        "share": share,
+    })
+}
