@@ -4,11 +4,11 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: test test-fast fmt clippy docs small kills kafka-faults engine-faults fuzz infra
+.PHONY: test test-fast fmt clippy docs book small kills kafka-faults engine-faults fuzz infra
 
 test: clients fmt clippy
 	cargo test --workspace -- $(tests_left_out:%=--skip %)
-	$(MAKE) docs infra
+	$(MAKE) docs book infra
 
 # Without servers and clients of others, for quick rounds.
 test-fast: fmt clippy
@@ -43,6 +43,15 @@ clippy:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+# HTML of docs/ below the build folder, as far as mdBook judges it: `cargo test -p pipeline --test it book::` follows the pages. A first
+# run builds mdBook, a minute of a processor's time, unless the machine has it.
+mdbook_version := 0.5.4
+mdbook := $(or $(shell command -v mdbook),$(CARGO_TARGET_DIR)/mdbook-$(mdbook_version)/bin/mdbook)
+book: $(mdbook)
+	$(mdbook) build docs --dest-dir $(abspath $(CARGO_TARGET_DIR))/book
+$(CARGO_TARGET_DIR)/mdbook-$(mdbook_version)/bin/mdbook:
+	cargo install mdbook --version $(mdbook_version) --locked --debug --no-default-features --quiet --root $(CARGO_TARGET_DIR)/mdbook-$(mdbook_version)
 
 # A build without clients of servers elsewhere compiles, and refuses settings that name them.
 small:

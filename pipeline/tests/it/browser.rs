@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-use crate::foreign::installed;
+use crate::installed::installed;
 use crate::rest::answer;
 use crate::server::{Server, folder_with};
 

@@ -3,18 +3,11 @@
 //! `make clients` installs them below the cargo target folder; `make test` does so first.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use crate::installed::installed;
 use crate::server::{CERTIFICATE, Server, folder_with};
-
-/// Where a client was installed.
-pub(crate) fn installed(language: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_BIN_EXE_gallop")).ancestors().nth(2).expect("the binary is in a target folder");
-    let folder = target.join("clients").join(language);
-    assert!(folder.join("installed").exists(), "no {language} client in {}: run `make clients`", folder.display());
-    folder
-}
 
 /// A program with its first arguments.
 fn program(path: impl AsRef<OsStr>, arguments: &[&Path]) -> Command {

@@ -2,6 +2,7 @@
 
 mod auth;
 mod bench;
+mod book;
 mod borders;
 mod browser;
 mod clients;
@@ -13,6 +14,7 @@ mod encrypted;
 mod encryption;
 mod exposition;
 mod foreign;
+mod installed;
 mod kills;
 mod libraries;
 mod load;

@@ -27,7 +27,12 @@ pub(crate) struct Server {
 
 /// The binary, with no setting from the outside.
 pub(crate) fn gallop() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gallop"));
+    undisturbed(env!("CARGO_BIN_EXE_gallop"))
+}
+
+/// A program, with no setting of ours or of AWS clients from the outside.
+pub(crate) fn undisturbed(program: &str) -> Command {
+    let mut command = Command::new(program);
     let outside = |name: &str| name.starts_with("GALLOP_") || name.starts_with("AWS_");
     for (name, _) in std::env::vars_os().filter(|(name, _)| outside(&name.to_string_lossy())) {
         command.env_remove(name);

@@ -3,6 +3,8 @@
 
 #[path = "../it/conservation.rs"]
 mod conservation;
+#[path = "../it/installed.rs"]
+mod installed;
 #[path = "../it/load.rs"]
 mod load;
 #[path = "../it/rest.rs"]
@@ -11,6 +13,7 @@ mod rest;
 #[expect(dead_code, reason = "not every test needs all of it")]
 mod server;
 
+mod book;
 mod elsewhere;
 mod engines;
 mod kafka;

@@ -1,0 +1,65 @@
+//! The book: what its pages tell readers to type is typed, and what they say is there is looked for.
+//!
+//! mdBook makes HTML of it (`make book`), and judges little. What must hold is checked here.
+
+mod expectation;
+mod page;
+mod reader;
+mod structure;
+
+use std::time::Duration;
+
+use crate::book::reader::Reader;
+
+/// What the tutorial promises: so many commands, and so much of a machine's time apart from waiting for windows to close.
+const TUTORIAL_COMMANDS_MAX: usize = 15;
+const TUTORIAL_MACHINE_MAX: Duration = Duration::from_secs(60);
+
+/// Pages that are followed one after the other in one folder, by the test's name. Everybody who shows code is in one.
+macro_rules! followed {
+    ($($test:ident: $pages:expr;)*) => {
+        $(#[tokio::test]
+        async fn $test() {
+            let effort = Reader::new().follow(&$pages).await;
+            println!("{:?}: {effort:.1?}", $pages);
+        })*
+
+        #[test]
+        fn every_page_with_code_is_followed() {
+            let mut followed: Vec<&str> = [&TUTORIAL[..], &page::ELSEWHERE].concat();
+            $(followed.extend($pages);)*
+            let shows_code = |name: &String| !page::Page::read(name).blocks.is_empty();
+            let pages = structure::pages();
+            let left_out: Vec<_> = pages.iter().filter(|name| shows_code(name) && !followed.contains(&name.as_str())).collect();
+            assert!(left_out.is_empty(), "nobody follows {left_out:?}");
+        }
+    };
+}
+
+const TUTORIAL: [&str; 5] = [
+    "docs/tutorial/README.md",
+    "docs/tutorial/stream.md",
+    "docs/tutorial/aggregate.md",
+    "docs/tutorial/table.md",
+    "docs/tutorial/archive.md",
+];
+
+followed! {
+    the_readme_works: ["README.md"];
+    the_tutorial_works_with_clients_of_aws: ["docs/tutorial/aws.md"];
+    producers_work: ["docs/how-to/producers.md"];
+    own_queries_work: ["docs/how-to/query.md"];
+    credentials_work: ["docs/how-to/security.md", "docs/SECURITY.md"];
+    monitoring_works: ["docs/how-to/monitoring.md"];
+    backups_work: ["docs/how-to/backup.md"];
+    sensors_work: ["docs/SENSORS.md", "docs/NETWORK-CARDS.md"];
+    reference_pages_work: ["docs/ARCHITECTURE.md", "docs/FORMATS.md"];
+}
+
+#[tokio::test]
+async fn the_tutorial_takes_few_commands_and_little_time() {
+    let effort = Reader::new().follow(&TUTORIAL).await;
+    println!("the tutorial: {effort:.1?}");
+    assert!(effort.commands <= TUTORIAL_COMMANDS_MAX, "{effort:?}");
+    assert!(effort.machine <= TUTORIAL_MACHINE_MAX, "{effort:?}");
+}
