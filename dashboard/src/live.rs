@@ -151,7 +151,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use crate::assets::Assets;
-    use crate::options::{DashboardOptions, Flow, FlowTarget};
+    use crate::options::{DashboardOptions, Flow, FlowError, FlowState, FlowStateSource, FlowTarget};
 
     /// A stream of readings, a stream of rows, and a hub over both.
     struct World {
@@ -179,7 +179,15 @@ mod tests {
                 clock,
                 assets: Assets::Packed,
                 fleet: name("rides"),
-                flows: vec![Flow { name: query, source: name("rides"), target: FlowTarget::Query(name("sums")) }],
+                flows: vec![Flow {
+                    name: query,
+                    source: name("rides"),
+                    target: FlowTarget::Query(name("sums")),
+                    state: FlowStateSource::new(|| FlowState {
+                        last_error: Some(FlowError { at: Timestamp::from_millis(7), message: "no room".to_owned() }),
+                        window_end: None,
+                    }),
+                }],
                 checkpoints_are_at_hand: true,
                 stop: stop.clone(),
             });
@@ -275,7 +283,8 @@ mod tests {
         assert_eq!(windows["queries"][0]["ends"][0]["end"], 1_700_000_000_000_i64 - 20_000);
         let streams = page.until("streams", |_, data| data["streams"][0]["name"] == "rides").await;
         assert_eq!(streams["streams"][0]["shards"].as_array().expect("shards").len(), 2);
-        assert_eq!(streams["flows"][0]["kind"], "query");
+        let flow = &streams["flows"][0];
+        assert_eq!((&flow["kind"], &flow["last_error"]["message"]), (&"query".into(), &"no room".into()));
     }
 
     #[tokio::test(start_paused = true)]

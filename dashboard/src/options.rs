@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::clock::Clock;
+use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName};
 use model::stream_store::StreamStore;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +29,7 @@ pub struct DashboardOptions {
 }
 
 /// A consumer: where it reads, and where that goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Flow {
     /// Its name.
     pub name: ConsumerName,
@@ -37,6 +37,48 @@ pub struct Flow {
     pub source: StreamName,
     /// Where it goes.
     pub target: FlowTarget,
+    /// What it says of itself.
+    pub state: FlowStateSource,
+}
+
+/// What a consumer says of itself now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlowState {
+    /// What failed last, if nothing has made up for it.
+    pub last_error: Option<FlowError>,
+    /// When the first window that is open ends.
+    pub window_end: Option<Timestamp>,
+}
+
+/// A failure of a consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowError {
+    /// When.
+    pub at: Timestamp,
+    /// What, with its causes.
+    pub message: String,
+}
+
+/// Asks a consumer how it is; cheap to ask.
+#[derive(Clone)]
+pub struct FlowStateSource(Arc<dyn Fn() -> FlowState + Send + Sync>);
+
+impl FlowStateSource {
+    /// Answers with what `state` gives.
+    pub fn new(state: impl Fn() -> FlowState + Send + Sync + 'static) -> Self {
+        FlowStateSource(Arc::new(state))
+    }
+
+    /// How the consumer is now.
+    pub(crate) fn get(&self) -> FlowState {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for FlowStateSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("FlowStateSource").field(&self.get()).finish()
+    }
 }
 
 /// Where a consumer's output goes.

@@ -15,6 +15,8 @@ pub(crate) const STREAMS_MAX: usize = 100;
 /// What one survey found.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(crate) struct Overview {
+    /// The stream whose readings the map shows.
+    pub(crate) fleet: String,
     /// In order of their names.
     pub(crate) streams: Vec<StreamRow>,
     /// How many streams are not listed.
@@ -62,6 +64,17 @@ pub(crate) struct FlowRow {
     pub(crate) target: String,
     /// Records that are in the source and not in its checkpoint yet.
     pub(crate) behind: Option<u64>,
+    pub(crate) last_error: Option<ErrorRow>,
+    /// When the first open window ends, in milliseconds since 1970.
+    pub(crate) window_end: Option<i64>,
+}
+
+/// A failure of a consumer.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct ErrorRow {
+    /// Milliseconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) message: String,
 }
 
 /// Turns tips into rates.

@@ -12,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::hub::Hub;
 use crate::options::{DashboardOptions, Flow, FlowTarget};
-use crate::overview::{FlowRow, Overview, Rates, SHARDS_MAX, STREAMS_MAX, ShardRow, StreamRow};
+use crate::overview::{ErrorRow, FlowRow, Overview, Rates, SHARDS_MAX, STREAMS_MAX, ShardRow, StreamRow};
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -36,7 +36,11 @@ pub(crate) async fn run(hub: &Hub) {
 async fn look(hub: &Hub, rates: &mut Rates) -> Overview {
     let options = hub.options();
     let names = options.streams.list().await.unwrap_or_default();
-    let mut overview = Overview { more_streams: names.len().saturating_sub(STREAMS_MAX), ..Overview::default() };
+    let mut overview = Overview {
+        fleet: options.fleet.to_string(),
+        more_streams: names.len().saturating_sub(STREAMS_MAX),
+        ..Overview::default()
+    };
     let mut tips: HashMap<StreamName, Tips> = HashMap::new();
     let mut room = SHARDS_MAX;
     for name in names.into_iter().take(STREAMS_MAX) {
@@ -90,7 +94,16 @@ fn flow_row(flow: &Flow) -> FlowRow {
         FlowTarget::Table(table) => ("table", table.clone()),
         FlowTarget::Archive => ("archive", "archive".to_owned()),
     };
-    FlowRow { name: flow.name.to_string(), kind, source: flow.source.to_string(), target, behind: None }
+    let state = flow.state.get();
+    FlowRow {
+        name: flow.name.to_string(),
+        kind,
+        source: flow.source.to_string(),
+        target,
+        behind: None,
+        last_error: state.last_error.map(|error| ErrorRow { at: error.at.as_millis(), message: error.message }),
+        window_end: state.window_end.map(Timestamp::as_millis),
+    }
 }
 
 /// Records in the source that the consumer's checkpoint does not have. Only those of open shards that it has begun.

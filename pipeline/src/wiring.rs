@@ -10,14 +10,14 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use anyhow::Context;
 use dashboard::assets::Assets;
-use dashboard::options::{DashboardOptions, Flow, FlowTarget};
+use dashboard::options::{DashboardOptions, Flow, FlowError, FlowState, FlowStateSource, FlowTarget};
 use dashboard::routes::Dashboard;
 use gateway::accept::answers::Answers;
 use gateway::accept::options::AcceptOptions;
@@ -31,6 +31,7 @@ use model::stand_by::stand_by;
 use model::stream_store::{StreamError, StreamOptions, StreamStore};
 use model::table::{TableError, TableSchema};
 use sinks::delivery::options::DeliveryOptions;
+use sinks::delivery::status::{LastError, StatusHandle as DeliveryStatusHandle};
 use sinks::delivery::stream::DeliveryStream;
 use sinks::object::format::Format;
 use tokio::net::TcpListener;
@@ -245,15 +246,35 @@ impl Backends {
     }
 }
 
+/// What made a query start again last.
+type Trouble = Arc<Mutex<Option<FlowError>>>;
+
+/// What the dashboard is told of a query.
+fn query_state(query: &ContinuousQuery, trouble: &Trouble) -> FlowStateSource {
+    let (status, trouble) = (query.status(), Arc::clone(trouble));
+    FlowStateSource::new(move || FlowState {
+        last_error: trouble.lock().expect("no holder of the lock panics").clone(),
+        window_end: status.get().window_end,
+    })
+}
+
+/// And of a delivery.
+fn delivery_state(status: DeliveryStatusHandle) -> FlowStateSource {
+    FlowStateSource::new(move || FlowState {
+        last_error: status.get().last_error.map(|LastError { at, message }| FlowError { at, message }),
+        window_end: None,
+    })
+}
+
 /// Runs a query; after an error it goes on from its checkpoint.
-async fn keep_running(query: ContinuousQuery, parts: Backends, stop: CancellationToken) {
+async fn keep_running(query: ContinuousQuery, parts: Backends, trouble: Trouble, stop: CancellationToken) {
     let name = query.name().clone();
     parts.metrics.watch_query(&name, query.status());
-    run_again_and_again(query, &parts, stop).await;
+    run_again_and_again(query, &parts, &trouble, stop).await;
     parts.metrics.query_ended(&name);
 }
 
-async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, stop: CancellationToken) {
+async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, trouble: &Trouble, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let streams = parts.metrics.streams(&parts.streams, Reader::Query);
         match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
@@ -262,6 +283,8 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, stop: Can
                 let lost = matches!(&error, QueryError::Stream { source: StreamError::CheckpointConflict { .. }, .. });
                 let passing = matches!(error, QueryError::Stream { .. } | QueryError::Engine { .. });
                 let text = format!("{:#}", anyhow::Error::from(error));
+                let failed = FlowError { at: parts.clock.now(), message: text.clone() };
+                *trouble.lock().expect("no holder of the lock panics") = Some(failed);
                 if !passing {
                     // Nothing that time mends: somebody must come.
                     error!(query = %query.name(), error = text, "query ended");
@@ -303,12 +326,14 @@ impl Engine {
         let mut flows = Vec::new();
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
+                let trouble = Trouble::default();
                 flows.push(Flow {
                     name: query.name().clone(),
                     source: query.source().clone(),
                     target: FlowTarget::Query(query.output().clone()),
+                    state: query_state(&query, &trouble),
                 });
-                workers.spawn(keep_running(query, parts.clone(), stop_workers.clone()));
+                workers.spawn(keep_running(query, parts.clone(), trouble, stop_workers.clone()));
             }
         }
         for (name, delivery) in &config.deliveries {
@@ -317,8 +342,9 @@ impl Engine {
                 Some(table) => FlowTarget::Table(table.to_string()),
                 None => FlowTarget::Archive,
             };
-            flows.push(Flow { name: name.clone(), source: delivery.source.clone(), target });
             let (name, stream) = (name.clone(), parts.delivery(name, delivery));
+            let state = delivery_state(stream.status());
+            flows.push(Flow { name: name.clone(), source: delivery.source.clone(), target, state });
             metrics.watch_delivery(&name, stream.status());
             let stop = stop_workers.clone().cancelled_owned();
             workers.spawn(async move {

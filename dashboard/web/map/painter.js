@@ -1,6 +1,6 @@
 // Paints the map: the ground when the view moves, the fleet when it moves.
 
-import { chosen, condition, glide, place, unicorns } from "../parts/fleet.js";
+import { chosen, condition, glide, place, shown, unicorns } from "../parts/fleet.js";
 import { colour } from "../parts/theme.js";
 import { Badges, Cells, LARGE_MAX, SMALL_MAX } from "./crowds.js";
 import { CONDITIONS, Glyphs } from "./glyphs.js";
@@ -23,8 +23,10 @@ export class Painter {
   times = [];
   /** How many marks and badges the last frame had: for whoever measures. */
   drawn = { marks: 0, badges: 0 };
-  /** Those that are painted: for whoever measures. */
+  /** Those who are there now: for whoever measures. */
   unicorns = unicorns;
+  /** And those who are shown. */
+  fleetShown = () => shown.peek();
 
   /** @param {HTMLCanvasElement} ground @param {HTMLCanvasElement} fleet @param {import("./view.js").View} view */
   constructor(ground, fleet, view) {
@@ -85,48 +87,49 @@ export class Painter {
   }
 
   drawFleet(canvas, at) {
-    const picked = unicorns.get(chosen.peek());
-    const shown = this.copyMarks(canvas, at);
+    const fleet = shown.peek();
+    const picked = fleet.get(chosen.peek());
+    const named = this.copyMarks(canvas, at, fleet);
     canvas.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     // Below what is there already.
     canvas.globalCompositeOperation = "destination-over";
     if (picked) this.drawTrails(canvas, at, [picked], 0.9, 2.5);
-    if (unicorns.size <= TRAILS_MAX) this.drawTrails(canvas, at, unicorns.values(), 0.4, 1.5);
+    if (fleet.size <= TRAILS_MAX) this.drawTrails(canvas, at, fleet.values(), 0.4, 1.5);
     canvas.globalCompositeOperation = "source-over";
-    if (shown.length <= NAMED_MAX) this.drawNames(canvas, shown);
+    if (named.length <= NAMED_MAX) this.drawNames(canvas, named);
     if (picked) this.drawChosen(canvas, at, picked);
   }
 
   /** Copies the marks of all who can be seen, or badges where there are too many; gives some with their places. */
-  copyMarks(canvas, at) {
-    const { pixels, cells, badges, ratio } = this, glyphs = unicorns.size <= CROWD ? this.large : this.small;
-    this.locate(at);
+  copyMarks(canvas, at, fleet) {
+    const { pixels, cells, badges, ratio } = this, glyphs = fleet.size <= CROWD ? this.large : this.small;
+    this.locate(at, fleet);
     pixels.clear();
     this.drawn = { marks: 0, badges: 0 };
-    const shown = [];
+    const named = [];
     let next = 0;
-    for (const unicorn of unicorns.values()) {
+    for (const unicorn of fleet.values()) {
       const x = this.places[next++], y = this.places[next++];
       if (Number.isNaN(x) || cells.isCrowded(cells.at(x, y))) continue;
       pixels.stamp(glyphs.of(unicorn.row, unicorn.heading), x * ratio, y * ratio);
       this.drawn.marks++;
-      if (shown.length <= NAMED_MAX) shown.push([unicorn, x, y]);
+      if (named.length <= NAMED_MAX) named.push([unicorn, x, y]);
     }
     cells.each((count, kind, critical, x, y) => {
       pixels.stamp(badges.of(count, kind, critical), x * ratio, y * ratio);
       this.drawn.badges++;
     });
     pixels.show(canvas);
-    return shown;
+    return named;
   }
 
   /** Finds everybody's pixel and cell. Nothing is made for each of ten thousand here. */
-  locate(at) {
+  locate(at, fleet) {
     const { cells } = this, { width, height, scale, longitude, y: middle } = this.view, moving = glide();
-    if (this.places.length < 2 * unicorns.size) this.places = new Float32Array(4 * unicorns.size);
-    cells.begin(this.view, unicorns.size <= NAMED_MAX ? Infinity : unicorns.size <= CROWD ? LARGE_MAX : SMALL_MAX);
+    if (this.places.length < 2 * fleet.size) this.places = new Float32Array(4 * fleet.size);
+    cells.begin(this.view, fleet.size <= NAMED_MAX ? Infinity : fleet.size <= CROWD ? LARGE_MAX : SMALL_MAX);
     let next = 0;
-    for (const unicorn of unicorns.values()) {
+    for (const unicorn of fleet.values()) {
       const part = moving ? Math.min((at - unicorn.heardAt) / moving, 1) : 1;
       const x = width / 2 + (unicorn.fromLongitude + (unicorn.longitude - unicorn.fromLongitude) * part - longitude) * scale;
       const y = height / 2 - (unicorn.fromY + (unicorn.y - unicorn.fromY) * part - middle) * scale;
@@ -159,14 +162,14 @@ export class Painter {
     canvas.globalAlpha = 1;
   }
 
-  drawNames(canvas, shown) {
+  drawNames(canvas, named) {
     canvas.font = `11.5px ${this.colours.font}`;
     canvas.textAlign = "left";
     canvas.textBaseline = "middle";
     canvas.lineWidth = 3;
     canvas.lineJoin = "round";
     const taken = [];
-    for (const [unicorn, x, y] of shown) {
+    for (const [unicorn, x, y] of named) {
       const text = unicorn.name.length > 24 ? `${unicorn.name.slice(0, 23)}…` : unicorn.name;
       const box = [x + 12, y - 8, x + 16 + text.length * 6.2, y + 8];
       // Where two would overlap, one stays.
@@ -198,7 +201,7 @@ export class Painter {
   at(x, y) {
     let [best, least] = ["", 18 * 18];
     const at = performance.now();
-    for (const unicorn of unicorns.values()) {
+    for (const unicorn of shown.peek().values()) {
       const [latitude, longitude] = place(unicorn, at);
       const [ux, uy] = this.view.toScreen(longitude, latitude);
       const far = (ux - x) ** 2 + (uy - y) ** 2;

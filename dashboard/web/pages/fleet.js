@@ -3,6 +3,7 @@
 import { html, useMemo, useRef, useState } from "../vendor/ui.js";
 import { chosen, condition, count, unicorns } from "../parts/fleet.js";
 import { ago, tenth, whole } from "../parts/format.js";
+import { Line } from "../parts/line.js";
 import { now, second } from "../parts/live.js";
 import { Virtual } from "../parts/virtual.js";
 
@@ -11,11 +12,18 @@ const COLUMNS = [
   ["name", "Unicorn", (unicorn) => unicorn.name],
   ["condition", "Condition", (unicorn) => ["critical", "low", "well", "unknown"].indexOf(condition(unicorn))],
   ["health", "Health", (unicorn) => unicorn.health ?? -Infinity],
+  ["trend", "Health lately", (unicorn) => (unicorn.healths.at(-1) ?? 0) - (unicorn.healths[0] ?? 0)],
   ["magic", "Magic", (unicorn) => unicorn.magic ?? -Infinity],
   ["speed", "Speed, km/h", (unicorn) => unicorn.speed ?? -Infinity],
   ["place", "Latitude, longitude", (unicorn) => unicorn.latitude],
   ["heard", "Heard", (unicorn) => -unicorn.arrivedAt],
 ];
+/** The line of a unicorn's health, over a range of some points at least. */
+function trend({ name, healths }) {
+  const low = Math.min(...healths), high = Math.max(...healths), spare = Math.max(0, RANGE_MIN - (high - low)) / 2;
+  return html`<${Line} values=${healths} foot=${low - spare} least=${RANGE_MIN} label=${`Health of ${name}: from ${whole(low)} to ${whole(high)}, lately`} />`;
+}
+const RANGE_MIN = 10;
 const WORDS = { well: "well", low: "low", critical: "critical", unknown: "unknown" };
 
 export function FleetPage() {
@@ -41,7 +49,8 @@ export function FleetPage() {
     return [
       html`<th scope="row" class="name"><a href="#/map" onClick=${() => { chosen.value = unicorn.name; }}>${unicorn.name}</a></th>`,
       html`<td class="condition"><span class="mark ${how}" aria-hidden="true"></span>${WORDS[how]}</td>`,
-      html`<td class="health number">${whole(unicorn.health)}</td>`, html`<td class="magic number">${whole(unicorn.magic)}</td>`,
+      html`<td class="health number">${whole(unicorn.health)}</td>`, html`<td class="trend">${trend(unicorn)}</td>`,
+      html`<td class="magic number">${whole(unicorn.magic)}</td>`,
       html`<td class="speed number">${unicorn.speed === null ? "–" : tenth(unicorn.speed * 3.6)}</td>`,
       html`<td class="place number">${unicorn.latitude.toFixed(5)}, ${unicorn.longitude.toFixed(5)}</td>`,
       html`<td class="heard number">${ago(at - unicorn.arrivedAt)}</td>`,

@@ -1,10 +1,11 @@
 // The map: where everybody is, and how they are.
 
 import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { beyond, changes, chosen, condition, count, unicorns } from "../parts/fleet.js";
-import { ago, tenth, whole } from "../parts/format.js";
+import { beyond, changes, chosen, condition, count, shown, unicorns } from "../parts/fleet.js";
+import { ago, clock, tenth, whole } from "../parts/format.js";
 import { icon } from "../parts/icons.js";
 import { now, second, state } from "../parts/live.js";
+import { play, Player, playing } from "../parts/player.js";
 import { dark } from "../parts/theme.js";
 import { Painter } from "../map/painter.js";
 import { HOME, View } from "../map/view.js";
@@ -26,6 +27,7 @@ export function MapPage() {
   const painter = useRef(/** @type {Painter | null} */ (null));
   const [paused, setPaused] = useState(false);
   const [follow, setFollow] = useState(false);
+  const [again, setAgain] = useState(false);
   const mode = useRef({ paused, follow });
   mode.current = { paused, follow };
   const [scale, setScale] = useState(view.metresPerPixel());
@@ -47,13 +49,15 @@ export function MapPage() {
     });
     observer.observe(box.current);
     const recolour = dark.subscribe(() => { if (view.width > 1) paint.recolour(); });
-    let frame = 0, glideUntil = 0;
+    let frame = 0, glideUntil = 0, before = 0;
     const heard = changes.subscribe(() => { glideUntil = performance.now() + 1000; });
     const draw = (at) => {
       frame = requestAnimationFrame(draw);
       if (view.width <= 1) return;
       if (mode.current.follow) followChosen(paint);
-      if (!mode.current.paused && performance.now() < glideUntil) paint.fleetIsStale = true;
+      if (play(at - before)) paint.fleetIsStale = true;
+      else if (!mode.current.paused && performance.now() < glideUntil) paint.fleetIsStale = true;
+      before = at;
       if (paint.fleetIsStale || paint.groundIsStale) {
         paint.frame(at);
         paint.fleetIsStale = false;
@@ -68,7 +72,7 @@ export function MapPage() {
       painter.current = null;
     };
   }, []);
-  useEffect(() => { if (painter.current) painter.current.fleetIsStale = true; }, [chosen.value]);
+  useEffect(() => { if (painter.current) painter.current.fleetIsStale = true; }, [chosen.value, shown.value]);
 
   const zoom = (factor, x, y) => { view.zoom(factor, x, y); moved(); };
   const home = () => { setFollow(false); view.centre(HOME.longitude, HOME.latitude); moved(); };
@@ -99,7 +103,9 @@ export function MapPage() {
         <button class="icon" onClick=${fit} aria-label="Show all unicorns" title="Show all unicorns">${icon("fit")}</button>
         <button class="icon" onClick=${home} aria-label="Back to the start" title="Back to the start">${icon("home")}</button>
         <button class="icon" onClick=${() => setPaused(!paused)} aria-pressed=${paused} aria-label=${paused ? "Go on" : "Hold the picture"} title=${paused ? "Go on" : "Hold the picture"}>${icon(paused ? "play" : "pause")}</button>
+        <button class="icon" onClick=${() => setAgain(!again)} aria-pressed=${again} aria-label="Replay the last minutes" title="Replay the last minutes">${icon("again")}</button>
       </div>
+      ${again && html`<${Player} close=${() => setAgain(false)} />`}
       <${Legend} />
       <${ScaleBar} metresPerPixel=${scale} />
       <${Card} follow=${follow} setFollow=${setFollow} />
@@ -109,7 +115,7 @@ export function MapPage() {
 }
 
 function followChosen(paint) {
-  const unicorn = unicorns.get(chosen.peek());
+  const unicorn = shown.peek().get(chosen.peek());
   if (!unicorn) return;
   const [x, y] = view.toScreen(unicorn.longitude, unicorn.latitude);
   const [east, south] = [x - view.width / 2, y - view.height / 2];
@@ -119,9 +125,9 @@ function followChosen(paint) {
 }
 
 function fitAll() {
-  if (!unicorns.size) return;
+  if (!shown.peek().size) return;
   let [west, south, east, north] = [180, 90, -180, -90];
-  for (const { longitude, latitude } of unicorns.values()) {
+  for (const { longitude, latitude } of shown.peek().values()) {
     west = Math.min(west, longitude); east = Math.max(east, longitude);
     south = Math.min(south, latitude); north = Math.max(north, latitude);
   }
@@ -195,7 +201,7 @@ const CONDITIONS = [
 function Legend() {
   second.value;
   const numbers = { well: 0, low: 0, critical: 0, unknown: 0 };
-  for (const unicorn of unicorns.values()) numbers[condition(unicorn)]++;
+  for (const unicorn of shown.value.values()) numbers[condition(unicorn)]++;
   return html`<ul class="legend" aria-label="Health of the fleet">${CONDITIONS.map(([name, title, path]) => html`<li key=${name} class=${name}>
     <svg viewBox="-12 -12 24 24" aria-hidden="true"><path d=${path} transform="rotate(-45)" /></svg>${title}<b>${whole(numbers[name])}</b></li>`)}
     ${beyond.value > 0 && html`<li class="quiet">and more than fit on the map</li>`}</ul>`;
@@ -208,7 +214,7 @@ function ScaleBar({ metresPerPixel }) {
 
 function Card({ follow, setFollow }) {
   second.value;
-  const unicorn = unicorns.get(chosen.value);
+  const unicorn = shown.value.get(chosen.value);
   if (!chosen.value) return null;
   const title = html`<h2>${chosen.value}</h2><button class="icon" onClick=${() => { chosen.value = ""; setFollow(false); }} aria-label="Close" title="Close">${icon("close")}</button>`;
   if (!unicorn) return html`<section class="card" aria-label="Unicorn"><header>${title}</header><p class="quiet">Silent for more than 30 seconds.</p></section>`;
@@ -216,7 +222,7 @@ function Card({ follow, setFollow }) {
     <dl><dt>Health</dt><dd>${whole(unicorn.health)}</dd><dt>Magic</dt><dd>${whole(unicorn.magic)}</dd>
       <dt>Speed</dt><dd>${unicorn.speed === null ? "–" : `${tenth(unicorn.speed * 3.6)} km/h`}</dd>
       <dt>Place</dt><dd>${unicorn.latitude.toFixed(5)}, ${unicorn.longitude.toFixed(5)}</dd>
-      <dt>Heard</dt><dd>${ago(now() - unicorn.arrivedAt)}</dd></dl>
+      <dt>Heard</dt><dd>${playing.value ? clock(unicorn.arrivedAt) : ago(now() - unicorn.arrivedAt)}</dd></dl>
     <div class="row"><button aria-pressed=${follow} onClick=${() => setFollow(!follow)}>${follow ? "Following" : "Follow"}</button></div></section>`;
 }
 

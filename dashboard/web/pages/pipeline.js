@@ -1,7 +1,7 @@
 // The way of a record: stream by stream, what reads it, where it goes, and where it waits.
 
 import { html } from "../vendor/ui.js";
-import { ago, rate, span, whole } from "../parts/format.js";
+import { ago, clock, rate, span, whole } from "../parts/format.js";
 import { now, second } from "../parts/live.js";
 import { useCounts, value } from "../parts/metrics.js";
 import { overview, rateOf } from "../parts/overview.js";
@@ -33,11 +33,13 @@ function Flow({ flow, counts }) {
       <dl>${flow.behind !== null && html`<dt>not yet done</dt><dd>${whole(flow.behind)} records</dd>`}
         ${lag !== null && html`<dt>${flow.kind === "query" ? "windows overdue" : "oldest waits"}</dt><dd>${span(lag)}</dd>`}
         ${watermark ? html`<dt>watermark</dt><dd>${ago(now() - watermark * 1000)}</dd>` : null}
+        ${flow.window_end !== null && html`<dt>open window until</dt><dd>${clock(flow.window_end)}</dd>`}
         ${rows !== null && html`<dt>rows written</dt><dd>${whole(rows)}</dd>`}
         ${leftOut ? html`<dt>left out</dt><dd>${whole(leftOut)}</dd>` : null}
         ${delivered !== null && html`<dt>delivered</dt><dd>${whole(delivered)}, ${rate(Math.max(0, delivered - (before ?? delivered)) / counts.seconds)}/s</dd>`}
         ${restarts !== null && html`<dt>${flow.kind === "query" ? "restarts" : "failed tries"}</dt><dd>${whole(restarts)}</dd>`}
-        ${dead ? html`<dt>cannot be taken</dt><dd>${whole(dead)} records</dd>` : null}</dl></div>
+        ${dead ? html`<dt>cannot be taken</dt><dd>${whole(dead)} records</dd>` : null}</dl>
+      ${flow.last_error && html`<p class="error"><b>${ago(now() - flow.last_error.at)}:</b> ${flow.last_error.message}</p>`}</div>
     <span class="arrow" aria-hidden="true"></span>
     <div class="step end"><h3>${flow.kind === "query" ? html`<a href=${`#/records/${encodeURIComponent(flow.target)}`}>${flow.target}</a>` : flow.target}</h3>
       <p class="quiet">${flow.kind === "query" ? "stream" : flow.kind === "table" ? "table" : "objects"}</p></div></li>`;

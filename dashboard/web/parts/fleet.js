@@ -9,6 +9,8 @@ import { now, on, second } from "./live.js";
 const SILENCE_MAX = 30000;
 /** Places of a trail. */
 const TRAIL_MAX = 40;
+/** Health points that are kept of each. */
+const HEALTHS_MAX = 30;
 
 /**
  * @typedef {object} Unicorn
@@ -22,11 +24,14 @@ const TRAIL_MAX = 40;
  * @property {number | null} health @property {number | null} magic
  * @property {number} arrivedAt the server's time of its record
  * @property {number} heading radians, 0 is east, counter-clockwise
+ * @property {number[]} healths its last health points, the oldest first
  * @property {number[]} trail latitude and longitude in turn, the oldest first
  */
 
 /** @type {Map<string, Unicorn>} */
 export const unicorns = new Map();
+/** Those that the map shows: these, or others while it shows what was. @type {{value: Map<string, Unicorn>, peek: () => Map<string, Unicorn>}} */
+export const shown = signal(unicorns);
 /** Bumped with every change. */
 export const changes = signal(0);
 /** How many there are. */
@@ -63,7 +68,7 @@ function take([name, latitude, longitude, speed, health, magic, arrivedAt, place
     const made = {
       name, latitude, longitude, fromLatitude: from[0], fromLongitude: from[1], heardAt: performance.now(),
       speed, health, magic, arrivedAt, heading: heading(from[0], from[1], latitude, longitude, Math.PI / 2), trail,
-      y: stretch(latitude), fromY: stretch(from[0]), row: 0,
+      y: stretch(latitude), fromY: stretch(from[0]), row: 0, healths: health === null ? [] : [health],
     };
     made.row = CONDITIONS.indexOf(condition(made));
     unicorns.set(name, made);
@@ -71,6 +76,7 @@ function take([name, latitude, longitude, speed, health, magic, arrivedAt, place
   }
   Object.assign(known, { speed, health, magic, arrivedAt });
   known.row = CONDITIONS.indexOf(condition(known));
+  if (health !== null && known.healths.push(health) > HEALTHS_MAX) known.healths.shift();
   if (known.latitude === latitude && known.longitude === longitude) return;
   const shown = place(known, performance.now());
   known.heading = heading(known.latitude, known.longitude, latitude, longitude, known.heading);
@@ -80,7 +86,8 @@ function take([name, latitude, longitude, speed, health, magic, arrivedAt, place
   if (known.trail.length > 2 * TRAIL_MAX) known.trail.splice(0, known.trail.length - 2 * TRAIL_MAX);
 }
 
-function heading(latitudeA, longitudeA, latitudeB, longitudeB, otherwise) {
+/** Which way leads from one place to another. */
+export function heading(latitudeA, longitudeA, latitudeB, longitudeB, otherwise) {
   const north = latitudeB - latitudeA;
   const east = (longitudeB - longitudeA) * Math.cos((latitudeA * Math.PI) / 180);
   return north === 0 && east === 0 ? otherwise : Math.atan2(north, east);

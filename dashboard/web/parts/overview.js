@@ -6,11 +6,11 @@ import { on } from "./live.js";
 /**
  * @typedef {{id: string, start: string, end: string, parents: string[], tip: number, rate: number | null}} Shard
  * @typedef {{name: string, created_at: number, retention_seconds: number, mode: string, shards: Shard[], more_shards: number, closed: number, error: string | null}} Stream
- * @typedef {{name: string, kind: "query" | "table" | "archive", source: string, target: string, behind: number | null}} Flow
+ * @typedef {{name: string, kind: "query" | "table" | "archive", source: string, target: string, behind: number | null, last_error: {at: number, message: string} | null, window_end: number | null}} Flow
  */
 
-/** @type {{value: {streams: Stream[], more_streams: number, flows: Flow[]}}} */
-export const overview = signal({ streams: [], more_streams: 0, flows: [] });
+/** What there is; `fleet` is the stream whose readings the map shows. @type {import("../vendor/ui.js").Signal<{fleet: string, streams: Stream[], more_streams: number, flows: Flow[]}>} */
+export const overview = signal({ fleet: "", streams: [], more_streams: 0, flows: [] });
 /** Records a second by stream, the last minutes. @type {Map<string, number[]>} */
 export const history = new Map();
 const HISTORY_MAX = 120;

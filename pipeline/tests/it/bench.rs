@@ -38,3 +38,13 @@ fn pushes_reach_every_consumer() {
     assert_eq!(report["records"], 300, "two consumers receive all");
     measure(&["fanout", "--seconds", "1", "--rate", "0", "--connections", "1", "--records", "100"]);
 }
+
+#[test]
+fn dashboards_are_measured_beside_puts() {
+    let short = ["--seconds", "1", "--rounds", "1", "--dashboards", "3", "--unicorns", "48"];
+    let report = measure(&[&["dashboards"], &short[..]].concat());
+    assert_eq!(report["records"], 48);
+    let figures = report["more"].as_array().expect("figures");
+    let figure = |name: &str| figures.iter().find(|figure| figure["name"] == name).expect("one")["value"].as_f64();
+    assert!(figure("frames to each") > Some(1.0) && figure("bytes to each") > Some(0.5), "{report}");
+}

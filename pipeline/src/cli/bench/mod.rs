@@ -1,6 +1,7 @@
 //! `gallop bench`: figures for this machine, as text and as JSON.
 
 mod backlog;
+mod dashboards;
 mod fanout;
 mod get;
 mod http;
@@ -52,6 +53,8 @@ enum What {
     SensorStore(sensor_store::SensorStoreArgs),
     /// Memory of a stream with very many open shards.
     Shards(shards::ShardsArgs),
+    /// What open dashboards cost the server, and those who put.
+    Dashboards(dashboards::DashboardsArgs),
     /// Sensor frames a second by each way to receive them, over a cable between two network namespaces; needs root.
     Sensor(sensor::SensorBenchArgs),
 }
@@ -67,6 +70,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Window(window) => window::run(window).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
         What::SensorStore(store) => sensor_store::run(store).await?,
+        What::Dashboards(dashboards) => dashboards::run(dashboards).await?,
         What::Shards(shards) => shards::run(shards).await?,
         What::Sensor(sensor) => {
             let as_json = args.json;

@@ -1,4 +1,4 @@
-// What people do with the page, beyond looking: ask SQL, split and merge shards.
+// What people do with the page, beyond looking: ask SQL, split and merge shards, see the last minutes again.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -9,15 +9,16 @@ import { kinesis, open, pictures, put, reading, rest, test, until, write } from 
 const shards = async (url) => (await rest(url, "GET", "v1/streams")).streams.find(({ name }) => name === "rides").open_shards;
 
 await test(async ({ folder, browser, start }) => {
-  writeFileSync(join(folder, "gallop.toml"), "[streams.rides]\nshards = 2\n[streams.wild-rydes]\nshards = 1\n");
+  writeFileSync(join(folder, "gallop.toml"), "[streams.rides]\nshards = 2\n[streams.wild-rydes]\nshards = 1\n[dashboard]\nfleet = \"rides\"\n");
   const server = start("serve", "--port", "0", "--data", folder);
   const url = await server.url();
   await put(url, "rides", ["Arion", "Shadowfax", "Grani"].map((name, at) => ({ ...reading(name), HealthPoints: 100 + at })));
   const { page, wrong } = await open(browser, `${url}/#/sql`);
   await sql(page);
+  await replay(page, url);
   await split(page, url);
   assert.deepEqual(wrong, []);
-  console.log("completion, an error in its place, rows, a chart, cancel and history; a split and a merge, with previews and a refusal");
+  console.log("completion, an error in its place, rows, a chart, cancel and history; a split and a merge, with previews and a refusal; a replay");
 });
 
 async function sql(page) {
@@ -92,4 +93,35 @@ async function split(page, url) {
   await stream.getByRole("button", { name: "Merge now" }).click();
   await stream.getByText("shardId-000000000000 and shardId-000000000002 are closed").waitFor();
   assert.equal(await shards(url), 3);
+}
+
+/** Where the map has somebody, in degrees north. */
+function latitude(page, name) {
+  return page.evaluate((name) => globalThis.gallopMap?.fleetShown().get(name)?.latitude ?? null, name);
+}
+
+async function replay(page, url) {
+  await page.goto(`${url}/#/map`);
+  await until("Arion is on the map", async () => await latitude(page, "Arion") !== null);
+  const start = await latitude(page, "Arion");
+  await put(url, "rides", [reading("Arion", 0.01)]);
+  await until("Arion has moved", async () => await latitude(page, "Arion") > start + 0.009);
+  await page.getByRole("button", { name: "Replay the last minutes" }).click();
+  const player = page.getByRole("region", { name: "Replay" });
+  const time = player.getByRole("slider", { name: "Time" });
+  await time.waitFor();
+  // At its beginning everybody is where they were, and what comes now waits.
+  await time.press("Home");
+  // The first step: the shards of a put are not of the same millisecond.
+  await time.press("ArrowRight");
+  const isBack = async () => Math.abs(await latitude(page, "Arion") - start) < 0.004;
+  await until("Arion is back", isBack);
+  await put(url, "rides", [reading("Arion", 0.02)]);
+  await until("the live fleet goes on", () => page.evaluate((start) => gallopMap.unicorns.get("Arion").latitude > start + 0.019, start));
+  assert.ok(await isBack(), "what was is not what is");
+  await time.press("End");
+  await until("Arion comes again", async () => await latitude(page, "Arion") > start + 0.009);
+  await page.screenshot({ path: join(pictures, "replay.png") });
+  await player.getByRole("button", { name: "Back to now" }).click();
+  await until("now is now", async () => await latitude(page, "Arion") > start + 0.019);
 }

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { freeUdpPort, open, pictures, rest, test } from "./rig.mjs";
+import { freeUdpPort, open, pictures, rest, test, write } from "./rig.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PAGES = ["map", "fleet", "windows", "pipeline", "streams", "records", "sql", "sensors", "health"];
@@ -25,6 +25,18 @@ const ready = {
   sql: async (page) => { await page.locator(".cm-content").waitFor(); await page.getByRole("button", { name: "Run" }).click(); await page.getByText(/\d+ rows in/).waitFor(); },
   sensors: (page) => page.getByRole("link", { name: "yard" }).waitFor(),
   health: (page) => page.getByRole("rowheader", { name: "PutRecords", exact: true }).waitFor(),
+};
+
+/** What stands in a page only when it is asked for. */
+const parts = {
+  map: {
+    card: async (page) => { await page.getByLabel("Find a unicorn").fill("Shadow"); await page.keyboard.press("Enter"); await page.getByRole("region", { name: "Unicorn" }).waitFor(); },
+    replay: async (page) => { await page.getByRole("button", { name: "Replay the last minutes" }).click(); await page.getByRole("slider", { name: "Time" }).waitFor(); },
+  },
+  sql: {
+    chart: async (page) => { await page.getByRole("button", { name: "Chart" }).click(); await page.getByRole("region", { name: "Chart" }).waitFor(); },
+    wrong: async (page) => { await write(page, "SELECT Nam FROM wildrydes"); await page.keyboard.press("Control+Enter"); await page.getByText("did you mean `Name`?").waitFor(); },
+  },
 };
 
 await test(async ({ folder, browser, start }) => {
@@ -46,10 +58,10 @@ await test(async ({ folder, browser, start }) => {
       await page.goto(`${url}/#/${name}`);
       await ready[name](page);
       await look(page, name, colorScheme);
-      if (name !== "sql") continue;
-      await page.getByRole("button", { name: "Chart" }).click();
-      await page.getByRole("region", { name: "Chart" }).waitFor();
-      await look(page, "sql-chart", colorScheme);
+      for (const [part, open] of Object.entries(parts[name] ?? {})) {
+        await open(page);
+        await look(page, `${name}-${part}`, colorScheme);
+      }
     }
     assert.deepEqual(wrong, []);
     await page.context().close();
