@@ -56,6 +56,11 @@ fn sql_is_asked_and_shards_are_cut_in_the_page() {
 }
 
 #[test]
+fn keys_alone_are_enough() {
+    check("hands");
+}
+
+#[test]
 fn a_crowd_is_drawn_in_time() {
     check("crowd");
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { open, put, reading, test, write } from "./rig.mjs";
+import { open, put, reading, rest, test, write } from "./rig.mjs";
 
 /** A hundred ways to be more than a name. */
 const PARTS = ["alert(1)", "globalThis.ran=1", "fetch('/v1/streams')", "document.title='ran'", "top.ran=1"];
@@ -95,11 +95,25 @@ await test(async ({ folder, browser, start }) => {
     return read;
   }, ["", "v1/live?topics=fleet", "v1/streams", "v1/streams/wildrydes/records", "metrics"].map((path) => `${url}/${path}`));
   assert.deepEqual(read, []);
+  // Nor does it change anything: not even by what a browser sends to elsewhere without asking first.
+  await stranger.evaluate(async (target) => {
+    const body = JSON.stringify({ split: { shard: "shardId-000000000000" } });
+    for (const options of [{ mode: "no-cors" }, { headers: { "content-type": "text/plain" } }, { headers: { "content-type": "application/json" } }]) {
+      await fetch(target, { method: "POST", body, ...options }).catch(() => {});
+    }
+    const form = Object.assign(document.createElement("form"), { method: "post", enctype: "text/plain", action: target, target: "answer" });
+    const frame = Object.assign(document.createElement("iframe"), { name: "answer" });
+    form.append(Object.assign(document.createElement("input"), { name: body.slice(0, -1), value: "}" }));
+    document.body.append(frame, form);
+    form.submit();
+    await new Promise((done) => { frame.onload = done; setTimeout(done, 1000); });
+  }, `${url}/v1/streams/wildrydes/reshard`);
+  assert.equal((await rest(url, "GET", "v1/streams")).streams[0].open_shards, 2, "nobody else split a shard");
   const rebound = await context.newPage();
   for (const path of ["", "v1/live?topics=fleet", "v1/streams", "v1/streams/wildrydes/records"]) {
     const response = await rebound.goto(`http://rebound.example:${port}/${path}`);
     assert.equal(response.status(), 403, path);
   }
   other.close();
-  console.log(`${PAYLOADS.length} payloads are text on every page; a second origin and a rebound name read nothing`);
+  console.log(`${PAYLOADS.length} payloads are text on every page; a second origin and a rebound name read nothing and change nothing`);
 });

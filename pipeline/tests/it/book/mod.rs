@@ -50,6 +50,7 @@ followed! {
     producers_work: ["docs/how-to/producers.md"];
     own_queries_work: ["docs/how-to/query.md"];
     credentials_work: ["docs/how-to/security.md", "docs/SECURITY.md"];
+    the_dashboard_works: ["docs/how-to/dashboard.md"];
     monitoring_works: ["docs/how-to/monitoring.md"];
     backups_work: ["docs/how-to/backup.md"];
     sensors_work: ["docs/SENSORS.md", "docs/NETWORK-CARDS.md"];
