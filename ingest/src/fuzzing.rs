@@ -1,7 +1,9 @@
 //! What must hold for any bytes on the disk or from a sensor; called by the targets in `fuzz/`, and by a test with their
 //! corpora.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::clock::Timestamp;
@@ -18,8 +20,10 @@ use crate::log::frame::{HEADER_BYTES, Header, Kind, Place};
 use crate::log::head::Head;
 use crate::log::key::{PLAIN, StreamKeys};
 use crate::log::segment;
-use crate::sensor::intake::Taken;
+use crate::sensor::accounts::{NO_RULE, Tally};
+use crate::sensor::intake::{Intake, Taken};
 use crate::sensor::port_rule::{PortRule, SourceRule};
+use crate::sensor::reader::BatchReader;
 use crate::sensor::reception::{Reception, ReceptionOptions};
 
 const PLACE: Place = Place { incarnation: 7, segment: 3 };
@@ -91,51 +95,103 @@ fn framed(mut data: &[u8]) -> Bytes {
     segment.into()
 }
 
-/// Bytes as datagrams to four ports: one open to all, one for registered sources, one that wants tags, and none. Each
-/// datagram is a byte for port, sender and repair, one of length, and so many bytes; repair puts a right beginning or a
-/// right tag to it, so that what comes after is reached.
-pub fn sensor_datagram(mut data: &[u8]) {
-    let reception = Reception::new(ReceptionOptions { sources_max: 8, lane_batches: 2, batch_bytes: 1 });
-    let (stream, mut reader) = reception.open().expect("the first stream");
-    let key = TagKey::new([7; 16]);
-    let open = PortRule::open_to_all(stream, SchemaId(7), 4);
-    let registered = SourceRule { keys: vec![(1, key.clone())], ..SourceRule::default() };
-    let sources = (0..4).map(|id| (SourceId(id), registered.clone())).collect();
-    let closed = PortRule { unregistered: false, sources, ..open.clone() };
-    for (port, rule) in [(1, open), (2, closed.clone()), (3, PortRule { tagged: true, ..closed })] {
-        reception.set_port(port, rule).expect("there is room");
+/// A reception with three ports and a poller: made once, since making it costs as much as hundreds of datagrams.
+struct Intakes {
+    reception: Arc<Reception>,
+    intake: Intake,
+    reader: BatchReader,
+    key: TagKey,
+    now_nanos: u64,
+}
+
+/// Ports with a rule: one open to all, one for registered sources, one that wants tags.
+const PORTS: [u16; 3] = [1, 2, 3];
+const TAGGED: u16 = 3;
+const SOURCES_MAX: usize = 8;
+
+impl Intakes {
+    fn new() -> Self {
+        let reception = Reception::new(ReceptionOptions { sources_max: SOURCES_MAX, lane_batches: 2, batch_bytes: 1 });
+        let (stream, reader) = reception.open().expect("the first stream");
+        let key = TagKey::new([7; 16]);
+        let open = PortRule::open_to_all(stream, SchemaId(7), 4);
+        let registered = SourceRule { keys: vec![(1, key.clone())], ..SourceRule::default() };
+        let sources = (0..4).map(|id| (SourceId(id), registered.clone())).collect();
+        let closed = PortRule { unregistered: false, sources, ..open.clone() };
+        let rules = [open, closed.clone(), PortRule { tagged: true, ..closed }];
+        for (port, rule) in PORTS.into_iter().zip(rules) {
+            reception.set_port(port, rule).expect("there is room");
+        }
+        let intake = reception.intake("fuzzing");
+        Intakes { reception, intake, reader, key, now_nanos: 0 }
     }
-    let mut intake = reception.intake("fuzzing");
-    let (mut given, mut accepted, mut kept) = (0, 0, 0);
-    while let [how, length, rest @ ..] = data {
-        let (bytes, after) = rest.split_at(usize::from(*length).min(rest.len()));
-        let (port, from) = (u16::from(how & 3), IpAddr::from([10, 0, 0, how >> 2 & 1]));
-        intake.begin(1 + given);
-        let bytes = repaired(bytes, &key, how >> 3);
-        let before = reception.tally();
-        match intake.take(from, port, &bytes) {
+
+    /// What became of all datagrams to a port, or to those without a rule.
+    fn tally(&self, port: u16) -> Tally {
+        self.reception.port_tally(port).unwrap_or_else(|| self.reception.slot_tally(NO_RULE))
+    }
+
+    /// Whether the datagram was accepted.
+    fn take(&mut self, port: u16, from: IpAddr, bytes: &[u8]) -> bool {
+        let before = self.tally(port);
+        self.now_nanos += 1_000_000;
+        self.intake.begin(self.now_nanos);
+        let taken = self.intake.take(from, port, bytes);
+        let counted = self.tally(port) - before;
+        assert_eq!(counted.received(), 1, "each is counted once");
+        match taken {
             Taken::Accepted => {
-                let datagram = Datagram::read(&bytes).expect("what is accepted is a datagram");
-                assert!(port != 3 || datagram.is_from(&key), "no datagram without its tag");
-                accepted += 1;
+                let datagram = Datagram::read(bytes).expect("what is accepted is a datagram");
+                assert!(port != TAGGED || datagram.is_from(&self.key), "no datagram without its tag");
+                assert_eq!(counted.accepted, 1);
             }
-            Taken::Rejected(cause) => assert_eq!((reception.tally() - before).rejected(cause), 1),
+            Taken::Rejected(cause) => assert_eq!(counted.rejected(cause), 1),
             Taken::Held => unreachable!("no port holds"),
         }
-        given += 1;
-        assert_eq!((reception.tally() - before).received(), 1, "each is counted once");
-        intake.end();
-        while let Some(batch) = reader.try_next() {
+        self.intake.end();
+        taken == Taken::Accepted
+    }
+
+    /// Datagrams that have come to the writer.
+    fn kept(&mut self) -> usize {
+        let mut kept = 0;
+        while let Some(batch) = self.reader.try_next() {
             kept += batch.entries().len();
             assert!(batch.entries().iter().all(|entry| Datagram::read(batch.datagram(entry)).is_ok()));
-            reader.stored(batch.entries());
-            reader.give_back(batch);
+            self.reader.stored(batch.entries());
+            self.reader.give_back(batch);
         }
-        data = after;
+        kept
     }
-    assert_eq!((reception.tally().received(), reception.tally().accepted), (given, accepted as u64));
-    assert_eq!(kept, accepted, "a writer that is quick gets everything");
-    assert!(reception.sources().len() <= 8);
+}
+
+thread_local! {
+    static INTAKES: RefCell<Intakes> = RefCell::new(Intakes::new());
+}
+
+/// Bytes as datagrams to four ports, one of which has no rule. Each datagram is a byte for port, sender and repair, one of
+/// length, and so many bytes; repair puts a right beginning or a right tag to it, so that what comes after is reached.
+pub fn sensor_datagram(mut data: &[u8]) {
+    INTAKES.with_borrow_mut(|intakes| {
+        // Nothing is known of any source, as when the input before had never been.
+        PORTS.iter().for_each(|port| intakes.reception.sources().forget(*port));
+        assert!(intakes.reception.sources().is_empty());
+        let (mut accepted, mut kept) = (0, 0);
+        while let [how, length, rest @ ..] = data {
+            let (bytes, after) = rest.split_at(usize::from(*length).min(rest.len()));
+            let (port, from) = (u16::from(how & 3), IpAddr::from([10, 0, 0, how >> 2 & 1]));
+            let bytes = repaired(bytes, &intakes.key, how >> 3);
+            accepted += usize::from(intakes.take(port, from, &bytes));
+            kept += intakes.kept();
+            data = after;
+        }
+        assert_eq!(kept, accepted, "a writer that is quick gets everything");
+        assert!(intakes.reception.sources().len() <= SOURCES_MAX);
+        for port in PORTS {
+            let tally = intakes.tally(port);
+            assert_eq!((tally.stored, tally.waiting()), (tally.accepted, 0));
+        }
+    });
 }
 
 fn repaired(bytes: &[u8], key: &TagKey, how: u8) -> Vec<u8> {

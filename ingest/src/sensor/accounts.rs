@@ -16,7 +16,7 @@ pub const PORTS_MAX: usize = 256;
 pub struct Slot(pub(super) u16);
 
 /// Where datagrams to ports without a rule are counted.
-pub(super) const NO_RULE: Slot = Slot(PORTS_MAX as u16);
+pub(crate) const NO_RULE: Slot = Slot(PORTS_MAX as u16);
 
 /// Figures that close: `received() = accepted + rejections`, and, once writers are done, `accepted = stored + refusals`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -181,7 +181,8 @@ impl Reception {
         registry.pollers.iter().map(tally).collect()
     }
 
-    fn slot_tally(&self, slot: Slot) -> Tally {
+    /// What became of the datagrams of a place since the start.
+    pub(crate) fn slot_tally(&self, slot: Slot) -> Tally {
         // Writers first: what they settled was accepted before, so that no more is ever settled than accepted.
         let settled = self.writers.tally(slot);
         let registry = lock(&self.registry);
