@@ -20,7 +20,12 @@ pub const POLLERS_MAX: usize = 64;
 pub const RECEIVE_BUFFER_BYTES: usize = 8 * 1024 * 1024;
 
 /// How long the removal of a port waits for pollers to close their sockets.
-const CLOSE_WAIT_MAX: Duration = Duration::from_secs(5);
+const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a port that somebody has is asked for again. A process that another thread is starting has all our sockets for a
+/// moment, until it runs its program: so may a port be taken that was removed just now.
+const FREE_WAIT_MAX: Duration = Duration::from_secs(1);
+const FREE_PAUSE: Duration = Duration::from_millis(10);
 
 /// How to receive.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +113,13 @@ impl PortMirror for Sockets {
     fn open(&self, port: u16) -> io::Result<()> {
         // The kernel lets any other program of this user share a port that is shared among pollers, and each would get
         // a part of the datagrams. So the port must be free when we come.
-        drop(self.bind(port, false)?);
+        let deadline = Instant::now() + FREE_WAIT_MAX;
+        while let Err(error) = self.bind(port, false) {
+            if error.kind() != io::ErrorKind::AddrInUse || deadline < Instant::now() {
+                return Err(error);
+            }
+            std::thread::sleep(FREE_PAUSE);
+        }
         let sockets: Vec<Socket> = self.desks.iter().map(|_| self.bind(port, true)).collect::<io::Result<_>>()?;
         self.desks.iter().zip(sockets).for_each(|(desk, socket)| desk.open(port, socket));
         Ok(())
