@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use ingest::log::file::Disk;
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::sensor::accounts::Tally;
 use ingest::sensor::cause::Refusal;
@@ -11,13 +13,21 @@ use ingest::sensor::intake::{Intake, Taken};
 use ingest::sensor::port_rule::PortRule;
 use ingest::sensor::reception::{Reception, ReceptionOptions};
 use ingest::sensor::writer::StreamWriter;
+use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
 use ingest::testing::power_cut::PowerCutDisk;
+use model::checkpoint::Checkpoint;
 use model::datagram::header::{Header, SchemaId, SourceId};
 use model::datagram::payload::Datagram;
-use model::shard::ShardId;
-use model::stream_store::{StreamOptions, StreamStore};
+use model::name::{ConsumerName, StreamName};
+use model::record::{Appended, PutEntry};
+use model::sequence_number::SequenceNumber;
+use model::shard::{Reshard, ShardId};
+use model::stream_settings::StreamSettings;
+use model::stream_store::{
+    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+};
 
-use crate::common::{ALL, clock, read_by, stream};
+use crate::common::{ALL, clock, read_all, read_by, stream};
 
 const PORT: u16 = 9000;
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -41,7 +51,7 @@ fn datagram(source: u32, first: u64, count: u8) -> Vec<u8> {
 }
 
 /// Hands `datagrams` to a writer of the store's stream and waits until it has ended; what became of them.
-async fn written(store: &LogStore, datagrams: &[Vec<u8>]) -> Tally {
+async fn written(store: &(impl StreamStore + Clone + 'static), datagrams: &[Vec<u8>]) -> Tally {
     let reception = Reception::new(ReceptionOptions::default());
     let (handle, reader) = reception.open().unwrap();
     reception.set_port(PORT, PortRule::open_to_all(handle, SchemaId(7), 8)).unwrap();
@@ -63,7 +73,7 @@ async fn written(store: &LogStore, datagrams: &[Vec<u8>]) -> Tally {
     tally
 }
 
-async fn store(disk: &PowerCutDisk, options: StreamOptions) -> LogStore {
+async fn store(disk: &(impl Disk + Clone + 'static), options: StreamOptions) -> LogStore {
     let options_of_log = LogOptions { waiting_bytes_max: 1 << 20, ..LogOptions::small() };
     let store = LogStore::open(clock(), Arc::new(disk.clone()), Path::new("/streams"), options_of_log).await.unwrap();
     store.create(&stream(), options).await.unwrap();
@@ -113,4 +123,145 @@ async fn what_the_stream_does_not_take_is_counted_by_cause() {
     log.delete(&stream()).await.unwrap();
     let tally = written(&log, &sent).await;
     assert_eq!((tally.stored, tally.refused(Refusal::StreamGone)), (0, 4));
+}
+
+#[tokio::test]
+async fn what_finds_no_room_on_the_disk_is_counted_and_what_comes_later_is_stored() {
+    let disk = FaultyDisk::new(Arc::new(PowerCutDisk::default()));
+    let log = store(&disk, StreamOptions::default()).await;
+    let sent: Vec<Vec<u8>> = (0..300).map(|n| datagram(n % 7, u64::from(n / 7), 1)).collect();
+    let tally = written(&log, &sent).await;
+    assert_eq!((tally.stored, tally.refused(Refusal::DiskFull)), (300, 0));
+
+    let root = Path::new("/streams");
+    disk.limit(root, disk.used(root).unwrap());
+    let tally = written(&log, &sent).await;
+    assert_eq!((tally.accepted, tally.stored, tally.refused(Refusal::DiskFull)), (300, 0, 300));
+    assert_eq!(read_all(&log, ShardId(0)).await.unwrap().len(), 300, "what was refused is nowhere");
+
+    disk.heal();
+    let tally = written(&log, &sent).await;
+    assert_eq!((tally.stored, tally.refused(Refusal::DiskFull)), (300, 0));
+    assert_eq!(read_all(&log, ShardId(0)).await.unwrap().len(), 600);
+}
+
+#[tokio::test]
+async fn what_a_broken_disk_does_not_keep_is_counted_as_failed() {
+    let disk = FaultyDisk::new(Arc::new(PowerCutDisk::default()));
+    let log = store(&disk, StreamOptions::default()).await;
+    disk.fail(Fault::once(Operation::Sync, "rides"));
+    let sent: Vec<Vec<u8>> = (0..50).map(|n| datagram(1, n, 1)).collect();
+    for _ in 0..2 {
+        // The second time nothing fails but the stream has stopped: nobody knows what the disk kept.
+        let tally = written(&log, &sent).await;
+        assert_eq!((tally.accepted, tally.stored, tally.refused(Refusal::Failed)), (50, 0, 50));
+    }
+}
+
+/// A store that has no room for some.
+#[derive(Clone)]
+struct Crowded {
+    log: LogStore,
+    /// Which entries find no room, by their place; none for whole calls.
+    each: Option<usize>,
+}
+
+#[async_trait]
+impl StreamStore for Crowded {
+    async fn append(
+        &self,
+        stream: &StreamName,
+        entries: Vec<PutEntry>,
+    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+        let Some(each) = self.each else { return Err(StreamError::Throttled(stream.clone())) };
+        let mut results = Vec::new();
+        for (place, entry) in entries.into_iter().enumerate() {
+            results.push(match place % each {
+                0 => Err(AppendError::Throttled { shard: ShardId(0) }),
+                _ => self.log.append(stream, vec![entry]).await?.remove(0),
+            });
+        }
+        Ok(results)
+    }
+
+    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
+        self.log.create(stream, options).await
+    }
+
+    async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
+        self.log.delete(stream).await
+    }
+
+    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
+        self.log.list().await
+    }
+
+    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
+        self.log.describe(stream).await
+    }
+
+    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
+        self.log.reshard(stream, change).await
+    }
+
+    async fn alter(
+        &self,
+        stream: &StreamName,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        self.log.alter(stream, from, to).await
+    }
+
+    async fn locate(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        position: StartingPosition,
+    ) -> Result<SequenceNumber, StreamError> {
+        self.log.locate(stream, shard, position).await
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        self.log.read(stream, shard, from, limit).await
+    }
+
+    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
+        self.log.trim(stream).await
+    }
+
+    async fn commit(
+        &self,
+        home: &StreamName,
+        consumer: &ConsumerName,
+        checkpoint: Checkpoint,
+        outputs: Vec<PutEntry>,
+    ) -> Result<Vec<Appended>, StreamError> {
+        self.log.commit(home, consumer, checkpoint, outputs).await
+    }
+
+    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
+        self.log.checkpoint(home, consumer).await
+    }
+}
+
+/// The log waits for room; a store over a network says that there is none.
+#[tokio::test]
+async fn what_the_store_has_no_room_for_is_counted_as_throttled() {
+    let log = store(&PowerCutDisk::default(), StreamOptions::default()).await;
+    let sent: Vec<Vec<u8>> = (0..60).map(|n| datagram(1, n * 2, 2)).collect();
+    let tally = written(&Crowded { log: log.clone(), each: None }, &sent).await;
+    assert_eq!((tally.accepted, tally.stored, tally.refused(Refusal::Throttled)), (60, 0, 60));
+
+    let tally = written(&Crowded { log: log.clone(), each: Some(3) }, &sent).await;
+    let (stored, throttled) = (tally.stored, tally.refused(Refusal::Throttled));
+    assert!(stored > 0 && stored + throttled == 60 && 20 <= throttled, "{tally:?}");
+    assert_eq!(tally.stored_records, stored * 2);
+    assert_eq!(read_all(&log, ShardId(0)).await.unwrap().len() as u64, stored);
 }
