@@ -1,4 +1,5 @@
-//! Ports and schemas at run time: each change is made where datagrams come in, and kept over restarts.
+//! Ports and schemas at run time: each change is made where datagrams come in, and kept over restarts. What people ask for
+//! is in `admin`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -6,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use async_trait::async_trait;
 use ingest::sensor::accounts::Tally;
 use ingest::sensor::port_rule::StreamHandle;
 use ingest::sensor::port_table::PortError;
@@ -14,21 +14,16 @@ use ingest::sensor::reception::{Reception, ReceptionOptions};
 use ingest::sensor::writer::StreamWriter;
 use model::datagram::header::SchemaId;
 use model::datagram::schema::Schema;
-use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
-use model::sensor_admin::{PortReport, PortSpec, SCHEMAS_MAX, SchemaSpec, SensorAdmin, SensorError};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore};
-use serde_json::{Value, json};
+use model::sensor_admin::{PortSpec, SchemaSpec, SensorError};
+use model::stream_store::StreamStore;
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::sensors::kept::Kept;
-use crate::sensors::{keys, report, rule};
-
-/// How often a change of a stream's settings is tried when somebody else changes them at the same time.
-const ALTER_TRIES_MAX: usize = 5;
+use crate::sensors::{keys, report, rule, stream};
 
 /// Where things are, and what is allowed.
 #[derive(Debug, Clone)]
@@ -44,33 +39,33 @@ pub(crate) struct ControlOptions {
 }
 
 /// Says what receives, with its own figures.
-type Receiver = Box<dyn Fn() -> Value + Send + Sync>;
+pub(super) type Receiver = Box<dyn Fn() -> Value + Send + Sync>;
 
 /// Controls the sensor path of one server.
 pub(crate) struct SensorControl {
     options: ControlOptions,
-    reception: Arc<Reception>,
+    pub(super) reception: Arc<Reception>,
     streams: Arc<dyn StreamStore>,
     runtime: Handle,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     writers: StdMutex<Vec<JoinHandle<()>>>,
-    receiver: StdMutex<Receiver>,
+    pub(super) receiver: StdMutex<Receiver>,
 }
 
 /// What is set, and by whom.
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Of the settings file.
-    settings: Kept,
+    pub(super) settings: Kept,
     /// Of REST, kept.
-    kept: Kept,
+    pub(super) kept: Kept,
     /// Ports of either that could not be opened at the start, and why.
-    errors: BTreeMap<u16, String>,
+    pub(super) errors: BTreeMap<u16, String>,
     handles: BTreeMap<StreamName, StreamHandle>,
 }
 
 impl State {
-    fn schema(&self, id: SchemaId) -> Option<&Schema> {
+    pub(super) fn schema(&self, id: SchemaId) -> Option<&Schema> {
         let mut all = self.settings.schemas.iter().chain(&self.kept.schemas);
         all.find(|schema| schema.id == id).map(|schema| &schema.fields)
     }
@@ -153,7 +148,7 @@ impl SensorControl {
     }
 
     /// Brings a port about: its stream, its writer, its rule.
-    async fn program(&self, state: &mut State, port: u16, spec: &PortSpec) -> Result<(), SensorError> {
+    pub(super) async fn program(&self, state: &mut State, port: u16, spec: &PortSpec) -> Result<(), SensorError> {
         let schema = state.schema(spec.schema).cloned().ok_or_else(|| {
             let id = spec.schema.0;
             SensorError::Invalid(format!(
@@ -174,7 +169,7 @@ impl SensorControl {
         let invalid = SensorError::Invalid;
         rule::ranges(&spec.addresses).map_err(invalid)?;
         spec.rate.map(rule::rate).transpose().map_err(invalid)?;
-        self.prepare_stream(spec, &schema).await?;
+        stream::prepare(&*self.streams, spec, &schema).await?;
         let handle = match state.handles.get(&spec.stream) {
             Some(handle) => *handle,
             None => {
@@ -206,80 +201,6 @@ impl SensorControl {
         )))
     }
 
-    /// Creates the stream, or sees that its records are what the port takes.
-    async fn prepare_stream(&self, spec: &PortSpec, schema: &Schema) -> Result<(), SensorError> {
-        for _ in 0..ALTER_TRIES_MAX {
-            let sensor = SensorStream {
-                schema_id: spec.schema,
-                schema: schema.clone(),
-                readers: spec.readers.unwrap_or_default(),
-            };
-            let found = match self.streams.describe(&spec.stream).await {
-                Ok(found) => found,
-                Err(StreamError::NotFound(_)) => {
-                    let options = StreamOptions { sensor: Some(sensor), ..StreamOptions::default() };
-                    match self.streams.create(&spec.stream, options).await {
-                        Ok(_) => {
-                            info!(stream = %spec.stream, "stream created for sensor datagrams");
-                            return Ok(());
-                        }
-                        Err(StreamError::Exists(_)) => continue,
-                        Err(error) => return Err(SensorError::Failed(error.to_string())),
-                    }
-                }
-                Err(error) => return Err(SensorError::Failed(error.to_string())),
-            };
-            let Some(wanted) = self.wanted(&found, spec, sensor).await? else { return Ok(()) };
-            let to = StreamSettings { sensor: Some(wanted), ..found.settings.clone() };
-            match self.streams.alter(&spec.stream, &found.settings, to).await {
-                Ok(_) => return Ok(()),
-                Err(StreamError::SettingsConflict(_)) => {}
-                Err(error) => return Err(SensorError::Failed(error.to_string())),
-            }
-        }
-        Err(SensorError::Conflict(format!("the settings of stream `{}` are being changed; try again", spec.stream)))
-    }
-
-    /// What the stream is to hold, if that is not what it holds.
-    async fn wanted(
-        &self,
-        found: &StreamDescription,
-        spec: &PortSpec,
-        sensor: SensorStream,
-    ) -> Result<Option<SensorStream>, SensorError> {
-        match &found.settings.sensor {
-            Some(there) if there.schema_id == sensor.schema_id && there.schema == sensor.schema => {
-                let readers = spec.readers.unwrap_or(there.readers);
-                Ok((readers != there.readers).then_some(SensorStream { readers, ..sensor }))
-            }
-            there => {
-                if self.is_empty(found).await.map_err(|error| SensorError::Failed(error.to_string()))? {
-                    return Ok(Some(sensor));
-                }
-                let holds = match there {
-                    Some(there) if there.schema_id == sensor.schema_id => "records with other fields".to_owned(),
-                    Some(there) => format!("records of schema {}", there.schema_id.0),
-                    None => "records that are no sensor datagrams".to_owned(),
-                };
-                let message = format!(
-                    "stream `{}` holds {holds}; send schema {} to another stream",
-                    found.name, sensor.schema_id.0
-                );
-                Err(SensorError::Conflict(message))
-            }
-        }
-    }
-
-    async fn is_empty(&self, stream: &StreamDescription) -> Result<bool, StreamError> {
-        for shard in stream.shards.iter() {
-            let oldest = self.streams.locate(&stream.name, shard.id, StartingPosition::TrimHorizon).await?;
-            if oldest != self.streams.locate(&stream.name, shard.id, StartingPosition::Latest).await? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// A thread of its own for each stream: bursts of datagrams hold up nobody's requests.
     fn start_writer(&self, stream: &StreamName) -> Result<StreamHandle, SensorError> {
         let (handle, reader) = self.reception.open().map_err(|error| SensorError::Conflict(error.to_string()))?;
@@ -293,7 +214,7 @@ impl SensorControl {
     }
 
     /// Keeps the state; where it cannot be kept, nothing has changed.
-    async fn keep(&self, state: &mut State, kept: Kept) -> Result<(), SensorError> {
+    pub(super) async fn keep(&self, state: &mut State, kept: Kept) -> Result<(), SensorError> {
         let (data, new) = (self.options.data.clone(), kept.clone());
         let saved = tokio::task::spawn_blocking(move || new.save(&data)).await;
         let saved = saved.map_err(std::io::Error::other).and_then(|saved| saved);
@@ -303,122 +224,6 @@ impl SensorControl {
     }
 }
 
-#[async_trait]
-impl SensorAdmin for SensorControl {
-    async fn schemas(&self) -> Vec<SchemaSpec> {
-        let state = self.state.lock().await;
-        let mut all: Vec<SchemaSpec> = state.settings.schemas.iter().chain(&state.kept.schemas).cloned().collect();
-        all.sort_by_key(|schema| schema.id);
-        all
-    }
-
-    async fn put_schema(&self, schema: SchemaSpec) -> Result<(), SensorError> {
-        let mut state = self.state.lock().await;
-        let id = schema.id.0;
-        match state.schema(schema.id) {
-            Some(known) if *known == schema.fields => return Ok(()),
-            Some(_) => {
-                let message =
-                    format!("schema {id} is registered with other fields; register these under another number");
-                return Err(SensorError::Conflict(message));
-            }
-            None => {}
-        }
-        let mut kept = state.kept.clone();
-        if SCHEMAS_MAX <= state.settings.schemas.len() + kept.schemas.len() {
-            return Err(SensorError::Conflict(format!(
-                "{SCHEMAS_MAX} schemas are registered, and there are no more places"
-            )));
-        }
-        kept.schemas.push(schema);
-        self.keep(&mut state, kept).await?;
-        info!(schema = id, "sensor schema registered");
-        Ok(())
-    }
-
-    async fn ports(&self) -> Vec<PortReport> {
-        let state = self.state.lock().await;
-        let report = |port: &u16, spec: &PortSpec, from_settings| PortReport {
-            port: *port,
-            spec: spec.clone(),
-            from_settings,
-            error: state.errors.get(port).cloned(),
-            counters: report::counters(&self.reception.port_tally(*port).unwrap_or_default()),
-        };
-        let settings = state.settings.ports.iter().map(|(port, spec)| report(port, spec, true));
-        let kept = state.kept.ports.iter().map(|(port, spec)| report(port, spec, false));
-        let mut all: Vec<PortReport> = settings.chain(kept).collect();
-        all.sort_by_key(|report| report.port);
-        all
-    }
-
-    async fn put_port(&self, port: u16, spec: PortSpec) -> Result<bool, SensorError> {
-        let mut state = self.state.lock().await;
-        if state.settings.ports.contains_key(&port) {
-            let message = format!("port {port} stands in the settings file; change it there and restart");
-            return Err(SensorError::Conflict(message));
-        }
-        let before = state.kept.ports.get(&port).cloned().filter(|_| !state.errors.contains_key(&port));
-        self.program(&mut state, port, &spec).await?;
-        let mut kept = state.kept.clone();
-        kept.ports.insert(port, spec.clone());
-        if let Err(error) = self.keep(&mut state, kept).await {
-            // As it was: nobody is told of a port that a restart forgets.
-            let undone = match &before {
-                Some(before) => self.program(&mut state, port, before).await,
-                None => self.reception.remove_port(port).map_err(|error| SensorError::Failed(error.to_string())),
-            };
-            if let Err(why) = undone {
-                error!(port, error = %why, "sensor port cannot be set back");
-            }
-            return Err(error);
-        }
-        state.errors.remove(&port);
-        info!(port, stream = %spec.stream, schema = spec.schema.0, tagged = spec.keys.is_some(), "sensor port programmed");
-        Ok(before.is_none())
-    }
-
-    async fn remove_port(&self, port: u16) -> Result<(), SensorError> {
-        let mut state = self.state.lock().await;
-        if state.settings.ports.contains_key(&port) {
-            let message = format!("port {port} stands in the settings file; remove it there and restart");
-            return Err(SensorError::Conflict(message));
-        }
-        let mut kept = state.kept.clone();
-        if kept.ports.remove(&port).is_none() {
-            return Err(SensorError::NotFound(format!("port {port} is not programmed")));
-        }
-        self.keep(&mut state, kept).await?;
-        if state.errors.remove(&port).is_none() {
-            self.reception.remove_port(port).map_err(|error| SensorError::Failed(error.to_string()))?;
-        }
-        info!(port, "sensor port removed");
-        Ok(())
-    }
-
-    fn stats(&self) -> Value {
-        let counters = report::counters;
-        let pollers = self.reception.poller_tallies();
-        let pollers: Vec<Value> =
-            pollers.iter().map(|(name, tally)| json!({"poller": name, "counters": counters(tally)})).collect();
-        let ports: Vec<Value> =
-            self.tallies().iter().map(|(port, tally)| json!({"port": port, "counters": counters(tally)})).collect();
-        json!({
-            "at_millis": jiff::Timestamp::now().as_millisecond(),
-            "receiver": lock(&self.receiver)(),
-            "sources": self.reception.sources().len(),
-            "total": counters(&self.reception.tally()),
-            "pollers": pollers,
-            "ports": ports,
-        })
-    }
-
-    fn sources(&self, port: Option<u16>, after: Option<u32>, limit: usize) -> Value {
-        let after = after.map(model::datagram::header::SourceId);
-        json!(self.reception.sources().list(port, after, limit))
-    }
-}
-
-fn lock<T>(mutex: &StdMutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &StdMutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

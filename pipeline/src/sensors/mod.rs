@@ -5,11 +5,13 @@
 //! receiver ──▶ reception ──▶ a writer a stream ──▶ the store
 //! ```
 
+mod admin;
 pub(crate) mod control;
 mod kept;
 mod keys;
 mod report;
 mod rule;
+mod stream;
 
 use std::net::IpAddr;
 use std::path::Path;
