@@ -88,7 +88,7 @@ impl Intake {
         {
             return Taken::Held;
         }
-        match self.judge(slot, port, from, bytes) {
+        match self.judge(slot, port, &from, bytes) {
             Ok(()) => Taken::Accepted,
             Err(cause) => {
                 self.accounts.rejected(slot, cause);
@@ -116,9 +116,13 @@ impl Intake {
         self.accounts.rejected(NO_RULE, Rejection::Packet);
     }
 
-    fn judge(&mut self, slot: Slot, port: u16, from: IpAddr, bytes: &[u8]) -> Result<(), Rejection> {
+    fn judge(&mut self, slot: Slot, port: u16, from: &IpAddr, bytes: &[u8]) -> Result<(), Rejection> {
         let rule = &*self.view.placed(port).ok_or(Rejection::NoRule)?.rule;
-        let datagram = self.reception.admit(rule, port, from, bytes, self.now_nanos)?;
+        if !rule.allows(from) {
+            return Err(Rejection::Address);
+        }
+        let datagram = Datagram::read(bytes)?;
+        self.reception.admit(rule, port, from, &datagram, self.now_nanos)?;
         let lane = self.lanes.get(rule.stream).ok_or(Rejection::NoWriter)?;
         if lane.is_abandoned() {
             return Err(Rejection::NoWriter);
@@ -134,7 +138,8 @@ impl Intake {
     /// Ends a round: batches leave for writers that have nothing else to do. Returns whether some wait still: then the
     /// poller may sleep no longer than [`BATCH_WAIT_MAX`] before it ends another.
     pub fn end(&mut self) -> bool {
-        self.lanes.lanes.iter_mut().flatten().fold(false, |waiting, lane| lane.hand_over_due() | waiting)
+        let now_nanos = self.now_nanos;
+        self.lanes.lanes.iter_mut().flatten().fold(false, |waiting, lane| lane.hand_over_due(now_nanos) | waiting)
     }
 
     /// All batches leave, whatever their writers have to do.
@@ -176,18 +181,14 @@ impl Lanes {
 
 impl Reception {
     /// Whether a datagram may come in, whatever becomes of it then.
-    fn admit<'a>(
+    fn admit(
         &self,
         rule: &PortRule,
         port: u16,
-        from: IpAddr,
-        bytes: &'a [u8],
+        from: &IpAddr,
+        datagram: &Datagram<'_>,
         now_nanos: u64,
-    ) -> Result<Datagram<'a>, Rejection> {
-        if !rule.allows(from) {
-            return Err(Rejection::Address);
-        }
-        let datagram = Datagram::read(bytes)?;
+    ) -> Result<(), Rejection> {
         let header = &datagram.header;
         if !rule.takes(header) {
             return Err(Rejection::Schema);
@@ -213,6 +214,6 @@ impl Reception {
                 Placed::Duplicate | Placed::TooOld => Err(Rejection::Replayed),
             }
         });
-        judged.ok_or(Rejection::SourcesFull)?.map(|()| datagram)
+        judged.ok_or(Rejection::SourcesFull)?
     }
 }

@@ -9,12 +9,19 @@ use tokio::sync::Notify;
 use super::accounts::Slot;
 use super::batch::DatagramBatch;
 
+/// The least time between two batches that are not full, so that a steady stream does not wake its reader for each burst.
+const HAND_OVER_PAUSE_NANOS: u64 = 100_000;
+
 /// The poller's end.
 #[derive(Debug)]
 pub(super) struct LaneWriter {
     full: Producer<DatagramBatch>,
     used: Consumer<DatagramBatch>,
+    /// Used batches, of which the last is filled next: it is the one that this processor's cache still knows.
+    spare: Vec<DatagramBatch>,
     open: Option<DatagramBatch>,
+    /// When a batch left last that was not full, nanoseconds since 1970.
+    left_at_nanos: Option<u64>,
     /// Batches that may still be made. All of them fit into either ring, so neither ever overflows.
     to_make: usize,
     batch_bytes: usize,
@@ -32,7 +39,8 @@ pub(super) struct LaneReader {
 pub(super) fn lane(batches: usize, batch_bytes: usize, wake: Arc<Notify>) -> (LaneWriter, LaneReader) {
     let (full, full_reader) = RingBuffer::new(batches);
     let (used_writer, used) = RingBuffer::new(batches);
-    let writer = LaneWriter { full, used, open: None, to_make: batches, batch_bytes, wake };
+    let spare = Vec::with_capacity(batches);
+    let writer = LaneWriter { full, used, spare, open: None, left_at_nanos: None, to_make: batches, batch_bytes, wake };
     (writer, LaneReader { full: full_reader, used: used_writer })
 }
 
@@ -43,12 +51,18 @@ impl LaneWriter {
     }
 
     /// Makes room for a datagram of so many bytes; false if the reader is behind and has all batches.
+    #[inline]
     pub(super) fn make_room(&mut self, length: usize) -> bool {
-        if self.open.as_ref().is_some_and(|open| open.fits(length)) {
-            return true;
-        }
+        self.open.as_ref().is_some_and(|open| open.fits(length)) || self.open_next()
+    }
+
+    #[cold]
+    fn open_next(&mut self) -> bool {
         self.hand_over();
-        self.open = self.used.pop().ok().or_else(|| {
+        while let Ok(batch) = self.used.pop() {
+            self.spare.push(batch);
+        }
+        self.open = self.spare.pop().or_else(|| {
             self.to_make = self.to_make.checked_sub(1)?;
             Some(DatagramBatch::new(self.batch_bytes))
         });
@@ -61,15 +75,19 @@ impl LaneWriter {
         open.push(datagram, header, port, slot, received_at_nanos);
     }
 
-    /// Gives the open batch to the reader if that has nothing else to do; else the batch may as well grow, so that all
-    /// batches are full before the lane is. Returns whether something waits here still.
-    pub(super) fn hand_over_due(&mut self) -> bool {
+    /// Gives the open batch to the reader if that has nothing else to do, and was not woken a moment ago: a wake-up costs
+    /// as much as many datagrams. Else the batch may as well grow, so that all batches are full before the lane is.
+    /// Returns whether something waits here still.
+    pub(super) fn hand_over_due(&mut self, now_nanos: u64) -> bool {
         if self.open.as_ref().is_none_or(DatagramBatch::is_empty) {
             return false;
         }
-        if self.full.slots() < self.full.buffer().capacity() && !self.is_abandoned() {
+        // A clock that was set back holds nothing up.
+        let lately = self.left_at_nanos.is_some_and(|at| (at..at + HAND_OVER_PAUSE_NANOS).contains(&now_nanos));
+        if (lately || self.full.slots() < self.full.buffer().capacity()) && !self.is_abandoned() {
             return true;
         }
+        self.left_at_nanos = Some(now_nanos);
         self.hand_over();
         false
     }

@@ -77,7 +77,7 @@ impl PortRule {
     }
 
     /// Whether the port takes datagrams from there, whatever they are.
-    pub(super) fn allows(&self, from: IpAddr) -> bool {
+    pub(super) fn allows(&self, from: &IpAddr) -> bool {
         self.addresses.is_empty() || contains(&self.addresses, from)
     }
 
@@ -88,7 +88,7 @@ impl PortRule {
     }
 
     /// What the source may do; none where it is not registered and need not be.
-    pub(super) fn source(&self, id: SourceId, from: IpAddr) -> Result<Option<&SourceRule>, Rejection> {
+    pub(super) fn source(&self, id: SourceId, from: &IpAddr) -> Result<Option<&SourceRule>, Rejection> {
         match self.sources.get(&id) {
             Some(source) if source.addresses.is_empty() || contains(&source.addresses, from) => Ok(Some(source)),
             Some(_) => Err(Rejection::Address),
@@ -104,6 +104,6 @@ impl SourceRule {
     }
 }
 
-fn contains(ranges: &[IpNet], address: IpAddr) -> bool {
-    ranges.iter().any(|range| range.contains(&address))
+fn contains(ranges: &[IpNet], address: &IpAddr) -> bool {
+    ranges.iter().any(|range| range.contains(address))
 }

@@ -14,8 +14,8 @@ use super::token_bucket::TokenBucket;
 /// Sources that are remembered at a time, over all ports.
 pub const SOURCES_MAX: usize = 65_536;
 
-/// Locks. Sources that follow each other in number have different ones, so pollers seldom meet.
-const SHARDS: usize = 1_024;
+/// Sources to a lock, if all numbers in use follow each other. So few have the same that pollers seldom meet.
+const SOURCES_PER_SHARD: usize = 16;
 
 /// All sources of all ports. A source that moves from one receive queue to another is still the same, so that what was
 /// seen at one cannot be replayed at the other.
@@ -28,7 +28,7 @@ pub struct SourceTable {
 
 /// On cache lines of its own.
 #[repr(align(128))]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shard(Mutex<HashMap<u64, Source, IdHash>>);
 
 /// What is known of one.
@@ -68,13 +68,15 @@ pub struct SourceReport {
 impl SourceTable {
     /// Room for so many sources.
     pub fn new(sources_max: usize) -> Self {
-        let shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        let count = sources_max.div_ceil(SOURCES_PER_SHARD).next_power_of_two();
+        let hash = IdHash::default();
+        let shards = (0..count).map(|_| Shard(Mutex::new(HashMap::with_hasher(hash.clone())))).collect();
         SourceTable { shards, count: AtomicUsize::new(0), sources_max }
     }
 
     /// Lets `visit` at a source, which becomes known by it; none if there is no room for another.
     pub(super) fn with<T>(&self, port: u16, id: SourceId, visit: impl FnOnce(&mut Source) -> T) -> Option<T> {
-        let mut shard = self.lock(id.0 as usize % SHARDS);
+        let mut shard = self.lock(id.0 as usize & (self.shards.len() - 1));
         let key = u64::from(port) << 32 | u64::from(id.0);
         if let Some(source) = shard.get_mut(&key) {
             return Some(visit(source));
@@ -86,7 +88,7 @@ impl SourceTable {
 
     /// Forgets all sources of a port.
     pub fn forget(&self, port: u16) {
-        for shard in 0..SHARDS {
+        for shard in 0..self.shards.len() {
             let mut shard = self.lock(shard);
             let before = shard.len();
             shard.retain(|key, _| key >> 32 != u64::from(port));
@@ -107,7 +109,7 @@ impl SourceTable {
     /// Up to `limit` sources, of one port or of all, with the lowest numbers after `after`, in the order of their numbers.
     pub fn list(&self, port: Option<u16>, after: Option<SourceId>, limit: usize) -> Vec<SourceReport> {
         let mut reports = Vec::new();
-        for shard in 0..SHARDS {
+        for shard in 0..self.shards.len() {
             let shard = self.lock(shard);
             let chosen = shard.iter().filter(|(key, _)| {
                 port.is_none_or(|port| *key >> 32 == u64::from(port))

@@ -10,7 +10,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use model::datagram::payload::Datagram;
+use rustix::thread::{CpuSet, sched_setaffinity};
 use socket2::{Domain, Protocol, Socket, Type};
+use tracing::warn;
 
 use crate::udp::burst::Burst;
 
@@ -34,23 +36,33 @@ struct Shared {
 
 impl PlainLoop {
     /// Receives what comes to an address, in the network namespace of this thread. Sources are told apart by the low bits
-    /// of their number: up to `flows`, a power of two.
-    pub fn start(address: SocketAddr, flows: usize) -> io::Result<Self> {
+    /// of their number: up to `flows`, a power of two. The loop keeps to one processor.
+    pub fn start(address: SocketAddr, flows: usize, processor: usize) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_recv_buffer_size(crate::udp::receiver::RECEIVE_BUFFER_BYTES)?;
         socket.bind(&address.into())?;
         socket.set_read_timeout(Some(LOOK))?;
         let shared = Arc::new(Shared::default());
         let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new()
-            .name("plain-loop".to_owned())
-            .spawn(move || receive(&socket, flows, &of_thread))?;
+        let thread = std::thread::Builder::new().name("plain-loop".to_owned()).spawn(move || {
+            keep_to(processor);
+            receive(&socket, flows, &of_thread);
+        })?;
         Ok(PlainLoop { shared, thread: Some(thread) })
     }
 
     /// Datagrams received so far.
     pub fn datagrams(&self) -> u64 {
         self.shared.datagrams.load(Ordering::Relaxed)
+    }
+}
+
+/// Keeps this thread to one processor, if that may be used.
+pub(super) fn keep_to(processor: usize) {
+    let mut one = CpuSet::new();
+    one.set(processor);
+    if let Err(error) = sched_setaffinity(None, &one) {
+        warn!(processor, %error, "a thread of a measurement is not kept to its processor");
     }
 }
 

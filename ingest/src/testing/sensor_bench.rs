@@ -2,10 +2,13 @@
 //!
 //! Frames come from the kernel itself (`xdp::generator`) over a cable between two namespaces, to one receive queue. The
 //! receiving interface works on the sender's processor, between bursts, so the sender slows down to what the path takes;
-//! pollers and writers have other processors. Ways take turns within a round, so that all see the same minutes.
+//! pollers, or the plain loop, have the next processors. A writer to memory has the last, which of four it shares with the
+//! second poller where there are two: that one waits for frames half of its time, and a sender never. Ways take turns
+//! within a round, so that all see the same minutes.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -17,7 +20,7 @@ use model::datagram::tag::TagKey;
 use model::name::StreamName;
 use model::stream_store::{StreamOptions, StreamStore};
 
-use super::plain_loop::PlainLoop;
+use super::plain_loop::{PlainLoop, keep_to};
 use super::wire::{ADDRESSES, ETHERNET, RECEIVER, SENDER, Wire};
 use crate::log::file::StdDisk;
 use crate::log::store::{LogOptions, LogStore};
@@ -142,7 +145,7 @@ impl Run {
                 Ok(Outcome { frames_per_second, ..Outcome::default() })
             }
             Way::Plain => {
-                let plain = PlainLoop::start(address, usize::from(FLOWS))?;
+                let plain = PlainLoop::start(address, usize::from(FLOWS), 1)?;
                 let frames_per_second = self.rate(wire, time, || Ok(plain.datagrams()))?;
                 Ok(Outcome { frames_per_second, ..Outcome::default() })
             }
@@ -271,6 +274,7 @@ async fn open_log(folder: &Path) -> io::Result<(Arc<dyn StreamStore>, StreamName
 
 /// Copies what comes into one piece of memory, over and over.
 fn keep_in_memory(mut reader: BatchReader) {
+    keep_to(std::thread::available_parallelism().map_or(1, NonZeroUsize::get) - 1);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime without drivers");
     let (mut segment, mut at) = (vec![0u8; SEGMENT_BYTES], 0);
     while let Some(batch) = runtime.block_on(reader.next()) {

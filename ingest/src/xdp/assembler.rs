@@ -31,7 +31,6 @@ pub(super) enum Width {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Helper {
     MapLookup = 1,
-    Redirect = 23,
     RedirectMap = 51,
 }
 

@@ -23,6 +23,7 @@ const LOG_BYTES: usize = 64 * 1024;
 pub(super) enum MapKind {
     Array = 2,
     PerCpuArray = 6,
+    Interfaces = 14,
     Sockets = 17,
 }
 

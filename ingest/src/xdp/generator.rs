@@ -57,6 +57,8 @@ pub struct Traffic {
 pub struct Generator {
     program: Program,
     counter: Map,
+    /// The interface to send through: found quicker in a map of one than among all that there are.
+    _interface: Map,
     frame: Vec<u8>,
 }
 
@@ -77,9 +79,11 @@ impl Generator {
     pub fn load(traffic: &Traffic) -> io::Result<Self> {
         let interface = Interface::find(&traffic.interface)?;
         let counter = Map::create(MapKind::Array, 8, 1)?;
+        let interfaces = Map::create(MapKind::Interfaces, 4, 1)?;
+        interfaces.set(0, &interface.index.to_ne_bytes())?;
         let frame = traffic.frame();
-        let program = Program::load("gallop_traffic", &traffic.assemble(&frame, interface.index, &counter))?;
-        Ok(Generator { program, counter, frame })
+        let program = Program::load("gallop_traffic", &traffic.assemble(&frame, &interfaces, &counter))?;
+        Ok(Generator { program, counter, _interface: interfaces, frame })
     }
 
     /// Sends so many frames from this thread, in bursts, as fast as they are taken.
@@ -185,7 +189,7 @@ impl Traffic {
     }
 
     #[rustfmt::skip]
-    fn assemble(&self, frame: &[u8], interface: u32, counter: &Map) -> Vec<u64> {
+    fn assemble(&self, frame: &[u8], interfaces: &Map, counter: &Map) -> Vec<u64> {
         use Register::{R0, R1, R2, R3, R4, R6, R8, R9, Stack};
         assert!(self.flows.is_power_of_two(), "flows are a power of two");
         let mut code = Assembler::default();
@@ -230,9 +234,10 @@ impl Traffic {
         if let Some(key) = &self.key {
             tag(&mut code, key, HEADER_BYTES + self.records_bytes());
         }
-        code.with_value(Operation::Move, R1, interface as i32)
+        code.map(R1, interfaces.descriptor())
             .with_value(Operation::Move, R2, 0)
-            .call(Helper::Redirect)
+            .with_value(Operation::Move, R3, 0)
+            .call(Helper::RedirectMap)
             .exit()
             .here(refused)
             .with_value(Operation::Move, R0, VERDICT_DROP)

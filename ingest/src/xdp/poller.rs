@@ -94,6 +94,7 @@ fn round(desk: &Desk, socket: &mut XdpSocket, intake: &mut Intake) -> u32 {
 fn spin(desk: &Desk, socket: &mut XdpSocket, intake: &mut Intake) -> bool {
     let begin = Instant::now();
     while begin.elapsed() < SPIN && !desk.stopped() {
+        intake.begin(now_nanos());
         intake.end();
         for _ in 0..LOOKS {
             if socket.ring_fill().0 > 0 {

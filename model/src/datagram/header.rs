@@ -50,6 +50,7 @@ pub struct Header {
 
 impl Header {
     /// Reads the header at the beginning of `bytes`; what it says of lengths is not checked against them.
+    #[inline]
     pub fn read(bytes: &[u8]) -> Result<Header, Malformed> {
         let header: &[u8; HEADER_BYTES] = bytes.first_chunk().ok_or(Malformed::Short)?;
         let u16_at = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);

@@ -30,6 +30,7 @@ pub struct SensorRecord<'a> {
 
 impl<'a> Datagram<'a> {
     /// Reads the bytes of a whole UDP payload. The tag is not checked: that takes the source's key.
+    #[inline]
     pub fn read(bytes: &'a [u8]) -> Result<Datagram<'a>, Malformed> {
         let header = Header::read(bytes)?;
         let tag_bytes = if header.tagged { TAG_BYTES } else { 0 };

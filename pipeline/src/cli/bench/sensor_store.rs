@@ -154,9 +154,10 @@ fn send(
     let mut bytes = header.write().to_vec();
     bytes.resize(HEADER_BYTES + header.records_bytes(), 7);
     let (mut sent, mut latency) = (0_u64, latencies());
+    let (begin, since) = (1_700_000_000_000_000_000, Instant::now());
     while Instant::now() < until {
         let round = Instant::now();
-        intake.begin(sent + 1);
+        intake.begin(begin + u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX));
         for _ in 0..ROUND {
             header.source_id = SourceId((sent % u64::from(sources)) as u32);
             header.first = sent / u64::from(sources) * u64::from(count);
