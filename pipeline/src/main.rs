@@ -6,6 +6,7 @@ mod bucket;
 mod bulk;
 mod cli;
 mod config;
+mod holder;
 mod https;
 mod metrics;
 mod open_files;

@@ -45,6 +45,7 @@ use crate::bulk;
 use crate::config::delivery::{Compression, DeliveryConfig, SensorFormat};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
+use crate::holder::{self, InUse};
 use crate::metrics::http::counted;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
@@ -266,6 +267,15 @@ fn delivery_state(status: DeliveryStatusHandle) -> FlowStateSource {
     })
 }
 
+/// Why there is nothing to listen with.
+fn not_bound(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return anyhow::Error::from(error).context(format!("{listen} cannot be listened on"));
+    }
+    let fix = "stop that process, or choose another port with --port (0 takes a free one)".to_owned();
+    InUse { what: format!("port {} is in use", listen.port()), holder: holder::of_port(listen), fix }.into()
+}
+
 /// Runs a query; after an error it goes on from its checkpoint.
 async fn keep_running(query: ContinuousQuery, parts: Backends, trouble: Trouble, stop: CancellationToken) {
     let name = query.name().clone();
@@ -309,9 +319,7 @@ impl Engine {
     pub(crate) async fn start(settings: Settings) -> anyhow::Result<Engine> {
         let Settings { listen, data, folder, config, entrance, receiver, web_dir } = settings;
         let Entrance { access, accept, tls } = entrance;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("{listen} cannot be listened on; choose another port with --port"))?;
+        let listener = TcpListener::bind(listen).await.map_err(|error| not_bound(listen, error))?;
         let address = listener.local_addr()?;
         let accept = AcceptOptions { drain_max: accept.drain_max.min(REQUESTS_DRAIN_MAX), ..accept };
         let (answers, stop_server) = (Answers::starting(gateway::router::starting()), CancellationToken::new());

@@ -8,6 +8,7 @@ use model::stream_store::StreamError;
 use producer_sim::sim::ProduceError;
 
 use crate::config::error::ConfigError;
+use crate::holder::InUse;
 
 /// The kinds of failure. Each has an exit status of its own; 0 is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,9 @@ impl Failure {
             Ok(failure) => return failure,
             Err(error) => error,
         };
+        if let Some(used) = error.chain().find_map(|error| error.downcast_ref::<InUse>()) {
+            return Failure::new(Kind::Conflict, &used.what).why(used.why()).fix(&used.fix);
+        }
         let kind = error.chain().find_map(kind).unwrap_or(Kind::Failed);
         let why = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": ");
         let failure = Failure::new(kind, error.to_string());

@@ -6,6 +6,7 @@ mod bench;
 mod connection;
 mod demo;
 mod failure;
+mod inspect;
 mod put;
 mod receipt;
 mod remote_sql;
@@ -14,6 +15,7 @@ mod row_printer;
 mod run;
 mod sensor;
 mod serve;
+mod settings;
 mod sim;
 mod sql;
 
@@ -52,6 +54,10 @@ enum Command {
     Sql(sql::SqlArgs),
     /// Ports and schemas of a running server for sensor datagrams.
     Sensor(sensor::SensorArgs),
+    /// Settings: checked, shown, begun.
+    Config(settings::ConfigArgs),
+    /// Verifies what a data folder holds and prints it, without a server.
+    Inspect(inspect::InspectArgs),
     /// Measures this machine.
     Bench(bench::BenchArgs),
 }
@@ -91,6 +97,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Run(args) => run::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Sensor(args) => sensor::run(args).await,
+        Command::Config(args) => settings::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args).await,
     }
 }

@@ -33,7 +33,7 @@ pub(crate) enum Signatures {
 }
 
 /// The credentials that there are before the first start is over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Known(Vec<Credential>);
 
 /// Who may come in, and how people are told.
@@ -53,6 +53,11 @@ impl Known {
             known = FirstCredential::read(data)?;
         }
         Ok(Known(known))
+    }
+
+    /// Error: the name of one that cannot be used, and why.
+    pub(crate) fn check(self) -> Result<(), (String, String)> {
+        Access::only(self.0).map(drop).map_err(|(name, why)| (name, why.to_string()))
     }
 
     /// What holds where nothing else is said.
