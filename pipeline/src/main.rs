@@ -6,6 +6,7 @@ mod bucket;
 mod bulk;
 mod cli;
 mod config;
+mod doctor;
 mod holder;
 mod https;
 mod metrics;

@@ -26,8 +26,13 @@ pub(crate) struct Connection {
 impl Connection {
     /// The server's URL.
     pub(crate) fn endpoint(&self) -> String {
+        self.named_endpoint().unwrap_or_else(|| ENDPOINT.to_owned())
+    }
+
+    /// The URL that somebody named.
+    pub(crate) fn named_endpoint(&self) -> Option<String> {
         let variable = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
-        self.endpoint.clone().or_else(variable).unwrap_or_else(|| ENDPOINT.to_owned())
+        self.endpoint.clone().or_else(variable)
     }
 
     /// The profile that was named with the command.

@@ -5,6 +5,7 @@ mod authorization;
 mod bench;
 mod connection;
 mod demo;
+mod doctor;
 mod failure;
 mod inspect;
 mod put;
@@ -56,6 +57,8 @@ enum Command {
     Sensor(sensor::SensorArgs),
     /// Settings: checked, shown, begun.
     Config(settings::ConfigArgs),
+    /// Looks for what may keep a server from starting or from keeping its promises.
+    Doctor(doctor::DoctorArgs),
     /// Verifies what a data folder holds and prints it, without a server.
     Inspect(inspect::InspectArgs),
     /// Measures this machine.
@@ -98,6 +101,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Sql(args) => sql::run(args).await,
         Command::Sensor(args) => sensor::run(args).await,
         Command::Config(args) => settings::run(args),
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => bench::run(args).await,
     }

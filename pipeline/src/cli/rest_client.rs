@@ -31,6 +31,19 @@ impl RestClient {
         Ok(RestClient { client, endpoint: endpoint.trim_end_matches('/').to_owned(), authorization })
     }
 
+    /// The status and the text of what stands at a path.
+    pub(crate) async fn text(&self, path: &str) -> anyhow::Result<(StatusCode, String)> {
+        let uri: Uri = format!("{}{path}", self.endpoint).parse()?;
+        let mut request = Request::get(uri).body(Bytes::new())?;
+        self.authorization.apply(&mut request).await?;
+        let response = self.client.request(request.map(Full::new)).await;
+        let response = response.map_err(|failure| Failure::unreachable(&self.endpoint, &failure))?;
+        let (head, body) = response.into_parts();
+        let bytes = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let bytes = bytes.map_err(|error| anyhow::anyhow!("the answer did not arrive whole: {error}"))?.to_bytes();
+        Ok((head.status, String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// The answer to a request; null where it has no body.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let text = format!("{}{path}", self.endpoint);

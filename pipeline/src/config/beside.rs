@@ -41,7 +41,8 @@ impl Beside {
             self.query(name, query, folder);
         }
         self.tls(config, folder);
-        if let Err(error) = config.encryption.keys(folder) {
+        let lasting = config.encryption.key_file.as_ref().is_none_or(|file| is_lasting(&folder.join(file)));
+        if lasting && let Err(error) = config.encryption.keys(folder) {
             self.faults.add(&["encryption", "key_file"], format!("encryption: {error:#}"), RELATIVE);
         }
         let mut own = Faults::default();
@@ -81,6 +82,9 @@ impl Beside {
 
     fn query(&mut self, name: &ConsumerName, query: &QueryConfig, folder: &Path) {
         let file = folder.join(&query.sql);
+        if !is_lasting(&file) {
+            return;
+        }
         let sql = match std::fs::read_to_string(&file) {
             Ok(sql) => sql,
             Err(error) => {
@@ -132,26 +136,32 @@ impl Beside {
         if told || self.faults.found.len() + self.located.len() > before {
             return;
         }
-        match Known::collect(config, folder, data) {
-            Ok(known) => self.known = known,
+        let collected = match Known::collect(config, folder, data) {
+            Ok(collected) => collected,
             Err(error) => {
                 let file = FirstCredential::file(data).display().to_string();
                 let advice = "restore the file, or remove it: the next start that verifies signatures makes new keys";
                 return self.located.push(Located::whole(file, format!("{error:#}"), advice));
             }
-        }
-        // Once more, to look at: what they are given to keeps them.
-        let looked_at = Known::collect(config, folder, data).unwrap_or_default();
-        if let Err((name, why)) = looked_at.check() {
-            let message = format!("credential `{name}`: {why}");
-            let advice = "give it keys of its own, long enough not to be guessed: `openssl rand -hex 20`";
-            if config.credentials.contains_key(&name) {
-                self.faults.add(&["credentials", &name], message, advice);
-            } else {
-                self.located.push(Located::whole("credentials", message, advice));
+        };
+        match Known::new(collected) {
+            Ok(known) => self.known = known,
+            Err((name, why)) => {
+                let message = format!("credential `{name}`: {why}");
+                let advice = "give it keys of its own, long enough not to be guessed: `openssl rand -hex 20`";
+                if config.credentials.contains_key(&name) {
+                    self.faults.add(&["credentials", &name], message, advice);
+                } else {
+                    self.located.push(Located::whole("credentials", message, advice));
+                }
             }
         }
     }
+}
+
+/// Whether a file may be read now and again later: a pipe gives its bytes once, to the start itself.
+pub(crate) fn is_lasting(file: &Path) -> bool {
+    std::fs::metadata(file).map_or(true, |about| about.is_file())
 }
 
 /// A fault of a query, where it stands.

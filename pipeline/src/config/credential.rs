@@ -8,8 +8,8 @@ use gateway::auth::policy::{ActionPattern, Effect, Policy, ResourcePattern, Stat
 use gateway::auth::secret::Secret;
 use serde::Deserialize;
 
-use crate::config::account;
 use crate::config::error::Faults;
+use crate::config::{account, beside};
 
 /// The longest file that holds a secret.
 const SECRET_FILE_BYTES_MAX: u64 = 4096;
@@ -133,10 +133,16 @@ impl CredentialConfig {
         ]
     }
 
+    /// Its files of secrets.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.secrets().into_iter().filter_map(|(_, _, file)| file.as_ref())
+    }
+
     /// What the files of secrets say against it.
     pub(crate) fn check_files(&self, name: &str, folder: &Path, faults: &mut Faults) {
         for (member, _, file) in self.secrets() {
-            if let Err(why) = secret(None, file.as_deref(), folder) {
+            let lasting = file.as_ref().is_none_or(|file| beside::is_lasting(&folder.join(file)));
+            if lasting && let Err(why) = secret(None, file.as_deref(), folder) {
                 let advice =
                     "write the secret into that file, or correct the path: it begins where the settings file is";
                 let path = ["credentials", name, &format!("{member}_file")];

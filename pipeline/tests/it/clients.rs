@@ -129,8 +129,8 @@ fn commands_that_cannot_work_say_why() {
     let bad_toml = folder.join("bad.toml").display().to_string();
     let bad_sql = folder.join("bad.sql").display().to_string();
     let cases: [(&[&str], i32, &str); 6] = [
-        (&["serve", "--config", &bad_toml], 2, "line 2, column 1: unknown field `shard`"),
-        (&["serve", "--host", "0.0.0.0"], 1, "not a loopback address"),
+        (&["serve", "--config", &bad_toml], 2, "bad.toml:2:1: unknown field `shard`"),
+        (&["serve", "--host", "0.0.0.0"], 2, "not a loopback address"),
         (&["run", &bad_sql], 1, "CREATE"),
         (&["put", "s", "--key-field", "k", "--rate", "fast"], 2, "neither a number of records a second nor `max`"),
         (&["sql", "--endpoint", "http://127.0.0.1:1", "-c", "SELECT 1"], 1, "no server answers"),

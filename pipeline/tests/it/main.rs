@@ -9,6 +9,7 @@ mod clients;
 mod conservation;
 mod demo;
 mod disk_trouble;
+mod doctor;
 mod drain;
 mod encrypted;
 mod encryption;
