@@ -2,7 +2,9 @@
 //! failure's kind.
 
 mod authorization;
+mod aws;
 mod bench;
+mod completions;
 mod connection;
 mod demo;
 mod doctor;
@@ -23,7 +25,7 @@ mod sql;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::failure::{Failure, Kind};
 
@@ -55,12 +57,20 @@ enum Command {
     Sql(sql::SqlArgs),
     /// Ports and schemas of a running server for sensor datagrams.
     Sensor(sensor::SensorArgs),
+    /// Runs the AWS command line against a server of ours.
+    Aws(aws::AwsArgs),
+    /// Prints the variables by which AWS's command line and SDKs find a server of ours.
+    Env(aws::EnvArgs),
     /// Settings: checked, shown, begun.
     Config(settings::ConfigArgs),
     /// Looks for what may keep a server from starting or from keeping its promises.
     Doctor(doctor::DoctorArgs),
     /// Verifies what a data folder holds and prints it, without a server.
     Inspect(inspect::InspectArgs),
+    /// The script by which a shell completes commands.
+    Completions(completions::CompletionsArgs),
+    /// The manual's pages.
+    Man(completions::ManArgs),
     /// Measures this machine.
     Bench(bench::BenchArgs),
 }
@@ -100,19 +110,70 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Run(args) => run::run(args).await,
         Command::Sql(args) => sql::run(args).await,
         Command::Sensor(args) => sensor::run(args).await,
+        Command::Aws(args) => aws::run(args),
+        Command::Env(args) => aws::env(&args),
         Command::Config(args) => settings::run(args),
         Command::Doctor(args) => doctor::run(args).await,
         Command::Inspect(args) => inspect::run(args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => completions::man(args, Cli::command()),
         Command::Bench(args) => bench::run(args).await,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Command, CommandFactory};
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    /// Every command that does something, with its help.
+    fn commands(command: &Command, path: String, found: &mut Vec<(String, String)>) {
+        let mut below = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
+        if below.peek().is_none() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            found.push((path.clone(), help));
+        }
+        for command in below {
+            commands(command, format!("{path} {}", command.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_ends_in_examples_that_are_understood() {
+        let mut found = Vec::new();
+        commands(&Cli::command(), "gallop".to_owned(), &mut found);
+        for (path, help) in found {
+            let examples: Vec<&str> = help.lines().filter(|line| line.contains("gallop")).collect();
+            assert!(examples.len() >= 2, "{path}: {help}");
+            for example in examples {
+                let own = &example[example.find("gallop").expect("it is there")..];
+                // Up to what the shell takes.
+                let own = own.split([' ']).take_while(|word| !matches!(*word, "|" | ">")).collect::<Vec<_>>().join(" ");
+                let own = own.trim_end_matches([')', '"']);
+                let words = words(own);
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{path}: {own}: {error}");
+                }
+            }
+        }
+    }
+
+    /// The words of a line, as a shell takes them apart where it knows single quotes only.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (place, part) in line.split('\'').enumerate() {
+            if place % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words
     }
 }

@@ -46,6 +46,14 @@ impl FirstCredential {
         data.join(FILE)
     }
 
+    /// The id and the secret that an earlier start made, where this user may read them.
+    pub(crate) fn keys(data: &Path) -> Option<(String, String)> {
+        let kept: toml::Table = toml::from_str(&fs::read_to_string(FirstCredential::file(data)).ok()?).ok()?;
+        let own = kept.get("credentials")?.get(NAME)?;
+        let text = |key: &str| Some(own.get(key)?.as_str()?.to_owned());
+        Some((text("access_key_id")?, text("secret")?))
+    }
+
     /// The credentials that an earlier start made, if any.
     pub(crate) fn read(data: &Path) -> anyhow::Result<Vec<Credential>> {
         let file = data.join(FILE);

@@ -31,6 +31,7 @@ mod rig;
 mod sdk;
 mod sensors;
 mod server;
+mod shells;
 mod slow_clients;
 mod starts;
 mod traces;

@@ -89,3 +89,31 @@ fn a_port_or_a_folder_that_is_taken_names_who_has_it() {
     assert!(said.contains(&format!("error: the data folder {} is in use", data.path().display())), "{said}");
     assert!(said.contains(&holder) && said.contains("name another folder with --data"), "{said}");
 }
+
+/// How long an idle server is watched: longer than any pause between its looks at retention and at certificates.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(12);
+
+#[test]
+fn an_idle_server_has_nothing_to_say() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let begun =
+        gallop().args(["config", "init", "--for", "demo", "--file"]).arg(data.path().join("gallop.toml")).output();
+    assert!(begun.expect("it starts").status.success());
+    let mut command = gallop();
+    command.args(["serve", "--port", "0", "--data"]).arg(data.path()).env("GALLOP_LOG_FORMAT", "text");
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let (said, lines) = std::sync::mpsc::channel();
+    let stderr = BufReader::new(child.stderr.take().expect("piped"));
+    std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(said.send(line))));
+    let patience = crate::server::PATIENCE;
+    while !lines.recv_timeout(patience).expect("it says that it listens").contains("gallop listens") {}
+    let (begin, mut idle) = (std::time::Instant::now(), Vec::new());
+    while let Some(left) = IDLE.checked_sub(begin.elapsed()) {
+        idle.extend(lines.recv_timeout(left));
+    }
+    terminate(&child);
+    assert!(child.wait().expect("it ends").success());
+    // Queries and deliveries begin their work behind the start.
+    idle.retain(|line| !line.contains(" started "));
+    assert!(idle.len() <= 1, "{idle:?}");
+}

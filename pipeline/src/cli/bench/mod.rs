@@ -18,6 +18,7 @@ mod sensor_store;
 mod server;
 mod shards;
 mod sign;
+mod start;
 mod subscription;
 mod window;
 
@@ -47,6 +48,8 @@ enum What {
     Latency(latency::LatencyArgs),
     /// The workshop's per-minute query over generated records, from JSON lines to rows.
     Window(window::WindowArgs),
+    /// Starts of a server on an empty folder, up to where it listens.
+    Start(start::StartArgs),
     /// Opening a log of a given size.
     Recovery(recovery::RecoveryArgs),
     /// Sensor datagrams from a poller's hands to a durable stream, without a network.
@@ -68,6 +71,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Fanout(fanout) => fanout::run(fanout).await?,
         What::Latency(latency) => latency::run(latency).await?,
         What::Window(window) => window::run(window).await?,
+        What::Start(start) => start::run(start).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
         What::SensorStore(store) => sensor_store::run(store).await?,
         What::Dashboards(dashboards) => dashboards::run(dashboards).await?,
