@@ -32,7 +32,6 @@ mod fenced;
 mod fetcher;
 pub mod options;
 mod outgoing;
-pub mod probe;
 mod puts;
 mod range_reader;
 mod reader;

@@ -7,7 +7,6 @@ use serde::Deserialize;
 use sinks::table::dynamodb::{DynamoOptions, DynamoTableOptions};
 
 use crate::config::aws::Service;
-use crate::config::error::Faults;
 use crate::config::table::TableConfig;
 
 /// Where tables are.
@@ -42,13 +41,12 @@ impl DynamoConfig {
     }
 
     /// What the shape alone does not say.
-    pub(crate) fn check(&self, faults: &mut Faults) {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if !self.table_prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
             let prefix = &self.table_prefix;
-            let message = format!("dynamodb: table_prefix `{prefix}` may have letters, digits, `_`, `-` and `.` only");
-            faults.add(&["dynamodb", "table_prefix"], message, "write one like `gallop-`");
+            return Err(format!("dynamodb: table_prefix `{prefix}` may have letters, digits, `_`, `-` and `.` only"));
         }
-        self.service().check(faults);
+        self.service().check()
     }
 
     /// The settings in the words of the store.

@@ -4,7 +4,6 @@ use serde::Deserialize;
 use sinks::archive::s3::S3Options;
 
 use crate::config::aws::Service;
-use crate::config::error::Faults;
 
 /// Where the archive is.
 #[derive(Debug, Clone, Deserialize)]
@@ -45,18 +44,15 @@ impl S3Config {
     }
 
     /// What the shape alone does not say.
-    pub(crate) fn check(&self, faults: &mut Faults) {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.bucket.is_empty() || self.bucket.contains('/') {
-            let message = format!("s3: bucket `{}` is not the name of a bucket", self.bucket);
-            faults.add(&["s3", "bucket"], message, "write its name alone; what keys begin with is `prefix`");
+            return Err(format!("s3: bucket `{}` is not the name of a bucket", self.bucket));
         }
         let prefix = &self.prefix;
         if !prefix.is_empty() && (prefix.starts_with('/') || !prefix.ends_with('/') || prefix.contains("//")) {
-            let message = format!("s3: prefix `{prefix}` must look like `archive/` or `a/b/`");
-            let plain: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
-            faults.add(&["s3", "prefix"], message, format!("did you mean `{}/`?", plain.join("/")));
+            return Err(format!("s3: prefix `{prefix}` must look like `archive/` or `a/b/`"));
         }
-        self.service().check(faults);
+        self.service().check()
     }
 
     /// The settings in the words of the archive.

@@ -6,4 +6,3 @@ mod file;
 mod rows;
 
 pub mod store;
-pub mod summary;
