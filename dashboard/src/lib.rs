@@ -21,5 +21,4 @@ mod reading;
 mod records;
 pub mod routes;
 mod survey;
-mod tail;
 mod windows;

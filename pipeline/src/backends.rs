@@ -31,6 +31,7 @@ use tokio::runtime::Handle;
 #[cfg(feature = "s3")]
 use crate::bucket;
 use crate::config::file::Config;
+use crate::holder;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
 use crate::streams::Streams;
@@ -87,7 +88,12 @@ async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> an
         return Ok(Arc::new(DynamoTables::open(Arc::clone(clock), dynamodb.options(&config.tables)).await));
     }
     let file = data.join("tables.redb");
-    Ok(Arc::new(tokio::task::spawn_blocking(move || EmbeddedTables::open(file)).await??))
+    let opened = tokio::task::spawn_blocking({
+        let file = file.clone();
+        move || EmbeddedTables::open(file)
+    });
+    let opened = opened.await?.map_err(|error| holder::of_data(data, &file, error.into()));
+    Ok(Arc::new(opened?))
 }
 
 /// The archive, and the same for SQL.

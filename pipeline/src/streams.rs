@@ -14,7 +14,11 @@ use model::stream_store::{StreamError, StreamStore};
 
 use crate::bulk;
 use crate::config::file::Config;
+use crate::holder;
 use crate::metrics::registry::Metrics;
+
+/// The file by which a process keeps others out of the streams' folder.
+const LOCK_NAME: &str = "~lock";
 
 /// The open streams. Clones share them.
 #[derive(Clone)]
@@ -47,7 +51,9 @@ impl Streams {
             let store = store.with_context(|| format!("the Kafka cluster at {} cannot be used", kafka.brokers))?;
             return Ok(Streams::Kafka(store));
         }
-        let log = open_log(&data.join("streams"), metrics.disk(), config.encryption.keys(folder)?).await;
+        let streams = data.join("streams");
+        let log = open_log(&streams, metrics.disk(), config.encryption.keys(folder)?).await;
+        let log = log.map_err(|error| holder::of_data(data, &streams.join(LOCK_NAME), error.into()));
         let log = log.context("the streams cannot be opened")?;
         metrics.watch_log(log.clone());
         Ok(Streams::Log(log))

@@ -102,7 +102,6 @@ impl Server {
             streams: Arc::new(MemoryStore::new(clock.clone()).with_keys(&["alias/one", "11-22"])),
             tables: Arc::new(MemoryTables::default()),
             sql: Arc::new(Canned),
-            flows: None,
             sensors: None,
             clock: clock.clone(),
             ready: Arc::new(AtomicBool::new(false)),

@@ -39,7 +39,7 @@ impl Fault {
     }
 }
 
-fn io_error(error: KafkaError) -> io::Error {
+pub(crate) fn io_error(error: KafkaError) -> io::Error {
     let kind = match error.rdkafka_error_code() {
         Some(
             RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::MessageTimedOut | RDKafkaErrorCode::RequestTimedOut,

@@ -32,6 +32,7 @@ mod fenced;
 mod fetcher;
 pub mod options;
 mod outgoing;
+pub mod probe;
 mod puts;
 mod range_reader;
 mod reader;

@@ -26,6 +26,7 @@ pub mod group;
 pub mod head;
 pub mod index;
 pub mod index_entries;
+pub mod inspect;
 pub mod key;
 pub mod manifest;
 mod numbering;

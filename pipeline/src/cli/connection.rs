@@ -4,7 +4,6 @@ use clap::Args;
 use producer_sim::identity::Identity;
 
 use crate::cli::authorization::Authorization;
-use crate::cli::kinesis_client::KinesisClient;
 use crate::cli::rest_client::RestClient;
 
 /// The server that is asked when none is named.
@@ -27,8 +26,13 @@ pub(crate) struct Connection {
 impl Connection {
     /// The server's URL.
     pub(crate) fn endpoint(&self) -> String {
+        self.named_endpoint().unwrap_or_else(|| ENDPOINT.to_owned())
+    }
+
+    /// The URL that somebody named.
+    pub(crate) fn named_endpoint(&self) -> Option<String> {
         let variable = || std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty());
-        self.endpoint.clone().or_else(variable).unwrap_or_else(|| ENDPOINT.to_owned())
+        self.endpoint.clone().or_else(variable)
     }
 
     /// The profile that was named with the command.
@@ -42,11 +46,6 @@ impl Connection {
             (None, Some(token)) => Authorization::token(token),
             (profile, _) => Ok(Authorization::Signature(Identity::find(profile.as_deref()).await?)),
         }
-    }
-
-    /// The server's Kinesis API.
-    pub(crate) async fn kinesis(&self) -> anyhow::Result<KinesisClient> {
-        KinesisClient::new(&self.endpoint(), self.authorization().await?)
     }
 
     /// The server's REST API.

@@ -2,15 +2,14 @@
 //! failure's kind.
 
 mod authorization;
+mod aws;
 mod bench;
+mod completions;
 mod connection;
 mod demo;
+mod doctor;
 mod failure;
-mod flow;
-mod http_client;
-mod kinesis_client;
-mod line_reader;
-mod produce;
+mod inspect;
 mod put;
 mod receipt;
 mod remote_sql;
@@ -19,20 +18,14 @@ mod row_printer;
 mod run;
 mod sensor;
 mod serve;
+mod settings;
 mod sim;
 mod sql;
-mod sql_failure;
-mod stream;
-mod table;
-mod tap;
-mod top;
-mod usage;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-use tokio::runtime::{Builder, Runtime};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::failure::{Failure, Kind};
 
@@ -42,13 +35,7 @@ const THREADS_END_MAX: Duration = Duration::from_millis(250);
 
 /// A streaming data pipeline in one binary.
 #[derive(Debug, Parser)]
-#[command(
-    name = "gallop",
-    version,
-    about,
-    max_term_width = 100,
-    after_help = "Examples:\n  gallop demo\n  gallop serve --data gallop-data\n  gallop stream list"
-)]
+#[command(name = "gallop", version, about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -68,84 +55,47 @@ enum Command {
     Run(run::RunArgs),
     /// Asks archive and live records with SQL.
     Sql(sql::SqlArgs),
-    /// Follows streams, decoded and filtered.
-    #[command(visible_alias = "tail")]
-    Tap(tap::TapArgs),
-    /// What a server does, second by second.
-    Top(top::TopArgs),
-    /// Streams and their shards: list, describe, create, split, merge, scale, delete, retention.
-    Stream(stream::StreamArgs),
-    /// Tables and their items: list, describe, get, scan, query.
-    Table(table::TableArgs),
-    /// Continuous queries: list, show, explain.
-    Query(flow::QueryArgs),
-    /// Delivery streams: list, show.
-    Delivery(flow::DeliveryArgs),
     /// Ports and schemas of a running server for sensor datagrams.
     Sensor(sensor::SensorArgs),
+    /// Runs the AWS command line against a server of ours.
+    Aws(aws::AwsArgs),
+    /// Prints the variables by which AWS's command line and SDKs find a server of ours.
+    Env(aws::EnvArgs),
+    /// Settings: checked, shown, begun.
+    Config(settings::ConfigArgs),
+    /// Looks for what may keep a server from starting or from keeping its promises.
+    Doctor(doctor::DoctorArgs),
+    /// Verifies what a data folder holds and prints it, without a server.
+    Inspect(inspect::InspectArgs),
+    /// The script by which a shell completes commands.
+    Completions(completions::CompletionsArgs),
+    /// The manual's pages.
+    Man(completions::ManArgs),
     /// Measures this machine.
     Bench(bench::BenchArgs),
 }
 
-impl Command {
-    /// Whether it only asks a server.
-    fn only_asks(&self) -> bool {
-        matches!(
-            self,
-            Command::Sensor(_)
-                | Command::Stream(_)
-                | Command::Table(_)
-                | Command::Tap(_)
-                | Command::Top(_)
-                | Command::Query(_)
-                | Command::Delivery(_)
-        )
-    }
-}
-
 /// Parses the arguments and runs the command.
 pub(crate) fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => match usage::failure(&error, std::env::args_os().filter_map(|word| word.into_string().ok())) {
-            Some(failure) => return ExitCode::from(failure.tell()),
-            None => error.exit(),
-        },
-    };
+    let cli = Cli::parse();
     if let Err(message) =
         crate::config::variables::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
     {
-        return ExitCode::from(Failure::new(Kind::Usage, message).whole().tell());
+        return ExitCode::from(Failure::new(Kind::Usage, message).tell());
     }
     // What a server does with privileges comes before there are other threads, which would keep theirs.
     let ended = match cli.command {
-        Command::Serve(args) => args.prepare().and_then(|prepared| until_end(all_threads(), serve::run(prepared))),
-        command if command.only_asks() => until_end(one_thread(), run(command)),
-        command => until_end(all_threads(), run(command)),
+        Command::Serve(args) => args.prepare().and_then(|prepared| until_end(serve::run(prepared))),
+        command => until_end(run(command)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads standard output has enough, as with `| head`.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => ExitCode::from(Failure::of(error).whole().tell()),
+        Err(error) => ExitCode::from(Failure::of(error).tell()),
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
-/// For commands that ask a server and wait for it: nothing is started that they do not need.
-fn one_thread() -> Runtime {
-    Builder::new_current_thread().enable_all().build().expect("the system gives a poll")
-}
-
-/// For commands that do the work themselves.
-fn all_threads() -> Runtime {
-    Builder::new_multi_thread().enable_all().build().expect("the system gives threads")
-}
-
-fn until_end(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn until_end(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(THREADS_END_MAX);
     ended
@@ -159,23 +109,71 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Put(args) => put::run(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Sql(args) => sql::run(args).await,
-        Command::Tap(args) => tap::run(args).await,
-        Command::Top(args) => top::run(args).await,
-        Command::Stream(args) => stream::run(args).await,
-        Command::Table(args) => table::run(args).await,
-        Command::Query(args) => flow::queries(args).await,
-        Command::Delivery(args) => flow::deliveries(args).await,
         Command::Sensor(args) => sensor::run(args).await,
+        Command::Aws(args) => aws::run(args),
+        Command::Env(args) => aws::env(&args),
+        Command::Config(args) => settings::run(args),
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Inspect(args) => inspect::run(args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => completions::man(args, Cli::command()),
         Command::Bench(args) => bench::run(args).await,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{Command, CommandFactory};
+
+    use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    /// Every command that does something, with its help.
+    fn commands(command: &Command, path: String, found: &mut Vec<(String, String)>) {
+        let mut below = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
+        if below.peek().is_none() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            found.push((path.clone(), help));
+        }
+        for command in below {
+            commands(command, format!("{path} {}", command.get_name()), found);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_command_ends_in_examples_that_are_understood() {
+        let mut found = Vec::new();
+        commands(&Cli::command(), "gallop".to_owned(), &mut found);
+        for (path, help) in found {
+            let examples: Vec<&str> = help.lines().filter(|line| line.contains("gallop")).collect();
+            assert!(examples.len() >= 2, "{path}: {help}");
+            for example in examples {
+                let own = &example[example.find("gallop").expect("it is there")..];
+                // Up to what the shell takes.
+                let own = own.split([' ']).take_while(|word| !matches!(*word, "|" | ">")).collect::<Vec<_>>().join(" ");
+                let own = own.trim_end_matches([')', '"']);
+                let words = words(own);
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{path}: {own}: {error}");
+                }
+            }
+        }
+    }
+
+    /// The words of a line, as a shell takes them apart where it knows single quotes only.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (place, part) in line.split('\'').enumerate() {
+            if place % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words
     }
 }

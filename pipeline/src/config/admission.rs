@@ -33,8 +33,12 @@ pub(crate) enum Signatures {
 }
 
 /// The credentials that there are before the first start is over.
-#[derive(Debug)]
-pub(crate) struct Known(Vec<Credential>);
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    names: Vec<String>,
+    /// None where there are no credentials.
+    access: Option<Access>,
+}
 
 /// Who may come in, and how people are told.
 #[derive(Debug)]
@@ -46,40 +50,48 @@ pub(crate) struct Admission {
 
 impl Known {
     /// Collects the credentials. Those of the data folder count only where nobody named others.
-    pub(crate) fn collect(config: &Config, folder: &Path, data: &Path) -> anyhow::Result<Known> {
+    pub(crate) fn collect(config: &Config, folder: &Path, data: &Path) -> anyhow::Result<Vec<Credential>> {
         let mut known = credential::read_all(&config.credentials, folder)?;
         known.extend(credential::of_environment(|name| std::env::var(name).ok())?);
         if known.is_empty() {
             known = FirstCredential::read(data)?;
         }
-        Ok(Known(known))
+        Ok(known)
+    }
+
+    /// Error: the name of one that cannot be used, and why.
+    pub(crate) fn new(credentials: Vec<Credential>) -> Result<Known, (String, String)> {
+        let names: Vec<String> = credentials.iter().map(|credential| credential.name.clone()).collect();
+        let access = if names.is_empty() { None } else { Some(Access::only(credentials)) };
+        let access = access.transpose().map_err(|(name, why)| (name, why.to_string()))?;
+        Ok(Known { names, access })
     }
 
     /// What holds where nothing else is said.
     pub(crate) fn usual(&self) -> Signatures {
-        if self.0.is_empty() { Signatures::Any } else { Signatures::Verify }
+        if self.access.is_none() { Signatures::Any } else { Signatures::Verify }
     }
 
     /// The decision. Makes and keeps credentials below `data` where there must be some.
     pub(crate) fn admit(self, signatures: Signatures, data: &Path) -> anyhow::Result<Admission> {
-        let names: Vec<&str> = self.0.iter().map(|credential| credential.name.as_str()).collect();
-        let (known, notice) = match signatures {
-            Signatures::Any if names.is_empty() => return Ok(Admission::anyone()),
-            Signatures::Any => {
+        let Known { names, access } = self;
+        match (signatures, access) {
+            (Signatures::Any, None) => Ok(Admission::anyone()),
+            (Signatures::Any, Some(_)) => {
                 let notice = format!("{}; the credentials ({}) are not asked for", ANYONE, names.join(", "));
-                return Ok(Admission { notice, ..Admission::anyone() });
+                Ok(Admission { notice, ..Admission::anyone() })
             }
-            Signatures::Verify if self.0.is_empty() => {
-                let first = FirstCredential::create(data)?;
-                (vec![first.credential()], first.notice(data))
-            }
-            Signatures::Verify => {
+            (Signatures::Verify, Some(access)) => {
                 let notice = format!("requests must be signed by one of these credentials: {}", names.join(", "));
-                (self.0, notice)
+                Ok(Admission { access, notice })
             }
-        };
-        let access = Access::only(known).map_err(|(name, why)| anyhow::anyhow!("credential `{name}`: {why}"))?;
-        Ok(Admission { access, notice })
+            (Signatures::Verify, None) => {
+                let first = FirstCredential::create(data)?;
+                let access = Access::only(vec![first.credential()]);
+                let access = access.map_err(|(name, why)| anyhow::anyhow!("credential `{name}`: {why}"))?;
+                Ok(Admission { access, notice: first.notice(data) })
+            }
+        }
     }
 }
 

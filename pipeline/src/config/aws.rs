@@ -8,6 +8,8 @@ use std::time::Duration;
 use sinks::aws::AwsOptions;
 use url::Url;
 
+use crate::config::error::Faults;
+
 /// Tries of a call.
 const ATTEMPTS: std::ops::RangeInclusive<u32> = 1..=20;
 /// How long one try may take.
@@ -27,22 +29,17 @@ pub(crate) struct Service<'a> {
 
 impl Service<'_> {
     /// What the shape alone does not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self, faults: &mut Faults) {
         let section = self.section;
         if let Some(endpoint) = self.endpoint {
             let url = Url::parse(endpoint).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
             if url.is_none_or(|url| url.path() != "/" || url.query().is_some()) {
-                return Err(format!("{section}: endpoint `{endpoint}` is not an address like `http://127.0.0.1:9000`"));
+                let message = format!("{section}: endpoint `{endpoint}` is not an address");
+                faults.add(&[section, "endpoint"], message, "write one like `http://127.0.0.1:9000`, without a path");
             }
         }
-        if let Some(attempts) = self.attempts_max.filter(|attempts| !ATTEMPTS.contains(attempts)) {
-            return Err(format!("{section}: attempts_max must be 1 to {}, not {attempts}", ATTEMPTS.end()));
-        }
-        if let Some(millis) = self.attempt_timeout_ms.filter(|millis| !ATTEMPT_MILLIS.contains(millis)) {
-            let (least, most) = (ATTEMPT_MILLIS.start(), ATTEMPT_MILLIS.end());
-            return Err(format!("{section}: attempt_timeout_ms must be {least} to {most}, not {millis}"));
-        }
-        Ok(())
+        faults.range(&[section, "attempts_max"], section, self.attempts_max, &ATTEMPTS);
+        faults.range(&[section, "attempt_timeout_ms"], section, self.attempt_timeout_ms, &ATTEMPT_MILLIS);
     }
 
     /// The settings in the words of the client.

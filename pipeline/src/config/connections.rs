@@ -3,6 +3,8 @@
 use gateway::accept::options::AcceptOptions;
 use serde::Deserialize;
 
+use crate::config::error::Faults;
+
 /// Bounds on connections.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -28,10 +30,12 @@ impl ConnectionsConfig {
     }
 
     /// What the shape alone does not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        match (self.max, self.per_address_max) {
-            (Some(0), _) | (_, Some(0)) => Err("connections: with 0 nobody could come in".to_owned()),
-            _ => Ok(()),
+    pub(crate) fn check(&self, faults: &mut Faults) {
+        for (key, value) in [("max", self.max), ("per_address_max", self.per_address_max)] {
+            if value == Some(0) {
+                let message = format!("connections: with {key} = 0 nobody could come in");
+                faults.add(&["connections", key], message, "use 1 or more, or leave it out");
+            }
         }
     }
 }
@@ -46,6 +50,8 @@ mod tests {
         assert_eq!((options(None, 1 << 20).connections_max, options(None, 1024).connections_max), (10_000, 768));
         assert_eq!((options(Some(50), 1024).connections_max, options(Some(50), 40).connections_max), (50, 30));
         assert_eq!(options(None, 1024).connections_per_address_max, 7);
-        assert!(ConnectionsConfig { max: Some(0), per_address_max: None }.check().is_err());
+        let mut faults = Faults::default();
+        ConnectionsConfig { max: Some(0), per_address_max: Some(1) }.check(&mut faults);
+        assert_eq!(faults.found.len(), 1);
     }
 }

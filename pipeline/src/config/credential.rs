@@ -8,7 +8,8 @@ use gateway::auth::policy::{ActionPattern, Effect, Policy, ResourcePattern, Stat
 use gateway::auth::secret::Secret;
 use serde::Deserialize;
 
-use crate::config::account;
+use crate::config::error::Faults;
+use crate::config::{account, beside};
 
 /// The longest file that holds a secret.
 const SECRET_FILE_BYTES_MAX: u64 = 4096;
@@ -88,29 +89,40 @@ pub(crate) fn unlimited(name: &str, access_key_id: &str, secret: &str, token: Op
 }
 
 /// What the shape alone does not say.
-pub(crate) fn check(credentials: &BTreeMap<String, CredentialConfig>) -> Result<(), String> {
+pub(crate) fn check(credentials: &BTreeMap<String, CredentialConfig>, faults: &mut Faults) {
     for (name, config) in credentials {
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte));
         if !plain || !(1..=64).contains(&name.len()) {
-            return Err(format!("credential `{name}`: names are 1 to 64 letters, digits and +=,.@_-"));
+            let message = format!("credential `{name}`: names are 1 to 64 letters, digits and +=,.@_-");
+            faults.add(&["credentials", name], message, "write a name like `alice`");
         }
-        config.check().map_err(|why| format!("credential `{name}`: {why}"))?;
+        config.check(name, faults);
     }
-    Ok(())
 }
 
 impl CredentialConfig {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, name: &str, faults: &mut Faults) {
+        let mut at = |path: &[&str], message: &str, advice: &str| {
+            let path: Vec<&str> = ["credentials", name].iter().chain(path).copied().collect();
+            faults.add(&path, format!("credential `{name}`: {message}"), advice);
+        };
         for (member, text, file) in self.secrets() {
             if text.is_some() && file.is_some() {
-                return Err(format!("give one of `{member}` and `{member}_file`"));
+                at(&[member], &format!("give one of `{member}` and `{member}_file`"), "remove one of the two");
             }
         }
-        self.account_id.as_deref().map(account::account_id).transpose()?;
-        if self.secret.is_none() && self.secret_file.is_none() {
-            return Err("give one of `secret` and `secret_file`".to_owned());
+        if let Some(Err(message)) = self.account_id.as_deref().map(account::account_id) {
+            at(&["account_id"], &message, "write twelve digits, as in \"123456789012\"");
         }
-        self.statements().map(drop)
+        if self.secret.is_none() && self.secret_file.is_none() {
+            let advice = "add `secret_file = ..`, a file for the owner's eyes only";
+            at(&[], "give one of `secret` and `secret_file`", advice);
+        }
+        for (index, statement) in self.policy.iter().enumerate() {
+            if let Err((key, message, advice)) = statement.check() {
+                at(&["policy", &index.to_string(), key], &message, advice);
+            }
+        }
     }
 
     fn secrets(&self) -> [(&'static str, &Option<SecretText>, &Option<PathBuf>); 3] {
@@ -119,6 +131,24 @@ impl CredentialConfig {
             ("session_token", &self.session_token, &self.session_token_file),
             ("token", &self.token, &self.token_file),
         ]
+    }
+
+    /// Its files of secrets.
+    pub(crate) fn secret_files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.secrets().into_iter().filter_map(|(_, _, file)| file.as_ref())
+    }
+
+    /// What the files of secrets say against it.
+    pub(crate) fn check_files(&self, name: &str, folder: &Path, faults: &mut Faults) {
+        for (member, _, file) in self.secrets() {
+            let lasting = file.as_ref().is_none_or(|file| beside::is_lasting(&folder.join(file)));
+            if lasting && let Err(why) = secret(None, file.as_deref(), folder) {
+                let advice =
+                    "write the secret into that file, or correct the path: it begins where the settings file is";
+                let path = ["credentials", name, &format!("{member}_file")];
+                faults.add(&path, format!("credential `{name}`: {why}"), advice);
+            }
+        }
     }
 
     fn statements(&self) -> Result<Vec<Statement>, String> {
@@ -135,7 +165,26 @@ impl CredentialConfig {
     }
 }
 
+/// The key of a statement that is wrong, how, and what to write.
+type StatementFault = (&'static str, String, &'static str);
+
 impl StatementConfig {
+    fn check(&self) -> Result<(), StatementFault> {
+        for (key, patterns) in [("actions", &self.actions), ("resources", &self.resources)] {
+            if patterns.is_empty() {
+                let message = "a policy statement needs at least one of `actions` and one of `resources`".to_owned();
+                return Err((key, message, "write [\"*\"] for all"));
+            }
+        }
+        if let Some(wrong) = self.actions.iter().find_map(|text| text.parse::<ActionPattern>().err()) {
+            return Err(("actions", wrong.to_string(), "write `kinesis:PutRecord`, `kinesis:Get*` or `*`"));
+        }
+        if let Some(wrong) = self.resources.iter().find_map(|text| text.parse::<ResourcePattern>().err()) {
+            return Err(("resources", wrong.to_string(), "write `arn:aws:kinesis:*:*:stream/NAME`, or `*`"));
+        }
+        Ok(())
+    }
+
     fn statement(&self) -> Result<Statement, String> {
         if self.actions.is_empty() || self.resources.is_empty() {
             return Err("a policy statement needs at least one of `actions` and one of `resources`".to_owned());

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
+use crate::config::error::{Faults, meant};
 use crate::config::query::Start;
+use crate::config::table::TableConfig;
 
 /// Folders of the archive that hold no stream.
 const ARCHIVE_FOLDERS: [&str; 2] = ["conflicts", "errors"];
@@ -30,28 +32,52 @@ pub(crate) struct DeliveryConfig {
 }
 
 /// What the shape alone does not say, about all deliveries together.
-pub(crate) fn check(deliveries: &BTreeMap<ConsumerName, DeliveryConfig>) -> Result<(), String> {
-    let mut archived = BTreeMap::new();
+pub(crate) fn check(
+    deliveries: &BTreeMap<ConsumerName, DeliveryConfig>,
+    tables: &BTreeMap<TableName, TableConfig>,
+    faults: &mut Faults,
+) {
+    let mut archived: BTreeMap<&StreamName, &ConsumerName> = BTreeMap::new();
     for (name, delivery) in deliveries {
-        let source = &delivery.source;
+        let (source, key) = (&delivery.source, name.as_str());
         if let Some(archive) = &delivery.archive {
             if ARCHIVE_FOLDERS.contains(&source.as_str()) {
-                return Err(format!(
-                    "delivery `{name}`: the archive keeps a folder `{source}` for itself, so a stream of that name cannot be archived"
-                ));
+                faults.add(
+                    &["deliveries", key, "source"],
+                    format!(
+                        "delivery `{name}`: the archive keeps a folder `{source}` for itself, so a stream of that name \
+                         cannot be archived"
+                    ),
+                    "give the stream another name",
+                );
+            } else if let Some(other) = archived.insert(source, name) {
+                faults.add(
+                    &["deliveries", key, "source"],
+                    format!(
+                        "deliveries `{other}` and `{name}` would archive stream `{source}` under the same names: keep one"
+                    ),
+                    format!("remove `[deliveries.{name}]`, or name another stream"),
+                );
             }
-            if let Some(other) = archived.insert(source, name) {
-                return Err(format!(
-                    "deliveries `{other}` and `{name}` would archive stream `{source}` under the same names: keep one"
-                ));
-            }
-            archive.check(name)?;
+            archive.check(name, faults);
         }
         if delivery.table.is_some() == delivery.archive.is_some() {
-            return Err(format!("delivery `{name}`: give exactly one of `table` and `archive`"));
+            faults.add(
+                &["deliveries", key],
+                format!("delivery `{name}`: give exactly one of `table` and `archive`"),
+                if delivery.table.is_some() { "remove one of the two" } else { "add `archive = {}`, or `table = ..`" },
+            );
+        }
+        if let Some(table) = delivery.table.as_ref().filter(|table| !tables.contains_key(*table)) {
+            let message = format!("delivery `{name}`: there is no `[tables.{table}]`");
+            let advice = meant(
+                table.as_str(),
+                tables.keys().map(TableName::as_str),
+                &format!("add `[tables.{table}]` with a `partition_key`"),
+            );
+            faults.add(&["deliveries", key, "table"], message, advice);
         }
     }
-    Ok(())
 }
 
 /// How records become objects.
@@ -73,16 +99,10 @@ pub(crate) struct ArchiveConfig {
 }
 
 impl ArchiveConfig {
-    fn check(&self, name: &ConsumerName) -> Result<(), String> {
-        let ArchiveConfig { bytes_max, interval_seconds, .. } = self;
-        if !BYTES_RANGE.contains(bytes_max) {
-            let most = BYTES_RANGE.end();
-            return Err(format!("delivery `{name}`: bytes_max must be 1024 to {most}, not {bytes_max}"));
-        }
-        if !SECONDS_RANGE.contains(interval_seconds) {
-            return Err(format!("delivery `{name}`: interval_seconds must be 1 to 3600, not {interval_seconds}"));
-        }
-        Ok(())
+    fn check(&self, name: &ConsumerName, faults: &mut Faults) {
+        let (what, path) = (format!("delivery `{name}`"), |key| ["deliveries", name.as_str(), "archive", key]);
+        faults.range(&path("bytes_max"), &what, Some(self.bytes_max), &BYTES_RANGE);
+        faults.range(&path("interval_seconds"), &what, Some(self.interval_seconds), &SECONDS_RANGE);
     }
 }
 

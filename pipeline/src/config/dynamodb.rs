@@ -7,6 +7,7 @@ use serde::Deserialize;
 use sinks::table::dynamodb::{DynamoOptions, DynamoTableOptions};
 
 use crate::config::aws::Service;
+use crate::config::error::Faults;
 use crate::config::table::TableConfig;
 
 /// Where tables are.
@@ -41,12 +42,13 @@ impl DynamoConfig {
     }
 
     /// What the shape alone does not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self, faults: &mut Faults) {
         if !self.table_prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')) {
             let prefix = &self.table_prefix;
-            return Err(format!("dynamodb: table_prefix `{prefix}` may have letters, digits, `_`, `-` and `.` only"));
+            let message = format!("dynamodb: table_prefix `{prefix}` may have letters, digits, `_`, `-` and `.` only");
+            faults.add(&["dynamodb", "table_prefix"], message, "write one like `gallop-`");
         }
-        self.service().check()
+        self.service().check(faults);
     }
 
     /// The settings in the words of the store.

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 /// Refuses an address that others can reach, unless those others are asked for their name and cannot be overheard.
 /// `insecure` is the word of somebody who knows better.
-pub(crate) fn check(host: IpAddr, verified: bool, tls: bool, insecure: bool) -> Result<(), String> {
+/// Error: what is wrong, and what to do about it.
+pub(crate) fn check(host: IpAddr, verified: bool, tls: bool, insecure: bool) -> Result<(), (String, &'static str)> {
     if host.to_canonical().is_loopback() || insecure || (verified && tls) {
         return Ok(());
     }
@@ -15,10 +16,9 @@ pub(crate) fn check(host: IpAddr, verified: bool, tls: bool, insecure: bool) -> 
         (false, true) => ("signatures are not verified", "whoever reaches it could read and write"),
         (true, _) => ("no certificate is configured", "whoever is on the way could read along"),
     };
-    Err(format!(
-        "{host} is not a loopback address and {lack}: {danger}; use 127.0.0.1, or --signatures verify (which makes \
-         credentials if there are none) with [tls] in the settings, or add --insecure if the network is yours"
-    ))
+    let advice = "use 127.0.0.1, or --signatures verify (which makes credentials if there are none) with [tls] in the \
+                  settings, or add --insecure if the network is yours";
+    Err((format!("{host} is not a loopback address and {lack}: {danger}"), advice))
 }
 
 #[cfg(test)]
@@ -41,8 +41,8 @@ mod tests {
             match refused {
                 None => assert_eq!(outcome, Ok(()), "{host}"),
                 Some(part) => {
-                    let message = outcome.expect_err(host);
-                    assert!(message.contains(part) && message.contains("--insecure"), "{message}");
+                    let (message, advice) = outcome.expect_err(host);
+                    assert!(message.contains(part) && advice.contains("--insecure"), "{message}");
                 }
             }
         }

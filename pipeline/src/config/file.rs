@@ -14,10 +14,11 @@ use crate::config::connections::ConnectionsConfig;
 use crate::config::credential::{self, CredentialConfig};
 use crate::config::dashboard::DashboardConfig;
 use crate::config::delivery::{self, DeliveryConfig};
+use crate::config::document::Document;
 #[cfg(feature = "dynamodb")]
 use crate::config::dynamodb::DynamoConfig;
 use crate::config::encryption::EncryptionConfig;
-use crate::config::error::{ConfigError, line_column, suggestion};
+use crate::config::error::{ConfigError, Faults, Located};
 #[cfg(feature = "kafka")]
 use crate::config::kafka::KafkaConfig;
 use crate::config::kinesis::KinesisConfig;
@@ -95,30 +96,21 @@ pub(crate) struct Config {
 impl Config {
     /// Reads a settings file.
     pub(crate) fn read(file: &Path) -> Result<Config, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|error| ConfigError {
-            file: file.to_owned(),
-            line_column: None,
-            message: format!("cannot be read: {error}"),
-            suggestion: None,
-        })?;
-        Config::parse(file, &text)
+        Config::parse(file, &read_text(file)?)
     }
 
     /// Understands settings; `file` is for messages.
     pub(crate) fn parse(file: &Path, text: &str) -> Result<Config, ConfigError> {
-        let config: Config = toml::from_str(text).map_err(|error| {
-            let message = error.message().to_owned();
-            let line_column = error.span().map(|span| line_column(text, span.start));
-            let suggestion = suggestion(&message);
-            ConfigError { file: file.to_owned(), line_column, message, suggestion }
-        })?;
-        config.check().map_err(|message| ConfigError {
-            file: file.to_owned(),
-            line_column: None,
-            message,
-            suggestion: None,
-        })?;
-        Ok(config)
+        let document = Document::parse(file, text).map_err(|faults| ConfigError { faults })?;
+        let understood = document.understand::<Config>();
+        let mut faults = Faults::default();
+        if let Some(config) = &understood.settings {
+            config.check(&mut faults);
+        }
+        let mut located = document.locate(faults.found, &understood.left_out);
+        located.extend(understood.faults);
+        ConfigError::unless_none(located)?;
+        Ok(understood.settings.expect("what does not read is a fault"))
     }
 
     /// The names in answers, and of the server.
@@ -133,24 +125,52 @@ impl Config {
     }
 
     /// What the shape alone does not say.
-    fn check(&self) -> Result<(), String> {
-        self.browser.check()?;
-        self.region.as_deref().map(account::region).transpose()?;
-        self.account_id.as_deref().map(account::account_id).transpose()?;
-        self.connections.check()?;
-        self.telemetry.check()?;
-        credential::check(&self.credentials)?;
-        self.kafka.iter().try_for_each(KafkaConfig::check)?;
-        if self.kafka.is_some() && self.encryption.key_file.is_some() {
-            return Err("encryption: streams on Kafka are encrypted by its brokers' disks; remove key_file".to_owned());
+    pub(crate) fn check(&self, faults: &mut Faults) {
+        self.browser.check(faults);
+        if let Some(Err(message)) = self.region.as_deref().map(account::region) {
+            faults.add(&["region"], message, "write one like `us-east-1`");
         }
-        self.s3.iter().try_for_each(S3Config::check)?;
-        self.dynamodb.iter().try_for_each(DynamoConfig::check)?;
-        self.sensor.check()?;
-        self.streams.iter().try_for_each(|(name, stream)| stream.check(name))?;
-        self.tables.iter().try_for_each(|(name, table)| table.check(name, self.dynamodb.is_some()))?;
-        delivery::check(&self.deliveries)
+        if let Some(Err(message)) = self.account_id.as_deref().map(account::account_id) {
+            faults.add(&["account_id"], message, "write twelve digits, as in \"123456789012\"");
+        }
+        self.connections.check(faults);
+        self.telemetry.check(faults);
+        credential::check(&self.credentials, faults);
+        if let Some(kafka) = &self.kafka {
+            kafka.check(faults);
+        }
+        if self.kafka.is_some() && self.encryption.key_file.is_some() {
+            let message = "encryption: streams on Kafka are encrypted by its brokers' disks";
+            faults.add(&["encryption", "key_file"], message, "remove key_file");
+        }
+        if let Some(s3) = &self.s3 {
+            s3.check(faults);
+        }
+        if let Some(dynamodb) = &self.dynamodb {
+            dynamodb.check(faults);
+        }
+        self.sensor.check(faults);
+        for (name, stream) in &self.streams {
+            stream.check(name, faults);
+        }
+        for (name, table) in &self.tables {
+            table.check(name, self.dynamodb.is_some(), faults);
+        }
+        delivery::check(&self.deliveries, &self.tables, faults);
     }
+}
+
+/// The text of a settings file.
+pub(crate) fn read_text(file: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let advice = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path; `gallop config init` writes a file to begin with",
+            std::io::ErrorKind::PermissionDenied => "let the user who runs gallop read it",
+            _ => "name a file of text (TOML)",
+        };
+        let message = format!("cannot be read: {error}");
+        ConfigError::one(Located::whole(file.display().to_string(), message, advice))
+    })
 }
 
 #[cfg(all(test, feature = "dynamodb", feature = "kafka", feature = "s3"))]
@@ -202,10 +222,10 @@ mod tests {
     #[test]
     fn unknown_keys_are_refused_with_line_and_suggestion() {
         let message = refused("port = 1\nprot = 2\n");
-        assert!(message.starts_with("g.toml, line 2, column 1: unknown field `prot`"), "{message}");
+        assert!(message.starts_with("g.toml:2:1: unknown field `prot`"), "{message}");
         assert!(message.ends_with("did you mean `port`?"), "{message}");
         let message = refused("[streams.a]\nshard = 2\n");
-        assert!(message.contains("line 2") && message.ends_with("did you mean `shards`?"), "{message}");
+        assert!(message.contains("g.toml:2:1") && message.ends_with("did you mean `shards`?"), "{message}");
         let message = refused("[deliveries.a]\nsource = \"s\"\narchive = { compresion = \"gzip\" }\n");
         assert!(message.contains("compresion") && message.ends_with("did you mean `compression`?"), "{message}");
     }
@@ -268,7 +288,7 @@ mod tests {
         assert_eq!((config.sensor.schema.len(), config.sensor.ports().len()), (1, 1));
         for (text, part) in [
             (format!("{schema}{schema}"), "sensor: schema 7 is there twice"),
-            (schema.replace("u16", "u61"), "g.toml, line 3, column"),
+            (schema.replace("u16", "u61"), "g.toml:3:"),
             (schema.replace("u16", "u61"), "did you mean `u16`?"),
             (schema.replace("rpm", "seq"), "field name `seq` is taken"),
             (format!("{}{}", port(9000, ""), port(9000, "")), "sensor: port 9000 is there twice"),
@@ -296,6 +316,10 @@ mod tests {
         assert!(refused(twice).contains("deliveries `a` and `b` would archive stream `s`"));
         assert!(refused("[deliveries.a]\nsource = \"errors\"\narchive = {}").contains("keeps a folder `errors`"));
         assert!(refused("[deliveries.a]\nsource = \"s\"").contains("exactly one of `table` and `archive`"));
+        let unknown =
+            refused("[tables.Rides]\npartition_key = \"a\"\n[deliveries.a]\nsource = \"s\"\ntable = \"Ride\"");
+        assert!(unknown.starts_with("g.toml:5:9: delivery `a`: there is no `[tables.Ride]`"), "{unknown}");
+        assert!(unknown.ends_with("did you mean `Rides`?"), "{unknown}");
         assert!(refused("[kafka]\nbrokers = \"here\"").contains("kafka: brokers must be like"));
         let kafka = |line: &str| refused(&format!("[kafka]\nbrokers = \"a:1\"\n{line}"));
         assert!(kafka("tail_mib_max = 0").contains("kafka: tail_mib_max must be 1 to 16384"));

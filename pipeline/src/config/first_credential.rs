@@ -13,6 +13,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use serde::Deserialize;
 
 use crate::config::credential::{self, CredentialConfig};
+use crate::config::error::Faults;
 
 /// The file in the data folder.
 const FILE: &str = "credentials.toml";
@@ -40,6 +41,19 @@ struct Kept {
 }
 
 impl FirstCredential {
+    /// Where they are kept.
+    pub(crate) fn file(data: &Path) -> PathBuf {
+        data.join(FILE)
+    }
+
+    /// The id and the secret that an earlier start made, where this user may read them.
+    pub(crate) fn keys(data: &Path) -> Option<(String, String)> {
+        let kept: toml::Table = toml::from_str(&fs::read_to_string(FirstCredential::file(data)).ok()?).ok()?;
+        let own = kept.get("credentials")?.get(NAME)?;
+        let text = |key: &str| Some(own.get(key)?.as_str()?.to_owned());
+        Some((text("access_key_id")?, text("secret")?))
+    }
+
     /// The credentials that an earlier start made, if any.
     pub(crate) fn read(data: &Path) -> anyhow::Result<Vec<Credential>> {
         let file = data.join(FILE);
@@ -49,7 +63,11 @@ impl FirstCredential {
         };
         let kept: Kept = toml::from_str(&text)
             .map_err(|error| anyhow::anyhow!("{} does not read: {}", file.display(), error.message()))?;
-        credential::check(&kept.credentials).map_err(anyhow::Error::msg)?;
+        let mut faults = Faults::default();
+        credential::check(&kept.credentials, &mut faults);
+        if let Some(fault) = faults.found.first() {
+            anyhow::bail!("{}: {}", file.display(), fault.message);
+        }
         credential::read_all(&kept.credentials, data)
     }
 

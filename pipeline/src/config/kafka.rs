@@ -6,6 +6,8 @@ use std::time::Duration;
 use ingest::kafka::options::KafkaOptions;
 use serde::Deserialize;
 
+use crate::config::error::Faults;
+
 /// The least and the most MiB of each bound.
 const MIB_RANGE: std::ops::RangeInclusive<usize> = 1..=16 << 10;
 /// The shortest and the longest time for an answer.
@@ -97,32 +99,29 @@ impl KafkaConfig {
     }
 
     /// What the shape alone does not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self, faults: &mut Faults) {
         let is_address = |address: &str| {
             let (host, port) = address.rsplit_once(':').unwrap_or_default();
             !host.is_empty() && port.parse::<u16>().is_ok()
         };
         if let Some(address) = self.brokers.split(',').find(|address| !is_address(address.trim())) {
-            return Err(format!("kafka: brokers must be like `host:9092,other:9092`, not `{address}`"));
+            let message = format!("kafka: brokers must be like `host:9092,other:9092`, not `{address}`");
+            faults.add(&["kafka", "brokers"], message, "write a name and a port for each, with commas between");
         }
-        for (name, mib) in [("waiting_mib_max", self.waiting_mib_max), ("tail_mib_max", self.tail_mib_max)] {
-            if let Some(mib) = mib.filter(|mib| !MIB_RANGE.contains(mib)) {
-                return Err(format!("kafka: {name} must be 1 to {}, not {mib}", MIB_RANGE.end()));
-            }
+        for (key, mib) in [("waiting_mib_max", self.waiting_mib_max), ("tail_mib_max", self.tail_mib_max)] {
+            faults.range(&["kafka", key], "kafka", mib, &MIB_RANGE);
         }
         let seconds = [
             ("answer_seconds_max", self.answer_seconds_max),
             ("transaction_seconds_max", self.transaction_seconds_max),
         ];
-        for (name, seconds) in seconds {
-            if let Some(seconds) = seconds.filter(|seconds| !SECONDS_RANGE.contains(seconds)) {
-                return Err(format!("kafka: {name} must be 1 to {}, not {seconds}", SECONDS_RANGE.end()));
-            }
+        for (key, seconds) in seconds {
+            faults.range(&["kafka", key], "kafka", seconds, &SECONDS_RANGE);
         }
-        if let Some(copies) = self.replication.filter(|copies| !REPLICATION_RANGE.contains(copies)) {
-            return Err(format!("kafka: replication must be 1 to {}, not {copies}", REPLICATION_RANGE.end()));
+        faults.range(&["kafka", "replication"], "kafka", self.replication, &REPLICATION_RANGE);
+        if let Err(reserved) = self.options().check() {
+            faults.add(&["kafka", "client", &reserved.name], format!("kafka: {reserved}"), "remove it");
         }
-        self.options().check().map_err(|reserved| format!("kafka: {reserved}"))
     }
 }
 

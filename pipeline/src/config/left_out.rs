@@ -3,12 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
-/// What is said of a section whose engine is not there.
-pub(crate) fn refusal(section: &str, engine: &str) -> String {
-    format!(
-        "{section}: this gallop was built without {engine}; remove `[{section}]`, or build it with `--features {section}`"
-    )
-}
+use crate::config::error::Faults;
 
 macro_rules! left_out {
     ($name:ident, $section:literal, $engine:literal) => {
@@ -20,8 +15,9 @@ macro_rules! left_out {
         #[cfg(not(feature = $section))]
         impl $name {
             /// Always an error.
-            pub(crate) fn check(&self) -> Result<(), String> {
-                Err(refusal($section, $engine))
+            pub(crate) fn check(&self, faults: &mut Faults) {
+                let advice = format!("remove `[{0}]`, or build it with `--features {0}`", $section);
+                faults.add(&[$section], format!("{}: this gallop was built without {}", $section, $engine), advice);
             }
         }
 
@@ -53,10 +49,9 @@ mod tests {
             ("[dynamodb]", "DynamoDB", "dynamodb"),
         ] {
             let message = Config::parse(Path::new("g.toml"), text).expect_err("refused").to_string();
-            let said = format!(
-                "{feature}: this gallop was built without {engine}; remove `[{feature}]`, or build it with `--features {feature}`"
-            );
-            assert!(message.contains(&said), "{message}");
+            let said = format!("{feature}: this gallop was built without {engine}");
+            let advice = format!("remove `[{feature}]`, or build it with `--features {feature}`");
+            assert!(message.contains(&said) && message.contains(&advice), "{message}");
         }
         Config::parse(Path::new("g.toml"), "[streams.rides]\n").expect("what stands on this machine is there");
     }

@@ -6,11 +6,14 @@
 pub(crate) mod file;
 
 pub(crate) mod account;
+pub(crate) mod advice;
 pub(crate) mod browser;
+pub(crate) mod catalogue;
 pub(crate) mod connections;
 pub(crate) mod credential;
 pub(crate) mod dashboard;
 pub(crate) mod delivery;
+pub(crate) mod document;
 pub(crate) mod encryption;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
@@ -33,6 +36,8 @@ pub(crate) mod s3;
 pub(crate) mod left_out;
 
 pub(crate) mod admission;
+pub(crate) mod beside;
+pub(crate) mod effective;
 pub(crate) mod error;
 pub(crate) mod exposure;
 pub(crate) mod first_credential;

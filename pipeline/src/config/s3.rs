@@ -4,6 +4,7 @@ use serde::Deserialize;
 use sinks::archive::s3::S3Options;
 
 use crate::config::aws::Service;
+use crate::config::error::Faults;
 
 /// Where the archive is.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,15 +45,18 @@ impl S3Config {
     }
 
     /// What the shape alone does not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self, faults: &mut Faults) {
         if self.bucket.is_empty() || self.bucket.contains('/') {
-            return Err(format!("s3: bucket `{}` is not the name of a bucket", self.bucket));
+            let message = format!("s3: bucket `{}` is not the name of a bucket", self.bucket);
+            faults.add(&["s3", "bucket"], message, "write its name alone; what keys begin with is `prefix`");
         }
         let prefix = &self.prefix;
         if !prefix.is_empty() && (prefix.starts_with('/') || !prefix.ends_with('/') || prefix.contains("//")) {
-            return Err(format!("s3: prefix `{prefix}` must look like `archive/` or `a/b/`"));
+            let message = format!("s3: prefix `{prefix}` must look like `archive/` or `a/b/`");
+            let plain: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
+            faults.add(&["s3", "prefix"], message, format!("did you mean `{}/`?", plain.join("/")));
         }
-        self.service().check()
+        self.service().check(faults);
     }
 
     /// The settings in the words of the archive.

@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ingest::receiver::ReceiverOptions;
 use ingest::udp::receiver::UdpOptions;
@@ -28,6 +28,9 @@ use model::datagram::sensor_stream::SensorReaders;
 use model::name::StreamName;
 use model::sensor_admin::{PolicySpec, PortSpec, RateSpec, SCHEMAS_MAX, SchemaSpec};
 use serde::Deserialize;
+
+use crate::config::error::Faults;
+use crate::sensors::{keys, rule};
 
 /// Pollers, at most.
 const POLLERS_MAX: usize = 64;
@@ -74,39 +77,83 @@ pub(crate) struct PortConfig {
 
 impl SensorConfig {
     /// What the shape alone does not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if let Some(pollers) = self.pollers.filter(|pollers| !(1..=POLLERS_MAX).contains(pollers)) {
-            return Err(format!("sensor: pollers must be 1 to {POLLERS_MAX}, not {pollers}"));
-        }
+    pub(crate) fn check(&self, faults: &mut Faults) {
+        faults.range(&["sensor", "pollers"], "sensor", self.pollers, &(1..=POLLERS_MAX));
         if self.interface.is_none() && !self.processors.is_empty() {
-            return Err("sensor: processors are for pollers of an interface; name the interface".to_owned());
+            let message = "sensor: processors are for pollers of an interface, and none is named";
+            faults.add(&["sensor", "processors"], message, "add `interface = ..`, or remove processors");
         }
         if self.schema.len() > SCHEMAS_MAX || self.port.len() > PORTS_MAX {
-            return Err(format!("sensor: there are at most {SCHEMAS_MAX} schemas and {PORTS_MAX} ports"));
+            let message = format!("sensor: there are at most {SCHEMAS_MAX} schemas and {PORTS_MAX} ports");
+            faults.add(&["sensor"], message, "share them out over more servers");
         }
         for (index, schema) in self.schema.iter().enumerate() {
             if self.schema[..index].iter().any(|other| other.id == schema.id) {
-                return Err(format!("sensor: schema {} is there twice", schema.id.0));
+                let message = format!("sensor: schema {} is there twice", schema.id.0);
+                faults.add(&["sensor", "schema", &index.to_string(), "id"], message, "give it a number of its own");
             }
         }
+        self.check_ports(faults);
+    }
+
+    /// What stands beside the settings against a port: its file of keys in `keys`, its schema, which may also be one of those
+    /// `kept` from an earlier run, and who reaches it.
+    pub(crate) fn check_beside(&self, keys: &Path, kept: &[SchemaId], host: IpAddr, faults: &mut Faults) {
+        let address = self.address(host);
+        for (index, port) in self.port.iter().enumerate() {
+            let (number, at) = (port.port, index.to_string());
+            let mut fault = |key: &str, message: String, advice: String| {
+                faults.add(&["sensor", "port", &at, key], format!("sensor: port {number}: {message}"), advice);
+            };
+            if !self.schema.iter().any(|schema| schema.id == port.schema) && !kept.contains(&port.schema) {
+                let id = port.schema.0;
+                let advice = format!("add [[sensor.schema]] with id = {id}, or name one that there is");
+                fault("schema", format!("schema {id} is not registered"), advice);
+            }
+            if let Some(Err(error)) = port.keys.as_ref().map(|name| keys::read(keys, name)) {
+                let advice = format!("write the keys of its sources there, mode 600: {}", keys.display());
+                fault("keys", format!("{error:#}"), advice);
+            }
+            if port.keys.is_none() && port.addresses.is_empty() && !self.allow_untagged && !address.is_loopback() {
+                let message = format!("it would take datagrams from anyone who reaches {address}");
+                fault("port", message, "give it keys or addresses, or set allow_untagged in [sensor]".to_owned());
+            }
+        }
+    }
+
+    fn check_ports(&self, faults: &mut Faults) {
         let mut streams = BTreeMap::new();
         for (index, port) in self.port.iter().enumerate() {
-            let (number, schema) = (port.port, port.schema.0);
+            let (number, schema, at) = (port.port, port.schema.0, index.to_string());
+            let mut fault = |key: &str, message: String, advice: String| {
+                faults.add(&["sensor", "port", &at, key], message, advice);
+            };
             if number == 0 {
-                return Err("sensor: port 0 receives nothing; choose 1 to 65535".to_owned());
-            }
-            if self.port[..index].iter().any(|other| other.port == number) {
-                return Err(format!("sensor: port {number} is there twice"));
+                fault("port", "sensor: port 0 receives nothing".to_owned(), "choose 1 to 65535".to_owned());
+            } else if self.port[..index].iter().any(|other| other.port == number) {
+                fault("port", format!("sensor: port {number} is there twice"), "choose another port".to_owned());
             }
             let other = *streams.entry(&port.stream).or_insert(schema);
             if other != schema {
                 let stream = &port.stream;
-                return Err(format!(
-                    "sensor: port {number}: stream `{stream}` holds schema {other}; send schema {schema} to another"
-                ));
+                fault(
+                    "stream",
+                    format!("sensor: port {number}: stream `{stream}` holds schema {other}"),
+                    format!("send schema {schema} to another stream"),
+                );
+            }
+            let checked = rule::ranges(&port.addresses);
+            if let Err(message) = checked {
+                fault(
+                    "addresses",
+                    format!("sensor: port {number}: {message}"),
+                    "write ranges like 10.1.0.0/16".to_owned(),
+                );
+            }
+            if let Some(Err(message)) = port.rate.map(rule::rate) {
+                fault("rate", format!("sensor: port {number}: {message}"), "use 1 or more".to_owned());
             }
         }
-        Ok(())
     }
 
     /// Where datagrams are received, on a server that listens at `host`.

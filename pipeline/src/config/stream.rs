@@ -7,6 +7,13 @@ use model::stream_settings::StreamMode;
 use model::stream_store::StreamOptions;
 use serde::Deserialize;
 
+use crate::config::error::Faults;
+
+/// Shards of a stream.
+const SHARDS: std::ops::RangeInclusive<u32> = 1..=10_000;
+/// Hours that records are kept: a year.
+const RETENTION_HOURS: std::ops::RangeInclusive<u64> = 1..=8760;
+
 /// A stream to create when it is missing.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,14 +46,9 @@ impl StreamConfig {
     }
 
     /// What the shape alone does not say.
-    pub(crate) fn check(&self, name: &StreamName) -> Result<(), String> {
-        if !(1..=10_000).contains(&self.shards) {
-            return Err(format!("stream `{name}`: shards must be 1 to 10000, not {}", self.shards));
-        }
-        if !(1..=8760).contains(&self.retention_hours) {
-            let hours = self.retention_hours;
-            return Err(format!("stream `{name}`: retention_hours must be 1 to 8760, not {hours}"));
-        }
-        Ok(())
+    pub(crate) fn check(&self, name: &StreamName, faults: &mut Faults) {
+        let (what, path) = (format!("stream `{name}`"), |key| ["streams", name.as_str(), key]);
+        faults.range(&path("shards"), &what, Some(self.shards), &SHARDS);
+        faults.range(&path("retention_hours"), &what, Some(self.retention_hours), &RETENTION_HOURS);
     }
 }

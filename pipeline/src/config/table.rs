@@ -4,6 +4,8 @@ use model::name::TableName;
 use model::table::{KeyAttribute, KeyType, TableSchema};
 use serde::Deserialize;
 
+use crate::config::error::Faults;
+
 /// A table to create when it is missing.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,13 +25,23 @@ pub(crate) struct TableConfig {
 
 impl TableConfig {
     /// What the shape alone does not say.
-    pub(crate) fn check(&self, name: &TableName, in_dynamodb: bool) -> Result<(), String> {
-        let key = match (in_dynamodb, &self.ttl_attribute, self.final_rows) {
-            (false, Some(_), _) => "ttl_attribute",
-            (false, None, true) => "final_rows",
-            _ => return Ok(()),
+    pub(crate) fn check(&self, name: &TableName, in_dynamodb: bool, faults: &mut Faults) {
+        let mut at = |key: &str, message: String, advice: &str| {
+            faults.add(&["tables", name.as_str(), key], format!("table `{name}`: {message}"), advice);
         };
-        Err(format!("table `{name}`: {key} is for tables in DynamoDB, and there is no `[dynamodb]`"))
+        for (key, given) in [("ttl_attribute", self.ttl_attribute.is_some()), ("final_rows", self.final_rows)] {
+            if given && !in_dynamodb {
+                let message = format!("{key} is for tables in DynamoDB, and there is no `[dynamodb]`");
+                at(key, message, "remove it, or add `[dynamodb]`");
+            }
+        }
+        if self.partition_key.is_empty() {
+            at("partition_key", "partition_key is empty".to_owned(), "name the column that rows are found by");
+        }
+        if self.sort_key.as_ref() == Some(&self.partition_key) {
+            let message = format!("sort_key is `{}`, as partition_key is", self.partition_key);
+            at("sort_key", message, "name another column, or leave sort_key out");
+        }
     }
 
     /// The attribute by which items expire.

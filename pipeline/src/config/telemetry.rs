@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use url::Url;
 
+use crate::config::error::Faults;
+
 /// Beneath the endpoint of a collector, its place for traces.
 const TRACES_PATH: &str = "/v1/traces";
 /// The one protocol that is spoken.
@@ -31,15 +33,15 @@ pub(crate) struct TracesOptions {
 
 impl TelemetryConfig {
     /// What the shape alone does not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        if let Some(endpoint) = &self.otlp_endpoint {
-            check_url("telemetry: otlp_endpoint", endpoint)?;
+    pub(crate) fn check(&self, faults: &mut Faults) {
+        if let Some(endpoint) = &self.otlp_endpoint
+            && let Err(message) = check_url("telemetry: otlp_endpoint", endpoint)
+        {
+            faults.add(&["telemetry", "otlp_endpoint"], message, "write one like `http://127.0.0.1:4318`");
         }
-        match self.sample_ratio {
-            Some(ratio) if !(0.0..=1.0).contains(&ratio) => {
-                Err(format!("telemetry: sample_ratio {ratio} is not from 0.0 to 1.0"))
-            }
-            _ => Ok(()),
+        if let Some(ratio) = self.sample_ratio.filter(|ratio| !(0.0..=1.0).contains(ratio)) {
+            let message = format!("telemetry: sample_ratio {ratio} is not from 0.0 to 1.0");
+            faults.add(&["telemetry", "sample_ratio"], message, "use 0.0 for none, 1.0 for all");
         }
     }
 
@@ -92,7 +94,11 @@ mod tests {
 
     fn traces(settings: &str, variables: &[(&str, &str)]) -> Result<Option<TracesOptions>, String> {
         let config: TelemetryConfig = toml::from_str(settings).expect("settings");
-        config.check()?;
+        let mut faults = Faults::default();
+        config.check(&mut faults);
+        if let Some(fault) = faults.found.pop() {
+            return Err(fault.message);
+        }
         let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
         config.traces(|name| find(name).map(|(_, value)| (*value).to_owned()))
     }

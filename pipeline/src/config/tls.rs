@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gateway::accept::tls::{Tls, TlsFiles};
+use gateway::accept::tls::{Tls, TlsError, TlsFiles};
 use serde::Deserialize;
 
 /// A certificate and its key, both PEM. They are read again when they change.
@@ -16,9 +16,13 @@ pub(crate) struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// Opens the certificate. `folder` is where relative paths begin.
-    pub(crate) fn open(&self, folder: &Path) -> anyhow::Result<Tls> {
-        let TlsConfig { certificate, key } = self;
-        Ok(Tls::open(TlsFiles { certificate: folder.join(certificate), key: folder.join(key) })?)
+    /// The files. `folder` is where relative paths begin.
+    pub(crate) fn files(&self, folder: &Path) -> TlsFiles {
+        TlsFiles { certificate: folder.join(&self.certificate), key: folder.join(&self.key) }
+    }
+
+    /// Opens the certificate.
+    pub(crate) fn open(&self, folder: &Path) -> Result<Tls, TlsError> {
+        Tls::open(self.files(folder))
     }
 }

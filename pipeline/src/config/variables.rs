@@ -3,9 +3,10 @@
 use crate::config::error::nearest;
 
 /// Environment variables that are understood; another `GALLOP_*` is an error.
-pub(crate) const VARIABLES: [&str; 14] = [
+pub(crate) const VARIABLES: [&str; 15] = [
     "GALLOP_ACCESS_KEY_ID",
     "GALLOP_ACCOUNT_ID",
+    "GALLOP_AWS",
     "GALLOP_CONFIG",
     "GALLOP_DATA",
     "GALLOP_HOST",

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use model::datagram::header::SchemaId;
 use model::sensor_admin::{PortSpec, SchemaSpec};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,11 @@ const FILE: &str = "sensors";
 pub(super) struct Kept {
     pub(super) schemas: Vec<SchemaSpec>,
     pub(super) ports: BTreeMap<u16, PortSpec>,
+}
+
+/// The numbers of the schemas that an earlier run kept.
+pub(crate) fn schema_ids(data: &Path) -> anyhow::Result<Vec<SchemaId>> {
+    Ok(Kept::load(data)?.schemas.iter().map(|schema| schema.id).collect())
 }
 
 impl Kept {

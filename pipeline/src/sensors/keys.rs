@@ -54,7 +54,7 @@ struct KeyEntry {
 }
 
 /// The sources of a file `name` in `folder`.
-pub(super) fn read(folder: &Path, name: &str) -> anyhow::Result<HashMap<SourceId, SourceRule, IdHash>> {
+pub(crate) fn read(folder: &Path, name: &str) -> anyhow::Result<HashMap<SourceId, SourceRule, IdHash>> {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     ensure!(
         plain && !name.starts_with('.') && (1..=128).contains(&name.len()),

@@ -7,10 +7,10 @@
 
 mod admin;
 pub(crate) mod control;
-mod kept;
-mod keys;
+pub(crate) mod kept;
+pub(crate) mod keys;
 mod report;
-mod rule;
+pub(crate) mod rule;
 mod stream;
 
 use std::net::IpAddr;
@@ -27,7 +27,7 @@ use crate::metrics::stream_meters::Reader;
 use crate::sensors::control::{ControlOptions, SensorControl};
 
 /// The folder with files of keys, in the data folder.
-const KEYS_FOLDER: &str = "sensor-keys";
+pub(crate) const KEYS_FOLDER: &str = "sensor-keys";
 
 /// What takes sensor datagrams, as long as it is not drained.
 pub(crate) struct Sensors {

@@ -28,7 +28,7 @@ pub(super) fn rule_of(spec: &PortSpec, stream: StreamHandle, schema: &Schema) ->
 }
 
 /// Address ranges; a single address is a range of one.
-pub(super) fn ranges(texts: &[String]) -> Result<Vec<IpNet>, String> {
+pub(crate) fn ranges(texts: &[String]) -> Result<Vec<IpNet>, String> {
     let range = |text: &String| {
         let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         net.map_err(|_| format!("`{text}` is not an address range like 10.1.0.0/16"))
@@ -37,7 +37,7 @@ pub(super) fn ranges(texts: &[String]) -> Result<Vec<IpNet>, String> {
 }
 
 /// A rate of at least one.
-pub(super) fn rate(spec: RateSpec) -> Result<Rate, String> {
+pub(crate) fn rate(spec: RateSpec) -> Result<Rate, String> {
     let number =
         |value: u32, name: &str| NonZeroU32::new(value).ok_or_else(|| format!("rate.{name} must be at least 1"));
     Ok(Rate { per_second: number(spec.per_second, "per_second")?, burst: number(spec.burst, "burst")? })

@@ -204,7 +204,7 @@ fn a_protocol_that_is_not_spoken_is_refused_by_name() {
     let mut command = gallop();
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317").env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
     let refused = command.args(["serve", "--port", "0", "--data"]).arg(data.path()).output().expect("it starts");
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(2));
     let text = String::from_utf8_lossy(&refused.stderr);
     assert!(text.contains("`grpc` is not spoken; use `http/protobuf`"), "{text}");
 }

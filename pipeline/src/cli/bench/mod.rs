@@ -1,7 +1,6 @@
 //! `gallop bench`: figures for this machine, as text and as JSON.
 
 mod backlog;
-mod call;
 mod dashboards;
 mod fanout;
 mod get;
@@ -19,36 +18,22 @@ mod sensor_store;
 mod server;
 mod shards;
 mod sign;
+mod start;
 mod subscription;
-mod tap;
 mod window;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 use crate::telemetry::logs;
 
 /// Arguments of `gallop bench`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench latency --output json")]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
-    /// The same as --output json.
+    /// Prints one JSON object instead of text.
     #[arg(long, global = true)]
     json: bool,
-    /// How the report is printed.
-    #[arg(long, global = true, value_enum, default_value_t)]
-    output: ReportForm,
-}
-
-/// How a report is printed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum ReportForm {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,12 +46,10 @@ enum What {
     Fanout(fanout::FanoutArgs),
     /// Single durable PutRecords at a fixed rate, beside the disk's own fsync.
     Latency(latency::LatencyArgs),
-    /// From the put of a record to the line that `gallop tap` prints of it.
-    Tap(tap::TapBenchArgs),
-    /// A command that asks a running server, from the start of its process to its end.
-    Cli(call::CallArgs),
     /// The workshop's per-minute query over generated records, from JSON lines to rows.
     Window(window::WindowArgs),
+    /// Starts of a server on an empty folder, up to where it listens.
+    Start(start::StartArgs),
     /// Opening a log of a given size.
     Recovery(recovery::RecoveryArgs),
     /// Sensor datagrams from a poller's hands to a durable stream, without a network.
@@ -82,23 +65,22 @@ enum What {
 /// Runs one benchmark and prints its report.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
     logs::start_quiet()?;
-    let as_json = args.json || args.output == ReportForm::Json;
     let report = match args.what {
         What::Put(put) => put::run(put).await?,
         What::Get(get) => get::run(get).await?,
         What::Fanout(fanout) => fanout::run(fanout).await?,
         What::Latency(latency) => latency::run(latency).await?,
-        What::Tap(tap) => tap::run(tap).await?,
-        What::Cli(call) => call::run(call).await?,
         What::Window(window) => window::run(window).await?,
+        What::Start(start) => start::run(start).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
         What::SensorStore(store) => sensor_store::run(store).await?,
         What::Dashboards(dashboards) => dashboards::run(dashboards).await?,
         What::Shards(shards) => shards::run(shards).await?,
         What::Sensor(sensor) => {
+            let as_json = args.json;
             return tokio::task::spawn_blocking(move || sensor::run(&sensor, as_json)).await?;
         }
     };
-    report.print(as_json);
+    report.print(args.json);
     Ok(())
 }

@@ -6,3 +6,4 @@ mod file;
 mod rows;
 
 pub mod store;
+pub mod summary;

@@ -1,0 +1,378 @@
+//! Looks at a stream's files without opening the stream: also beside a server that writes to them, and where a stream does not
+//! open any more. Every frame is verified as recovery would; nothing is ever written.
+//!
+//! ```text
+//! frame ok ─▶ frame ok ─▶ bytes that are no frame ─▶ frame ok ...     damage: where, how many bytes, what does not fit
+//!                         └─ nothing durable behind ─▶ the end        a write under way, or one that a crash cut short
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::clock::Timestamp;
+use model::sequence_number::SequenceNumber;
+use model::shard::ShardId;
+
+use crate::log::block::Block;
+use crate::log::cipher::Opener;
+use crate::log::commit::Commit;
+use crate::log::error::LogError;
+use crate::log::file::{Disk, LogFile};
+use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC, Place, Reason};
+use crate::log::head::Head;
+use crate::log::key::{KeyRing, StreamKeys};
+use crate::log::manifest::Manifest;
+use crate::log::segment::{self, log_name, segment_of};
+
+/// A stream's files.
+#[derive(Debug)]
+pub struct StreamFiles {
+    /// What the stream is.
+    pub manifest: Manifest,
+    /// Segments of the log whose files are there, oldest first.
+    pub segments: Vec<u64>,
+    /// What is wrong with the files before one is read.
+    pub damage: Vec<Damage>,
+    /// Why encrypted frames are not read, where they are not; they are verified all the same.
+    pub locked: Option<LogError>,
+    keys: StreamKeys,
+    folder: PathBuf,
+}
+
+/// A place where the bytes are not those that were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file's name in the stream's folder.
+    pub file: String,
+    /// Where in it.
+    pub offset: u64,
+    /// Bytes up to the next frame that verifies, or to the end.
+    pub bytes: u64,
+    /// What does not fit.
+    pub reason: String,
+}
+
+/// What a segment holds.
+#[derive(Debug, Default)]
+pub struct SegmentReport {
+    /// Length of the file.
+    pub bytes: u64,
+    /// Frames that verify.
+    pub frames: u64,
+    /// Of them, frames that are encrypted.
+    pub encrypted: u64,
+    /// Of each shard.
+    pub shards: BTreeMap<ShardId, ShardReport>,
+    /// The last checkpoint of each consumer: its version, and when it was committed.
+    pub checkpoints: BTreeMap<String, (u64, Timestamp)>,
+    /// Bytes at the end that are no whole frame, and why: a write under way, or one that a crash cut short.
+    pub unfinished: Option<(u64, Reason)>,
+    /// What is damaged.
+    pub damage: Vec<Damage>,
+}
+
+/// What a segment holds of a shard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardReport {
+    /// Records.
+    pub records: u64,
+    /// Bytes of their keys and data; none of records of encrypted commits that are not read.
+    pub bytes: u64,
+    /// Number of the first.
+    pub first: SequenceNumber,
+    /// Number of the last.
+    pub last: SequenceNumber,
+    /// When the first arrived.
+    pub first_arrived_at: Timestamp,
+    /// When the last arrived.
+    pub last_arrived_at: Timestamp,
+}
+
+impl StreamFiles {
+    /// Finds the files in `folder`. Error: there is no manifest, or it is damaged.
+    pub fn find(folder: &Path, ring: &KeyRing) -> Result<StreamFiles, LogError> {
+        let manifest = Manifest::load(&ReadOnlyDisk, folder)?;
+        let (keys, locked) = match StreamKeys::unlock(&manifest.keys, ring) {
+            Ok(keys) => (keys, None),
+            Err(error) => (StreamKeys::default(), Some(error)),
+        };
+        let names = ReadOnlyDisk.list(folder).map_err(LogError::io("listing the stream's folder"))?;
+        let logs = names.iter().filter_map(|name| segment_of(name)).filter(|(_, kind)| *kind == "log");
+        let mut segments: Vec<u64> = logs.map(|(id, _)| id).filter(|id| *id >= manifest.oldest_segment).collect();
+        segments.sort_unstable();
+        let last = manifest.synced.segment.max(segments.last().copied().unwrap_or(0));
+        let missing = |id| Damage { file: log_name(id), offset: 0, bytes: 0, reason: "the file is missing".to_owned() };
+        let damage = missing_of(manifest.oldest_segment, last, &segments).map(missing).collect();
+        Ok(StreamFiles { manifest, segments, damage, locked, keys, folder: folder.to_owned() })
+    }
+
+    /// Verifies a segment from its first byte to its last. Each block of records that can be read is shown to `visit`.
+    pub fn verify(&self, id: u64, mut visit: impl FnMut(&Block)) -> Result<SegmentReport, LogError> {
+        let place = Place { incarnation: self.manifest.incarnation, segment: id };
+        let bytes = segment::read_segment(&ReadOnlyDisk, &self.folder, id)?;
+        let mut report = SegmentReport { bytes: bytes.len() as u64, ..SegmentReport::default() };
+        let mut opener = Opener::new(&self.keys, place);
+        let mut offset = 0;
+        while offset < bytes.len() {
+            let frame = frame_at(&bytes, place, offset).and_then(|(header, payload)| {
+                self.note(&header, offset, payload, &mut opener, &mut report, &mut visit)?;
+                Ok(header.frame_bytes())
+            });
+            match frame {
+                Ok(frame_bytes) => offset += frame_bytes,
+                Err(reason) => match self.after(&bytes, place, offset) {
+                    Some(next) => {
+                        report.damage.push(damage(id, offset, next, reason));
+                        offset = next;
+                    }
+                    None => {
+                        report.unfinished = Some(((bytes.len() - offset) as u64, reason));
+                        break;
+                    }
+                },
+            }
+        }
+        self.compare(id, offset as u64, &mut report);
+        Ok(report)
+    }
+
+    /// Reads the heads of all segments, and holds lengths against them: much less than [`StreamFiles::verify`].
+    pub fn verify_heads(&self) -> Vec<Damage> {
+        let mut damage = Vec::new();
+        let mut before: Option<u64> = None;
+        for id in &self.segments {
+            let place = Place { incarnation: self.manifest.incarnation, segment: *id };
+            let Ok(file) = ReadOnlyDisk.open(&self.folder.join(log_name(*id))) else { continue };
+            match segment::read_head(&*file, place) {
+                Ok(head) => {
+                    if let Some(bytes) = before.filter(|bytes| *bytes != head.before_bytes) {
+                        let (file, offset) = (log_name(id - 1), bytes.min(head.before_bytes));
+                        let reason =
+                            format!("the file has {bytes} bytes, {} says {}", log_name(*id), head.before_bytes);
+                        damage.push(Damage { file, offset, bytes: bytes.abs_diff(head.before_bytes), reason });
+                    }
+                }
+                Err(LogError::Damaged { file, offset, reason }) => {
+                    damage.push(Damage { file, offset, bytes: 0, reason });
+                }
+                Err(_) => {}
+            }
+            before = file.len().ok();
+        }
+        damage
+    }
+
+    /// Where the log goes on behind `bad`, if what stands there was durable once: at the next frame that verifies, or at
+    /// the end of what the manifest promises. None where it may be a write that was never finished.
+    fn after(&self, bytes: &Bytes, place: Place, bad: usize) -> Option<usize> {
+        let synced = self.manifest.synced;
+        let durable = if place.segment == synced.segment { synced.length } else { 0 };
+        let sealed = self.segments.last().is_some_and(|last| place.segment < *last);
+        let proven = sealed || (bad as u64) < durable || segment::later_group(bytes, place, bad as u64).is_some();
+        if !proven {
+            return None;
+        }
+        let windows = bytes.windows(MAGIC.len()).enumerate().skip(bad + 1);
+        let mut candidates = windows.filter(|(_, window)| *window == MAGIC).map(|(at, _)| at);
+        Some(candidates.find(|at| frame_at(bytes, place, *at).is_ok()).unwrap_or(bytes.len()))
+    }
+
+    /// Adds a frame to the report.
+    fn note(
+        &self,
+        header: &Header,
+        offset: usize,
+        payload: Bytes,
+        opener: &mut Opener<'_>,
+        report: &mut SegmentReport,
+        visit: &mut impl FnMut(&Block),
+    ) -> Result<(), Reason> {
+        if (header.kind == Kind::Head) != (offset == 0) {
+            return Err("a segment has one head, at its beginning");
+        }
+        let is_encrypted = header.key != crate::log::key::PLAIN;
+        let readable = !is_encrypted || self.locked.is_none();
+        let mut plain =
+            || if readable { opener.open(header, offset as u64, payload.clone()).map(Some) } else { Ok(None) };
+        match header.kind {
+            Kind::Head => drop(Head::decode(payload.clone())?),
+            Kind::Records => {
+                let block = plain()?.map(|payload| header.block(payload));
+                let bytes = block.as_ref().map_or(payload.len(), Block::record_bytes) as u64;
+                report.add(header.shard, header.first, header.count, bytes, header.arrived_at)?;
+                block.iter().for_each(&mut *visit);
+            }
+            Kind::Commit => {
+                if let Some(payload) = plain()? {
+                    let commit = Commit::decode(&payload, header.arrived_at)?;
+                    for block in &commit.blocks {
+                        report.add(
+                            block.shard,
+                            block.first,
+                            block.count,
+                            block.record_bytes() as u64,
+                            block.arrived_at,
+                        )?;
+                        visit(block);
+                    }
+                    let said = (commit.checkpoint.version, header.arrived_at);
+                    report.checkpoints.insert(commit.consumer.to_string(), said);
+                }
+            }
+        }
+        report.frames += 1;
+        report.encrypted += u64::from(is_encrypted);
+        Ok(())
+    }
+
+    /// Holds a segment's end against what the manifest and the segment behind it say of it.
+    fn compare(&self, id: u64, end: u64, report: &mut SegmentReport) {
+        let synced = self.manifest.synced;
+        if id == synced.segment && end < synced.length {
+            let reason = format!("the manifest says that {} bytes were durable", synced.length);
+            let bytes = synced.length - end;
+            report.damage.push(Damage { file: log_name(id), offset: end, bytes, reason });
+        }
+        let Some(next) = self.segments.iter().copied().find(|next| *next == id + 1) else { return };
+        let place = Place { incarnation: self.manifest.incarnation, segment: next };
+        let file = ReadOnlyDisk.open(&self.folder.join(log_name(next)));
+        // What is wrong with that one is told of that one.
+        let Some(head) = file.ok().and_then(|file| segment::read_head(&*file, place).ok()) else { return };
+        if head.before_bytes != report.bytes {
+            let (there, said) = (report.bytes, head.before_bytes);
+            let reason = format!("the file has {there} bytes, {} says {said}", log_name(next));
+            report.damage.push(Damage {
+                file: log_name(id),
+                offset: there.min(said),
+                bytes: there.abs_diff(said),
+                reason,
+            });
+        }
+    }
+}
+
+impl SegmentReport {
+    /// Records of the segment.
+    pub fn records(&self) -> u64 {
+        self.shards.values().map(|shard| shard.records).sum()
+    }
+
+    fn add(
+        &mut self,
+        shard: ShardId,
+        first: SequenceNumber,
+        count: u32,
+        bytes: u64,
+        at: Timestamp,
+    ) -> Result<(), Reason> {
+        if count == 0 {
+            return Ok(());
+        }
+        let last = first.plus(u64::from(count) - 1);
+        let new = ShardReport { records: 0, bytes: 0, first, last, first_arrived_at: at, last_arrived_at: at };
+        let report = self.shards.entry(shard).or_insert(new);
+        if report.records > 0 && first <= report.last {
+            return Err("the sequence numbers of a shard go back");
+        }
+        report.records += u64::from(count);
+        report.bytes += bytes;
+        (report.last, report.last_arrived_at) = (last, at);
+        Ok(())
+    }
+}
+
+fn missing_of(oldest: u64, last: u64, segments: &[u64]) -> impl Iterator<Item = u64> {
+    (oldest..=last).filter(|id| segments.binary_search(id).is_err())
+}
+
+fn damage(segment: u64, from: usize, to: usize, reason: Reason) -> Damage {
+    let (offset, bytes) = (from as u64, (to - from) as u64);
+    Damage { file: log_name(segment), offset, bytes, reason: reason.to_owned() }
+}
+
+/// The frame at `offset`, verified.
+fn frame_at(bytes: &Bytes, place: Place, offset: usize) -> Result<(Header, Bytes), Reason> {
+    let header = Header::decode(&bytes[offset..], place, offset as u64)?;
+    let end = offset + header.frame_bytes();
+    if end > bytes.len() {
+        return Err("the file ends inside a frame");
+    }
+    let payload = bytes.slice(offset + HEADER_BYTES..end);
+    header.verify(&payload)?;
+    Ok((header, payload))
+}
+
+/// The machine's file system, of which nothing can be changed.
+#[derive(Debug)]
+struct ReadOnlyDisk;
+
+fn refused<T>() -> io::Result<T> {
+    Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "files are only looked at"))
+}
+
+impl Disk for ReadOnlyDisk {
+    fn create_folder(&self, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn create(&self, _: &Path) -> io::Result<Arc<dyn LogFile>> {
+        refused()
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+        Ok(Arc::new(ReadOnlyFile(File::open(path)?)))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        crate::log::file::StdDisk.list(folder)
+    }
+
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn remove_folder(&self, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn lock(&self, _: &Path) -> io::Result<Arc<dyn LogFile>> {
+        refused()
+    }
+}
+
+#[derive(Debug)]
+struct ReadOnlyFile(File);
+
+impl LogFile for ReadOnlyFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.0, buffer, offset)
+    }
+
+    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        refused()
+    }
+
+    fn truncate(&self, _: u64) -> io::Result<()> {
+        refused()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        refused()
+    }
+}

@@ -1,0 +1,155 @@
+//! A running server: whether it answers, takes calls, is of this version, and how far its queries and deliveries are behind.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use hyper::StatusCode;
+
+use crate::cli::connection::{Connection, ENDPOINT};
+use crate::cli::rest_client::RestClient;
+use crate::doctor::finding::{Finding, fail, ok, warn};
+
+/// How far a query or a delivery may be behind, in seconds: a window and an object's cut take a minute.
+const LAG_WARN_SECONDS: f64 = 120.0;
+
+/// Everything about it. `here` is where the settings would have it listen.
+pub(crate) async fn look(connection: &Connection, here: Option<SocketAddr>) -> Vec<Finding> {
+    let check = "server.health";
+    let named = connection.named_endpoint();
+    let endpoint = named.clone().unwrap_or_else(|| here.map_or_else(|| ENDPOINT.to_owned(), url));
+    let client = match connection.authorization().await.and_then(|who| RestClient::new(&endpoint, who)) {
+        Ok(client) => client,
+        Err(error) => {
+            return vec![warn(check, format!("{error:#}"), "name keys with AWS_PROFILE, or a token with --token")];
+        }
+    };
+    match client.text("/healthz").await {
+        Ok((StatusCode::OK, _)) => {}
+        Ok((status, _)) => {
+            return vec![fail(
+                check,
+                format!("{endpoint} answers with {status}"),
+                "name a gallop server with --endpoint",
+            )];
+        }
+        Err(_) if named.is_none() => return vec![ok(check, format!("none runs at {endpoint}"))],
+        Err(error) => {
+            let fix = "start it with `gallop serve`, or name another with --endpoint";
+            return vec![fail(check, format!("{error:#}").replace('\n', " ").trim().to_owned(), fix)];
+        }
+    }
+    let mut findings = vec![ok(check, format!("{endpoint} answers")), ready(&client).await];
+    match client.text("/metrics").await {
+        Ok((StatusCode::OK, text)) => findings.extend(figures(&text)),
+        Ok((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)) => findings.push(warn(
+            "server.version",
+            "it does not show its figures to you",
+            "name keys with AWS_PROFILE, or a token with --token, that may gallop:Metrics",
+        )),
+        Ok((status, _)) => findings.push(warn("server.version", format!("its figures: {status}"), "look at its log")),
+        Err(error) => findings.push(warn("server.version", format!("{error:#}"), "look at its log")),
+    }
+    findings
+}
+
+/// Where a server that listens at `here` is asked: from this machine, it answers without TLS too.
+fn url(here: SocketAddr) -> String {
+    let ip = match here.ip() {
+        ip if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, here.port()))
+}
+
+async fn ready(client: &RestClient) -> Finding {
+    let check = "server.ready";
+    match client.text("/readyz").await {
+        Ok((StatusCode::OK, _)) => ok(check, "it takes calls"),
+        Ok((status, text)) => {
+            warn(check, format!("{status}: {}", text.trim()), "wait: it starts, or it is told to stop")
+        }
+        Err(error) => fail(check, format!("{error:#}"), "look at its log"),
+    }
+}
+
+/// What its figures say.
+fn figures(text: &str) -> Vec<Finding> {
+    let own = env!("CARGO_PKG_VERSION");
+    let version = text.lines().find_map(|line| line.strip_prefix("gallop_build_info{version=\"")?.split('"').next());
+    let version = match version {
+        Some(version) if version == own => ok("server.version", format!("{own}, as this program")),
+        Some(version) => warn(
+            "server.version",
+            format!("{version}, and this program is {own}"),
+            "use the program that the server was started with, or restart the server with this one",
+        ),
+        None => warn("server.version", "it does not say", "name a gallop server with --endpoint"),
+    };
+    vec![
+        version,
+        workers(text, "query", "server.queries"),
+        workers(text, "delivery", "server.deliveries"),
+        throttled(text),
+    ]
+}
+
+/// The queries, or the deliveries.
+fn workers(text: &str, kind: &str, check: &'static str) -> Finding {
+    let of = |figure: &str| values(text, &format!("gallop_{kind}_{figure}"));
+    let (running, lags) = (of("running"), of("lag_seconds"));
+    let look = "its log says why; `gallop top` shows it live";
+    if let Some((name, _)) = running.iter().find(|(_, value)| *value == 0.0) {
+        return fail(check, format!("{name} has ended"), look);
+    }
+    match lags.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
+        Some((name, lag)) if *lag > LAG_WARN_SECONDS => warn(check, format!("{name} is {lag:.0} s behind"), look),
+        Some((_, lag)) => ok(check, format!("{} run; at most {lag:.0} s behind", running.len())),
+        None => ok(check, format!("{} run", running.len())),
+    }
+}
+
+fn throttled(text: &str) -> Finding {
+    let check = "server.throttling";
+    let all = values(text, "gallop_stream_throttled_records_total");
+    let sum: f64 = all.iter().map(|(_, value)| value).sum();
+    if sum == 0.0 {
+        return ok(check, "no record was sent back");
+    }
+    warn(check, format!("{sum:.0} records were sent back since the start"), "split hot shards, or send less at once")
+}
+
+/// The values of a metric, with their labels.
+fn values(text: &str, metric: &str) -> Vec<(String, f64)> {
+    let of_metric = |line: &str| {
+        let rest = line.strip_prefix(metric)?;
+        let (labels, value) = rest.rsplit_once(' ')?;
+        (labels.is_empty() || labels.starts_with('{')).then(|| Some((labels.to_owned(), value.parse().ok()?)))?
+    };
+    text.lines().filter_map(of_metric).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::State;
+
+    fn judged(text: &str) -> Vec<(&'static str, State)> {
+        figures(text).iter().map(|finding| (finding.check, finding.state)).collect()
+    }
+
+    #[test]
+    fn figures_are_judged() {
+        let own = env!("CARGO_PKG_VERSION");
+        let well = format!(
+            "gallop_build_info{{version=\"{own}\"}} 1\ngallop_query_running{{query=\"q\"}} 1\ngallop_query_lag_seconds{{query=\"q\"}} 3.5\n\
+             gallop_delivery_running{{delivery=\"d\"}} 1\ngallop_stream_throttled_records_total{{stream=\"s\"}} 0\n"
+        );
+        assert!(judged(&well).iter().all(|(_, state)| *state == State::Ok), "{:?}", figures(&well));
+        let ill = well
+            .replace(own, "9.9.9")
+            .replace("lag_seconds{query=\"q\"} 3.5", "lag_seconds{query=\"q\"} 300")
+            .replace("delivery_running{delivery=\"d\"} 1", "delivery_running{delivery=\"d\"} 0")
+            .replace("{stream=\"s\"} 0", "{stream=\"s\"} 7");
+        let states: Vec<State> = judged(&ill).into_iter().map(|(_, state)| state).collect();
+        assert_eq!(states, [State::Warn, State::Warn, State::Fail, State::Warn], "{:?}", figures(&ill));
+    }
+}

@@ -1,0 +1,103 @@
+//! `gallop config`: settings checked, shown and begun, without a server and without changing anything that is there.
+
+mod begin;
+mod show;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::row_printer::{Output, OutputArgs};
+use crate::config::effective::SettingsArgs;
+use crate::config::error::{ConfigError, Located};
+
+/// Arguments of `gallop config`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  gallop config check gallop.toml\n  gallop config init --for local --file gallop.toml"
+)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Whether a server would start with these settings: all that is wrong, with line, column and what to write instead.
+    #[command(
+        after_help = "Examples:\n  gallop config check gallop.toml\n  gallop config check --config gallop.toml --host 0.0.0.0 --output json"
+    )]
+    Check(CheckArgs),
+    /// The settings that hold, with flags, variables, file and usual values brought together.
+    #[command(after_help = "Examples:\n  gallop config show\n  gallop config show gallop.toml --sources --output json")]
+    Show(show::ShowArgs),
+    /// Writes a file of settings to begin with.
+    #[command(
+        after_help = "Examples:\n  gallop config init --for local\n  gallop config init --for kafka-s3-dynamodb --file settings/gallop.toml"
+    )]
+    Init(begin::InitArgs),
+}
+
+/// Arguments of `gallop config check`.
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The settings file [default: as `gallop serve` finds it].
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Does what was asked.
+pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<()> {
+    match args.what {
+        What::Check(args) => check(args),
+        What::Show(args) => show::run(args),
+        What::Init(args) => begin::run(args),
+    }
+}
+
+fn check(args: CheckArgs) -> anyhow::Result<()> {
+    let settings = named(args.settings, args.path);
+    let output = args.output.choose();
+    match settings.read() {
+        Ok(effective) => {
+            let source =
+                effective.file.map_or("the settings without a file".to_owned(), |file| file.display().to_string());
+            if output == Output::Json {
+                println!("{}", json!({"valid": true, "source": source, "faults": []}));
+            } else {
+                eprintln!("✓ {source}: a server would start with it");
+            }
+            Ok(())
+        }
+        Err(error) => {
+            if output == Output::Json {
+                println!("{}", faults_as_json(&error));
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// The settings, of a file that is named without a flag.
+fn named(settings: SettingsArgs, path: Option<PathBuf>) -> SettingsArgs {
+    SettingsArgs { config: path.or(settings.config), ..settings }
+}
+
+/// All that is wrong, for programs.
+pub(crate) fn faults_as_json(error: &ConfigError) -> Value {
+    let one = |fault: &Located| {
+        json!({
+            "source": fault.source,
+            "line": fault.line_column.map(|(line, _)| line),
+            "column": fault.line_column.map(|(_, column)| column),
+            "message": fault.message,
+            "suggestion": fault.suggestion,
+        })
+    };
+    json!({"valid": false, "faults": error.faults.iter().map(one).collect::<Vec<_>>()})
+}

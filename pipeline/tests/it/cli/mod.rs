@@ -1,6 +1,0 @@
-//! The command line as people meet it.
-
-mod errors;
-mod examples;
-mod golden;
-mod streams;
