@@ -45,6 +45,8 @@ use crate::bulk;
 use crate::config::delivery::{Compression, DeliveryConfig, SensorFormat};
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
+use crate::doctor::live::{self, Live};
+use crate::doctor::settings;
 use crate::holder::{self, InUse};
 use crate::metrics::http::counted;
 use crate::metrics::registry::Metrics;
@@ -396,7 +398,12 @@ impl Engine {
             bulk: bulk::runtime(),
             options: config.gateway(),
         };
-        let beside = Beside { pages: dashboard.page(), data: dashboard.data() };
+        let doctor = live::router(Live {
+            data: data.clone(),
+            secrets: settings::secret_files(&config, &folder, &data),
+            certificate: settings::certificate_file(&config, &folder),
+        });
+        let beside = Beside { pages: dashboard.page(), data: dashboard.data().merge(doctor) };
         let router = counted(gateway::router::router_beside(state, beside), metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {

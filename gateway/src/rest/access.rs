@@ -69,6 +69,7 @@ fn action(method: &Method, path: &str) -> &'static str {
         ("GET" | "HEAD", "/v1/sensor/stats" | "/v1/sensor/sources") => "gallop:SensorStats",
         ("GET" | "HEAD", "/v1/streams/{stream}/records") => "gallop:Records",
         ("GET" | "HEAD", "/v1/live") => "gallop:Live",
+        ("GET" | "HEAD", "/v1/doctor") => "gallop:Doctor",
         ("POST", "/v1/sql") => "gallop:Sql",
         ("GET" | "HEAD", "/metrics") => "gallop:Metrics",
         _ => "gallop:Unknown",

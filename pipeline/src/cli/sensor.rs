@@ -33,16 +33,24 @@ enum What {
     #[command(subcommand)]
     Schema(SchemaWhat),
     /// Figures of receivers and ports, as JSON.
+    #[command(after_help = "Examples:\n  gallop sensor stats\n  gallop sensor stats --endpoint http://127.0.0.1:5000")]
     Stats,
 }
 
 #[derive(Debug, Subcommand)]
 enum PortWhat {
     /// Takes datagrams at a port from now on, or by another rule.
+    #[command(
+        after_help = "Examples:\n  gallop sensor port add 9000 --stream plant --schema 7\n  gallop sensor port add 9000 --stream plant --schema 7 --keys plant.toml --from 10.1.0.0/16 --rate 1000"
+    )]
     Add(PortAdd),
     /// All ports with their figures, one JSON object a line.
+    #[command(after_help = "Examples:\n  gallop sensor port list\n  gallop sensor port list --output table")]
     List,
     /// Takes no more at a port; what was accepted is still stored.
+    #[command(
+        after_help = "Examples:\n  gallop sensor port remove 9000\n  gallop sensor port remove 9000 --endpoint http://127.0.0.1:5000"
+    )]
     Remove {
         /// The port.
         port: u16,
@@ -100,6 +108,9 @@ enum Readers {
 #[derive(Debug, Subcommand)]
 enum SchemaWhat {
     /// Registers fields under a number.
+    #[command(
+        after_help = "Examples:\n  gallop sensor schema add 7 rpm:u16 load:u32 site:text8\n  gallop sensor schema add 8 temperature:f32"
+    )]
     Add {
         /// The number that datagrams name it by.
         id: u16,
@@ -109,6 +120,7 @@ enum SchemaWhat {
         fields: Vec<Value>,
     },
     /// All schemas, one JSON object a line.
+    #[command(after_help = "Examples:\n  gallop sensor schema list\n  gallop sensor schema list --output table")]
     List,
 }
 

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | in the settings, or in `GALLOP_ACCESS_KEY_ID` and `GALLOP_SECRET_ACCESS_KEY` | signatures are verified |
 //! | only in the data folder, made at an earlier start | signatures are verified |
-//! | nowhere | any signature is accepted, where only this machine can reach the server |
+//! | nowhere | any signature is accepted where only this machine can reach the server, or `--insecure` is given; else they are verified |
 //!
 //! Where signatures are to be verified and there are no credentials, some are made, and shown once.
 
@@ -67,9 +67,10 @@ impl Known {
         Ok(Known { names, access })
     }
 
-    /// What holds where nothing else is said.
-    pub(crate) fn usual(&self) -> Signatures {
-        if self.access.is_none() { Signatures::Any } else { Signatures::Verify }
+    /// What holds where nothing else is said. `closed` is whether only this machine reaches the server, or somebody said that
+    /// whoever does may.
+    pub(crate) fn usual(&self, closed: bool) -> Signatures {
+        if closed && self.access.is_none() { Signatures::Any } else { Signatures::Verify }
     }
 
     /// The decision. Makes and keeps credentials below `data` where there must be some.

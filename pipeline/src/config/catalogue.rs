@@ -60,7 +60,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting(
         "",
         "signatures",
-        Said("verify if there are credentials, else any"),
+        Said("verify if there are credentials, or others reach the server; else any"),
         "verify or any: whether signatures count",
     ),
     setting(

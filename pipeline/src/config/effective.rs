@@ -114,7 +114,10 @@ impl SettingsArgs {
         config.account_id = self.account_id.clone().or(config.account_id);
         let mut beside = Beside::default();
         beside.look(&mut config, &folder, &data, host);
-        let signatures = self.signatures.or(config.signatures).unwrap_or(beside.known.usual());
+        let signatures = self.signatures.or(config.signatures).unwrap_or_else(|| {
+            let closed = self.insecure || host.to_canonical().is_loopback();
+            beside.known.usual(closed)
+        });
         if let Err((message, advice)) =
             exposure::check(host, signatures == Signatures::Verify, config.tls.is_some(), self.insecure)
         {

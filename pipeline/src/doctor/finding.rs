@@ -42,6 +42,11 @@ pub(crate) fn fail(check: &'static str, found: impl Into<String>, fix: impl Into
     Finding { check, state: State::Fail, found: found.into(), fix: Some(fix.into()) }
 }
 
+/// How bad it is altogether.
+pub(crate) fn worst(findings: &[Finding]) -> State {
+    findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
+}
+
 /// Bytes as people read them.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];

@@ -36,7 +36,7 @@ struct Looks {
     last: Mutex<Option<(Instant, Value)>>,
 }
 
-/// The route. Who may do all of `gallop:*` may ask.
+/// The route, for those who may `gallop:Doctor`.
 pub(crate) fn router(live: Live) -> Router {
     let looks = Looks { live: Arc::new(live), last: Mutex::default() };
     Router::new().route("/v1/doctor", get(answer)).with_state(Arc::new(looks))

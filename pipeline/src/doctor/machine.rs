@@ -47,7 +47,17 @@ fn memory() -> Finding {
     let limit = limits.iter().filter_map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok()).min();
     let used = ["/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"];
     let used = used.iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse::<u64>().ok());
+    let stat = ["/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat"];
+    let stat = stat.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+    // Files that were read stay in memory until somebody needs it.
+    let used = used.map(|used| used.saturating_sub(cached(&stat)));
     left(available(&text), limit.zip(used))
+}
+
+/// What a control group could give back, in bytes.
+fn cached(stat: &str) -> u64 {
+    let figure = |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    figure("total_inactive_file ").or_else(|| figure("inactive_file ")).unwrap_or(0)
 }
 
 /// `MemAvailable` of `/proc/meminfo`, in bytes.
@@ -162,6 +172,7 @@ mod tests {
             assert_eq!(finding.fix.is_some(), state != State::Ok, "{finding:?}");
         }
         assert_eq!(available("MemTotal: 5 kB\nMemAvailable:    2 kB\n"), Some(2048));
+        assert_eq!(cached("anon 5\ninactive_file 7\n"), 7);
         assert_eq!(version("6.1.0-18-amd64\n"), Some((6, 1)));
     }
 

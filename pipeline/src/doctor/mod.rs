@@ -4,6 +4,7 @@
 pub(crate) mod elsewhere;
 pub(crate) mod finding;
 pub(crate) mod folder;
+pub(crate) mod live;
 pub(crate) mod machine;
 pub(crate) mod sensors;
 pub(crate) mod settings;

@@ -14,6 +14,7 @@ use super::folder;
 use crate::config::admission::Signatures;
 use crate::config::effective::Effective;
 use crate::config::error::ConfigError;
+use crate::config::file::Config;
 use crate::config::first_credential::FirstCredential;
 use crate::holder;
 
@@ -36,19 +37,23 @@ pub(crate) fn valid(read: &Result<Effective, ConfigError>) -> Finding {
 /// Everything that valid settings allow to be looked at.
 pub(crate) fn look(effective: &Effective) -> Vec<Finding> {
     vec![
-        folder::secrets(&secret_files(effective)),
+        folder::secrets(&secret_files(&effective.config, &effective.folder, &effective.data)),
         exposure(effective.host, effective.signatures, effective.tls.is_some()),
-        certificate(effective),
+        certificate(certificate_file(&effective.config, &effective.folder).as_deref()),
         port(SocketAddr::new(effective.host, effective.port), &effective.data),
     ]
 }
 
-fn secret_files(effective: &Effective) -> Vec<PathBuf> {
-    let Effective { config, folder, data, .. } = effective;
+/// The certificate of the settings.
+pub(crate) fn certificate_file(config: &Config, folder: &Path) -> Option<PathBuf> {
+    config.tls.as_ref().map(|tls| tls.files(folder).certificate)
+}
+
+/// The files of secrets that settings and data folder have.
+pub(crate) fn secret_files(config: &Config, folder: &Path, data: &Path) -> Vec<PathBuf> {
     let mut files = vec![FirstCredential::file(data)];
-    files.extend(
-        config.credentials.values().flat_map(|credential| credential.secret_files()).map(|file| folder.join(file)),
-    );
+    let of_credentials = config.credentials.values().flat_map(|credential| credential.secret_files());
+    files.extend(of_credentials.map(|file| folder.join(file)));
     files.extend(config.encryption.key_file.iter().map(|file| folder.join(file)));
     files.extend(config.tls.iter().map(|tls| tls.files(folder).key));
     files
@@ -73,12 +78,12 @@ fn exposure(host: IpAddr, signatures: Signatures, tls: bool) -> Finding {
     }
 }
 
-fn certificate(effective: &Effective) -> Finding {
+/// How long a certificate holds.
+pub(crate) fn certificate(file: Option<&Path>) -> Finding {
     let check = "settings.certificate";
-    let Some(tls) = &effective.config.tls else { return ok(check, "none is configured") };
-    let file = tls.files(&effective.folder).certificate;
+    let Some(file) = file else { return ok(check, "none is configured") };
     let now = SystemClock.now().as_secs();
-    match validity(&file) {
+    match validity(file) {
         Ok((from, to)) => judge_certificate(from, to, now),
         Err(why) => warn(check, format!("{}: {why}", file.display()), "look at it with `openssl x509 -text -in FILE`"),
     }

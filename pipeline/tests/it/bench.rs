@@ -21,6 +21,14 @@ fn puts_are_measured_signed_or_not() {
 }
 
 #[test]
+fn starts_are_measured_up_to_where_they_listen() {
+    let report = measure(&["start", "--starts", "3"]);
+    assert_eq!(report["records"], 3);
+    let p95 = report["more"].as_array().expect("figures").iter().find(|figure| figure["name"] == "listening, p95");
+    assert!(p95.is_some_and(|p95| p95["value"].as_f64() > Some(0.0)), "{report}");
+}
+
+#[test]
 fn gets_read_all_that_was_put() {
     measure(&["get", "--seconds", "2", "--mib", "2", "--shards", "2"]);
 }

@@ -70,6 +70,17 @@ fn a_running_server_on_a_sound_machine_passes_more_than_twenty_checks() {
     assert!(people.lines().count() > checks.len() && people.contains("ok    server.health"), "{people}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_server_tells_what_it_sees_itself() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(data.path());
+    let url = format!("{}/v1/doctor", server.url);
+    let report = crate::rest::get(&url).await;
+    assert!(report["checks"].as_array().is_some_and(|checks| checks.len() >= 10), "{report}");
+    assert_eq!(check(&report, "settings.certificate")["state"], "ok");
+    assert_eq!(crate::rest::get(&url).await, report, "it does not look anew for everyone who asks");
+}
+
 #[test]
 fn a_folder_that_nobody_used_is_sound_and_stays_unused() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -41,8 +41,7 @@ fn a_start_says_where_it_is_what_it_keeps_who_may_come_and_what_to_type() {
 fn beyond_loopback_the_first_start_makes_credentials_and_shows_them_once() {
     let data = tempfile::tempdir().expect("a temporary folder");
     write_certificate(data.path());
-    let settings =
-        "host = \"0.0.0.0\"\nsignatures = \"verify\"\n[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
+    let settings = "host = \"0.0.0.0\"\n[tls]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n";
     std::fs::write(data.path().join("gallop.toml"), settings).expect("written");
     let start = || {
         let mut command = gallop();

@@ -13,7 +13,7 @@ use crate::cli::failure::{Failure, Kind};
 use crate::cli::row_printer::{Output, OutputArgs};
 use crate::config::effective::{DATA, SettingsArgs};
 use crate::config::file::Config;
-use crate::doctor::finding::{Finding, State};
+use crate::doctor::finding::{Finding, State, worst};
 use crate::doctor::{elsewhere, folder, machine, sensors, settings, streams};
 use crate::telemetry::logs;
 
@@ -78,8 +78,7 @@ async fn look(args: &DoctorArgs) -> Vec<Finding> {
 
 fn print(findings: &[Finding], output: Output) {
     if output == Output::Json {
-        let worst = findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok);
-        println!("{}", json!({ "state": worst, "checks": findings }));
+        println!("{}", json!({ "state": worst(findings), "checks": findings }));
         return;
     }
     let width = findings.iter().map(|finding| finding.check.len()).max().unwrap_or(0);
