@@ -215,6 +215,21 @@ impl ShardMap {
         Ok(ShardMap::new(shards.into_values().collect()).expect("a reshard keeps the hash space tiled"))
     }
 
+    /// The map with a closed shard that has ended sooner than it could have.
+    ///
+    /// # Panics
+    ///
+    /// Where the shard is open, or ended sooner still.
+    #[must_use]
+    pub fn with_end(&self, id: ShardId, end: SequenceNumber) -> ShardMap {
+        let mut map = self.clone();
+        if let Some(shard) = map.shards.get_mut(&id) {
+            assert!(shard.end.is_some_and(|before| end <= before), "{id} has not ended at {end} or after");
+            shard.end = Some(end);
+        }
+        map
+    }
+
     /// The map without shards that were closed before `horizon`: all their records are older.
     #[must_use]
     pub fn without_closed_before(&self, horizon: Timestamp) -> ShardMap {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::name::StreamName;
-use model::shard::{Reshard, ShardId, ShardMap};
+use model::shard::{Reshard, ShardMap};
 use model::stream_settings::StreamSettings;
 use model::stream_store::{StreamDescription, StreamError, StreamOptions};
 use tokio::sync::Mutex;
@@ -25,9 +25,10 @@ use crate::kafka::fetcher::Fetcher;
 use crate::kafka::registry::{Changed, Entries, Entry, Origin, RegistryWriter};
 use crate::kafka::stream::Stream;
 use crate::kafka::topics::{Configs, NotCreated, stream_configs};
+use crate::kafka::views::{Turn, Views};
 
 /// How often a change is worked out anew because another process was first.
-const ATTEMPTS_MAX: u32 = 10;
+pub(crate) const ATTEMPTS_MAX: u32 = 10;
 /// Names that begin so are Kafka's and ours.
 const RESERVED_PREFIX: &str = "__";
 /// How often an open transaction is looked at while it is waited for.
@@ -47,12 +48,18 @@ pub(crate) struct Admin {
     pub(crate) time: Arc<BrokerTime>,
     pub(crate) appender: Arc<Appender>,
     pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) views: Arc<Views>,
     /// One change at a time.
     pub(crate) writer: Mutex<RegistryWriter>,
 }
 
 impl Admin {
-    pub(crate) async fn create(&self, name: &StreamName, options: &StreamOptions) -> Result<Entry, StreamError> {
+    /// The turn is to be held until the stream is in service.
+    pub(crate) async fn create(
+        &self,
+        name: &StreamName,
+        options: &StreamOptions,
+    ) -> Result<(Entry, Turn), StreamError> {
         if options.shards == 0 {
             return Err(StreamError::LimitExceeded("a stream has at least 1 shard".to_owned()));
         }
@@ -82,22 +89,25 @@ impl Admin {
             created_at,
             settings,
             shards: ShardMap::uniform(options.shards, created_at),
+            closed: Default::default(),
         };
-        self.add(&mut writer, name, &entry).await?;
+        let turn = self.add(&mut writer, name, &entry).await?;
         info!(stream = %name, shards = options.shards, "stream created");
-        Ok(entry)
+        Ok((entry, turn))
     }
 
     /// Takes a topic that somebody else has made for a stream.
-    pub(crate) async fn adopt(&self, name: &StreamName) -> Result<Option<Entry>, StreamError> {
+    pub(crate) async fn adopt(&self, name: &StreamName) -> Result<Option<(Entry, Turn)>, StreamError> {
         if !is_stream(name.as_str()) {
             return Ok(None);
         }
         let of = |fault: Fault| fault.of(name);
         let mut writer = self.writer.lock().await;
+        let turn = self.views.turn().await;
         if let Some(entry) = writer.begin().await.map_err(of)?.remove(name) {
-            return Ok(Some(entry));
+            return Ok(Some((entry, turn)));
         }
+        drop(turn);
         let cluster = self.clients.cluster(None).await.map_err(of)?;
         let Some(partitions) = cluster.topics.get(name.as_str()).map(Vec::len).filter(|count| *count > 0) else {
             return Ok(None);
@@ -114,18 +124,21 @@ impl Admin {
             created_at,
             settings: settings_of(&configs, partitions),
             shards: ShardMap::uniform(u32::try_from(partitions).unwrap_or(u32::MAX), created_at),
+            closed: Default::default(),
         };
-        self.add(&mut writer, name, &entry).await?;
+        let turn = self.add(&mut writer, name, &entry).await?;
         info!(stream = %name, partitions, "topic of another producer taken for a stream");
-        Ok(Some(entry))
+        Ok(Some((entry, turn)))
     }
 
     /// Adds an entry that is not there.
-    async fn add(&self, writer: &mut RegistryWriter, name: &StreamName, entry: &Entry) -> Result<(), StreamError> {
+    async fn add(&self, writer: &mut RegistryWriter, name: &StreamName, entry: &Entry) -> Result<Turn, StreamError> {
         for _ in 0..ATTEMPTS_MAX {
+            let turn = self.views.turn().await;
             if writer.put(name, Some(entry)).await.map_err(|fault| fault.of(name))? == Changed::Done {
-                return Ok(());
+                return Ok(turn);
             }
+            drop(turn);
             if writer.begin().await.map_err(|fault| fault.of(name))?.contains_key(name) {
                 return Err(StreamError::Exists(name.clone()));
             }
@@ -133,7 +146,8 @@ impl Admin {
         Err(too_busy(name))
     }
 
-    pub(crate) async fn delete(&self, stream: &Stream) -> Result<(), StreamError> {
+    /// The turn is to be held until the stream is out of service.
+    pub(crate) async fn delete(&self, stream: &Stream) -> Result<Turn, StreamError> {
         let (name, of) = (&stream.name, |fault: Fault| fault.of(&stream.name));
         let mut writer = self.writer.lock().await;
         if !writer.begin().await.map_err(of)?.contains_key(name) {
@@ -144,9 +158,9 @@ impl Admin {
         self.clients.delete_topic(name.as_str()).await.map_err(of)?;
         stream.delete();
         self.appender.forget(name.as_str());
-        self.remove(&mut writer, name, stream.incarnation).await?;
+        let turn = self.remove(&mut writer, name, stream.incarnation).await?;
         info!(stream = %name, "stream deleted");
-        Ok(())
+        Ok(turn)
     }
 
     /// Removes the entry and the checkpoints of a stream whose topic is gone.
@@ -155,15 +169,16 @@ impl Admin {
         writer: &mut RegistryWriter,
         name: &StreamName,
         incarnation: u64,
-    ) -> Result<(), StreamError> {
+    ) -> Result<Turn, StreamError> {
         let of = |fault: Fault| fault.of(name);
         let removal = self.checkpoints.removal(name, incarnation).await.map_err(of)?;
         for _ in 0..ATTEMPTS_MAX {
+            let turn = self.views.turn().await;
             if writer.put_with(name, None, removal.clone()).await.map_err(of)? == Changed::Done {
-                return Ok(());
+                return Ok(turn);
             }
             if !writer.begin().await.map_err(of)?.contains_key(name) {
-                return Ok(());
+                return Ok(turn);
             }
         }
         Err(too_busy(name))
@@ -195,6 +210,7 @@ impl Admin {
             let entry = entries.remove(name).filter(|entry| entry.incarnation == stream.incarnation);
             let entry = entry.ok_or_else(|| StreamError::NotFound(name.clone()))?;
             let changed = decide.decide(&entry).await?;
+            let _turn = self.views.turn().await;
             if changed == entry || writer.put(name, Some(&changed)).await.map_err(of)? == Changed::Done {
                 stream.update(&changed);
                 return Ok(stream.description());
@@ -212,11 +228,6 @@ impl Admin {
         let _gate = stream.gate.write().await;
         self.appender.flush().await.map_err(|fault| fault.of(&stream.name))?;
         let description = self.change(stream, Resharding { admin: self, stream, change }).await?;
-        let closed = |partition: i32| {
-            let shard = u32::try_from(partition).ok().and_then(|id| description.shards.get(ShardId(id)));
-            shard.is_none_or(|shard| !shard.is_open())
-        };
-        self.fetcher.leave(|(topic, partition), _| topic == stream.name.as_str() && closed(*partition)).await;
         stream.changed.notify_waiters();
         Ok(description)
     }
@@ -235,32 +246,27 @@ impl Admin {
         Ok(description)
     }
 
-    /// The offset above all records of each open shard, once no transaction is open there.
-    pub(crate) async fn settled_ends(
-        &self,
-        stream: &Stream,
-        shards: &ShardMap,
-    ) -> Result<HashMap<Partition, u64>, Fault> {
-        let open: Vec<Partition> = shards.open().map(|shard| stream.partition(shard.id)).collect();
+    /// The offset above all records of each partition, once no transaction is open there.
+    pub(crate) async fn settled_ends(&self, partitions: &[Partition]) -> Result<HashMap<Partition, u64>, Fault> {
         let begin = Instant::now();
         let mut high: HashMap<Partition, u64> = HashMap::new();
         while begin.elapsed() < self.clients.options.transaction_delay_max + SETTLING_DELAY_MAX {
             // Above all there was at the first answer for each.
-            let mut seen = self.clients.ends(&open, End::High).await?;
+            let mut seen = self.clients.ends(partitions, End::High).await?;
             seen.extend(high);
             high = seen;
-            let stable = self.clients.ends(&open, End::Stable).await?;
+            let stable = self.clients.ends(partitions, End::Stable).await?;
             let settled = |partition| high.get(partition).is_some_and(|high| stable.get(partition) >= Some(high));
-            if open.iter().all(settled) {
+            if partitions.iter().all(settled) {
                 return Ok(stable);
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
-        Err(Fault::late("waiting for the last records of shards that are to be closed"))
+        Err(Fault::late("waiting for the last records of shards that are closed"))
     }
 }
 
-fn too_busy(name: &StreamName) -> StreamError {
+pub(crate) fn too_busy(name: &StreamName) -> StreamError {
     Fault::late("changing the stream while other processes change streams too").of(name)
 }
 

@@ -7,6 +7,7 @@
 //! ```text
 //! 1  tick     a message to each broker, on a partition of `__gallop-clock` that lies on that broker alone; the least of
 //!             the times they stamp is the round's time
+//!    look     the shard maps: a shard that was split before the tick promises nothing more
 //! 2  high     the high watermark of each shard       ┐ in this order; equal: no transaction is open, and every record
 //! 3  stable   the last stable offset of each shard   ┘ at `stable` or above was replicated after step 2 began
 //! 4  claim    no record at `stable` or above is stamped before the time of the round BEFORE this one
@@ -18,6 +19,9 @@
 //! more than [`ROUND_INTERVAL`], or a new leader whose clock is behind: for these the tail hands out a record no earlier
 //! than what it has promised ([`super::tail`]). So the promise holds for every reader of this process in every case; what
 //! such a record loses is that another process, or a later replay from before it, may see its own stamp instead.
+//!
+//! A split by another process is seen at the next look only, and its children may have older records than the next one of their
+//! parent. So a read of an open shard promises nothing beyond the tick before the last look ([`super::views`]).
 //!
 //! A broker that does not answer ends the round without a time: promises wait until it answers or the cluster has
 //! dropped it.
@@ -96,7 +100,12 @@ impl BrokerTime {
     }
 
     /// Rounds, while somebody asks, until dropped.
-    pub(crate) async fn run(&self, fetcher: &Fetcher, ranges: &Arc<RangeReader>) {
+    pub(crate) async fn run(
+        &self,
+        fetcher: &Fetcher,
+        ranges: &Arc<RangeReader>,
+        look: impl AsyncFn(Option<Timestamp>) -> Result<(), Fault>,
+    ) {
         let mut before: Option<Timestamp> = None;
         loop {
             let begin = Instant::now();
@@ -105,15 +114,19 @@ impl BrokerTime {
             if asked.is_empty() {
                 before = None;
                 self.asked.notified().await;
-                continue;
             }
             let ticked = self.tick().await;
+            let looked = look(ticked.as_ref().ok().copied().flatten()).await;
             // Gaps first: claims of the round before have had time to be met by records.
             join_all(asked.iter().map(|(partition, tail)| fill_gap(ranges, partition, tail))).await;
-            if let Some(time) = before
-                && let Err(fault) = self.claim(&asked, time).await
-            {
-                debug!(error = &fault as &dyn std::error::Error, "the time of shards stands still");
+            if let Some(time) = before {
+                let claimed = match looked {
+                    Ok(()) => self.claim(&asked, time).await,
+                    Err(fault) => Err(fault),
+                };
+                if let Err(fault) = claimed {
+                    debug!(error = &fault as &dyn std::error::Error, "the time of shards stands still");
+                }
             }
             match ticked {
                 Ok(time) => before = time.or(before),

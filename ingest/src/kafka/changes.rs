@@ -7,8 +7,10 @@ use model::stream_settings::StreamSettings;
 use model::stream_store::StreamError;
 
 use crate::kafka::admin::Admin;
+use crate::kafka::clients::Partition;
+use crate::kafka::closing::STRAGGLERS_MAX;
 use crate::kafka::fault::Fault;
-use crate::kafka::registry::{Entry, Origin};
+use crate::kafka::registry::{Closed, Entry, Origin};
 use crate::kafka::stream::{Stream, partition_number};
 use crate::kafka::topics::{Configs, retained};
 
@@ -32,15 +34,22 @@ impl Change for Resharding<'_> {
         let refused = |source| StreamError::Reshard { stream: name.clone(), source };
         check_kind(entry, self.change).map_err(refused)?;
         let of = |fault: Fault| fault.of(name);
-        let ends = self.admin.settled_ends(stream, &entry.shards).await.map_err(of)?;
+        // Before anybody can put into a child.
+        let at = self.admin.time.tick().await.map_err(of)?.unwrap_or(Timestamp::MIN);
+        let open: Vec<Partition> = entry.shards.open().map(|shard| stream.partition(shard.id)).collect();
+        let ends = self.admin.settled_ends(&open).await.map_err(of)?;
         let next = |id: ShardId| {
             let first = entry.shards.get(id).map_or(SequenceNumber::FIRST, |shard| shard.first);
-            first.plus(ends.get(&stream.partition(id)).copied().unwrap_or(0))
+            first.plus(ends.get(&stream.partition(id)).copied().unwrap_or(0)).plus(STRAGGLERS_MAX)
         };
         let shards = entry.shards.resharded(self.change, self.admin.time.about_now(), next).map_err(refused)?;
         let last = shards.iter().map(|shard| shard.id).max().expect("a map is never empty");
         self.admin.clients.grow_topic(name.as_str(), partition_number(last) as usize + 1).await.map_err(of)?;
-        Ok(Entry { shards, ..entry.clone() })
+        let were_open = entry.shards.open().map(|shard| shard.id);
+        let are_closed = were_open.filter(|id| shards.get(*id).is_some_and(|shard| !shard.is_open()));
+        let are_closed = are_closed.map(|id| (id, Closed { at, ended: false }));
+        let closed = entry.closed.clone().into_iter().chain(are_closed).collect();
+        Ok(Entry { shards, closed, ..entry.clone() })
     }
 }
 
@@ -93,7 +102,10 @@ pub(crate) struct Forgetting {
 #[async_trait::async_trait]
 impl Change for Forgetting {
     async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError> {
-        Ok(Entry { shards: entry.shards.without_closed_before(self.horizon), ..entry.clone() })
+        let shards = entry.shards.without_closed_before(self.horizon);
+        let kept = |(id, _): &(&ShardId, &Closed)| shards.get(**id).is_some();
+        let closed = entry.closed.iter().filter(kept).map(|(id, closed)| (*id, *closed)).collect();
+        Ok(Entry { shards, closed, ..entry.clone() })
     }
 }
 
@@ -109,6 +121,7 @@ mod tests {
             created_at: Timestamp::MIN,
             settings: StreamSettings::default(),
             shards: ShardMap::uniform(2, Timestamp::from_millis(0)),
+            closed: Default::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use model::checkpoint::Checkpoint;
 use model::name::ConsumerName;
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::shard::{Shard, ShardId};
 use model::stream_store::StreamError;
 use tracing::warn;
 
@@ -18,6 +18,7 @@ use crate::kafka::fault::Fault;
 use crate::kafka::fenced::{Fenced, NotCommitted};
 use crate::kafka::outgoing::{Delivered, Outgoing};
 use crate::kafka::stream::{Stream, partition_number};
+use crate::kafka::views::{Outdated, Views, Young};
 
 /// How often a commit is tried before its error is the caller's.
 const ATTEMPTS_MAX: u32 = 5;
@@ -30,6 +31,7 @@ const OPEN_DELAY_MAX: Duration = Duration::from_millis(500);
 /// The consumer's transactional id, and what stands under it.
 pub(crate) struct Committer {
     checkpoints: Arc<Checkpoints>,
+    views: Arc<Views>,
     fenced: Fenced,
     holder: Holder,
     /// Known only while the id is held.
@@ -49,9 +51,9 @@ pub(crate) struct Commit {
 }
 
 impl Committer {
-    pub(crate) fn new(clients: Arc<Clients>, checkpoints: Arc<Checkpoints>, holder: Holder) -> Self {
+    pub(crate) fn new(clients: Arc<Clients>, checkpoints: Arc<Checkpoints>, views: Arc<Views>, holder: Holder) -> Self {
         let fenced = Fenced::new(clients, format!("gallop {} {}", holder.home, holder.consumer));
-        Committer { checkpoints, fenced, holder, stands: None }
+        Committer { checkpoints, views, fenced, holder, stands: None }
     }
 
     /// Commits to `home`, the holder's.
@@ -83,7 +85,15 @@ impl Committer {
             let mut messages: Vec<Outgoing> =
                 commit.outputs.iter().zip(&places).map(|(entry, place)| outgoing(home, *place, entry)).collect();
             messages.extend(self.checkpoints.messages(&self.holder, &commit.checkpoint, number, stands.parts));
-            match self.fenced.commit(messages).await {
+            // Nothing may become readable in a shard that others closed too long ago.
+            let views = Arc::clone(&self.views);
+            let still_open = async {
+                let young = views.young().await?;
+                let map = home.description();
+                let open = |place: &Place| map.shards.get(place.shard).is_some_and(Shard::is_open);
+                if young == Young::AllAlong || places.iter().all(open) { Ok(()) } else { Err(Outdated) }
+            };
+            match self.fenced.commit_if(messages, still_open).await {
                 Ok(delivered) => {
                     let parts = Checkpoints::parts(&commit.checkpoint);
                     self.stands = Some(Stands { version: commit.checkpoint.version, parts });

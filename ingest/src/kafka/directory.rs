@@ -58,6 +58,11 @@ impl Directory {
         self.write().remove(name);
     }
 
+    /// All streams, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<Stream>> {
+        self.read().values().cloned().collect()
+    }
+
     /// All names, in order.
     pub(crate) fn names(&self) -> Vec<StreamName> {
         let mut names: Vec<StreamName> = self.read().keys().cloned().collect();

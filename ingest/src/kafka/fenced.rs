@@ -21,6 +21,7 @@ use tracing::warn;
 use crate::kafka::clients::{Clients, Context, StoreProducer, blocking};
 use crate::kafka::fault::Fault;
 use crate::kafka::outgoing::{Delivered, Outgoing, answer, enqueue, look};
+use crate::kafka::views::Outdated;
 
 /// How long a message waits for room before it is tried again.
 const ROOM_INTERVAL: Duration = Duration::from_millis(5);
@@ -81,6 +82,15 @@ impl Fenced {
     /// Makes all messages readable at once or none of them, and returns where they went. The id must be held. After an
     /// error other than [`NotCommitted::Failed`] it is not held any more.
     pub(crate) async fn commit(&mut self, messages: Vec<Outgoing>) -> Result<Vec<Delivered>, NotCommitted> {
+        self.commit_if(messages, std::future::ready(Ok(()))).await
+    }
+
+    /// The same, unless `condition` turns out not to hold once the messages are with the brokers.
+    pub(crate) async fn commit_if(
+        &mut self,
+        messages: Vec<Outgoing>,
+        condition: impl Future<Output = Result<(), Outdated>>,
+    ) -> Result<Vec<Delivered>, NotCommitted> {
         let producer = self.producer.clone().expect("the caller holds the id");
         for Outgoing { topic, .. } in &messages {
             if !self.known.contains(topic) {
@@ -97,6 +107,10 @@ impl Fenced {
             Ok(delivered) => delivered,
             Err(error) => return Err(self.give_up(producer, error).await),
         };
+        if condition.await.is_err() {
+            self.give_up(producer, KafkaError::Canceled).await;
+            return Err(NotCommitted::Failed(Fault::late("waiting for shard maps that are young enough")));
+        }
         let committer = producer.clone();
         // Once the commit has been asked for, no error says that nothing stands: it may be the answer to a second attempt,
         // or "unknown server error", which brokers give to a commit that meets the next holder half-way.

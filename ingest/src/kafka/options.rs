@@ -23,6 +23,9 @@ pub struct KafkaOptions {
     pub answer_delay_max: Duration,
     /// A transaction that its process has not ended by then is aborted by the brokers, so that readers go on.
     pub transaction_delay_max: Duration,
+    /// The oldest look at the shard maps by which a record or commit is acknowledged; a third more is how long a closed
+    /// shard waits for stragglers. The same for all processes on a cluster.
+    pub view_age_max: Duration,
 }
 
 impl KafkaOptions {
@@ -36,6 +39,7 @@ impl KafkaOptions {
             tail_bytes_max: 64 << 20,
             answer_delay_max: Duration::from_secs(30),
             transaction_delay_max: Duration::from_secs(30),
+            view_age_max: Duration::from_secs(3),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Records on their way in: which are taken, by which shard, and what is answered for each.
 
 use model::record::{Appended, PutEntry};
+use model::sequence_number::SequenceNumber;
 use model::shard::ShardId;
 use model::stream_store::{AppendError, StreamError};
 use tracing::warn;
 
 use crate::kafka::appender::{Appender, Refused};
 use crate::kafka::stream::{Stream, partition_number};
+use crate::kafka::views::{Outdated, Views, Young};
 
 /// Puts entries into the shards that their keys name, and waits until brokers have them.
 pub(crate) async fn append(
     appender: &Appender,
+    views: &Views,
     stream: &Stream,
     entries: Vec<PutEntry>,
 ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
@@ -30,6 +33,7 @@ pub(crate) async fn append(
         results.push(refused);
     }
     let answers = appender.append(name.as_str(), &taken).await;
+    let young = views.young().await;
     let mut unanswered = answers.iter().filter_map(|answer| match answer {
         Err(Refused::Unanswered(reason)) => Some(reason),
         _ => None,
@@ -43,6 +47,8 @@ pub(crate) async fn append(
             Ok(delivered) => {
                 let base = description.shards.get(shard).expect("an open shard is in the map").first;
                 let sequence_number = base.plus(delivered.offset);
+                kept(young, stream, shard, sequence_number)
+                    .map_err(|reason| AppendError::Unanswered { shard, reason })?;
                 stream.acknowledge(shard, sequence_number);
                 Ok(Appended { shard, sequence_number, arrived_at: delivered.arrived_at })
             }
@@ -55,4 +61,14 @@ pub(crate) async fn append(
         None => answers.next().expect("the appender answers for every entry"),
     };
     Ok(results.into_iter().map(one).collect())
+}
+
+/// Whether a record that the brokers have taken will be read. Error: its shard may have been closed too long before for that.
+fn kept(young: Result<Young, Outdated>, stream: &Stream, shard: ShardId, number: SequenceNumber) -> Result<(), String> {
+    match young {
+        Ok(Young::AllAlong) => Ok(()),
+        Ok(Young::Again) if stream.is_kept(shard, number) => Ok(()),
+        Ok(Young::Again) => Err("another process has closed the shard".to_owned()),
+        Err(outdated) => Err(outdated.to_string()),
+    }
 }

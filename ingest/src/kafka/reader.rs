@@ -18,6 +18,7 @@ use crate::kafka::range_reader::{Bounds, NotRead, Range, RangeReader, Stretch};
 use crate::kafka::record::record;
 use crate::kafka::stream::Stream;
 use crate::kafka::tail::Found;
+use crate::kafka::views::Views;
 
 /// The most that one read takes from the brokers, whatever the caller asks for.
 const READ_RECORDS_MAX: usize = 10_000;
@@ -35,6 +36,7 @@ pub(crate) struct Reader<'a> {
     pub(crate) ranges: &'a Arc<RangeReader>,
     pub(crate) fetcher: &'a Arc<Fetcher>,
     pub(crate) time: &'a BrokerTime,
+    pub(crate) views: &'a Views,
     pub(crate) stream: &'a Stream,
 }
 
@@ -57,7 +59,7 @@ impl Reader<'_> {
                 },
             };
             if !limit.wait || !batch.records.is_empty() || batch.end_of_shard {
-                return Ok(batch);
+                return Ok(self.promised(&shard, batch));
             }
             let tail = self.fetcher.tail(&self.stream.partition(id), shard.first).await;
             let tail = tail.map_err(|fault| fault.of(&self.stream.name))?;
@@ -66,6 +68,20 @@ impl Reader<'_> {
                 () = changed => {}
             }
         }
+    }
+
+    /// Without the promises that children may break: what they have got since a split may be older than the next record of
+    /// their parent, and whether there was a split is known until the last look.
+    fn promised(&self, shard: &Shard, batch: ReadBatch) -> ReadBatch {
+        let until = match self.stream.closed(shard.id) {
+            Some(closed) => closed.at,
+            None if shard.is_open() => self.views.seen_until(),
+            None => Timestamp::MAX,
+        };
+        if until < batch.complete_until {
+            self.time.ask();
+        }
+        ReadBatch { complete_until: batch.complete_until.min(until), ..batch }
     }
 
     /// A closed shard gets no more records: the brokers have all there is.

@@ -16,7 +16,7 @@ use rdkafka::Message;
 /// A key of this many bytes still fits as hex digits.
 const HEX_KEY_BYTES_MAX: usize = 128;
 
-/// The partition key for a message's key.
+/// The partition key for the key of a message in a partition.
 fn partition_key(key: Option<&[u8]>, partition: i32) -> PartitionKey {
     let text = match key.map(std::str::from_utf8) {
         Some(Ok(text)) => Some(text.to_owned()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::shard::ShardMap;
+use model::shard::{ShardId, ShardMap};
 use model::stream_settings::StreamSettings;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -43,6 +43,18 @@ pub(crate) struct Entry {
     pub(crate) created_at: Timestamp,
     pub(crate) settings: StreamSettings,
     pub(crate) shards: ShardMap,
+    /// How shards were closed that were open before; see `closing`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) closed: BTreeMap<ShardId, Closed>,
+}
+
+/// A shard that was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Closed {
+    /// No record of its children is stamped before.
+    pub(crate) at: Timestamp,
+    /// Whether its end is the last word: until then processes that do not know it yet may put records into it.
+    pub(crate) ended: bool,
 }
 
 /// All streams by name.

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use model::checkpoint::Checkpoint;
+use model::clock::Timestamp;
 use model::name::{ConsumerName, StreamName};
 use model::record::{Appended, PutEntry};
 use model::sequence_number::SequenceNumber;
@@ -16,6 +17,7 @@ use model::stream_store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::kafka::admin::Admin;
@@ -23,6 +25,7 @@ use crate::kafka::appender::Appender;
 use crate::kafka::broker_time::BrokerTime;
 use crate::kafka::checkpoints::{Checkpoints, Holder};
 use crate::kafka::clients::{Clients, detached};
+use crate::kafka::closing;
 use crate::kafka::committer::{Commit, Committer};
 use crate::kafka::directory::Directory;
 use crate::kafka::fault::Fault;
@@ -33,9 +36,8 @@ use crate::kafka::range_reader::RangeReader;
 use crate::kafka::reader::Reader;
 use crate::kafka::registry::{Registry, RegistryWriter};
 use crate::kafka::stream::Stream;
+use crate::kafka::views::Views;
 
-/// How often changes of other processes are looked for, and shards that nobody reads are left.
-const CARE_INTERVAL: Duration = Duration::from_secs(1);
 /// A name that is not known is looked for in the cluster at most this often.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -55,6 +57,7 @@ struct Inner {
     checkpoints: Arc<Checkpoints>,
     admin: Admin,
     streams: Directory,
+    views: Arc<Views>,
     committers: Mutex<HashMap<Holder, Arc<tokio::sync::Mutex<Committer>>>>,
     looked_at: Mutex<Option<Instant>>,
     /// The brokers did not answer when they were last asked.
@@ -81,12 +84,14 @@ impl KafkaStore {
         let fetcher = Arc::new(Fetcher::start(Arc::clone(&clients)).map_err(of_all)?);
         let appender = Arc::new(Appender::new(Arc::clone(&clients)).map_err(of_all)?);
         let writer = RegistryWriter::new(Arc::clone(&clients), Arc::clone(&registry));
+        let views = Arc::new(Views::new(Instant::now(), &clients.options));
         let admin = Admin {
             clients: Arc::clone(&clients),
             fetcher: Arc::clone(&fetcher),
             time: Arc::clone(&time),
             appender: Arc::clone(&appender),
             checkpoints: Arc::clone(&checkpoints),
+            views: Arc::clone(&views),
             writer: tokio::sync::Mutex::new(writer),
         };
         let (streams, committers, looked_at) = (Directory::default(), Mutex::default(), Mutex::default());
@@ -101,16 +106,18 @@ impl KafkaStore {
             checkpoints,
             admin,
             streams,
+            views,
             committers,
             looked_at,
             out_of_reach: AtomicBool::new(false),
             tasks,
         });
-        if let Err(fault) = inner.time.tick().await {
+        let tick = inner.time.tick().await.unwrap_or_else(|fault| {
             debug!(error = &fault as &dyn std::error::Error, "no tick yet");
-        }
+            None
+        });
         inner.admin.sweep().await?;
-        inner.streams.take_over(&inner.registry.entries().await.map_err(of_all)?);
+        inner.look(tick).await.map_err(of_all)?;
         inner.start_tasks();
         Ok(KafkaStore { inner })
     }
@@ -135,32 +142,56 @@ impl Inner {
     /// Tasks hold parts of the store, never the store itself: it ends when its last holder lets go.
     fn start_tasks(self: &Arc<Self>) {
         let (time, fetcher, ranges) = (Arc::clone(&self.time), Arc::clone(&self.fetcher), Arc::clone(&self.ranges));
-        let rounds = tokio::spawn(async move { time.run(&fetcher, &ranges).await });
+        let store = Arc::downgrade(self);
+        let look = async move |time| match store.upgrade() {
+            Some(store) => store.look(time).await,
+            None => Ok(()),
+        };
+        let rounds = tokio::spawn(async move { time.run(&fetcher, &ranges, look).await });
+        // Changes of other processes are looked for three times before a look is too old.
+        let interval = self.clients.options.view_age_max / 3;
         let store = Arc::downgrade(self);
         let care = tokio::spawn(async move {
-            let mut pause = tokio::time::interval(CARE_INTERVAL);
+            let mut pause = tokio::time::interval(interval);
             loop {
                 pause.tick().await;
                 let Some(store) = store.upgrade() else { return };
                 store.care().await;
             }
         });
-        self.tasks.lock().expect("no holder of the lock panics").extend([rounds, care]);
+        let store = Arc::downgrade(self);
+        let closing = tokio::spawn(async move {
+            let mut pause = tokio::time::interval(interval);
+            loop {
+                pause.tick().await;
+                let Some(store) = store.upgrade() else { return };
+                closing::close_all(&store.admin, store.streams.all()).await;
+            }
+        });
+        self.tasks.lock().expect("no holder of the lock panics").extend([rounds, care, closing]);
     }
 
     fn stop_tasks(&self) {
         self.tasks.lock().expect("no holder of the lock panics").drain(..).for_each(|task| task.abort());
     }
 
+    /// Brings what is in service up to date. `time` is what the brokers' clocks showed before, if it is known.
+    async fn look(&self, time: Option<Timestamp>) -> Result<(), Fault> {
+        let _turn = self.views.turn().await;
+        let began = Instant::now();
+        self.streams.take_over(&self.registry.entries().await?);
+        self.views.renewed(began, time);
+        Ok(())
+    }
+
     async fn care(&self) {
         self.clients.drain_news();
         self.fetcher.leave_idle().await;
-        match self.registry.entries().await {
-            Ok(entries) => {
+        match self.look(None).await {
+            Ok(()) => {
                 if self.out_of_reach.swap(false, Ordering::Relaxed) {
                     info!("the Kafka brokers answer again");
                 }
-                self.streams.take_over(&entries);
             }
             Err(fault) => {
                 if !self.out_of_reach.swap(true, Ordering::Relaxed) {
@@ -185,20 +216,22 @@ impl Inner {
         }
         let (inner, wanted) = (Arc::clone(self), name.clone());
         match detached(async move { inner.admin.adopt(&wanted).await }).await? {
-            Some(entry) => Ok(self.streams.add(name, &entry)),
+            Some((entry, _turn)) => Ok(self.streams.add(name, &entry)),
             None => Err(missing()),
         }
     }
 
     fn reader<'a>(&'a self, stream: &'a Stream) -> Reader<'a> {
-        Reader { clients: &self.clients, ranges: &self.ranges, fetcher: &self.fetcher, time: &self.time, stream }
+        let (clients, ranges, fetcher) = (&*self.clients, &self.ranges, &self.fetcher);
+        Reader { clients, ranges, fetcher, time: &self.time, views: &self.views, stream }
     }
 
     fn committer(&self, holder: Holder) -> Arc<tokio::sync::Mutex<Committer>> {
         let mut committers = self.committers.lock().expect("no holder of the lock panics");
         let new = || {
             let (clients, checkpoints) = (Arc::clone(&self.clients), Arc::clone(&self.checkpoints));
-            Arc::new(tokio::sync::Mutex::new(Committer::new(clients, checkpoints, holder.clone())))
+            let views = Arc::clone(&self.views);
+            Arc::new(tokio::sync::Mutex::new(Committer::new(clients, checkpoints, views, holder.clone())))
         };
         Arc::clone(committers.entry(holder.clone()).or_insert_with(new))
     }
@@ -209,7 +242,7 @@ impl StreamStore for KafkaStore {
     async fn create(&self, name: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
         let (inner, name) = (Arc::clone(&self.inner), name.clone());
         detached(async move {
-            let entry = inner.admin.create(&name, &options).await?;
+            let (entry, _turn) = inner.admin.create(&name, &options).await?;
             Ok(inner.streams.add(&name, &entry).description())
         })
         .await
@@ -218,7 +251,7 @@ impl StreamStore for KafkaStore {
     async fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
         let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
         detached(async move {
-            inner.admin.delete(&stream).await?;
+            let _turn = inner.admin.delete(&stream).await?;
             inner.streams.remove(&stream.name);
             let mut committers = inner.committers.lock().expect("no holder of the lock panics");
             committers.retain(|holder, _| holder.home != stream.name);
@@ -261,7 +294,7 @@ impl StreamStore for KafkaStore {
         entries: Vec<PutEntry>,
     ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
         let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
-        detached(async move { puts::append(&inner.appender, &stream, entries).await }).await
+        detached(async move { puts::append(&inner.appender, &inner.views, &stream, entries).await }).await
     }
 
     async fn locate(

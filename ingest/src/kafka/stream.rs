@@ -1,8 +1,9 @@
 //! What a store knows of one stream while it is open.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
 
 use model::name::StreamName;
 use model::sequence_number::SequenceNumber;
@@ -11,7 +12,7 @@ use model::stream_store::{StreamDescription, StreamError};
 use tokio::sync::Notify;
 
 use crate::kafka::clients::Partition;
-use crate::kafka::registry::{Entry, Origin};
+use crate::kafka::registry::{Closed, Entry, Origin};
 
 /// A stream in service.
 pub(crate) struct Stream {
@@ -23,6 +24,8 @@ pub(crate) struct Stream {
     pub(crate) gate: tokio::sync::RwLock<()>,
     /// Above the last number that this process has been answered, per shard: its readers see no less.
     acknowledged: Mutex<HashMap<ShardId, SequenceNumber>>,
+    /// Shards that were closed, and since when that is known here.
+    closed: Mutex<BTreeMap<ShardId, (Closed, Instant)>>,
     deleted: AtomicBool,
     /// Wakes readers when the map has changed or the stream is gone.
     pub(crate) changed: Notify,
@@ -39,16 +42,19 @@ fn description(name: &StreamName, entry: &Entry) -> Arc<StreamDescription> {
 
 impl Stream {
     pub(crate) fn new(name: &StreamName, entry: &Entry) -> Self {
-        Stream {
+        let stream = Stream {
             name: name.clone(),
             incarnation: entry.incarnation,
             origin: entry.origin,
             description: RwLock::new(description(name, entry)),
             gate: tokio::sync::RwLock::default(),
             acknowledged: Mutex::default(),
+            closed: Mutex::default(),
             deleted: AtomicBool::new(false),
             changed: Notify::new(),
-        }
+        };
+        stream.see_closed(entry);
+        stream
     }
 
     pub(crate) fn description(&self) -> Arc<StreamDescription> {
@@ -57,6 +63,7 @@ impl Stream {
 
     /// Takes over what is kept now.
     pub(crate) fn update(&self, entry: &Entry) {
+        self.see_closed(entry);
         let new = description(&self.name, entry);
         let mut description = self.description.write().expect("no holder of the lock panics");
         if **description != *new {
@@ -64,6 +71,25 @@ impl Stream {
             drop(description);
             self.changed.notify_waiters();
         }
+    }
+
+    fn see_closed(&self, entry: &Entry) {
+        let now = Instant::now();
+        let mut closed = self.closed.lock().expect("no holder of the lock panics");
+        let since = |shard: &ShardId| closed.get(shard).map_or(now, |(_, since)| *since);
+        *closed = entry.closed.iter().map(|(shard, how)| (*shard, (*how, since(shard)))).collect();
+    }
+
+    /// The shards that were seen closed at least so long ago and have no end yet.
+    pub(crate) fn closing_for(&self, delay: Duration) -> Vec<ShardId> {
+        let closed = self.closed.lock().expect("no holder of the lock panics");
+        let due = closed.iter().filter(|(_, (how, since))| !how.ended && since.elapsed() >= delay);
+        due.map(|(shard, _)| *shard).collect()
+    }
+
+    /// How a shard was closed.
+    pub(crate) fn closed(&self, shard: ShardId) -> Option<Closed> {
+        self.closed.lock().expect("no holder of the lock panics").get(&shard).map(|(how, _)| *how)
     }
 
     /// The stream is gone.
@@ -80,11 +106,27 @@ impl Stream {
         }
     }
 
-    /// The shard as it is now.
+    /// The shard as readers see it: one that may still get records of other processes has no end yet.
     pub(crate) fn shard(&self, id: ShardId) -> Result<Shard, StreamError> {
         self.check()?;
         let missing = || StreamError::ShardNotFound { stream: self.name.clone(), shard: id };
-        self.description().shards.get(id).cloned().ok_or_else(missing)
+        let closing = self.is_closing(id);
+        let shard = self.description().shards.get(id).cloned().ok_or_else(missing)?;
+        Ok(if closing { Shard { end: None, ..shard } } else { shard })
+    }
+
+    fn is_closing(&self, shard: ShardId) -> bool {
+        self.closed(shard).is_some_and(|closed| !closed.ended)
+    }
+
+    /// Whether a record with this number is in the shard for good, by a map that is younger than the record.
+    pub(crate) fn is_kept(&self, id: ShardId, number: SequenceNumber) -> bool {
+        let closing = self.is_closing(id);
+        match self.description().shards.get(id).map(|shard| shard.end) {
+            Some(None) => true,
+            Some(Some(end)) => !closing && number < end,
+            None => false,
+        }
     }
 
     /// The partition of a shard.

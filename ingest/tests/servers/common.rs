@@ -1,6 +1,7 @@
 //! What the tests share.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use model::hash_key::PartitionKey;
 use model::name::StreamName;
@@ -24,6 +25,9 @@ pub(crate) fn three() -> &'static KafkaCluster {
     CLUSTER.get_or_init(|| KafkaCluster::start(3))
 }
 
+/// Of the stores that tests open.
+const VIEW_AGE_MAX: Duration = Duration::from_millis(600);
+
 /// What the store says, with `GALLOP_LOG=debug` and `--nocapture`.
 pub(crate) fn logs() {
     let filter = tracing_subscriber::EnvFilter::from_env("GALLOP_LOG");
@@ -32,7 +36,9 @@ pub(crate) fn logs() {
 
 pub(crate) async fn open(cluster: &KafkaCluster) -> Arc<KafkaStore> {
     logs();
-    Arc::new(KafkaStore::open(KafkaOptions::new(cluster.brokers())).await.unwrap())
+    // Closed shards have not to wait long for stragglers: there are none but in the test that is about them.
+    let options = KafkaOptions { view_age_max: VIEW_AGE_MAX, ..KafkaOptions::new(cluster.brokers()) };
+    Arc::new(KafkaStore::open(options).await.unwrap())
 }
 
 /// Reads whatever is there, without waiting.

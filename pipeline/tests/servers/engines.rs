@@ -127,7 +127,7 @@ impl World {
         let (begin, crew) = (Instant::now(), (first_crew + 1) % CREWS);
         signal(&first, Signal::STOP);
         let second = job.start();
-        let second_load = job.load(&second, crew, 0, random);
+        let second_load = job.load(&second, crew, random.random_range(0..2), random);
         job.more(SOME).await;
         tokio::time::sleep(LONG_PAUSE.saturating_sub(begin.elapsed())).await;
         signal(&first, Signal::CONT);

@@ -422,7 +422,7 @@ async fn closed_shards_stay_as_long_as_records(store: &dyn StreamStore, mut time
     store.trim(&stream).await.expect("trim");
     time.pass(Duration::from_secs(1800)).await;
     store.trim(&stream).await.expect("trim");
-    let ended = store.read(&stream, ShardId(0), SequenceNumber::FIRST, ALL).await;
+    let ended = store.read(&stream, ShardId(0), SequenceNumber::FIRST, ReadLimit { wait: true, ..ALL }).await;
     time.on_time()?;
     let ended = ended.expect("closed half an hour ago");
     assert!(ended.end_of_shard && ended.records.is_empty(), "a shard without records leads to its children too");
