@@ -62,7 +62,7 @@ export default function PipelinePage() {
       return html`<section class="panel lane" key=${stream.name} aria-label=${`Stream ${stream.name}`}>
         <div class="step source"><header><h2><a href=${`#/records/${encodeURIComponent(stream.name)}`}>${stream.name}</a></h2></header>
           ${stream.error ? html`<p class="error">${stream.error}</p>` : html`<dl><dt>records</dt><dd>${rate(rateOf(stream))}/s</dd>
-            ${put !== null && html`<dt>put</dt><dd>${rate(Math.max(0, put - (before ?? put)) / counts.seconds / 1000)} KB/s</dd>`}
+            ${put !== null && before !== null && html`<dt>put</dt><dd>${rate(Math.max(0, put - before) / counts.seconds / 1000)} KB/s</dd>`}
             <dt>open shards</dt><dd>${whole(stream.shards.length + stream.more_shards)}</dd>
             ${refused ? html`<dt>told to slow down</dt><dd>${whole(refused)}</dd>` : null}</dl>`}</div>
         <ul class="flows">${readers.map((flow) => html`<${Flow} key=${flow.name} flow=${flow} counts=${counts} />`)}
