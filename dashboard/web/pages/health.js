@@ -1,6 +1,7 @@
 // How the server is: what it answers, how fast, and what it uses.
 
 import { html } from "../vendor/ui.js";
+import { Doctor } from "../parts/doctor.js";
 import { bytes, span, tenth, whole } from "../parts/format.js";
 import { reconnects, second, state } from "../parts/live.js";
 import { quantile, useCounts, value } from "../parts/metrics.js";
@@ -44,6 +45,7 @@ export default function HealthPage() {
       <li class="panel"><span class="quiet">Page came back</span><b>${reconnects.value === 1 ? "once" : `${reconnects.value} times`}</b></li>
     </ul>
     ${halted.length > 0 && html`<p class="error" role="alert">No records are taken until the next start by: ${halted.join(", ")}. The log says why.</p>`}
+    <${Doctor} />
     <section class="panel"><header><h2>Requests</h2><p class="quiet">since the start; times until an answer begins</p></header>
       <div class="scroll short" tabindex="0" role="region" aria-label="Requests"><table><thead><tr><th scope="col">Operation</th><th scope="col" class="number">A second</th><th scope="col" class="number">All</th><th scope="col" class="number">Failed</th><th scope="col" class="number">Half within, ms</th><th scope="col" class="number">99 % within, ms</th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.operation}><th scope="row">${row.operation}</th><td class="number">${tenth(row.rate)}</td><td class="number">${whole(row.count)}</td><td class=${row.failed ? "number warn" : "number"}>${whole(row.failed)}</td><td class="number">${millis(row.half)}</td><td class="number">${millis(row.most)}</td></tr>`)}</tbody></table></div></section>

@@ -35,7 +35,7 @@ function Flow({ flow, counts }) {
         ${watermark ? html`<dt>watermark</dt><dd>${ago(now() - watermark * 1000)}</dd>` : null}
         ${flow.window_end !== null && html`<dt>open window until</dt><dd>${clock(flow.window_end)}</dd>`}
         ${rows !== null && html`<dt>rows written</dt><dd>${whole(rows)}</dd>`}
-        ${leftOut ? html`<dt>left out</dt><dd>${whole(leftOut)}</dd>` : null}
+        ${leftOut !== null && html`<dt>late or of no use</dt><dd>${whole(leftOut)} records</dd>`}
         ${delivered !== null && html`<dt>delivered</dt><dd>${whole(delivered)}, ${rate(Math.max(0, delivered - (before ?? delivered)) / counts.seconds)}/s</dd>`}
         ${restarts !== null && html`<dt>${flow.kind === "query" ? "restarts" : "failed tries"}</dt><dd>${whole(restarts)}</dd>`}
         ${dead ? html`<dt>cannot be taken</dt><dd>${whole(dead)} records</dd>` : null}</dl>
