@@ -10,7 +10,6 @@ pub mod sql;
 mod waiting;
 
 mod decode;
-mod sensor_array;
 mod sensor_decode;
 
 mod definition;

@@ -10,13 +10,13 @@ use datafusion::arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, Times
 use datafusion::arrow::compute::{cast, kernels::substring::substring_by_char};
 use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit};
 use model::clock::Timestamp;
+use model::datagram::arrow::{array, times};
 use model::datagram::columns::{ColumnGatherer, SensorColumn};
 use model::datagram::payload::Datagram;
 use model::datagram::schema::FieldKind;
 use model::datagram::sensor_stream::{SensorStream, TIME};
 
 use crate::schema::{ROWTIME, SqlColumn, SqlType, source_schema};
-use crate::sensor_array::{array, times};
 use crate::waiting::Waiting;
 use crate::window::Window;
 

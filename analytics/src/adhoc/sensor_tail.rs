@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::SchemaRef;
+use model::datagram::arrow::{array, times};
 use model::datagram::columns::ColumnGatherer;
 use model::datagram::sensor_stream::{ARRIVED_AT, SensorStream, TIME};
 use model::record::Record;
@@ -12,7 +13,6 @@ use model::sql::SqlError;
 
 use super::column_kind::{ColumnKind, Columns};
 use super::fit::fit;
-use crate::sensor_array::{array, times};
 
 /// Rows of a batch.
 const BATCH_ROWS_MAX: usize = 8192;

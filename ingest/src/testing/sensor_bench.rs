@@ -151,7 +151,13 @@ impl Run {
             }
             Way::Sockets => self.keep(|kept| {
                 let options = UdpOptions { address: IpAddr::V4(ADDRESSES[1]), pollers: 1, ..UdpOptions::default() };
-                let receiver = UdpReceiver::start(&kept.reception, options).map_err(io::Error::other)?;
+                // Its poller comes from a thread that keeps to a processor, and keeps to it as well.
+                let start = || {
+                    keep_to(1);
+                    UdpReceiver::start(&kept.reception, options)
+                };
+                let receiver = std::thread::scope(|scope| scope.spawn(start).join());
+                let receiver = receiver.map_err(|_| io::Error::other("a start panicked"))?.map_err(io::Error::other)?;
                 let frames_per_second = self.rate(wire, time, || Ok(kept.reception.tally().stored))?;
                 drop(receiver);
                 Ok(Outcome { frames_per_second, ..Outcome::default() })

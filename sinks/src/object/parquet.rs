@@ -13,14 +13,11 @@
 use std::io;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringArray,
-    TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
-};
-use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow::array::{ArrayRef, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::record_batch::RecordBatch;
-use model::datagram::columns::{ColumnGatherer, Values};
+use model::datagram::arrow::{array, times};
+use model::datagram::columns::ColumnGatherer;
 use model::datagram::payload::Datagram;
 use model::datagram::schema::FieldKind;
 use model::datagram::sensor_stream::{ARRIVED_AT, NotOfStream, SensorStream, TIME};
@@ -123,7 +120,10 @@ impl Rows {
         let arrived_at = TimestampMillisecondArray::from(std::mem::take(&mut self.arrived_at)).with_timezone("UTC");
         let mut columns: Vec<ArrayRef> = vec![Arc::new(arrived_at)];
         for (values, field) in self.gatherer.take().into_iter().zip(&schema.fields()[1..]) {
-            columns.push(if field.name() == TIME { times(values) } else { array(values) });
+            columns.push(match field.name().as_str() {
+                TIME => Arc::new(times(values).with_timezone("UTC")),
+                _ => array(values),
+            });
         }
         RecordBatch::try_new(Arc::clone(schema), columns)
             .expect("columns are as long as each other, of their own types")
@@ -153,31 +153,5 @@ fn data_type(kind: FieldKind) -> DataType {
         FieldKind::F32 => DataType::Float32,
         FieldKind::F64 => DataType::Float64,
         FieldKind::Text(_) => DataType::Utf8,
-    }
-}
-
-fn times(values: Values) -> ArrayRef {
-    let Values::U64(nanos) = values else { unreachable!("times are 64 bits without sign") };
-    let times = nanos.into_iter().map(|nanos| i64::try_from(nanos).ok());
-    Arc::new(times.collect::<TimestampNanosecondArray>().with_timezone("UTC"))
-}
-
-/// Takes the values over; only offsets are looked at.
-fn array(values: Values) -> ArrayRef {
-    match values {
-        Values::U8(values) => Arc::new(UInt8Array::from(values)),
-        Values::U16(values) => Arc::new(UInt16Array::from(values)),
-        Values::U32(values) => Arc::new(UInt32Array::from(values)),
-        Values::U64(values) => Arc::new(UInt64Array::from(values)),
-        Values::I8(values) => Arc::new(Int8Array::from(values)),
-        Values::I16(values) => Arc::new(Int16Array::from(values)),
-        Values::I32(values) => Arc::new(Int32Array::from(values)),
-        Values::I64(values) => Arc::new(Int64Array::from(values)),
-        Values::F32(values) => Arc::new(Float32Array::from(values)),
-        Values::F64(values) => Arc::new(Float64Array::from(values)),
-        Values::Text { offsets, text } => {
-            let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-            Arc::new(StringArray::new(offsets, Buffer::from_vec(text.into_bytes()), None))
-        }
     }
 }

@@ -14,6 +14,7 @@ mod put;
 mod recovery;
 mod report;
 mod sensor;
+mod sensor_columns;
 mod sensor_store;
 mod server;
 mod shards;
@@ -54,6 +55,8 @@ enum What {
     Recovery(recovery::RecoveryArgs),
     /// Sensor datagrams from a poller's hands to a durable stream, without a network.
     SensorStore(sensor_store::SensorStoreArgs),
+    /// Sensor datagrams into Arrow columns, by how many at a time.
+    SensorColumns(sensor_columns::SensorColumnsArgs),
     /// Memory of a stream with very many open shards.
     Shards(shards::ShardsArgs),
     /// What open dashboards cost the server, and those who put.
@@ -75,6 +78,7 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Recovery(recovery) => recovery::run(recovery).await?,
         What::SensorStore(store) => sensor_store::run(store).await?,
         What::Dashboards(dashboards) => dashboards::run(dashboards).await?,
+        What::SensorColumns(columns) => sensor_columns::run(&columns)?,
         What::Shards(shards) => shards::run(shards).await?,
         What::Sensor(sensor) => {
             let as_json = args.json;

@@ -1,16 +1,17 @@
-//! Values of sensor records as Arrow arrays: taken over, not copied.
+//! Gathered columns as Arrow arrays: values are taken over, not copied.
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
+use ::arrow::array::{
     ArrayRef, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringArray,
     TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
-use datafusion::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
-use model::datagram::columns::Values;
+use ::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
-/// The values in the type that they were sent in.
-pub(crate) fn array(values: Values) -> ArrayRef {
+use super::columns::Values;
+
+/// The values in the type that they were sent in; of texts, only the offsets are looked at.
+pub fn array(values: Values) -> ArrayRef {
     match values {
         Values::U8(values) => Arc::new(UInt8Array::from(values)),
         Values::U16(values) => Arc::new(UInt16Array::from(values)),
@@ -30,7 +31,29 @@ pub(crate) fn array(values: Values) -> ArrayRef {
 }
 
 /// Nanoseconds since 1970 as times; null past the year 2262, where 64 signed bits end.
-pub(crate) fn times(values: Values) -> TimestampNanosecondArray {
+///
+/// # Panics
+///
+/// If the values are not [`Values::U64`], as those of a time column are.
+pub fn times(values: Values) -> TimestampNanosecondArray {
     let Values::U64(nanos) = values else { unreachable!("times are 64 bits without sign") };
     nanos.into_iter().map(|nanos| i64::try_from(nanos).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ::arrow::array::Array;
+    use ::arrow::array::cast::AsArray;
+
+    use super::*;
+
+    #[test]
+    fn values_are_those_that_were_gathered() {
+        let texts = array(Values::Text { offsets: vec![0, 2, 2, 5], text: "abxyz".to_owned() });
+        assert_eq!(texts.as_string::<i32>().iter().collect::<Vec<_>>(), [Some("ab"), Some(""), Some("xyz")]);
+        let numbers = array(Values::F32(vec![0.5, -1.0]));
+        assert_eq!(numbers.as_primitive::<::arrow::datatypes::Float32Type>().values(), &[0.5, -1.0]);
+        let times = times(Values::U64(vec![7, i64::MAX as u64 + 1]));
+        assert_eq!((times.value(0), times.is_null(1), times.null_count()), (7, true, 1));
+    }
 }
