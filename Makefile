@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: test test-fast fmt clippy docs book small kills kafka-faults engine-faults fuzz infra
+.PHONY: test test-fast fmt clippy docs book reference small kills kafka-faults engine-faults fuzz infra
 
 test: clients fmt clippy
 	cargo test --workspace -- $(tests_left_out:%=--skip %)
@@ -52,6 +52,10 @@ book: $(mdbook)
 	$(mdbook) build docs --dest-dir $(abspath $(CARGO_TARGET_DIR))/book
 $(CARGO_TARGET_DIR)/mdbook-$(mdbook_version)/bin/mdbook:
 	cargo install mdbook --version $(mdbook_version) --locked --debug --no-default-features --quiet --root $(CARGO_TARGET_DIR)/mdbook-$(mdbook_version)
+
+# Pages that are made from the code: command line, settings, REST API. Tests hold them to it.
+reference:
+	UPDATE=1 cargo test --workspace --bin gallop --test it -- reference::
 
 # A build without clients of servers elsewhere compiles, and refuses settings that name them.
 small:

@@ -11,6 +11,8 @@ mod holder;
 mod https;
 mod metrics;
 mod open_files;
+#[cfg(test)]
+mod reference;
 mod sensors;
 mod shutdown;
 mod streams;

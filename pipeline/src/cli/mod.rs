@@ -12,6 +12,8 @@ mod failure;
 mod inspect;
 mod put;
 mod receipt;
+#[cfg(test)]
+mod reference;
 mod remote_sql;
 mod rest_client;
 mod row_printer;
@@ -35,7 +37,7 @@ const THREADS_END_MAX: Duration = Duration::from_millis(250);
 
 /// A streaming data pipeline in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "gallop", version, about, max_term_width = 100)]
+#[command(name = "gallop", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

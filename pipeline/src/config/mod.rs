@@ -42,3 +42,8 @@ pub(crate) mod error;
 pub(crate) mod exposure;
 pub(crate) mod first_credential;
 pub(crate) mod variables;
+
+#[cfg(all(test, feature = "dynamodb", feature = "kafka", feature = "s3"))]
+mod pages;
+#[cfg(test)]
+mod reference;

@@ -8,6 +8,7 @@
 //! | `server` | a command that is started, and serves from then on; one that served before gets Ctrl-C first |
 //! | `background` | a command that goes on in a terminal of its own |
 //! | `eventually` | run again until it prints what the block after it shows |
+//! | `waits` | run; it waits for something by itself |
 //! | `stopped` | run once the server has stopped |
 //! | `fails` | run, and must fail |
 //! | `output` | what the block before prints; `…` stands for any text, and alone in a line for any lines |
@@ -27,6 +28,7 @@ pub(crate) enum Mark {
     Server,
     Background,
     Eventually,
+    Waits,
     Stopped,
     Fails,
     Output,
@@ -119,6 +121,7 @@ fn read_info(info: &str) -> Result<(String, Mark), String> {
         ("server", "") => Mark::Server,
         ("background", "") => Mark::Background,
         ("eventually", "") => Mark::Eventually,
+        ("waits", "") => Mark::Waits,
         ("stopped", "") => Mark::Stopped,
         ("fails", "") => Mark::Fails,
         ("output", "") => Mark::Output,

@@ -163,7 +163,9 @@ impl Reader {
                 self.stop_all().await;
                 self.run(block, &text, expected).await;
             }
-            (Mark::Run | Mark::Eventually | Mark::Fails, "sh" | "python") => self.run(block, &text, expected).await,
+            (Mark::Run | Mark::Eventually | Mark::Waits | Mark::Fails, "sh" | "python") => {
+                self.run(block, &text, expected).await
+            }
             (Mark::Run, _) => {}
             _ => panic!("{}: a block of `{}` cannot be {:?}", block.place, block.language, block.mark),
         }
@@ -206,8 +208,9 @@ impl Reader {
             block.place,
             expected.as_deref().unwrap_or_default()
         );
-        self.effort.machine += last;
-        self.effort.waiting += begin.elapsed() - last;
+        let machine = if block.mark == Mark::Waits { Duration::ZERO } else { last };
+        self.effort.machine += machine;
+        self.effort.waiting += begin.elapsed() - machine;
     }
 
     fn output(&self, block: &Block, text: &str) -> Printed {
