@@ -39,6 +39,10 @@ pub(crate) struct Operator {
     fields: FieldNames,
     /// Open windows by start, with their end and their state.
     panes: BTreeMap<Timestamp, Pane>,
+    /// Rows that were folded.
+    rows_read: u64,
+    /// Whether any row, or any state taken back, was let pass.
+    any_passed: bool,
 }
 
 #[derive(Debug)]
@@ -75,7 +79,18 @@ impl Operator {
         let decoder = Decoder::new(columns);
         let fields = FieldNames::new(decoder.names());
         let (select, columns) = (select.clone(), columns.to_vec());
-        Ok(Operator { select, plan, encoder, columns, decoder, sensor: None, fields, panes: BTreeMap::new() })
+        Ok(Operator {
+            select,
+            plan,
+            encoder,
+            columns,
+            decoder,
+            sensor: None,
+            fields,
+            panes: BTreeMap::new(),
+            rows_read: 0,
+            any_passed: false,
+        })
     }
 
     /// The window of a moment.
@@ -160,6 +175,16 @@ impl Operator {
         Ok(closed)
     }
 
+    /// How many windows are open.
+    pub(crate) fn open_windows(&self) -> usize {
+        self.panes.len()
+    }
+
+    /// Rows that were folded since the start, and whether WHERE has let any of them pass.
+    pub(crate) fn progress(&self) -> (u64, bool) {
+        (self.rows_read, self.any_passed)
+    }
+
     /// The state rows of all open windows.
     pub(crate) fn states(&mut self) -> Result<Vec<RecordBatch>, DataFusionError> {
         self.fold()?;
@@ -185,6 +210,7 @@ impl Operator {
             }
         }
         for batch in batches {
+            self.rows_read += batch.num_rows() as u64;
             let states = self.plan.fold(batch)?;
             self.keep(states)?;
         }
@@ -193,6 +219,7 @@ impl Operator {
 
     /// Gives each window its state rows.
     fn keep(&mut self, states: RecordBatch) -> Result<(), DataFusionError> {
+        self.any_passed |= states.num_rows() > 0;
         let (start, end) = self.plan.window_columns();
         let starts = states.column(start).as_primitive::<TimestampMillisecondType>().clone();
         let ends = states.column(end).as_primitive::<TimestampMillisecondType>().clone();

@@ -129,6 +129,7 @@ impl<'a> Running<'a> {
         self.complete.insert(batch.shard, batch.complete_until);
         if batch.skipped > 0 {
             warn!(query = %self.query.name, shard = %batch.shard, records = batch.skipped, "records were past retention");
+            self.query.status.update(|status| status.skipped += batch.skipped);
         }
         if batch.records.is_empty() {
             return Ok(());
@@ -217,6 +218,11 @@ impl<'a> Running<'a> {
         self.header.errors += count;
         self.unlogged += count;
         let now = self.clock.now();
+        self.query.status.update(|status| match &mut status.last_left_out {
+            // One after the other with the same reason is the same one.
+            Some((at, known)) if known == reason => *at = now,
+            last => *last = Some((now, reason.to_owned())),
+        });
         if self.logged.is_none_or(|logged| logged + LOG_INTERVAL <= now) {
             warn!(query = %self.query.name, count = self.unlogged, reason, "records or rows left out");
             (self.logged, self.unlogged) = (Some(now), 0);
@@ -238,10 +244,10 @@ impl<'a> Running<'a> {
         let Some(until) = self.reader.active().map(complete).min() else { return Ok(()) };
         // Shards that no batch has come from yet promise nothing, and shards that are all at their end promise for ever.
         let watermark = Some(until).filter(|until| Timestamp::MIN < *until && *until < Timestamp::MAX);
-        let window_end = self.next_end();
+        let (window_end, open_windows) = (self.next_end(), self.operator.as_ref().map_or(0, Operator::open_windows));
         self.query.status.update(|status| {
             status.watermark = watermark.or(status.watermark);
-            status.window_end = window_end;
+            (status.window_end, status.open_windows) = (window_end, open_windows);
         });
         let Some(operator) =
             self.operator.as_mut().filter(|operator| operator.next_end().is_some_and(|end| end <= until))
@@ -286,7 +292,10 @@ impl<'a> Running<'a> {
     /// Shows what the checkpoint holds.
     fn show(&self) {
         let (header, window_end) = (&self.header, self.next_end());
+        let (rows_read, any_passed) = self.operator.as_ref().map_or((0, false), Operator::progress);
+        let open_windows = self.operator.as_ref().map_or(0, Operator::open_windows);
         self.query.status.update(|status| {
+            (status.rows_read, status.any_passed, status.open_windows) = (rows_read, any_passed, open_windows);
             (status.records, status.rows, status.left_out) = (header.records, header.rows, header.errors);
             status.window_end = window_end;
         });

@@ -6,7 +6,7 @@ use model::clock::Timestamp;
 
 /// A query's figures. Counts are those of its last checkpoint, from when the query first began: what is counted twice
 /// because it was computed twice is not in them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueryStatus {
     /// Records it has taken in, those that a producer library packed into one counted each.
     pub records: u64,
@@ -18,6 +18,16 @@ pub struct QueryStatus {
     pub watermark: Option<Timestamp>,
     /// When the first open window ends; none while no window is open.
     pub window_end: Option<Timestamp>,
+    /// Windows that have begun and not ended.
+    pub open_windows: usize,
+    /// Rows read from records since this process started.
+    pub rows_read: u64,
+    /// Whether WHERE has let any of them pass.
+    pub any_passed: bool,
+    /// Records that retention took before the query came to them, since this process started.
+    pub skipped: u64,
+    /// The last record or row that it could not use: when, and why.
+    pub last_left_out: Option<(Timestamp, String)>,
 }
 
 /// Shows the status of a query, also while it runs and after its end. Cheap to clone.
@@ -27,7 +37,7 @@ pub struct StatusHandle(Arc<Mutex<QueryStatus>>);
 impl StatusHandle {
     /// The figures now.
     pub fn get(&self) -> QueryStatus {
-        *self.0.lock().expect("no holder of the lock panics")
+        self.0.lock().expect("no holder of the lock panics").clone()
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut QueryStatus)) {

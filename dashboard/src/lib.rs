@@ -21,4 +21,5 @@ mod reading;
 mod records;
 pub mod routes;
 mod survey;
+mod tail;
 mod windows;

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::hub::Hub;
 use crate::options::DashboardOptions;
+use crate::tail::{self, Tails};
 use crate::{live, page, records};
 
 /// A dashboard that waits to be looked at.
@@ -32,12 +33,17 @@ impl Dashboard {
             .with_state(Arc::new(self.hub.options().assets.clone()))
     }
 
-    /// `/v1/live` and `/v1/streams/{stream}/records`: for those who may see data.
+    /// `/v1/live`, and `records` and `tail` of `/v1/streams/{stream}`: for those who may see data.
     pub fn data(&self) -> Router {
         Router::new()
             .route("/v1/live", get(live::live))
             .route("/v1/streams/{stream}/records", get(records::records))
             .with_state(Arc::clone(&self.hub))
+            .merge(
+                Router::new()
+                    .route("/v1/streams/{stream}/tail", get(tail::tail))
+                    .with_state(Tails::new(Arc::clone(&self.hub))),
+            )
     }
 
     /// Reads for the pages that are open, until the server stops.

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use axum::Router;
 use axum::routing::{get, post, put};
 use model::clock::Clock;
+use model::flow::Flows;
 use model::sensor_admin::SensorAdmin;
 use model::sql::SqlEngine;
 use model::stream_store::StreamStore;
@@ -27,6 +28,8 @@ pub struct GatewayState {
     pub tables: Arc<dyn TableStore>,
     /// Ad hoc queries.
     pub sql: Arc<dyn SqlEngine>,
+    /// Continuous queries and deliveries, where there are any.
+    pub flows: Option<Arc<dyn Flows>>,
     /// Control of sensor ports, where sensor datagrams are taken.
     pub sensors: Option<Arc<dyn SensorAdmin>>,
     /// Time: iterators expire by it.
@@ -98,6 +101,10 @@ pub fn router_beside(state: GatewayState, beside: Beside) -> Router {
         .route("/v1/sql", post(rest::sql::query))
         .route("/v1/streams", get(rest::streams::list))
         .route("/v1/streams/{stream}/reshard", post(rest::reshard::reshard))
+        .route("/v1/queries", get(rest::flows::queries))
+        .route("/v1/queries/{query}", get(rest::flows::query))
+        .route("/v1/deliveries", get(rest::flows::deliveries))
+        .route("/v1/deliveries/{delivery}", get(rest::flows::delivery))
         .route("/v1/sensor/schemas", get(rest::sensors::schemas))
         .route("/v1/sensor/schemas/{schema}", put(rest::sensors::put_schema))
         .route("/v1/sensor/ports", get(rest::sensors::ports))

@@ -12,6 +12,8 @@ pub mod checkpoint;
 pub mod clock;
 pub mod consumer;
 pub mod datagram;
+pub mod explain;
+pub mod flow;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod hash_key;
@@ -20,6 +22,7 @@ mod md5_lanes;
 pub mod name;
 pub mod put_run;
 pub mod record;
+pub mod record_filter;
 mod reshard;
 pub mod sensor_admin;
 pub mod sequence_number;

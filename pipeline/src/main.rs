@@ -7,6 +7,7 @@ mod bulk;
 mod cli;
 mod config;
 mod doctor;
+mod flows;
 mod holder;
 mod https;
 mod metrics;

@@ -10,8 +10,8 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
@@ -26,6 +26,7 @@ use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
 use gateway::router::{Beside, GatewayState};
 use ingest::receiver::PreparedReceiver;
+use model::flow::Incident;
 use model::name::ConsumerName;
 use model::stand_by::stand_by;
 use model::stream_store::{StreamError, StreamOptions, StreamStore};
@@ -47,6 +48,7 @@ use crate::config::file::Config;
 use crate::config::query::QueryConfig;
 use crate::doctor::live::{self, Live};
 use crate::doctor::settings;
+use crate::flows::RunningFlows;
 use crate::holder::{self, InUse};
 use crate::metrics::http::counted;
 use crate::metrics::registry::Metrics;
@@ -249,14 +251,11 @@ impl Backends {
     }
 }
 
-/// What made a query start again last.
-type Trouble = Arc<Mutex<Option<FlowError>>>;
-
 /// What the dashboard is told of a query.
-fn query_state(query: &ContinuousQuery, trouble: &Trouble) -> FlowStateSource {
-    let (status, trouble) = (query.status(), Arc::clone(trouble));
+fn query_state(query: &ContinuousQuery, running: &Arc<RunningFlows>) -> FlowStateSource {
+    let (name, status, running) = (query.name().clone(), query.status(), Arc::clone(running));
     FlowStateSource::new(move || FlowState {
-        last_error: trouble.lock().expect("no holder of the lock panics").clone(),
+        last_error: running.query_error(&name).map(|Incident { at, message }| FlowError { at, message }),
         window_end: status.get().window_end,
     })
 }
@@ -279,14 +278,14 @@ fn not_bound(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {
 }
 
 /// Runs a query; after an error it goes on from its checkpoint.
-async fn keep_running(query: ContinuousQuery, parts: Backends, trouble: Trouble, stop: CancellationToken) {
+async fn keep_running(query: ContinuousQuery, parts: Backends, flows: Arc<RunningFlows>, stop: CancellationToken) {
     let name = query.name().clone();
     parts.metrics.watch_query(&name, query.status());
-    run_again_and_again(query, &parts, &trouble, stop).await;
+    run_again_and_again(query, &parts, &flows, stop).await;
     parts.metrics.query_ended(&name);
 }
 
-async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, trouble: &Trouble, stop: CancellationToken) {
+async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, flows: &RunningFlows, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let streams = parts.metrics.streams(&parts.streams, Reader::Query);
         match query.run(streams, Arc::clone(&parts.clock), stop.clone().cancelled_owned()).await {
@@ -295,8 +294,7 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, trouble: 
                 let lost = matches!(&error, QueryError::Stream { source: StreamError::CheckpointConflict { .. }, .. });
                 let passing = matches!(error, QueryError::Stream { .. } | QueryError::Engine { .. });
                 let text = format!("{:#}", anyhow::Error::from(error));
-                let failed = FlowError { at: parts.clock.now(), message: text.clone() };
-                *trouble.lock().expect("no holder of the lock panics") = Some(failed);
+                flows.query_failed(query.name(), &text, !passing);
                 if !passing {
                     // Nothing that time mends: somebody must come.
                     error!(query = %query.name(), error = text, "query ended");
@@ -333,17 +331,23 @@ impl Engine {
         let (workers, stop_workers) = (TaskTracker::new(), CancellationToken::new());
         // Before queries and deliveries, so that streams of sensors are such from their first record on.
         let sensors = Sensors::start(&parts, &data, &folder, &config.sensor, listen.ip(), receiver).await?;
+        let running = RunningFlows::new(
+            Arc::clone(&parts.streams),
+            Arc::clone(&parts.clock),
+            // On Kafka, a checkpoint is fetched from its brokers.
+            config.kafka.is_none(),
+        );
         let mut flows = Vec::new();
         for (name, query) in &config.queries {
             for query in parts.queries(name, query, &folder).await? {
-                let trouble = Trouble::default();
                 flows.push(Flow {
                     name: query.name().clone(),
                     source: query.source().clone(),
                     target: FlowTarget::Query(query.output().clone()),
-                    state: query_state(&query, &trouble),
+                    state: query_state(&query, &running),
                 });
-                workers.spawn(keep_running(query, parts.clone(), trouble, stop_workers.clone()));
+                running.watch_query(&query);
+                workers.spawn(keep_running(query, parts.clone(), Arc::clone(&running), stop_workers.clone()));
             }
         }
         for (name, delivery) in &config.deliveries {
@@ -356,6 +360,12 @@ impl Engine {
             let state = delivery_state(stream.status());
             flows.push(Flow { name: name.clone(), source: delivery.source.clone(), target, state });
             metrics.watch_delivery(&name, stream.status());
+            running.watch_delivery(
+                &name,
+                &delivery.source,
+                delivery.table.as_ref().map(ToString::to_string),
+                stream.status(),
+            );
             let stop = stop_workers.clone().cancelled_owned();
             workers.spawn(async move {
                 if let Err(error) = stream.run(stop).await {
@@ -366,6 +376,7 @@ impl Engine {
         }
         workers.spawn(parts.clone().create_later(tables_later, stop_workers.clone()));
         workers.spawn(parts.clone().trim(stop_workers.clone()));
+        workers.spawn(Arc::clone(&running).sample(stop_workers.clone()));
         let dashboard = Dashboard::new(DashboardOptions {
             streams: Arc::clone(&parts.streams),
             clock: Arc::clone(&parts.clock),
@@ -390,6 +401,7 @@ impl Engine {
             streams,
             tables: Arc::clone(&parts.tables),
             sql: Arc::clone(&parts.sql),
+            flows: Some(running),
             sensors: Some(sensors.control()),
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),

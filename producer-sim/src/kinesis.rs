@@ -10,7 +10,7 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use model::record::PutEntry;
 
 use crate::identity::Identity;
-use crate::transport::{CallError, Transport};
+use crate::transport::{CallError, Place, Transport};
 use crate::trust::{self, TrustError};
 
 /// Sends to one stream.
@@ -78,7 +78,7 @@ where
 
 #[async_trait]
 impl Transport for KinesisTransport {
-    async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<(), String>>, CallError> {
+    async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<Place, String>>, CallError> {
         let records = entries.iter().map(|entry| {
             PutRecordsRequestEntry::builder()
                 .data(Blob::new(entry.data.as_ref()))
@@ -94,7 +94,10 @@ impl Transport for KinesisTransport {
             return Err(CallError::Final(format!("{got} results for {} entries", entries.len())));
         }
         let results = answer.records().iter().map(|result| match result.error_code() {
-            None => Ok(()),
+            None => Ok(Place {
+                shard: result.shard_id().unwrap_or_default().to_owned(),
+                sequence_number: result.sequence_number().unwrap_or_default().to_owned(),
+            }),
             Some(code) => Err(format!("{code}: {}", result.error_message().unwrap_or("no message"))),
         });
         Ok(results.collect())

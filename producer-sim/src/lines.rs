@@ -81,20 +81,28 @@ fn entry(line: &[u8], key_field: &str) -> Result<PutEntry, String> {
 
 /// Sends a file's lines, or standard input's.
 pub async fn run(args: PutArgs, shutdown: impl Future<Output = ()>) -> Result<Report, ProduceError> {
+    // A file that is not there is told before the stream is made.
+    let file = match args.file.as_os_str() == "-" {
+        true => None,
+        false => Some(
+            File::open(&args.file)
+                .await
+                .map_err(|error| ProduceError::Argument(format!("{} cannot be read: {error}", args.file.display())))?,
+        ),
+    };
     let transport = args.target.connect(&args.stream).await?;
     let producer = Producer::new(transport, ProducerOptions::default());
-    if args.file.as_os_str() == "-" {
-        return send(BufReader::new(stdin()), producer, &args, shutdown).await;
-    }
-    let file = File::open(&args.file)
-        .await
-        .map_err(|error| ProduceError::Argument(format!("{} cannot be read: {error}", args.file.display())))?;
-    send(BufReader::with_capacity(1 << 20, file), producer, &args, shutdown).await
+    let Some(file) = file else {
+        return send(BufReader::new(stdin()), None, producer, &args, shutdown).await;
+    };
+    let bytes = file.metadata().await.ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
+    send(BufReader::with_capacity(1 << 20, file), bytes, producer, &args, shutdown).await
 }
 
 /// Sends what `input` holds. Blank lines are passed over; lines that are no records are skipped, told and counted.
 async fn send(
     mut input: impl AsyncBufRead + Unpin,
+    bytes: Option<u64>,
     producer: Producer,
     args: &PutArgs,
     shutdown: impl Future<Output = ()>,
@@ -103,15 +111,17 @@ async fn send(
         Rate::Max => None,
         Rate::PerSecond(rate) => Some(rate),
     });
-    let mut progress = Progress::new(args.quiet);
+    let mut progress = Progress::of(args.quiet, bytes);
     let mut skipped = 0;
     let produce = async {
         let mut line = Vec::new();
         for number in 1u64.. {
             line.clear();
-            if read_line(&mut input, &mut line).await? == 0 {
+            let read = read_line(&mut input, &mut line).await?;
+            if read == 0 {
                 return Ok::<(), std::io::Error>(());
             }
+            progress.advance(read as u64);
             let text = line.trim_ascii();
             if text.is_empty() {
                 continue;
@@ -170,7 +180,7 @@ async fn read_line(input: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::{CallError, Transport};
+    use crate::transport::{CallError, Place, Transport};
     use async_trait::async_trait;
     use std::sync::{Arc, Mutex};
 
@@ -179,9 +189,9 @@ mod tests {
 
     #[async_trait]
     impl Transport for Kept {
-        async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<(), String>>, CallError> {
+        async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<Place, String>>, CallError> {
             self.0.lock().expect("no panic").extend_from_slice(entries);
-            Ok(vec![Ok(()); entries.len()])
+            Ok(vec![Ok(Place::default()); entries.len()])
         }
     }
 
@@ -200,7 +210,7 @@ mod tests {
             quiet: true,
             target,
         };
-        let report = send(&input[..], producer, &args, std::future::pending()).await.expect("reads");
+        let report = send(&input[..], None, producer, &args, std::future::pending()).await.expect("reads");
         assert_eq!((report.sent, report.acknowledged, report.skipped), (3, 3, 4));
         let kept = kept.0.lock().expect("no panic");
         let found: Vec<_> = kept.iter().map(|e| (e.partition_key.as_str(), &e.data[..])).collect();

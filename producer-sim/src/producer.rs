@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::report::{Report, Tally};
-use crate::transport::{CallError, Transport};
+use crate::transport::{CallError, Place, Transport};
 
 /// The most entries in a call, as PutRecords allows.
 pub const BATCH_ENTRIES_MAX: usize = 500;
@@ -103,7 +103,8 @@ impl Producer {
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("a lane does not panic");
         }
-        self.report()
+        let shards = lock(&self.tally).spans();
+        Report { shards, ..self.report() }
     }
 }
 
@@ -163,13 +164,13 @@ impl Lane {
     }
 
     /// Counts what was taken; returns what was not, and why.
-    fn sort_out(&self, batch: Vec<Waiting>, results: Vec<Result<(), String>>) -> (Vec<Waiting>, String) {
+    fn sort_out(&self, batch: Vec<Waiting>, results: Vec<Result<Place, String>>) -> (Vec<Waiting>, String) {
         let now = Instant::now();
         let (mut left, mut reason) = (Vec::new(), String::new());
         let mut tally = lock(&self.tally);
         for (waiting, result) in batch.into_iter().zip(results) {
             match result {
-                Ok(()) => tally.acknowledge(now - waiting.since),
+                Ok(place) => tally.acknowledge(now - waiting.since, place),
                 Err(why) => {
                     left.push(waiting);
                     reason = why;
@@ -213,7 +214,7 @@ mod tests {
 
     #[async_trait]
     impl Transport for Moody {
-        async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<(), String>>, CallError> {
+        async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<Place, String>>, CallError> {
             let mut random = self.random.lock().expect("one lane at a time panics");
             self.calls.lock().expect("no panic").push(entries.len());
             if random.random_bool(self.refuse / 2.0) {
@@ -225,7 +226,7 @@ mod tests {
                     return Err("ProvisionedThroughputExceededException: slow down".into());
                 }
                 taken.push(entry.clone());
-                Ok(())
+                Ok(Place::default())
             });
             Ok(results.collect())
         }

@@ -1,10 +1,13 @@
 //! What a producer did: for people as text, for programs as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
+
+use crate::transport::Place;
 
 /// The longest latency that is told apart; longer ones count as this.
 const LATENCY_MAX: Duration = Duration::from_secs(600);
@@ -21,20 +24,56 @@ pub struct Tally {
     /// The last reason an entry was given up.
     pub last_failure: Option<String>,
     latency: Histogram<u64>,
+    /// By shard, what it took.
+    shards: BTreeMap<String, ShardSpan>,
+}
+
+/// What one shard took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShardSpan {
+    /// The shard.
+    pub shard: String,
+    /// Records that were acknowledged.
+    pub records: u64,
+    /// The least and the greatest of their sequence numbers.
+    pub first_sequence_number: String,
+    /// The greatest of them.
+    pub last_sequence_number: String,
+}
+
+impl ShardSpan {
+    fn new(place: Place) -> Self {
+        let Place { shard, sequence_number: number } = place;
+        ShardSpan { shard, records: 1, first_sequence_number: number.clone(), last_sequence_number: number }
+    }
+
+    fn add(&mut self, number: String) {
+        // Of the same number of digits: text orders them.
+        self.records += 1;
+        if number < self.first_sequence_number {
+            self.first_sequence_number = number;
+        } else if number > self.last_sequence_number {
+            self.last_sequence_number = number;
+        }
+    }
 }
 
 impl Default for Tally {
     fn default() -> Self {
         let bound = LATENCY_MAX.as_micros() as u64;
         let latency = Histogram::new_with_bounds(1, bound, 3).expect("the bounds are in order");
-        Tally { sent: 0, acknowledged: 0, failed: 0, last_failure: None, latency }
+        Tally { sent: 0, acknowledged: 0, failed: 0, last_failure: None, latency, shards: BTreeMap::new() }
     }
 }
 
 impl Tally {
     /// Counts one acknowledged entry.
-    pub fn acknowledge(&mut self, latency: Duration) {
+    pub fn acknowledge(&mut self, latency: Duration, place: Place) {
         self.acknowledged += 1;
+        match self.shards.get_mut(&place.shard) {
+            Some(span) => span.add(place.sequence_number),
+            None => drop(self.shards.insert(place.shard.clone(), ShardSpan::new(place))),
+        }
         self.latency.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1));
     }
 
@@ -42,6 +81,11 @@ impl Tally {
     pub fn fail(&mut self, entries: u64, reason: String) {
         self.failed += entries;
         self.last_failure = Some(reason);
+    }
+
+    /// Which shards took what.
+    pub fn spans(&self) -> Vec<ShardSpan> {
+        self.shards.values().cloned().collect()
     }
 
     /// What stands after `elapsed`.
@@ -58,6 +102,7 @@ impl Tally {
             p99_millis: millis(0.99),
             max_millis: self.latency.max() as f64 / 1000.0,
             last_failure: self.last_failure.clone(),
+            shards: Vec::new(),
         }
     }
 }
@@ -85,6 +130,9 @@ pub struct Report {
     pub max_millis: f64,
     /// Why an entry was given up, the last time one was.
     pub last_failure: Option<String>,
+    /// Which shards took them, at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardSpan>,
 }
 
 impl fmt::Display for Report {
@@ -110,12 +158,15 @@ mod tests {
     fn a_report_adds_up() {
         let mut tally = Tally { sent: 5, ..Tally::default() };
         for millis in [1, 2, 3, 100] {
-            tally.acknowledge(Duration::from_millis(millis));
+            let place = Place { shard: "a".into(), sequence_number: format!("{millis:03}") };
+            tally.acknowledge(Duration::from_millis(millis), place);
         }
         tally.fail(1, "no more room".into());
         let report = tally.report(Duration::from_secs(2));
         assert_eq!((report.acknowledged, report.failed, report.records_per_second), (4, 1, 2.0));
         assert!((1.9..2.1).contains(&report.p50_millis) && (99.0..101.0).contains(&report.max_millis));
+        let [span] = &tally.spans()[..] else { panic!("one shard") };
+        assert_eq!((span.records, &*span.first_sequence_number, &*span.last_sequence_number), (4, "001", "100"));
         let text = report.to_string();
         assert!(text.starts_with("sent 5, acknowledged 4, failed 1 in 2.0 s: 2 records/s"), "{text}");
         assert!(text.ends_with("last failure: no more room"), "{text}");

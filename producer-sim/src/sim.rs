@@ -72,9 +72,7 @@ pub struct SimArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum ProduceError {
     /// The stream is not there or the server refuses.
-    #[error(
-        "stream `{stream}` at {endpoint} cannot be used: {source}; is the server up (`gallop serve`), and the stream there (--create-shards 1)?"
-    )]
+    #[error("stream `{stream}` at {endpoint} cannot be used: {source}")]
     Target {
         /// The stream.
         stream: String,
@@ -128,11 +126,20 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 const DRAW_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Progress {
-    /// Progress on standard error.
+    /// Progress on standard error, of work whose end nobody knows.
     pub fn new(quiet: bool) -> Self {
+        Progress::of(quiet, None)
+    }
+
+    /// Progress on standard error, of work that takes so many bytes of input.
+    pub fn of(quiet: bool, bytes: Option<u64>) -> Self {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(ProgressStyle::with_template("{spinner} {msg}").expect("the template is well formed"));
+            let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
+            let template = match bytes {
+                Some(_) => "{bar:24} {percent:>3} %  {bytes}/{total_bytes}  eta {eta}  {msg}",
+                None => "{spinner} {msg}",
+            };
+            bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
             bar
         });
         Progress { bar, quiet, told: Instant::now() }
@@ -151,6 +158,13 @@ impl Progress {
                 bar.tick();
             }
             None => eprintln!("{}", producer.report()),
+        }
+    }
+
+    /// So many more bytes of input are taken.
+    pub fn advance(&mut self, bytes: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(bytes);
         }
     }
 

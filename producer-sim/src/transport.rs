@@ -14,9 +14,18 @@ pub enum CallError {
     Final(String),
 }
 
+/// Where a record was put.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Place {
+    /// The shard.
+    pub shard: String,
+    /// Its sequence number, as Kinesis prints it.
+    pub sequence_number: String,
+}
+
 /// Sends batches to one stream.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Sends a batch once. One result per entry, in order; an entry's error is why the server did not take it.
-    async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<(), String>>, CallError>;
+    async fn put(&self, entries: &[PutEntry]) -> Result<Vec<Result<Place, String>>, CallError>;
 }

@@ -116,6 +116,10 @@ impl Sink for ArchiveSink {
         Ok(true)
     }
 
+    fn place(&self, cut: &Cut) -> String {
+        data_object(&self.stream, &cut.range).to_string()
+    }
+
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
         if cut.range.format == Format::Parquet {
             return self.deliver_rows(cut).await;

@@ -40,6 +40,12 @@ pub trait Sink: Send + Sync {
     /// something double. Such cuts are promised in the checkpoint before they are delivered.
     async fn must_be_promised(&self, cuts: &[Cut]) -> Result<bool, SinkError>;
 
+    /// Where people find a cut that was delivered.
+    fn place(&self, cut: &Cut) -> String {
+        let range = &cut.range;
+        format!("{} {}..{}", range.shard, range.first, range.last)
+    }
+
     /// Delivers a cut: when this returns, each of its records is durable in the sink or among the dead letters.
     /// Delivering the same cut again changes nothing.
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError>;

@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod body;
 pub(crate) mod error;
+pub(crate) mod flows;
 pub(crate) mod health;
 pub(crate) mod host;
 pub(crate) mod metrics;

@@ -102,6 +102,7 @@ impl Server {
             streams: Arc::new(MemoryStore::new(clock.clone()).with_keys(&["alias/one", "11-22"])),
             tables: Arc::new(MemoryTables::default()),
             sql: Arc::new(Canned),
+            flows: None,
             sensors: None,
             clock: clock.clone(),
             ready: Arc::new(AtomicBool::new(false)),

@@ -1,4 +1,4 @@
-//! How a request to our REST API says who asks: by a token of the server's settings, or by a signature.
+//! How a request to a server says who asks: by a token of the server's settings, or by a signature.
 
 use std::time::SystemTime;
 
@@ -10,9 +10,6 @@ use bytes::Bytes;
 use hyper::Request;
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use producer_sim::identity::Identity;
-
-/// The service's name in signatures.
-const SERVICE: &str = "gallop";
 
 /// Who asks.
 #[derive(Debug)]
@@ -32,19 +29,19 @@ impl Authorization {
         Ok(Authorization::Token(value))
     }
 
-    /// Puts it on a request, which must not be changed afterwards.
-    pub(crate) async fn apply(&self, request: &mut Request<Bytes>) -> anyhow::Result<()> {
+    /// Puts it on a request to `service`, which must not be changed afterwards.
+    pub(crate) async fn apply(&self, service: &str, request: &mut Request<Bytes>) -> anyhow::Result<()> {
         match self {
             Authorization::Token(token) => {
                 request.headers_mut().insert(AUTHORIZATION, token.clone());
                 Ok(())
             }
-            Authorization::Signature(identity) => signed(request, identity).await,
+            Authorization::Signature(identity) => signed(service, request, identity).await,
         }
     }
 }
 
-async fn signed(request: &mut Request<Bytes>, identity: &Identity) -> anyhow::Result<()> {
+async fn signed(service: &str, request: &mut Request<Bytes>, identity: &Identity) -> anyhow::Result<()> {
     let host = request.uri().authority().context("the URL names no host")?.as_str().to_owned();
     request.headers_mut().insert(HOST, HeaderValue::from_str(&host)?);
     let credentials = identity.credentials.provide_credentials().await.context("there are no keys to sign with")?;
@@ -52,7 +49,7 @@ async fn signed(request: &mut Request<Bytes>, identity: &Identity) -> anyhow::Re
     let parameters = v4::SigningParams::builder()
         .identity(&credentials)
         .region(&identity.region)
-        .name(SERVICE)
+        .name(service)
         .time(SystemTime::now())
         .settings(SigningSettings::default())
         .build()?

@@ -4,6 +4,7 @@ use clap::Args;
 use producer_sim::identity::Identity;
 
 use crate::cli::authorization::Authorization;
+use crate::cli::kinesis_client::KinesisClient;
 use crate::cli::rest_client::RestClient;
 
 /// The server that is asked when none is named.
@@ -46,6 +47,11 @@ impl Connection {
             (None, Some(token)) => Authorization::token(token),
             (profile, _) => Ok(Authorization::Signature(Identity::find(profile.as_deref()).await?)),
         }
+    }
+
+    /// The server's Kinesis API.
+    pub(crate) async fn kinesis(&self) -> anyhow::Result<KinesisClient> {
+        KinesisClient::new(&self.endpoint(), self.authorization().await?)
     }
 
     /// The server's REST API.

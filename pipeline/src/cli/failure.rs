@@ -1,10 +1,11 @@
 //! What a command says when it cannot do what it was asked: what, why, and what to do; and the exit status of its kind.
 
 use std::fmt;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use hyper::StatusCode;
 use model::stream_store::StreamError;
+use producer_sim::identity::IdentityError;
 use producer_sim::sim::ProduceError;
 
 use crate::config::error::ConfigError;
@@ -53,12 +54,16 @@ pub(crate) struct Failure {
     what: String,
     why: Option<String>,
     fix: Option<String>,
+    /// What the server calls it.
+    code: Box<str>,
+    /// Lines of what it is about, with the place marked.
+    excerpt: Box<str>,
 }
 
 impl Failure {
     /// What failed.
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Failure { kind, what: what.into(), why: None, fix: None }
+        Failure { kind, what: what.into(), why: None, fix: None, code: Box::default(), excerpt: Box::default() }
     }
 
     /// And why.
@@ -71,6 +76,39 @@ impl Failure {
     pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = Some(fix.into());
         self
+    }
+
+    /// And what else to do about it.
+    pub(crate) fn or_fix(mut self, fix: &str) -> Self {
+        self.fix = Some(self.fix.map_or_else(|| fix.to_owned(), |first| format!("{first}; {fix}")));
+        self
+    }
+
+    /// And lines of what it is about, with the place marked.
+    pub(crate) fn excerpt(mut self, lines: String) -> Self {
+        self.excerpt = lines.into();
+        self
+    }
+
+    /// And what the server calls it.
+    pub(crate) fn coded(mut self, code: impl Into<Box<str>>) -> Self {
+        self.code = code.into();
+        self
+    }
+
+    /// What the server calls it; nothing where it says nothing.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What failed.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Which kind it is of.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// No server answers at an endpoint.
@@ -92,7 +130,31 @@ impl Failure {
         let kind = error.chain().find_map(kind).unwrap_or(Kind::Failed);
         let why = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": ");
         let failure = Failure::new(kind, error.to_string());
+        let system = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+        let failure = match system {
+            Some(ErrorKind::NotFound) => failure.fix("name a file or folder that is there"),
+            Some(ErrorKind::PermissionDenied) => failure.fix("let this user read it, or write there"),
+            _ => failure,
+        };
         if why.is_empty() { failure } else { failure.why(why) }
+    }
+
+    /// The same with all parts: what nobody said is said in general.
+    pub(crate) fn whole(self) -> Self {
+        let (why, fix) = match self.kind {
+            Kind::Failed => {
+                ("it was asked for rightly, and could not be done", "try again with GALLOP_LOG=debug to see more")
+            }
+            Kind::Usage => ("arguments, variables or settings do not fit together", "see gallop --help"),
+            Kind::NotFound => ("nothing of that name is there", "look at what there is, with the list command"),
+            Kind::Refused => ("whoever asks is unknown, or may not", "use another credential: --token, --profile"),
+            Kind::Unreachable => ("nothing answers there now", "see whether the server runs: gallop doctor"),
+            Kind::Conflict => ("something else stands in its way", "look at what there is, with the list command"),
+            Kind::Limit => ("it is over a limit", "ask for less, or more slowly"),
+            Kind::Corrupt => ("stored bytes are not what was written", "look at the files: gallop inspect"),
+        };
+        let or = |part: Option<String>, usual: &str| Some(part.unwrap_or_else(|| usual.to_owned()));
+        Failure { why: or(self.why, why), fix: or(self.fix, fix), ..self }
     }
 
     /// Says it on standard error; the exit status.
@@ -106,6 +168,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "error: {}", self.what)?;
+        f.write_str(&self.excerpt)?;
         for (name, text) in [("why", &self.why), ("fix", &self.fix)] {
             if let Some(text) = text {
                 writeln!(f, "  {name}: {text}")?;
@@ -121,6 +184,14 @@ impl std::error::Error for Failure {}
 fn kind(error: &(dyn std::error::Error + 'static)) -> Option<Kind> {
     if error.is::<ConfigError>() {
         return Some(Kind::Usage);
+    }
+    if error.is::<IdentityError>() {
+        return Some(Kind::Refused);
+    }
+    match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+        Some(ErrorKind::NotFound) => return Some(Kind::NotFound),
+        Some(ErrorKind::PermissionDenied) => return Some(Kind::Refused),
+        _ => {}
     }
     match error.downcast_ref() {
         Some(ProduceError::Argument(_)) => return Some(Kind::Usage),

@@ -9,7 +9,12 @@ mod connection;
 mod demo;
 mod doctor;
 mod failure;
+mod flow;
+mod http_client;
 mod inspect;
+mod kinesis_client;
+mod line_reader;
+mod produce;
 mod put;
 mod receipt;
 #[cfg(test)]
@@ -23,11 +28,18 @@ mod serve;
 mod settings;
 mod sim;
 mod sql;
+mod sql_failure;
+mod stream;
+mod table;
+mod tap;
+mod top;
+mod usage;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::failure::{Failure, Kind};
 
@@ -37,7 +49,12 @@ const THREADS_END_MAX: Duration = Duration::from_millis(250);
 
 /// A streaming data pipeline in one binary.
 #[derive(Debug, Parser)]
-#[command(name = "gallop", version, max_term_width = 100)]
+#[command(
+    name = "gallop",
+    version,
+    max_term_width = 100,
+    after_help = "Examples:\n  gallop demo\n  gallop serve --data gallop-data\n  gallop stream list"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -57,6 +74,19 @@ enum Command {
     Run(run::RunArgs),
     /// Asks archive and live records with SQL.
     Sql(sql::SqlArgs),
+    /// Follows streams, decoded and filtered.
+    #[command(visible_alias = "tail")]
+    Tap(tap::TapArgs),
+    /// What a server does, second by second.
+    Top(top::TopArgs),
+    /// Streams and their shards: list, describe, create, split, merge, scale, delete, retention.
+    Stream(stream::StreamArgs),
+    /// Tables and their items: list, describe, get, scan, query.
+    Table(table::TableArgs),
+    /// Continuous queries: list, show, explain.
+    Query(flow::QueryArgs),
+    /// Delivery streams: list, show.
+    Delivery(flow::DeliveryArgs),
     /// Ports and schemas of a running server for sensor datagrams.
     Sensor(sensor::SensorArgs),
     /// Runs the AWS command line against a server of ours.
@@ -77,27 +107,65 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// Parses the arguments and runs the command.
-pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Err(message) =
-        crate::config::variables::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
-    {
-        return ExitCode::from(Failure::new(Kind::Usage, message).tell());
-    }
-    // What a server does with privileges comes before there are other threads, which would keep theirs.
-    let ended = match cli.command {
-        Command::Serve(args) => args.prepare().and_then(|prepared| until_end(serve::run(prepared))),
-        command => until_end(run(command)),
-    };
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => ExitCode::from(Failure::of(error).tell()),
+impl Command {
+    /// Whether it only asks a server.
+    fn only_asks(&self) -> bool {
+        matches!(
+            self,
+            Command::Sensor(_)
+                | Command::Stream(_)
+                | Command::Table(_)
+                | Command::Tap(_)
+                | Command::Top(_)
+                | Command::Query(_)
+                | Command::Delivery(_)
+        )
     }
 }
 
-fn until_end(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("the system gives threads");
+/// Parses the arguments and runs the command.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => match usage::failure(&error, std::env::args_os().filter_map(|word| word.into_string().ok())) {
+            Some(failure) => return ExitCode::from(failure.tell()),
+            None => error.exit(),
+        },
+    };
+    if let Err(message) =
+        crate::config::variables::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+    {
+        return ExitCode::from(Failure::new(Kind::Usage, message).whole().tell());
+    }
+    // What a server does with privileges comes before there are other threads, which would keep theirs.
+    let ended = match cli.command {
+        Command::Serve(args) => args.prepare().and_then(|prepared| until_end(all_threads(), serve::run(prepared))),
+        command if command.only_asks() => until_end(one_thread(), run(command)),
+        command => until_end(all_threads(), run(command)),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads standard output has enough, as with `| head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => ExitCode::from(Failure::of(error).whole().tell()),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// For commands that ask a server and wait for it: nothing is started that they do not need.
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("the system gives a poll")
+}
+
+/// For commands that do the work themselves.
+fn all_threads() -> Runtime {
+    Builder::new_multi_thread().enable_all().build().expect("the system gives threads")
+}
+
+fn until_end(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let ended = runtime.block_on(work);
     runtime.shutdown_timeout(THREADS_END_MAX);
     ended
@@ -111,6 +179,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Put(args) => put::run(args).await,
         Command::Run(args) => run::run(args).await,
         Command::Sql(args) => sql::run(args).await,
+        Command::Tap(args) => tap::run(args).await,
+        Command::Top(args) => top::run(args).await,
+        Command::Stream(args) => stream::run(args).await,
+        Command::Table(args) => table::run(args).await,
+        Command::Query(args) => flow::queries(args).await,
+        Command::Delivery(args) => flow::deliveries(args).await,
         Command::Sensor(args) => sensor::run(args).await,
         Command::Aws(args) => aws::run(args),
         Command::Env(args) => aws::env(&args),

@@ -32,6 +32,11 @@ impl OutputArgs {
         let usual = if io::stdout().is_terminal() { Output::Table } else { Output::Json };
         self.output.unwrap_or(usual)
     }
+
+    /// What was asked for.
+    pub(crate) fn asked(self) -> Option<Output> {
+        self.output
+    }
 }
 
 /// The most rows that are held to be drawn as one table; the next ones begin another.
@@ -109,6 +114,49 @@ impl<W: Write> RowPrinter<W> {
     }
 }
 
+/// Takes bytes of JSON lines, however they are cut, and prints their rows.
+pub(crate) struct RowWriter<W> {
+    printer: RowPrinter<W>,
+    rest: Vec<u8>,
+}
+
+impl<W: Write> RowWriter<W> {
+    /// Prints with `printer`.
+    pub(crate) fn new(printer: RowPrinter<W>) -> Self {
+        RowWriter { printer, rest: Vec::new() }
+    }
+
+    /// Prints what is left.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.printer.finish()
+    }
+}
+
+impl<W: Write> Write for RowWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.rest.extend_from_slice(bytes);
+        if let Some(end) = memchr::memrchr(b'\n', &self.rest) {
+            let lines: Vec<u8> = self.rest.drain(..=end).collect();
+            self.printer.lines(&lines)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Prints whole rows. Without `columns`, those of the first row are taken; as JSON, every row is printed as it is.
+pub(crate) fn print_rows(output: Output, columns: &[&str], rows: &[Value]) -> anyhow::Result<()> {
+    let columns = columns.iter().map(ToString::to_string).collect();
+    let mut printer = RowPrinter::new(output, columns, io::stdout().lock());
+    for row in rows {
+        printer.lines(format!("{row}\n").as_bytes())?;
+    }
+    Ok(printer.finish()?)
+}
+
 /// A cell as people read it: text bare, nothing for null, other values as JSON. Control characters are shown, so that
 /// a record cannot drive the terminal.
 fn cell(value: Option<&Value>) -> String {
@@ -117,8 +165,13 @@ fn cell(value: Option<&Value>) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
+    printable(&text)
+}
+
+/// Text that cannot drive a terminal: control characters are shown.
+pub(crate) fn printable(text: &str) -> String {
     if !text.chars().any(char::is_control) {
-        return text;
+        return text.to_owned();
     }
     text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }

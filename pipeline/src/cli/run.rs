@@ -8,12 +8,16 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
+use model::sql::SqlError;
+
+use crate::cli::row_printer::{Output, OutputArgs, RowPrinter, RowWriter};
+use crate::cli::sql_failure;
 use crate::telemetry::logs;
 
 /// Arguments of `gallop run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gallop run per-minute.sql --input lines.json --time-field StatusTime\n  gallop run per-minute.sql --input - --output rows.json"
+    after_help = "Examples:\n  gallop run per-minute.sql --input lines.json --time-field StatusTime\n  gallop run per-minute.sql --input lines.json --to rows.json"
 )]
 pub(crate) struct RunArgs {
     /// The query file.
@@ -21,9 +25,11 @@ pub(crate) struct RunArgs {
     /// JSON lines to read; `-` is standard input.
     #[arg(long, value_name = "FILE", default_value = "-")]
     input: PathBuf,
-    /// Where rows go, as JSON lines; `-` is standard output.
+    /// Where rows go; `-` is standard output. To a file they go as JSON lines, unless --output says otherwise.
     #[arg(long, value_name = "FILE", default_value = "-")]
-    output: PathBuf,
+    to: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Column that holds each record's time; without it, records count in the window in which they are read.
     #[arg(long, value_name = "NAME")]
     time_field: Option<String>,
@@ -38,7 +44,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let sql =
         std::fs::read_to_string(&args.query).with_context(|| format!("{} cannot be read", args.query.display()))?;
     let delay = Duration::try_from_secs_f64(args.delay).context("--delay is not a number of seconds")?;
-    let query = args.query.display().to_string();
+    let (query, text) = (args.query.display().to_string(), sql.clone());
+    let to_standard_output = args.to.to_str() == Some("-");
+    let output = if to_standard_output { args.output.choose() } else { args.output.asked().unwrap_or(Output::Json) };
     let report = tokio::task::spawn_blocking(move || {
         let input: Box<dyn BufRead> = match args.input.to_str() {
             Some("-") => Box::new(io::stdin().lock()),
@@ -46,21 +54,24 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
                 File::open(&args.input).with_context(|| format!("{} cannot be read", args.input.display()))?,
             )),
         };
-        let output: Box<dyn Write> = match args.output.to_str() {
-            Some("-") => Box::new(io::stdout().lock()),
-            _ => Box::new(
-                File::create(&args.output).with_context(|| format!("{} cannot be written", args.output.display()))?,
-            ),
+        let to: Box<dyn Write> = match to_standard_output {
+            true => Box::new(io::stdout().lock()),
+            false => {
+                Box::new(File::create(&args.to).with_context(|| format!("{} cannot be written", args.to.display()))?)
+            }
         };
         let options = analytics::bounded::BoundedOptions { time_field: args.time_field, delay };
-        let mut output = BufWriter::new(output);
-        let report = analytics::bounded::run(&sql, input, &mut output, options)?;
-        output.flush().context("rows cannot be written")?;
+        let mut rows = RowWriter::new(RowPrinter::new(output, Vec::new(), BufWriter::new(to)));
+        let report = analytics::bounded::run(&sql, input, &mut rows, options)?;
+        rows.finish().context("rows cannot be written")?;
         anyhow::Ok(report)
     })
     .await
     .context("the query panicked")?
-    .with_context(|| query.clone())?;
+    .map_err(|error| match error.chain().find_map(|cause| cause.downcast_ref::<SqlError>()) {
+        Some(wrong) => sql_failure::failure(wrong, &text, Some(&query)).into(),
+        None => error,
+    })?;
     eprintln!("{report}");
     Ok(())
 }

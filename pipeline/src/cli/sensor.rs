@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::connection::Connection;
 use crate::cli::receipt;
-use crate::cli::row_printer::{Output, OutputArgs, RowPrinter};
+use crate::cli::row_printer::{Output, OutputArgs, print_rows};
 use crate::telemetry::logs;
 
 /// Arguments of `gallop sensor`.
@@ -27,13 +27,17 @@ pub(crate) struct SensorArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// UDP ports that take sensor datagrams.
+    #[command(after_help = "Examples:\n  gallop sensor port list\n  gallop sensor port remove 9000")]
     #[command(subcommand)]
     Port(PortWhat),
     /// What records of datagrams hold.
+    #[command(
+        after_help = "Examples:\n  gallop sensor schema list\n  gallop sensor schema add 7 rpm:u16 temperature:f32 site:text8"
+    )]
     #[command(subcommand)]
     Schema(SchemaWhat),
     /// Figures of receivers and ports, as JSON.
-    #[command(after_help = "Examples:\n  gallop sensor stats\n  gallop sensor stats --endpoint http://127.0.0.1:5000")]
+    #[command(after_help = "Examples:\n  gallop sensor stats\n  gallop sensor stats --output json")]
     Stats,
 }
 
@@ -41,15 +45,15 @@ enum What {
 enum PortWhat {
     /// Takes datagrams at a port from now on, or by another rule.
     #[command(
-        after_help = "Examples:\n  gallop sensor port add 9000 --stream plant --schema 7\n  gallop sensor port add 9000 --stream plant --schema 7 --keys plant.toml --from 10.1.0.0/16 --rate 1000"
+        after_help = "Examples:\n  gallop sensor port add 9000 --stream plant --schema 7\n  gallop sensor port add 9001 --stream plant --schema 7 --keys plant.toml --policy hold"
     )]
     Add(PortAdd),
     /// All ports with their figures, one JSON object a line.
-    #[command(after_help = "Examples:\n  gallop sensor port list\n  gallop sensor port list --output table")]
+    #[command(after_help = "Examples:\n  gallop sensor port list\n  gallop sensor port list --output json")]
     List,
     /// Takes no more at a port; what was accepted is still stored.
     #[command(
-        after_help = "Examples:\n  gallop sensor port remove 9000\n  gallop sensor port remove 9000 --endpoint http://127.0.0.1:5000"
+        after_help = "Examples:\n  gallop sensor port remove 9000\n  gallop sensor port remove 9001 --output json"
     )]
     Remove {
         /// The port.
@@ -109,7 +113,7 @@ enum Readers {
 enum SchemaWhat {
     /// Registers fields under a number.
     #[command(
-        after_help = "Examples:\n  gallop sensor schema add 7 rpm:u16 load:u32 site:text8\n  gallop sensor schema add 8 temperature:f32"
+        after_help = "Examples:\n  gallop sensor schema add 7 rpm:u16 temperature:f32 site:text8\n  gallop sensor schema add 8 height:f64"
     )]
     Add {
         /// The number that datagrams name it by.
@@ -120,7 +124,7 @@ enum SchemaWhat {
         fields: Vec<Value>,
     },
     /// All schemas, one JSON object a line.
-    #[command(after_help = "Examples:\n  gallop sensor schema list\n  gallop sensor schema list --output table")]
+    #[command(after_help = "Examples:\n  gallop sensor schema list\n  gallop sensor schema list --output json")]
     List,
 }
 
@@ -192,12 +196,7 @@ fn body_of(add: PortAdd) -> anyhow::Result<Value> {
 }
 
 fn print_each(output: Output, list: &Value) -> anyhow::Result<()> {
-    let mut rows = RowPrinter::new(output, Vec::new(), std::io::stdout().lock());
-    for one in list.as_array().context("the answer holds no list")? {
-        rows.lines(format!("{one}\n").as_bytes())?;
-    }
-    rows.finish()?;
-    Ok(())
+    print_rows(output, &[], list.as_array().context("the answer holds no list")?)
 }
 
 #[cfg(test)]

@@ -2,17 +2,24 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use futures::StreamExt;
-use model::sql::SqlEngine;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use model::sql::{SqlEngine, SqlError};
 
 use crate::backends;
 use crate::cli::connection::Connection;
+use crate::cli::failure::Failure;
 use crate::cli::remote_sql::RemoteSql;
 use crate::cli::row_printer::{Output, OutputArgs, RowPrinter};
+use crate::cli::sql_failure;
 use crate::telemetry::logs;
+
+/// How often the count of rows is drawn.
+const TICK: Duration = Duration::from_millis(100);
 
 /// Arguments of `gallop sql`.
 #[derive(Debug, Args)]
@@ -35,34 +42,99 @@ pub(crate) struct SqlArgs {
 /// Runs the query, or the shell.
 pub(crate) async fn run(args: SqlArgs) -> anyhow::Result<()> {
     logs::start_quiet()?;
-    let engine: Arc<dyn SqlEngine> = match &args.archive {
-        Some(place) => Box::pin(backends::archive_engine(place, args.connection.profile())).await?,
+    let engine = match &args.archive {
+        Some(place) => Engine::Local(Box::pin(backends::archive_engine(place, args.connection.profile())).await?),
         None => {
             let connection = &args.connection;
-            Arc::new(RemoteSql::new(&connection.endpoint(), connection.authorization().await?)?)
+            Engine::Remote(Box::new(RemoteSql::new(&connection.endpoint(), connection.authorization().await?)?))
         }
     };
     let output = args.output.choose();
     match args.command {
-        Some(sql) => query(&*engine, &sql, output).await,
-        None if std::io::stdin().is_terminal() => shell(&*engine, output).await,
-        None => script(&*engine, output).await,
+        Some(sql) => query(&engine, &sql, output).await,
+        None if std::io::stdin().is_terminal() => shell(&engine, output).await,
+        None => script(&engine, output).await,
     }
 }
 
-async fn query(engine: &dyn SqlEngine, sql: &str, output: Output) -> anyhow::Result<()> {
-    let mut rows = engine.query(sql).await?;
+/// Who answers.
+enum Engine {
+    /// This process.
+    Local(Arc<dyn SqlEngine>),
+    /// A server.
+    Remote(Box<RemoteSql>),
+}
+
+async fn query(engine: &Engine, sql: &str, output: Output) -> anyhow::Result<()> {
+    answer(engine, sql, output).await.map_err(|error| match error.downcast::<SqlError>() {
+        Ok(wrong) => sql_failure::failure(&wrong, sql, None).into(),
+        Err(error) => error,
+    })
+}
+
+async fn answer(engine: &Engine, sql: &str, output: Output) -> anyhow::Result<()> {
+    let mut progress = RowProgress::new(output);
+    let asked = async {
+        match engine {
+            Engine::Local(engine) => Ok(engine.query(sql).await?),
+            Engine::Remote(server) => server.query(sql).await,
+        }
+    };
+    let mut rows = asked.await?;
     let columns = rows.columns.iter().map(|column| column.name.clone()).collect();
-    let mut printer = RowPrinter::new(output, columns, std::io::stdout().lock());
+    let mut printer = RowPrinter::new(output, columns, std::io::stdout());
     while let Some(chunk) = rows.lines.next().await {
-        printer.lines(&chunk?)?;
+        let chunk = chunk?;
+        progress.add(memchr::memchr_iter(b'\n', &chunk).count() as u64);
+        progress.aside(|| printer.lines(&chunk))?;
     }
+    progress.end();
     printer.finish()?;
     Ok(())
 }
 
+/// Rows so far and a second, on a terminal; elsewhere nothing.
+struct RowProgress {
+    bar: Option<ProgressBar>,
+}
+
+impl RowProgress {
+    /// Not where rows themselves run over the same terminal.
+    fn new(output: Output) -> Self {
+        let rows_run_by = output != Output::Table && std::io::stdout().is_terminal();
+        let bar = (std::io::stderr().is_terminal() && !rows_run_by).then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec:0}, {elapsed}");
+            bar.set_style(style.expect("the template is well formed"));
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        RowProgress { bar }
+    }
+
+    fn add(&mut self, rows: u64) {
+        if let Some(bar) = &self.bar {
+            bar.inc(rows);
+        }
+    }
+
+    /// Does something that may write to the terminal.
+    fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => bar.suspend(work),
+            None => work(),
+        }
+    }
+
+    fn end(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// Prompts on a terminal; a query ends with `;`. An error does not end the shell.
-async fn shell(engine: &dyn SqlEngine, output: Output) -> anyhow::Result<()> {
+async fn shell(engine: &Engine, output: Output) -> anyhow::Result<()> {
     let mut editor = rustyline::DefaultEditor::new().context("the terminal cannot be used")?;
     let mut text = String::new();
     loop {
@@ -81,14 +153,15 @@ async fn shell(engine: &dyn SqlEngine, output: Output) -> anyhow::Result<()> {
             // History is a convenience: a line it cannot take is no error.
             let _ = editor.add_history_entry(sql.trim_end());
             if let Err(error) = query(engine, &sql, output).await {
-                eprintln!("error: {error:#}");
+                // The shell goes on.
+                Failure::of(error).whole().tell();
             }
         }
     }
 }
 
 /// Runs what standard input holds, query by query; the first error ends it.
-async fn script(engine: &dyn SqlEngine, output: Output) -> anyhow::Result<()> {
+async fn script(engine: &Engine, output: Output) -> anyhow::Result<()> {
     let mut text = String::new();
     for line in std::io::stdin().lock().lines() {
         text.push_str(&line.context("standard input cannot be read")?);

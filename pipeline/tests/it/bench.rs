@@ -56,3 +56,11 @@ fn dashboards_are_measured_beside_puts() {
     let figure = |name: &str| figures.iter().find(|figure| figure["name"] == name).expect("one")["value"].as_f64();
     assert!(figure("frames to each") > Some(1.0) && figure("bytes to each") > Some(0.5), "{report}");
 }
+
+#[test]
+fn the_command_line_is_measured_from_a_put_to_a_line_and_from_start_to_end() {
+    let report = measure(&["tap", "--probes", "20"]);
+    assert_eq!(report["records"], 20, "{report}");
+    let report = measure(&["cli", "--calls", "3"]);
+    assert_eq!(report["more"][0]["name"], "p95", "{report}");
+}

@@ -5,6 +5,7 @@ mod bench;
 mod book;
 mod borders;
 mod browser;
+mod cli;
 mod clients;
 mod conservation;
 mod demo;

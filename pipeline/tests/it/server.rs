@@ -1,6 +1,6 @@
 //! The binary as its users run it: started as a process, spoken to over loopback, killed at will.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -219,4 +219,28 @@ pub(crate) fn write_certificate(folder: &Path) {
     };
     std::fs::write(folder.join(CERTIFICATE), pem("CERTIFICATE", made.cert.der())).expect("written");
     std::fs::write(folder.join("key.pem"), pem("PRIVATE KEY", &made.signing_key.serialize_der())).expect("written");
+}
+
+/// What a command prints, which must end in time.
+pub(crate) fn output_in_time(command: &mut Command, input: &str) -> std::process::Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let process = rustix::process::Pid::from_child(&child);
+    // Whoever does not read its input is gone already.
+    let _ = child.stdin.take().expect("piped above").write_all(input.as_bytes());
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(child.wait_with_output()));
+    match end.recv_timeout(PATIENCE) {
+        Ok(output) => output.expect("it ends"),
+        Err(_) => {
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+            panic!("{command:?} does not end");
+        }
+    }
+}
+
+/// Asks a process to end, as Ctrl-C does.
+pub(crate) fn interrupt(child: &Child) {
+    let process = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).expect("it runs");
 }

@@ -98,8 +98,9 @@ impl DeliveryStream {
         while let Some((cut, result)) = attempts.next().await {
             match result {
                 Ok(Delivered { records, dead_letters }) => {
-                    let now = self.clock.now();
+                    let (now, place) = (self.clock.now(), self.sink.place(cut));
                     self.status.update(|status| {
+                        status.last_delivered = Some(place);
                         status.delivered_records += records;
                         status.dead_letters += dead_letters;
                         status.delivered_cuts += 1;

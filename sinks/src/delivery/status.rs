@@ -25,6 +25,8 @@ pub struct DeliveryStatus {
     pub last_error: Option<LastError>,
     /// When a cut was last delivered, since its start.
     pub last_success_at: Option<Timestamp>,
+    /// The cut that was last delivered: the object that holds it, or its shard and sequence numbers.
+    pub last_delivered: Option<String>,
     /// Whether it runs.
     pub running: bool,
 }

@@ -1,6 +1,7 @@
 //! `gallop bench`: figures for this machine, as text and as JSON.
 
 mod backlog;
+mod call;
 mod dashboards;
 mod fanout;
 mod get;
@@ -21,20 +22,35 @@ mod shards;
 mod sign;
 mod start;
 mod subscription;
+mod tap;
 mod window;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::telemetry::logs;
 
 /// Arguments of `gallop bench`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench latency --output json")]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
-    /// Prints one JSON object instead of text.
+    /// The same as --output json.
     #[arg(long, global = true)]
     json: bool,
+    /// How the report is printed.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: ReportForm,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum ReportForm {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +63,10 @@ enum What {
     Fanout(fanout::FanoutArgs),
     /// Single durable PutRecords at a fixed rate, beside the disk's own fsync.
     Latency(latency::LatencyArgs),
+    /// From the put of a record to the line that `gallop tap` prints of it.
+    Tap(tap::TapBenchArgs),
+    /// A command that asks a running server, from the start of its process to its end.
+    Cli(call::CallArgs),
     /// The workshop's per-minute query over generated records, from JSON lines to rows.
     Window(window::WindowArgs),
     /// Starts of a server on an empty folder, up to where it listens.
@@ -68,11 +88,14 @@ enum What {
 /// Runs one benchmark and prints its report.
 pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
     logs::start_quiet()?;
+    let as_json = args.json || args.output == ReportForm::Json;
     let report = match args.what {
         What::Put(put) => put::run(put).await?,
         What::Get(get) => get::run(get).await?,
         What::Fanout(fanout) => fanout::run(fanout).await?,
         What::Latency(latency) => latency::run(latency).await?,
+        What::Tap(tap) => tap::run(tap).await?,
+        What::Cli(call) => call::run(call).await?,
         What::Window(window) => window::run(window).await?,
         What::Start(start) => start::run(start).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
@@ -81,10 +104,9 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::SensorColumns(columns) => sensor_columns::run(&columns)?,
         What::Shards(shards) => shards::run(shards).await?,
         What::Sensor(sensor) => {
-            let as_json = args.json;
             return tokio::task::spawn_blocking(move || sensor::run(&sensor, as_json)).await?;
         }
     };
-    report.print(args.json);
+    report.print(as_json);
     Ok(())
 }

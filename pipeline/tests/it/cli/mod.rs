@@ -1,0 +1,6 @@
+//! The command line as people meet it.
+
+mod errors;
+mod examples;
+mod golden;
+mod streams;
