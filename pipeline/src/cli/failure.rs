@@ -58,12 +58,22 @@ pub(crate) struct Failure {
     code: Box<str>,
     /// Lines of what it is about, with the place marked.
     excerpt: Box<str>,
+    /// It tells for each fault by itself what to do, as settings do.
+    tells_all: bool,
 }
 
 impl Failure {
     /// What failed.
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Failure { kind, what: what.into(), why: None, fix: None, code: Box::default(), excerpt: Box::default() }
+        Failure {
+            kind,
+            what: what.into(),
+            why: None,
+            fix: None,
+            code: Box::default(),
+            excerpt: Box::default(),
+            tells_all: false,
+        }
     }
 
     /// And why.
@@ -129,7 +139,8 @@ impl Failure {
         }
         let kind = error.chain().find_map(kind).unwrap_or(Kind::Failed);
         let why = error.chain().skip(1).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        let failure = Failure::new(kind, error.to_string());
+        let tells_all = error.chain().any(|cause| cause.is::<ConfigError>());
+        let failure = Failure { tells_all, ..Failure::new(kind, error.to_string()) };
         let system = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
         let failure = match system {
             Some(ErrorKind::NotFound) => failure.fix("name a file or folder that is there"),
@@ -141,6 +152,9 @@ impl Failure {
 
     /// The same with all parts: what nobody said is said in general.
     pub(crate) fn whole(self) -> Self {
+        if self.tells_all {
+            return self;
+        }
         let (why, fix) = match self.kind {
             Kind::Failed => {
                 ("it was asked for rightly, and could not be done", "try again with GALLOP_LOG=debug to see more")
