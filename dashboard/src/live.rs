@@ -79,7 +79,15 @@ struct Connection {
     _watcher: Watcher,
 }
 
-/// Answers with events until the page goes or the server stops.
+/// Follows what happens, as server-sent events.
+///
+/// Events are named after topics; the first of each holds everything, later ones what changed. Who reads slowly misses frames, not the newest values.
+#[utoipa::path(get, path = "/v1/live", tag = "dashboard", params(
+    ("topics" = String, Query, description = "What to hear of: `fleet`, `windows`, `streams`, with commas between."),
+), responses(
+    (status = 200, description = "Events until the client goes or the server stops.", body = String, content_type = "text/event-stream"),
+    (status = 503, description = "Too many listen.", body = Object),
+))]
 pub(crate) async fn live(State(hub): State<Arc<Hub>>, uri: Uri, headers: HeaderMap) -> Response {
     let topics = match Topics::read(uri.query().unwrap_or_default()) {
         Ok(topics) => topics,

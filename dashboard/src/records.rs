@@ -17,6 +17,7 @@ use model::shard::{Shard, ShardId};
 use model::stream_store::{ReadLimit, StartingPosition, StreamDescription, StreamError, StreamStore};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
 use crate::hub::Hub;
 use crate::routes::refuse;
@@ -36,8 +37,9 @@ const DATA_BYTES_MAX: usize = 16 << 10;
 const SHARDS_MAX: usize = 64;
 
 /// What is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Wanted {
     /// One shard; all open ones without it.
     shard: Option<String>,
@@ -84,7 +86,14 @@ impl IntoResponse for Refusal {
 /// Where to read on, by shard.
 type Places = BTreeMap<ShardId, SequenceNumber>;
 
-/// Answers with records in order of their arrival, and a cursor for the next.
+/// Reads records of a stream in order of their arrival, filtered.
+#[utoipa::path(get, path = "/v1/streams/{stream}/records", tag = "streams", params(
+    ("stream" = String, Path, description = "The stream."),
+    Wanted,
+), responses(
+    (status = 200, description = "`records`, the `cursor` that goes on behind them, and whether that is the `at_tip`.", body = Object),
+    (status = 404, description = "No such stream or shard.", body = Object),
+))]
 pub(crate) async fn records(
     State(hub): State<Arc<Hub>>,
     Path(stream): Path<String>,

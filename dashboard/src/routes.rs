@@ -8,6 +8,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use serde_json::json;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::hub::Hub;
 use crate::options::DashboardOptions;
@@ -34,16 +36,12 @@ impl Dashboard {
     }
 
     /// `/v1/live`, and `records` and `tail` of `/v1/streams/{stream}`: for those who may see data.
-    pub fn data(&self) -> Router {
-        Router::new()
-            .route("/v1/live", get(live::live))
-            .route("/v1/streams/{stream}/records", get(records::records))
+    pub fn data(&self) -> OpenApiRouter {
+        OpenApiRouter::new()
+            .routes(routes!(live::live))
+            .routes(routes!(records::records))
             .with_state(Arc::clone(&self.hub))
-            .merge(
-                Router::new()
-                    .route("/v1/streams/{stream}/tail", get(tail::tail))
-                    .with_state(Tails::new(Arc::clone(&self.hub))),
-            )
+            .merge(OpenApiRouter::new().routes(routes!(tail::tail)).with_state(Tails::new(Arc::clone(&self.hub))))
     }
 
     /// Reads for the pages that are open, until the server stops.

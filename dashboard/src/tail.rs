@@ -134,7 +134,19 @@ struct Tail {
     _room: OwnedSemaphorePermit,
 }
 
-/// Follows a stream.
+/// Follows a stream: records as they come, decoded and filtered, a JSON object a line.
+///
+/// An empty line comes when nothing happens; `{"error"}` is the last line, if it comes to that. It spends no quota of the shards.
+#[utoipa::path(get, path = "/v1/streams/{stream}/tail", tag = "streams", params(
+    ("stream" = String, Path, description = "The stream."),
+    ("position" = Option<String>, Query, description = "Where to begin, as with GetShardIterator; `LATEST` where nothing is said."),
+    ("value" = Option<String>, Query, description = "A sequence number, or milliseconds since 1970."),
+    ("filter" = Option<Vec<String>>, Query, description = "A condition on the data; may be given more than once, and all must hold."),
+    ("limit" = Option<u64>, Query, minimum = 1, description = "Ends after so many records."),
+), responses(
+    (status = 200, description = "Lines until the client goes.", body = String, content_type = "application/x-ndjson"),
+    (status = 404, description = "No such stream.", body = Object),
+))]
 pub(crate) async fn tail(
     State(tails): State<Tails>,
     Path(stream): Path<String>,

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use axum::Router;
-use axum::routing::{get, post, put};
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use model::clock::Clock;
 use model::flow::Flows;
 use model::sensor_admin::SensorAdmin;
@@ -12,6 +14,8 @@ use model::sql::SqlEngine;
 use model::stream_store::StreamStore;
 use model::table::TableStore;
 use tokio::runtime::Handle;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::access::Access;
 use crate::{kinesis, rest};
@@ -80,11 +84,12 @@ pub fn starting() -> Router {
 pub struct Beside {
     /// For browsers that call the server by its name, as all of `/v1`: pages without data.
     pub pages: Router,
-    /// For those who may ask, as all of `/v1`. Actions of policies: see docs/SECURITY.md.
-    pub data: Router,
+    /// For those who may ask, as all of `/v1`, with what it says of itself. Actions of policies: see docs/SECURITY.md.
+    pub data: OpenApiRouter,
 }
 
-/// Kinesis at `POST /`, our REST API below `/v1`, `/metrics`, and `/healthz` and `/readyz`.
+/// Kinesis at `POST /`, our REST API below `/v1` and, for anyone, its description at `/v1/openapi.json`; `/metrics`, `/healthz`
+/// and `/readyz`.
 pub fn router(state: GatewayState) -> Router {
     router_beside(state, Beside::default())
 }
@@ -92,39 +97,47 @@ pub fn router(state: GatewayState) -> Router {
 /// [`router`], with the routes of others.
 pub fn router_beside(state: GatewayState, beside: Beside) -> Router {
     let state = Arc::new(state);
-    let v1 = Router::new()
-        .route("/v1/tables", get(rest::tables::list))
-        .route("/v1/tables/{table}", get(rest::tables::describe))
-        .route("/v1/tables/{table}/items", get(rest::tables::scan))
-        .route("/v1/tables/{table}/items/{partition}", get(rest::tables::query))
-        .route("/v1/tables/{table}/items/{partition}/{sort}", get(rest::tables::item))
-        .route("/v1/sql", post(rest::sql::query))
-        .route("/v1/streams", get(rest::streams::list))
-        .route("/v1/streams/{stream}/reshard", post(rest::reshard::reshard))
-        .route("/v1/queries", get(rest::flows::queries))
-        .route("/v1/queries/{query}", get(rest::flows::query))
-        .route("/v1/deliveries", get(rest::flows::deliveries))
-        .route("/v1/deliveries/{delivery}", get(rest::flows::delivery))
-        .route("/v1/sensor/schemas", get(rest::sensors::schemas))
-        .route("/v1/sensor/schemas/{schema}", put(rest::sensors::put_schema))
-        .route("/v1/sensor/ports", get(rest::sensors::ports))
-        .route(
-            "/v1/sensor/ports/{port}",
-            get(rest::sensors::port).put(rest::sensors::put_port).delete(rest::sensors::remove_port),
-        )
-        .route("/v1/sensor/stats", get(rest::sensors::stats))
-        .route("/v1/sensor/sources", get(rest::sensors::sources))
-        .route("/metrics", get(rest::metrics::exposition))
-        .merge(beside.data.with_state(()))
+    // What these routes are is said beside their handlers: `/v1/openapi.json` shows it.
+    let described = OpenApiRouter::with_openapi(rest::description::document())
+        .routes(routes!(rest::health::live))
+        .routes(routes!(rest::health::ready));
+    let (health, described) = described.split_for_parts();
+    let v1 = OpenApiRouter::with_openapi(described)
+        .routes(routes!(rest::metrics::exposition))
+        .routes(routes!(rest::tables::list))
+        .routes(routes!(rest::tables::describe))
+        .routes(routes!(rest::tables::scan))
+        .routes(routes!(rest::tables::query))
+        .routes(routes!(rest::tables::item))
+        .routes(routes!(rest::sql::query))
+        .routes(routes!(rest::streams::list))
+        .routes(routes!(rest::reshard::reshard))
+        .routes(routes!(rest::flows::queries))
+        .routes(routes!(rest::flows::query))
+        .routes(routes!(rest::flows::deliveries))
+        .routes(routes!(rest::flows::delivery))
+        .routes(routes!(rest::sensors::schemas))
+        .routes(routes!(rest::sensors::put_schema))
+        .routes(routes!(rest::sensors::ports))
+        .routes(routes!(rest::sensors::port, rest::sensors::put_port, rest::sensors::remove_port))
+        .routes(routes!(rest::sensors::stats))
+        .routes(routes!(rest::sensors::sources))
+        .merge(beside.data.with_state(()));
+    let (v1, described) = v1.split_for_parts();
+    let v1 = v1
         .method_not_allowed_fallback(rest::error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::access::check))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
-    let pages =
-        beside.pages.with_state(()).layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
+    let document: Bytes = serde_json::to_vec_pretty(&described).expect("text and numbers are JSON").into();
+    let document = async move || ([(CONTENT_TYPE, "application/json")], document.clone());
+    let pages = beside
+        .pages
+        .with_state(())
+        .route("/v1/openapi.json", get(document))
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
     Router::new()
         .route("/", kinesis::router::routes(Arc::clone(&state)))
-        .route("/healthz", get(rest::health::live))
-        .route("/readyz", get(rest::health::ready))
+        .merge(health)
         .merge(v1)
         .merge(pages)
         .fallback(rest::error::not_found)

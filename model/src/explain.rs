@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::flow::{DeliveryReport, QueryReport};
@@ -12,7 +13,7 @@ use crate::flow::{DeliveryReport, QueryReport};
 const HELD_MIN: Duration = Duration::from_secs(10);
 
 /// A reason, what it means here, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reason {
     /// Which one.
     pub code: Cause,
@@ -23,7 +24,7 @@ pub struct Reason {
 }
 
 /// The reasons there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The query has ended, or fails and starts again.

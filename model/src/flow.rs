@@ -2,28 +2,33 @@
 
 use async_trait::async_trait;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::name::{ConsumerName, StreamName};
 
 /// Something that went wrong, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Incident {
     /// When, RFC 3339.
     #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub at: Timestamp,
     /// What, with its causes.
     pub message: String,
 }
 
 /// A continuous query, as it stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct QueryReport {
     /// Its name.
+    #[schema(value_type = String)]
     pub name: ConsumerName,
     /// The stream that it reads.
+    #[schema(value_type = String)]
     pub source: StreamName,
     /// The stream that it writes rows to.
+    #[schema(value_type = String)]
     pub output: StreamName,
     /// Whether it runs. One that does not has ended for good, until the next start.
     pub running: bool,
@@ -46,11 +51,13 @@ pub struct QueryReport {
     pub records_per_second: f64,
     /// Nothing that arrived before is expected any more, RFC 3339; none before its first records.
     #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
     pub watermark: Option<Timestamp>,
     /// How far the watermark is behind the clock, in milliseconds.
     pub watermark_lag_millis: Option<u64>,
     /// When the first open window ends, RFC 3339; none while no window is open.
     #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
     pub window_end: Option<Timestamp>,
     /// Windows that have begun and not ended.
     pub open_windows: usize,
@@ -63,11 +70,13 @@ pub struct QueryReport {
 }
 
 /// A delivery stream, as it stands. Counts are since the server started.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct DeliveryReport {
     /// Its name.
+    #[schema(value_type = String)]
     pub name: ConsumerName,
     /// The stream that it reads.
+    #[schema(value_type = String)]
     pub source: StreamName,
     /// `table` or `archive`.
     pub kind: &'static str,
@@ -93,6 +102,7 @@ pub struct DeliveryReport {
     pub records_per_second: f64,
     /// When something was last delivered, RFC 3339.
     #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
     pub last_success_at: Option<Timestamp>,
     /// The object, or the shard and the sequence numbers, that were last delivered.
     pub last_delivered: Option<String>,

@@ -6,9 +6,10 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::datagram::header::SchemaId;
-use crate::datagram::schema::Schema;
+use crate::datagram::schema::{Field, Schema};
 use crate::datagram::sensor_stream::SensorReaders;
 use crate::name::StreamName;
 
@@ -18,17 +19,19 @@ pub const SCHEMAS_MAX: usize = 1024;
 pub const ADDRESSES_MAX: usize = 64;
 
 /// A registered schema.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaSpec {
     /// The number that datagrams name it by.
+    #[schema(value_type = u16)]
     pub id: SchemaId,
     /// The fields of a record.
+    #[schema(value_type = Vec<Field>)]
     pub fields: Schema,
 }
 
 /// What happens to a datagram whose stream's writer is behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicySpec {
     /// It is dropped and counted.
@@ -39,7 +42,7 @@ pub enum PolicySpec {
 }
 
 /// How fast a source may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateSpec {
     /// Datagrams a second, on average; at least 1.
@@ -49,12 +52,14 @@ pub struct RateSpec {
 }
 
 /// What a port takes, and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PortSpec {
     /// The stream; created if it is not there.
+    #[schema(value_type = String)]
     pub stream: StreamName,
     /// The schema of records, which must be registered.
+    #[schema(value_type = u16)]
     pub schema: SchemaId,
     /// What happens when the stream's writer is behind.
     #[serde(default)]
@@ -75,7 +80,7 @@ pub struct PortSpec {
 }
 
 /// A port as it is now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PortReport {
     /// Its number.
     pub port: u16,
@@ -88,6 +93,7 @@ pub struct PortReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What became of its datagrams since it was added, by cause.
+    #[schema(value_type = Object)]
     pub counters: Value,
 }
 

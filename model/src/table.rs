@@ -4,11 +4,12 @@ use std::fmt;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::name::TableName;
 
 /// Type of a key attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyType {
     /// Text, ordered by its UTF-8 bytes.
@@ -19,7 +20,7 @@ pub enum KeyType {
 }
 
 /// A key attribute: its name in the item and its type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeyAttribute {
     /// Name of the attribute.
     pub name: String,
@@ -29,9 +30,10 @@ pub struct KeyAttribute {
 }
 
 /// A table's keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TableSchema {
     /// The table.
+    #[schema(value_type = String)]
     pub name: TableName,
     /// Says which items belong together.
     pub partition_key: KeyAttribute,

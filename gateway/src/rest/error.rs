@@ -6,19 +6,47 @@ use http::{StatusCode, Uri};
 use model::sql::{SqlError, SqlErrorKind};
 use model::stream_store::StreamError;
 use model::table::TableError;
-use serde_json::{Value, json};
+use serde::Serialize;
 use tracing::error;
+use utoipa::ToSchema;
 
-/// What went wrong, with its status and its code.
+/// What went wrong, with its status.
 #[derive(Debug)]
 pub(crate) struct RestError {
     status: StatusCode,
-    body: Value,
+    body: ErrorBody,
+}
+
+/// What went wrong, as clients read it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    error: ErrorDetail,
+}
+
+/// An error's members.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErrorDetail {
+    /// Which kind it is, for programs.
+    #[schema(example = "table_not_found")]
+    code: String,
+    /// What and why, for people.
+    message: String,
+    /// Line of a query, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    /// Column of a query, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u64>,
+    /// What may have been meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggestion: Option<String>,
 }
 
 impl RestError {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        RestError { status, body: json!({"error": {"code": code, "message": message.into()}}) }
+        let (code, message) = (code.to_owned(), message.into());
+        let error = ErrorDetail { code, message, line: None, column: None, suggestion: None };
+        RestError { status, body: ErrorBody { error } }
     }
 
     /// A parameter, path segment or body that does not fit.
@@ -28,7 +56,7 @@ impl RestError {
 
     /// The body alone, for an error that comes after the status was sent.
     pub(crate) fn into_line(self) -> String {
-        format!("{}\n", self.body)
+        format!("{}\n", serde_json::to_string(&self.body).expect("text and numbers are JSON"))
     }
 }
 
@@ -75,14 +103,10 @@ impl From<SqlError> for RestError {
             SqlErrorKind::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "query_failed"),
         };
         let mut error = RestError::new(status, code, failure.message);
-        let fields = &mut error.body["error"];
-        if let Some(location) = failure.location {
-            fields["line"] = location.line.into();
-            fields["column"] = location.column.into();
-        }
-        if let Some(suggestion) = failure.suggestion {
-            fields["suggestion"] = suggestion.into();
-        }
+        let detail = &mut error.body.error;
+        detail.line = failure.location.map(|location| location.line);
+        detail.column = failure.location.map(|location| location.column);
+        detail.suggestion = failure.suggestion;
         error
     }
 }

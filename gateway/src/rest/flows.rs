@@ -5,15 +5,36 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
-use model::explain::explain;
+use model::explain::{Reason, explain};
 use model::flow::{DeliveryReport, QueryReport};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::rest::error::RestError;
+use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
 
 type Shared = State<Arc<GatewayState>>;
+
+/// All continuous queries.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct QueryList {
+    queries: Vec<QueryReport>,
+}
+
+/// A continuous query, and why it has written no row yet or writes none now: the reason that matters most first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ExplainedQuery {
+    #[serde(flatten)]
+    query: QueryReport,
+    reasons: Vec<Reason>,
+}
+
+/// All delivery streams.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeliveryList {
+    deliveries: Vec<DeliveryReport>,
+}
 
 async fn all_queries(state: &GatewayState) -> Vec<QueryReport> {
     match &state.flows {
@@ -29,33 +50,45 @@ async fn all_deliveries(state: &GatewayState) -> Vec<DeliveryReport> {
     }
 }
 
-/// `GET /v1/queries`: continuous queries in order of their names: counts, rate, watermark, open windows, what was left out or
-/// came too late, the last error.
-pub(crate) async fn queries(State(state): Shared, uri: Uri) -> Result<Json<Value>, RestError> {
+/// Lists continuous queries in order of their names.
+///
+/// Of each: counts, rate, watermark, open windows, what was left out or came too late, the last error.
+#[utoipa::path(get, path = "/v1/queries", tag = "flows", responses((status = 200, body = QueryList)))]
+pub(crate) async fn queries(State(state): Shared, uri: Uri) -> Result<Json<QueryList>, RestError> {
     Parameters::read(&uri, &[])?;
-    Ok(Json(json!({"queries": all_queries(&state).await})))
+    Ok(Json(QueryList { queries: all_queries(&state).await }))
 }
 
-/// `GET /v1/queries/{query}`: one of them, with `reasons`: why it has written no row yet or writes none now, the one that
-/// matters most first.
-pub(crate) async fn query(State(state): Shared, Path(name): Path<String>, uri: Uri) -> Result<Json<Value>, RestError> {
+/// Shows one query, and why it has written no row yet or writes none now.
+#[utoipa::path(get, path = "/v1/queries/{query}", tag = "flows", params(
+    ("query" = String, Path, description = "The query."),
+), responses((status = 200, body = ExplainedQuery), (status = 404, description = "No such query.", body = ErrorBody)))]
+pub(crate) async fn query(
+    State(state): Shared,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Result<Json<ExplainedQuery>, RestError> {
     Parameters::read(&uri, &[])?;
     let found = all_queries(&state).await.into_iter().find(|query| query.name.as_str() == name);
     let missing = || RestError::new(StatusCode::NOT_FOUND, "query_not_found", format!("there is no query `{name}`"));
     let query = found.ok_or_else(missing)?;
     let reasons = explain(&query, &all_deliveries(&state).await, state.clock.now());
-    let mut answer = json!(query);
-    answer["reasons"] = json!(reasons);
-    Ok(Json(answer))
+    Ok(Json(ExplainedQuery { query, reasons }))
 }
 
-/// `GET /v1/deliveries`: delivery streams in order of their names: counts, rate, lag, what was last delivered, what fails now.
-pub(crate) async fn deliveries(State(state): Shared, uri: Uri) -> Result<Json<Value>, RestError> {
+/// Lists delivery streams in order of their names.
+///
+/// Of each: counts, rate, lag, what was last delivered, what fails now.
+#[utoipa::path(get, path = "/v1/deliveries", tag = "flows", responses((status = 200, body = DeliveryList)))]
+pub(crate) async fn deliveries(State(state): Shared, uri: Uri) -> Result<Json<DeliveryList>, RestError> {
     Parameters::read(&uri, &[])?;
-    Ok(Json(json!({"deliveries": all_deliveries(&state).await})))
+    Ok(Json(DeliveryList { deliveries: all_deliveries(&state).await }))
 }
 
-/// `GET /v1/deliveries/{delivery}`: one of them.
+/// Shows one delivery stream.
+#[utoipa::path(get, path = "/v1/deliveries/{delivery}", tag = "flows", params(
+    ("delivery" = String, Path, description = "The delivery stream."),
+), responses((status = 200, body = DeliveryReport), (status = 404, description = "No such delivery.", body = ErrorBody)))]
 pub(crate) async fn delivery(
     State(state): Shared,
     Path(name): Path<String>,

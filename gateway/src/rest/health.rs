@@ -8,14 +8,23 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::rest::error::RestError;
 use crate::router::GatewayState;
 
-/// Always 200.
-pub(crate) async fn live() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+/// How the server is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `ok`, `ready` or `not ready`.
+    status: &'static str,
+}
+
+/// Says that the process lives. Always 200; asks for no credentials.
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = Health)))]
+pub(crate) async fn live() -> Json<Health> {
+    Json(Health { status: "ok" })
 }
 
 /// 503 to everything, while a server starts.
@@ -24,11 +33,15 @@ pub(crate) async fn starting() -> impl IntoResponse {
     ([(RETRY_AFTER, "1")], RestError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message))
 }
 
-/// 200 once ready, 503 before and while shutting down.
-pub(crate) async fn ready(State(state): State<Arc<GatewayState>>) -> (StatusCode, Json<Value>) {
+/// Says whether the server takes calls: 200 once all is recovered, 503 before and while it stops. Asks for no credentials.
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
+    (status = 200, body = Health),
+    (status = 503, description = "Not yet, or no more.", body = Health),
+))]
+pub(crate) async fn ready(State(state): State<Arc<GatewayState>>) -> (StatusCode, Json<Health>) {
     if state.ready.load(Ordering::Acquire) {
-        (StatusCode::OK, Json(json!({"status": "ready"})))
+        (StatusCode::OK, Json(Health { status: "ready" }))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "not ready"})))
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "not ready" }))
     }
 }

@@ -11,7 +11,8 @@ use crate::router::GatewayState;
 /// The version of the text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All metrics.
+/// All metrics, in the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn exposition(State(state): State<Arc<GatewayState>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, TEXT_FORMAT)], (state.metrics)())
 }

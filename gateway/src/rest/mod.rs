@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod body;
+pub(crate) mod description;
 pub(crate) mod error;
 pub(crate) mod flows;
 pub(crate) mod health;

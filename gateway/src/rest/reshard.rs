@@ -11,21 +11,21 @@ use model::name::StreamName;
 use model::sequence_number::SequenceNumber;
 use model::shard::{Reshard, Shard, ShardMap};
 use model::stream_store::StreamError;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::actions::{merge_shards, split_shard};
 use crate::kinesis::stream;
 use crate::rest::body;
-use crate::rest::error::RestError;
+use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
 
 /// What is to be done: one of both.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+pub(crate) struct ReshardInput {
     split: Option<Split>,
     merge: Option<Merge>,
     /// Nothing is changed, only said.
@@ -33,15 +33,18 @@ struct Input {
     preview: bool,
 }
 
-#[derive(Deserialize)]
+/// A shard that becomes two.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Split {
+    #[schema(example = "shardId-000000000000")]
     shard: String,
     /// First hash key of the second child; the middle without it.
     at: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// Two neighbours that become one.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Merge {
     shard: String,
@@ -62,17 +65,46 @@ impl From<AwsError> for RestError {
     }
 }
 
+/// What a change closes and opens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ReshardAnswer {
+    #[schema(value_type = String)]
+    stream: StreamName,
+    preview: bool,
+    closed: Vec<ShardRow>,
+    opened: Vec<ShardRow>,
+}
+
+/// A shard, with its part of the hash space.
+#[derive(Serialize, ToSchema)]
+struct ShardRow {
+    shard: String,
+    /// The first hash key, in decimal.
+    start: String,
+    /// The last hash key, in decimal.
+    end: String,
+    /// From 0 to 1.
+    share: f64,
+}
+
 /// Changes the shards, or says how they would change, by the rules of SplitShard and MergeShards.
+#[utoipa::path(post, path = "/v1/streams/{stream}/reshard", tag = "streams", params(
+    ("stream" = String, Path, description = "The stream."),
+), request_body = ReshardInput, responses(
+    (status = 200, body = ReshardAnswer),
+    (status = 400, description = "The shards cannot be changed so.", body = ErrorBody),
+    (status = 404, description = "No such stream.", body = ErrorBody),
+))]
 pub(crate) async fn reshard(
     State(state): State<Arc<GatewayState>>,
     Path(stream): Path<String>,
     uri: Uri,
     body: Body,
-) -> Result<Json<Value>, RestError> {
+) -> Result<Json<ReshardAnswer>, RestError> {
     Parameters::read(&uri, &[])?;
     let stream = StreamName::new(&stream).map_err(|wrong| RestError::invalid(wrong.to_string()))?;
     let bytes = body::read(body).await?;
-    let input: Input = serde_json::from_slice(&bytes)
+    let input: ReshardInput = serde_json::from_slice(&bytes)
         .map_err(|wrong| RestError::invalid(format!("the body cannot be meant so: {wrong}")))?;
     let before = stream::describe(&state, &stream).await?;
     let change = match (&input.split, &input.merge) {
@@ -91,12 +123,8 @@ pub(crate) async fn reshard(
     let is_open = |shards: &ShardMap, shard: &Shard| shards.get(shard.id).is_some_and(Shard::is_open);
     let closed = before.shards.open().filter(|shard| !is_open(&after, shard)).map(row);
     let opened = after.open().filter(|shard| !is_open(&before.shards, shard)).map(row);
-    Ok(Json(json!({
-        "stream": stream,
-        "preview": input.preview,
-        "closed": closed.collect::<Vec<_>>(),
-        "opened": opened.collect::<Vec<_>>(),
-    })))
+    let (closed, opened) = (closed.collect(), opened.collect());
+    Ok(Json(ReshardAnswer { stream, preview: input.preview, closed, opened }))
 }
 
 /// The map that the change would leave. Numbers of records are not part of it.
@@ -117,13 +145,11 @@ fn middle(shards: &ShardMap, shard: &str) -> Option<String> {
     Some(HashKey(range.start.0 + (range.end.0 - range.start.0) / 2 + 1).to_string())
 }
 
-/// A shard, with its part of the hash space, from 0 to 1.
-fn row(shard: &Shard) -> Value {
-    let share = (shard.range.end.0 - shard.range.start.0) as f64 / u128::MAX as f64;
-    json!({
-        "shard": shard.id.to_string(),
-        "start": shard.range.start.to_string(),
-        "end": shard.range.end.to_string(),
-        "share": share,
-    })
+fn row(shard: &Shard) -> ShardRow {
+    ShardRow {
+        shard: shard.id.to_string(),
+        start: shard.range.start.to_string(),
+        end: shard.range.end.to_string(),
+        share: (shard.range.end.0 - shard.range.start.0) as f64 / u128::MAX as f64,
+    }
 }

@@ -7,13 +7,15 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
 use model::datagram::header::SchemaId;
+use model::datagram::schema::Field;
 use model::datagram::schema::Schema;
-use model::sensor_admin::{PortSpec, SchemaSpec, SensorAdmin, SensorError};
-use serde::Deserialize;
+use model::sensor_admin::{PortReport, PortSpec, SchemaSpec, SensorAdmin, SensorError};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::rest::body;
-use crate::rest::error::RestError;
+use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
 
@@ -45,53 +47,103 @@ async fn read<T: for<'de> Deserialize<'de>>(body: Body) -> Result<T, RestError> 
     serde_json::from_slice(&bytes).map_err(|error| RestError::invalid(format!("the body cannot be meant so: {error}")))
 }
 
-/// `GET /v1/sensor/schemas`
-pub(crate) async fn schemas(State(state): State<Arc<GatewayState>>) -> Answer {
-    Ok(Json(json!({"schemas": admin(&state)?.schemas().await})))
+/// All schemas.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SchemaList {
+    schemas: Vec<SchemaSpec>,
 }
 
-/// The body of a schema's PUT.
-#[derive(Deserialize)]
+/// Lists all schemas of sensor records.
+#[utoipa::path(get, path = "/v1/sensor/schemas", tag = "sensors", responses((status = 200, body = SchemaList)))]
+pub(crate) async fn schemas(State(state): State<Arc<GatewayState>>) -> Result<Json<SchemaList>, RestError> {
+    Ok(Json(SchemaList { schemas: admin(&state)?.schemas().await }))
+}
+
+/// The fields of a schema, in the order of their bytes.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Fields {
+pub(crate) struct SchemaFields {
+    #[schema(value_type = Vec<Field>)]
     fields: Schema,
 }
 
-/// `PUT /v1/sensor/schemas/{id}`
-pub(crate) async fn put_schema(State(state): State<Arc<GatewayState>>, Path(id): Path<String>, body: Body) -> Answer {
-    let Fields { fields } = read(body).await?;
+/// Registers a schema. The same fields again change nothing; others under a number that is taken are a conflict.
+#[utoipa::path(put, path = "/v1/sensor/schemas/{schema}", tag = "sensors", params(
+    ("schema" = u16, Path, description = "The number that datagrams name it by."),
+), request_body = SchemaFields, responses(
+    (status = 200, body = SchemaSpec),
+    (status = 400, description = "No record can be so.", body = ErrorBody),
+    (status = 409, description = "The number has other fields.", body = ErrorBody),
+))]
+pub(crate) async fn put_schema(
+    State(state): State<Arc<GatewayState>>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Result<Json<SchemaSpec>, RestError> {
+    let SchemaFields { fields } = read(body).await?;
     let schema = SchemaSpec { id: SchemaId(number(&id, "schema")?), fields };
     admin(&state)?.put_schema(schema.clone()).await?;
-    Ok(Json(json!(schema)))
+    Ok(Json(schema))
 }
 
-/// `GET /v1/sensor/ports`
-pub(crate) async fn ports(State(state): State<Arc<GatewayState>>) -> Answer {
-    Ok(Json(json!({"ports": admin(&state)?.ports().await})))
+/// All ports.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PortList {
+    ports: Vec<PortReport>,
 }
 
-/// `GET /v1/sensor/ports/{port}`
-pub(crate) async fn port(State(state): State<Arc<GatewayState>>, Path(port): Path<String>) -> Answer {
+/// Lists all ports for sensor datagrams, with what became of the datagrams.
+#[utoipa::path(get, path = "/v1/sensor/ports", tag = "sensors", responses((status = 200, body = PortList)))]
+pub(crate) async fn ports(State(state): State<Arc<GatewayState>>) -> Result<Json<PortList>, RestError> {
+    Ok(Json(PortList { ports: admin(&state)?.ports().await }))
+}
+
+/// Shows one port.
+#[utoipa::path(get, path = "/v1/sensor/ports/{port}", tag = "sensors", params(
+    ("port" = u16, Path, description = "The UDP port."),
+), responses((status = 200, body = PortReport), (status = 404, description = "No such port.", body = ErrorBody)))]
+pub(crate) async fn port(
+    State(state): State<Arc<GatewayState>>,
+    Path(port): Path<String>,
+) -> Result<Json<PortReport>, RestError> {
     let port = number(&port, "port")?;
     let found = admin(&state)?.ports().await.into_iter().find(|report| report.port == port);
     let none = || RestError::from(SensorError::NotFound(format!("port {port} is not programmed")));
-    Ok(Json(json!(found.ok_or_else(none)?)))
+    Ok(Json(found.ok_or_else(none)?))
 }
 
-/// `PUT /v1/sensor/ports/{port}`: 201 for a new one, 200 for one with another rule.
+/// A port as it was asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PortAnswer {
+    #[serde(flatten)]
+    spec: PortSpec,
+    /// Its number.
+    port: u16,
+}
+
+/// Adds a port, or gives it another rule. It holds for the next datagram, and outlives restarts.
+#[utoipa::path(put, path = "/v1/sensor/ports/{port}", tag = "sensors", params(
+    ("port" = u16, Path, description = "The UDP port."),
+), request_body = PortSpec, responses(
+    (status = 200, description = "It has another rule.", body = PortAnswer),
+    (status = 201, description = "It is new.", body = PortAnswer),
+    (status = 400, description = "It cannot be meant so.", body = ErrorBody),
+    (status = 409, description = "Something there stands against it.", body = ErrorBody),
+))]
 pub(crate) async fn put_port(
     State(state): State<Arc<GatewayState>>,
     Path(port): Path<String>,
     body: Body,
-) -> Result<(StatusCode, Json<Value>), RestError> {
+) -> Result<(StatusCode, Json<PortAnswer>), RestError> {
     let (port, spec) = (number(&port, "port")?, read::<PortSpec>(body).await?);
     let is_new = admin(&state)?.put_port(port, spec.clone()).await?;
-    let mut answer = json!(spec);
-    answer["port"] = port.into();
-    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(answer)))
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(PortAnswer { spec, port })))
 }
 
-/// `DELETE /v1/sensor/ports/{port}`
+/// Ends a port. What it has accepted is still stored.
+#[utoipa::path(delete, path = "/v1/sensor/ports/{port}", tag = "sensors", params(
+    ("port" = u16, Path, description = "The UDP port."),
+), responses((status = 204, description = "It takes no more."), (status = 404, description = "No such port.", body = ErrorBody)))]
 pub(crate) async fn remove_port(
     State(state): State<Arc<GatewayState>>,
     Path(port): Path<String>,
@@ -100,12 +152,18 @@ pub(crate) async fn remove_port(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /v1/sensor/stats`
+/// Figures of receiver, pollers, ports and streams.
+#[utoipa::path(get, path = "/v1/sensor/stats", tag = "sensors", responses((status = 200, description = "Figures by name.", body = Object)))]
 pub(crate) async fn stats(State(state): State<Arc<GatewayState>>) -> Answer {
     Ok(Json(admin(&state)?.stats()))
 }
 
-/// `GET /v1/sensor/sources?port=&after=&limit=`
+/// Lists sources: what is missing, late or double of each.
+#[utoipa::path(get, path = "/v1/sensor/sources", tag = "sensors", params(
+    ("port" = Option<u16>, Query, description = "Only those of one port."),
+    ("after" = Option<u32>, Query, description = "Only those with higher numbers."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "The most sources; 100 where nothing is said."),
+), responses((status = 200, description = "`sources`: an object each.", body = Object)))]
 pub(crate) async fn sources(State(state): State<Arc<GatewayState>>, uri: Uri) -> Answer {
     let parameters = Parameters::read(&uri, &["port", "after", "limit"])?;
     let limit = parameters.limit(SOURCES_MAX, SOURCES_USUAL)?;

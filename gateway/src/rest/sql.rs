@@ -13,19 +13,31 @@ use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use model::sql::SqlError;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::rest::body;
-use crate::rest::error::RestError;
+use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
 
-#[derive(Deserialize)]
+/// A query.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Input {
+pub(crate) struct Sql {
+    /// One statement.
+    #[schema(example = "SELECT COUNT(*) AS records FROM wildrydes")]
     sql: String,
 }
 
-/// Runs a query. An error before the first rows has its status; a later one is the last line.
+/// Asks streams and archives with SQL.
+///
+/// Rows come as they are found, a JSON object a line. An error before the first rows has its status; a later one is the last line.
+#[utoipa::path(post, path = "/v1/sql", tag = "sql", request_body = Sql, responses(
+    (status = 200, description = "Rows, one JSON object a line.", body = String, content_type = "application/x-ndjson"),
+    (status = 400, description = "The query is not valid.", body = ErrorBody),
+    (status = 403, description = "The query is not allowed: it would write, or read files.", body = ErrorBody),
+    (status = 422, description = "The query would take more memory, time or files than it may.", body = ErrorBody),
+))]
 pub(crate) async fn query(
     State(state): State<Arc<GatewayState>>,
     uri: Uri,
@@ -33,7 +45,7 @@ pub(crate) async fn query(
 ) -> Result<Response, RestError> {
     Parameters::read(&uri, &[])?;
     let body = body::read(request.into_body()).await?;
-    let input: Input = serde_json::from_slice(&body)
+    let input: Sql = serde_json::from_slice(&body)
         .map_err(|wrong| RestError::invalid(format!("the body is not {{\"sql\": \"…\"}}: {wrong}")))?;
     let mut lines = state.sql.query(&input.sql).await?.lines;
     let first = lines.next().await.transpose()?;

@@ -5,15 +5,51 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use http::Uri;
+use model::name::StreamName;
+use model::stream_settings::StreamMode;
 use model::stream_store::StreamError;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::rest::error::RestError;
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
 
-/// All streams in order of their names.
-pub(crate) async fn list(State(state): State<Arc<GatewayState>>, uri: Uri) -> Result<Json<Value>, RestError> {
+/// All streams.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct StreamList {
+    streams: Vec<StreamEntry>,
+}
+
+/// A stream; one that cannot be opened has its name and the reason.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum StreamEntry {
+    /// A stream that can be used.
+    Open {
+        #[schema(value_type = String)]
+        name: StreamName,
+        #[schema(value_type = String, example = "provisioned")]
+        mode: StreamMode,
+        /// Shards that take records.
+        open_shards: usize,
+        /// How long records are kept.
+        retention_seconds: u64,
+        /// When it was made.
+        created_at: String,
+    },
+    /// One that cannot.
+    Broken {
+        #[schema(value_type = String)]
+        name: StreamName,
+        /// Why.
+        error: String,
+    },
+}
+
+/// Lists all streams in order of their names.
+#[utoipa::path(get, path = "/v1/streams", tag = "streams", responses((status = 200, body = StreamList)))]
+pub(crate) async fn list(State(state): State<Arc<GatewayState>>, uri: Uri) -> Result<Json<StreamList>, RestError> {
     Parameters::read(&uri, &[])?;
     let mut streams = Vec::new();
     for name in state.streams.list().await? {
@@ -21,18 +57,18 @@ pub(crate) async fn list(State(state): State<Arc<GatewayState>>, uri: Uri) -> Re
             // Deleted since it was listed.
             Err(StreamError::NotFound(_)) => continue,
             Err(failure @ (StreamError::Damaged { .. } | StreamError::Io { .. })) => {
-                streams.push(json!({"name": name, "error": failure.to_string()}));
+                streams.push(StreamEntry::Broken { name, error: failure.to_string() });
                 continue;
             }
             described => described?,
         };
-        streams.push(json!({
-            "name": name,
-            "mode": description.settings.mode,
-            "open_shards": description.shards.open_count(),
-            "retention_seconds": description.settings.retention.as_secs(),
-            "created_at": description.created_at.to_string(),
-        }));
+        streams.push(StreamEntry::Open {
+            name,
+            mode: description.settings.mode,
+            open_shards: description.shards.open_count(),
+            retention_seconds: description.settings.retention.as_secs(),
+            created_at: description.created_at.to_string(),
+        });
     }
-    Ok(Json(json!({"streams": streams})))
+    Ok(Json(StreamList { streams }))
 }

@@ -8,9 +8,11 @@ use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
 use model::name::TableName;
 use model::table::{Item, ItemKey, KeyAttribute, KeyType, KeyValue, Order, Page, Query, TableSchema};
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use crate::rest::error::RestError;
+use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
 use crate::router::GatewayState;
 
@@ -22,13 +24,32 @@ const PAGE_ITEMS_DEFAULT: usize = 100;
 type Shared = State<Arc<GatewayState>>;
 type Segments<T> = Result<Path<T>, PathRejection>;
 
-/// All tables with their keys.
-pub(crate) async fn list(State(state): Shared, uri: Uri) -> Result<Json<Value>, RestError> {
-    Parameters::read(&uri, &[])?;
-    Ok(Json(json!({"tables": state.tables.list().await?})))
+/// All tables.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TableList {
+    tables: Vec<TableSchema>,
 }
 
-/// One table's keys.
+/// A page of items.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ItemPage {
+    #[schema(value_type = Vec<Object>)]
+    items: Vec<Item>,
+    /// `after` of the next page; null on the last.
+    next: Option<String>,
+}
+
+/// Lists all tables with their keys.
+#[utoipa::path(get, path = "/v1/tables", tag = "tables", responses((status = 200, body = TableList)))]
+pub(crate) async fn list(State(state): Shared, uri: Uri) -> Result<Json<TableList>, RestError> {
+    Parameters::read(&uri, &[])?;
+    Ok(Json(TableList { tables: state.tables.list().await? }))
+}
+
+/// Shows one table's keys.
+#[utoipa::path(get, path = "/v1/tables/{table}", tag = "tables", params(
+    ("table" = String, Path, description = "The table."),
+), responses((status = 200, body = TableSchema), (status = 404, description = "No such table.", body = ErrorBody)))]
 pub(crate) async fn describe(
     State(state): Shared,
     table: Segments<String>,
@@ -38,8 +59,13 @@ pub(crate) async fn describe(
     schema(&state, &segments(table)?).await.map(Json)
 }
 
-/// All items of a table, in the store's own order.
-pub(crate) async fn scan(State(state): Shared, table: Segments<String>, uri: Uri) -> Result<Json<Value>, RestError> {
+/// Reads all items of a table, in the store's own order.
+#[utoipa::path(get, path = "/v1/tables/{table}/items", tag = "tables", params(
+    ("table" = String, Path, description = "The table."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "The most items; 100 where nothing is said."),
+    ("after" = Option<String>, Query, description = "`next` of the page before."),
+), responses((status = 200, body = ItemPage), (status = 404, description = "No such table.", body = ErrorBody)))]
+pub(crate) async fn scan(State(state): Shared, table: Segments<String>, uri: Uri) -> Result<Json<ItemPage>, RestError> {
     let parameters = Parameters::read(&uri, &["limit", "after"])?;
     let schema = schema(&state, &segments(table)?).await?;
     let limit = parameters.limit(PAGE_ITEMS_MAX, PAGE_ITEMS_DEFAULT)?;
@@ -47,12 +73,21 @@ pub(crate) async fn scan(State(state): Shared, table: Segments<String>, uri: Uri
     Ok(answer(state.tables.scan(&schema.name, after, limit).await?))
 }
 
-/// Items of one partition, in order of their sort keys.
+/// Reads the items of one partition, in order of their sort keys.
+#[utoipa::path(get, path = "/v1/tables/{table}/items/{partition}", tag = "tables", params(
+    ("table" = String, Path, description = "The table."),
+    ("partition" = String, Path, description = "The value of the partition key."),
+    ("from" = Option<String>, Query, description = "The lowest sort key."),
+    ("to" = Option<String>, Query, description = "The highest sort key."),
+    ("order" = Option<String>, Query, description = "`asc`, which is usual, or `desc`."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "The most items; 100 where nothing is said."),
+    ("after" = Option<String>, Query, description = "`next` of the page before."),
+), responses((status = 200, body = ItemPage), (status = 404, description = "No such table.", body = ErrorBody)))]
 pub(crate) async fn query(
     State(state): Shared,
     path: Segments<(String, String)>,
     uri: Uri,
-) -> Result<Json<Value>, RestError> {
+) -> Result<Json<ItemPage>, RestError> {
     let parameters = Parameters::read(&uri, &["from", "to", "limit", "order", "after"])?;
     let (table, partition) = segments(path)?;
     let schema = schema(&state, &table).await?;
@@ -77,7 +112,15 @@ pub(crate) async fn query(
     Ok(answer(state.tables.query(&schema.name, query).await?))
 }
 
-/// One item.
+/// Reads one item.
+#[utoipa::path(get, path = "/v1/tables/{table}/items/{partition}/{sort}", tag = "tables", params(
+    ("table" = String, Path, description = "The table."),
+    ("partition" = String, Path, description = "The value of the partition key."),
+    ("sort" = String, Path, description = "The value of the sort key."),
+), responses(
+    (status = 200, description = "The item's attributes.", body = Object),
+    (status = 404, description = "No such table or item.", body = ErrorBody),
+))]
 pub(crate) async fn item(
     State(state): Shared,
     path: Segments<(String, String, String)>,
@@ -109,8 +152,8 @@ async fn schema(state: &GatewayState, table: &str) -> Result<TableSchema, RestEr
     Ok(state.tables.describe(&name).await?)
 }
 
-fn answer(page: Page) -> Json<Value> {
-    Json(json!({"items": page.items, "next": page.next.as_ref().map(seal)}))
+fn answer(page: Page) -> Json<ItemPage> {
+    Json(ItemPage { items: page.items, next: page.next.as_ref().map(seal) })
 }
 
 /// Where a page ended, as text for a URL.

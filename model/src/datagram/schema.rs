@@ -1,6 +1,7 @@
 //! What the bytes of a record mean: fields of fixed width, one after the other, little-endian, without gaps.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::columns::text_of;
 use super::sensor_stream::{ARRIVED_AT, PREFIX_COLUMNS, push};
@@ -13,7 +14,7 @@ pub const FIELD_NAME_LENGTH_MAX: usize = 128;
 pub const TEXT_BYTES_MAX: u16 = 1024;
 
 /// The kind of a field's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldKind {
     /// A byte, 0 to 255.
@@ -77,7 +78,7 @@ impl FieldKind {
 }
 
 /// A field of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
     /// The column's name.

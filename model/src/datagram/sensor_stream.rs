@@ -5,6 +5,7 @@
 //! Queries and archives see the sensor records inside as rows: [`PREFIX_COLUMNS`], then the schema's fields.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::header::SchemaId;
 use super::malformed::Malformed;
@@ -38,7 +39,7 @@ pub struct SensorStream {
 }
 
 /// What readers of the Kinesis API get for a record. Sequence numbers and keys are the same either way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SensorReaders {
     /// One JSON object per sensor record, each ended by a newline.

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use model::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::finding::{self, Finding};
 use super::{folder, machine, settings};
@@ -37,11 +38,16 @@ struct Looks {
 }
 
 /// The route, for those who may `gallop:Doctor`.
-pub(crate) fn router(live: Live) -> Router {
+pub(crate) fn router(live: Live) -> OpenApiRouter {
     let looks = Looks { live: Arc::new(live), last: Mutex::default() };
-    Router::new().route("/v1/doctor", get(answer)).with_state(Arc::new(looks))
+    OpenApiRouter::new().routes(routes!(answer)).with_state(Arc::new(looks))
 }
 
+/// Says what a running server finds wrong with its machine and its files, and what to do about it. An answer is given again for
+/// ten seconds.
+#[utoipa::path(get, path = "/v1/doctor", tag = "health", responses(
+    (status = 200, description = "`looked_at`, the worst `state` (`ok`, `warn` or `fail`), and `checks`, each with its own.", body = Value),
+))]
 async fn answer(State(looks): State<Arc<Looks>>) -> Json<Value> {
     // Who asks meanwhile waits for the same look.
     let mut last = looks.last.lock().await;

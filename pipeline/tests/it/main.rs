@@ -27,6 +27,8 @@ mod malformed;
 mod metrics;
 mod monitoring;
 mod readiness;
+#[path = "../../src/reference.rs"]
+mod reference;
 mod rest;
 mod rig;
 mod sdk;

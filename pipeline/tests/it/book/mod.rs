@@ -5,6 +5,7 @@
 mod expectation;
 mod page;
 mod reader;
+mod reference;
 mod structure;
 
 use std::time::Duration;
