@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::golden::{WORLD, check};
+use super::golden::{check, world};
 
 /// How many there are at least.
 const ERRORS_MIN: usize = 60;
@@ -30,6 +30,7 @@ fn errors_are_those_of_the_golden_files() {
 
 #[test]
 fn pipes_get_no_colour() {
+    let world = world();
     for command in [
         "gallop stream list",
         "gallop stream list --output table",
@@ -39,7 +40,7 @@ fn pipes_get_no_colour() {
         "gallop streem",
     ] {
         for variables in ["", "NO_COLOR=1 "] {
-            let (said, printed, _) = WORLD.run_whole(&format!("{variables}{command}"));
+            let (said, printed, _) = world.run_whole(&format!("{variables}{command}"));
             assert!(!said.contains('\u{1b}') && !printed.contains('\u{1b}'), "{command}: {said:?} {printed:?}");
         }
     }

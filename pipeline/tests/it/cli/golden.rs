@@ -10,7 +10,7 @@
 //! servers, of which the second asks everybody for a name.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex, Weak};
 
 use crate::server::{Server, folder_with, gallop, output_in_time};
 
@@ -40,8 +40,20 @@ pub(crate) struct World {
     guarded: Server,
 }
 
-/// One for all tests of this process: they change nothing that another one looks at.
-pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
+/// The one of all tests that run now: they change nothing that another one looks at. Its servers end with the last of them.
+static SHARED: Mutex<Weak<World>> = Mutex::new(Weak::new());
+
+/// That one, or a new one.
+pub(crate) fn world() -> Arc<World> {
+    let mut shared = SHARED.lock().expect("no holder of the lock panics");
+    shared.upgrade().unwrap_or_else(|| {
+        let world = Arc::new(start());
+        *shared = Arc::downgrade(&world);
+        world
+    })
+}
+
+fn start() -> World {
     let sql = include_str!("../../../src/demo/per-minute.sql");
     let (folder, path) = folder_with(&[
         ("broken.sql", "SELECT"),
@@ -56,7 +68,7 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
     let open = Server::start(&data);
     let guarded = Server::start_guarded(&path.join("guarded"));
     World { folder: path, _folder: folder, open, guarded }
-});
+}
 
 impl World {
     /// Runs a command line; what it said on standard error, and its status.
@@ -95,6 +107,7 @@ pub(crate) fn check(file: &Path) -> usize {
     let expected = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut found = String::new();
     let mut commands = 0;
+    let world = world();
     for line in expected.lines() {
         if line.starts_with('#') || (line.is_empty() && commands == 0) {
             found.push_str(line);
@@ -102,7 +115,7 @@ pub(crate) fn check(file: &Path) -> usize {
         }
         let Some(command) = line.strip_prefix("$ ") else { continue };
         commands += 1;
-        let (said, status) = WORLD.run(command);
+        let (said, status) = world.run(command);
         found.push_str(&format!("$ {command}\n{said}"));
         if status != 0 {
             found.push_str(&format!("exit {status}\n"));
