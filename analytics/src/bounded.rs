@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use model::clock::{Clock, SystemClock, Timestamp};
-use model::sql::{SqlError, SqlErrorKind};
+use model::query::engine::{SqlError, SqlErrorKind};
 
 use crate::decode::{objects, time_of};
 use crate::definition::Definition;

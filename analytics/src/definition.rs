@@ -1,6 +1,6 @@
 //! What a pump's text says: the query, and the columns of the streams it reads and writes where they are declared.
 
-use model::sql::SqlError;
+use model::query::engine::SqlError;
 
 use crate::operator::Operator;
 use crate::schema::SqlColumn;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName};
-use model::sql::{SqlError, SqlErrorKind};
-use model::stream_store::{StartingPosition, StreamError, StreamStore};
+use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::store::{StartingPosition, StreamError, StreamStore};
 
 use crate::definition::Definition;
 use crate::running::Running;

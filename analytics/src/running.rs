@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::aggregate::{UserRecord, user_records};
-use model::checkpoint::Checkpoint;
 use model::clock::{Clock, Timestamp};
-use model::consumer::{ShardBatch, StreamReader};
 use model::datagram::sensor_stream::{NotOfStream, SensorStream};
-use model::hash_key::PartitionKey;
-use model::record::{PutEntry, Record};
-use model::shard::ShardId;
-use model::sql::{SqlError, SqlErrorKind};
-use model::stream_store::StreamStore;
+use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::aggregate::{UserRecord, user_records};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::consumer::{ShardBatch, StreamReader};
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::{PutEntry, Record};
+use model::stream::shard::ShardId;
+use model::stream::store::StreamStore;
 use tracing::{debug, info, warn};
 
 use crate::decode::objects;

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::checkpoint::{Position, Positions};
 use model::clock::Timestamp;
-use model::consumer::{READ_RECORDS_MAX, ShardBatch, StreamReader};
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
-use model::stream_store::{StartingPosition, StreamDescription, StreamError};
+use model::stream::checkpoint::{Position, Positions};
+use model::stream::consumer::{READ_RECORDS_MAX, ShardBatch, StreamReader};
+use model::stream::store::{StartingPosition, StreamDescription, StreamError};
 use tracing::debug;
 
 use crate::options::DashboardOptions;

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{join, join_all};
-use model::aggregate::user_records;
 use model::clock::Timestamp;
-use model::consumer::ShardBatch;
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
+use model::stream::aggregate::user_records;
+use model::stream::consumer::ShardBatch;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;

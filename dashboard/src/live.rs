@@ -149,10 +149,10 @@ mod tests {
     use axum::body::BodyDataStream;
     use futures::StreamExt;
     use model::clock::Timestamp;
-    use model::hash_key::PartitionKey;
     use model::name::{ConsumerName, StreamName};
-    use model::record::PutEntry;
-    use model::stream_store::{StreamOptions, StreamStore};
+    use model::stream::hash_key::PartitionKey;
+    use model::stream::record::PutEntry;
+    use model::stream::store::{StreamOptions, StreamStore};
     use model::testing::clock::ManualClock;
     use model::testing::memory_store::MemoryStore;
     use serde_json::Value;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName};
-use model::stream_store::StreamStore;
+use model::stream::store::StreamStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::assets::Assets;

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use model::clock::Timestamp;
-use model::shard::{Shard, ShardId};
-use model::stream_store::StreamDescription;
+use model::stream::shard::{Shard, ShardId};
+use model::stream::store::StreamDescription;
 use serde::Serialize;
 
 /// The most shards that are listed, of all streams together.

@@ -7,14 +7,14 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use model::aggregate::user_records;
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
-use model::record::Record;
-use model::sequence_number::{PrintedSequenceNumber, SequenceNumber};
-use model::shard::{Shard, ShardId};
-use model::stream_store::{ReadLimit, StartingPosition, StreamDescription, StreamError, StreamStore};
+use model::stream::aggregate::user_records;
+use model::stream::record::Record;
+use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
+use model::stream::shard::{Shard, ShardId};
+use model::stream::store::{ReadLimit, StartingPosition, StreamDescription, StreamError, StreamStore};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -147,7 +147,7 @@ async fn begin(store: &dyn StreamStore, description: &StreamDescription, wanted:
         .as_deref()
         .map(str::parse)
         .transpose()
-        .map_err(|wrong: model::shard::InvalidShardId| invalid(wrong.to_string()))?;
+        .map_err(|wrong: model::stream::shard::InvalidShardId| invalid(wrong.to_string()))?;
     let position = match wanted.position.as_deref().unwrap_or("TRIM_HORIZON") {
         "TRIM_HORIZON" => StartingPosition::TrimHorizon,
         "LATEST" => StartingPosition::Latest,
@@ -282,9 +282,9 @@ fn read_cursor(text: &str) -> Result<Places, Refusal> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use model::hash_key::PartitionKey;
-    use model::record::PutEntry;
-    use model::stream_store::StreamOptions;
+    use model::stream::hash_key::PartitionKey;
+    use model::stream::record::PutEntry;
+    use model::stream::store::StreamOptions;
     use model::testing::clock::ManualClock;
     use model::testing::memory_store::MemoryStore;
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{ReadLimit, StartingPosition, StreamDescription, StreamError};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StartingPosition, StreamDescription, StreamError};
 use tokio::time::MissedTickBehavior;
 
 use crate::hub::Hub;
@@ -77,7 +77,7 @@ async fn shards<'a>(
     options: &DashboardOptions,
     description: &'a StreamDescription,
     room: &mut usize,
-) -> Vec<(&'a model::shard::Shard, SequenceNumber)> {
+) -> Vec<(&'a model::stream::shard::Shard, SequenceNumber)> {
     let mut found = Vec::new();
     for shard in description.shards.open().take(*room) {
         if let Ok(tip) = options.streams.locate(&description.name, shard.id, StartingPosition::Latest).await {

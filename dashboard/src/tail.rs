@@ -24,15 +24,15 @@ use bytes::Bytes;
 use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
-use model::aggregate::{UserRecord, user_records};
-use model::checkpoint::{Position, Positions};
 use model::clock::Timestamp;
-use model::consumer::{ShardBatch, StreamReader};
 use model::name::StreamName;
-use model::record_filter::{CONDITIONS_MAX, Condition};
-use model::sequence_number::PrintedSequenceNumber;
-use model::shard::ShardMap;
-use model::stream_store::{StartingPosition, StreamError};
+use model::stream::aggregate::{UserRecord, user_records};
+use model::stream::checkpoint::{Position, Positions};
+use model::stream::consumer::{ShardBatch, StreamReader};
+use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::shard::ShardMap;
+use model::stream::store::{StartingPosition, StreamError};
+use model::text::record_filter::{CONDITIONS_MAX, Condition};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -338,10 +338,10 @@ fn push(lines: &mut Vec<u8>, line: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::hash_key::PartitionKey;
-    use model::record::PutEntry;
-    use model::shard::{Reshard, ShardId};
-    use model::stream_store::{StreamOptions, StreamStore};
+    use model::stream::hash_key::PartitionKey;
+    use model::stream::record::PutEntry;
+    use model::stream::shard::{Reshard, ShardId};
+    use model::stream::store::{StreamOptions, StreamStore};
     use model::testing::clock::ManualClock;
     use model::testing::memory_store::MemoryStore;
     use tokio_util::sync::CancellationToken;

@@ -17,14 +17,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::checkpoint::Checkpoint;
 use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName};
-use model::record::{Appended, PutEntry};
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ShardId};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{
+use model::stream::checkpoint::Checkpoint;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 

@@ -10,9 +10,9 @@ use model::clock::Timestamp;
 use model::datagram::header::{SchemaId, SourceId};
 use model::datagram::payload::Datagram;
 use model::datagram::tag::TagKey;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::ReadLimit;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::ReadLimit;
 
 use crate::log::block::{Block, Read};
 use crate::log::commit::Commit;

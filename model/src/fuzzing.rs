@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::aggregate::user_records;
 use crate::clock::Timestamp;
-use crate::hash_key::{HashKey, HashKeyRange, PARTITION_KEY_LENGTH_MAX, PartitionKey};
-use crate::record::Record;
-use crate::sequence_number::SequenceNumber;
+use crate::stream::aggregate::user_records;
+use crate::stream::hash_key::{HashKey, HashKeyRange, PARTITION_KEY_LENGTH_MAX, PartitionKey};
+use crate::stream::record::Record;
+use crate::stream::sequence_number::SequenceNumber;
 use crate::testing::aggregator;
 
 /// A record that may be an aggregate: once as it is, once with the frame that makes it one if its message is right.

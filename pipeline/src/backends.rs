@@ -18,11 +18,11 @@ use std::time::Duration;
 use analytics::adhoc::archive_folder::AdhocArchive;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use anyhow::Context;
-use model::archive::Archive;
+use model::archive::store::Archive;
 use model::clock::{Clock, SystemClock};
-use model::sql::SqlEngine;
-use model::stream_store::StreamStore;
-use model::table::TableStore;
+use model::query::engine::SqlEngine;
+use model::stream::store::StreamStore;
+use model::table::store::TableStore;
 use sinks::archive::folder::FolderArchive;
 use sinks::table::embedded::store::EmbeddedTables;
 #[cfg(feature = "s3")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::bail;
-use model::archive::{Archive, ArchiveError};
+use model::archive::store::{Archive, ArchiveError};
 use sinks::archive::s3::{S3Archive, S3Options};
 use sinks::aws::AwsOptions;
 use tracing::warn;

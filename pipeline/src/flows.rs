@@ -7,9 +7,9 @@ use std::time::Duration;
 use analytics::status::StatusHandle as QueryHandle;
 use async_trait::async_trait;
 use model::clock::{Clock, Timestamp};
-use model::flow::{DeliveryReport, Flows, Incident, QueryReport};
+use model::flow::report::{DeliveryReport, Flows, Incident, QueryReport};
 use model::name::{ConsumerName, StreamName};
-use model::stream_store::{StartingPosition, StreamStore};
+use model::stream::store::{StartingPosition, StreamStore};
 use sinks::delivery::status::StatusHandle as DeliveryHandle;
 use tokio_util::sync::CancellationToken;
 

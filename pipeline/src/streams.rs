@@ -10,7 +10,7 @@ use ingest::log::file::Disk;
 use ingest::log::key::KeyRing;
 use ingest::log::store::{LogOptions, LogStore};
 use model::clock::SystemClock;
-use model::stream_store::{StreamError, StreamStore};
+use model::stream::store::{StreamError, StreamStore};
 
 use crate::bulk;
 use crate::config::file::Config;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use model::clock::Timestamp;
-use model::hash_key::PartitionKey;
-use model::record::PutEntry;
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::PutEntry;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 

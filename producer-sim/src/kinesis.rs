@@ -7,7 +7,7 @@ use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
-use model::record::PutEntry;
+use model::stream::record::PutEntry;
 
 use crate::identity::Identity;
 use crate::transport::{CallError, Place, Transport};

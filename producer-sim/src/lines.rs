@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use clap::Args;
-use model::hash_key::PartitionKey;
-use model::record::PutEntry;
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::PutEntry;
 use serde_json::{Map, Value};
 use tokio::fs::File;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader, stdin};

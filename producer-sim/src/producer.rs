@@ -12,7 +12,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use model::record::PutEntry;
+use model::stream::record::PutEntry;
 use rand::Rng;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use bytes::Bytes;
-    use model::hash_key::PartitionKey;
+    use model::stream::hash_key::PartitionKey;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
     use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The way from a producer to a stream. Two implementations: [`crate::kinesis::KinesisTransport`] and one for tests.
 
 use async_trait::async_trait;
-use model::record::PutEntry;
+use model::stream::record::PutEntry;
 
 /// Why a whole call failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -9,10 +9,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::aggregate::UserRecord;
-use model::archive::Archive;
+use model::archive::store::Archive;
 use model::name::StreamName;
-use model::record::Record;
+use model::stream::aggregate::UserRecord;
+use model::stream::record::Record;
 
 use crate::cut::Cut;
 use crate::object::dead_letter::{MISPLACED, push_dead_letter};

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::aggregate::{UserRecord, user_records};
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::SensorStream;
-use model::hash_key::HashKeyRange;
 use model::name::StreamName;
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{ReadLimit, StreamError, StreamStore};
+use model::stream::aggregate::{UserRecord, user_records};
+use model::stream::hash_key::HashKeyRange;
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StreamError, StreamStore};
 use serde::{Deserialize, Serialize};
 
 use crate::object::format::Format;

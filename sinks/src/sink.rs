@@ -18,10 +18,10 @@ pub struct Delivered {
 pub enum SinkError {
     /// The table refused or is out of reach.
     #[error(transparent)]
-    Table(#[from] model::table::TableError),
+    Table(#[from] model::table::store::TableError),
     /// The archive is out of reach or full.
     #[error(transparent)]
-    Archive(#[from] model::archive::ArchiveError),
+    Archive(#[from] model::archive::store::ArchiveError),
     /// An object could not be made.
     #[error("object cannot be made from {records} records")]
     Encode {

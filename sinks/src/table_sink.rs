@@ -8,10 +8,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::aggregate::UserRecord;
-use model::archive::Archive;
+use model::archive::store::Archive;
 use model::name::{ConsumerName, TableName};
-use model::table::{Item, TableError, TableSchema, TableStore, VersionedItem};
+use model::stream::aggregate::UserRecord;
+use model::table::store::{Item, TableError, TableSchema, TableStore, VersionedItem};
 use tracing::warn;
 
 use crate::cut::Cut;

@@ -16,10 +16,10 @@ use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use model::archive::Archive;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::sql::{SqlError, SqlErrorKind};
+use model::archive::store::Archive;
+use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 use tokio::runtime::Handle;
 
 use super::archive_store::ArchiveStore;

@@ -17,7 +17,7 @@ use datafusion::object_store::{
 };
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use model::archive::{Archive, ArchiveError, ObjectName};
+use model::archive::store::{Archive, ArchiveError, ObjectName};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 

@@ -14,7 +14,7 @@ use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
 };
 use datafusion::prelude::SessionContext;
-use model::sql::{SqlError, SqlErrorKind};
+use model::query::engine::{SqlError, SqlErrorKind};
 
 use super::error::through;
 

@@ -8,7 +8,7 @@ use datafusion::arrow::array::{
     TimestampNanosecondBuilder, UInt64Builder,
 };
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use model::sql::{SqlError, SqlErrorKind};
+use model::query::engine::{SqlError, SqlErrorKind};
 
 use super::json_row::{JsonRow, text_of};
 

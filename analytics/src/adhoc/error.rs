@@ -4,7 +4,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
-use model::sql::{Location, SqlError, SqlErrorKind};
+use model::query::engine::{Location, SqlError, SqlErrorKind};
 
 use super::names::Place;
 

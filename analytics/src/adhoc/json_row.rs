@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use model::aggregate::UserRecord;
-use model::json_object::check_object;
+use model::stream::aggregate::UserRecord;
+use model::text::json_object::check_object;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 

@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, Statement as SqlStatement, TableAlias,
     TableFactor, VisitMut, VisitorMut,
 };
-use model::sql::{Location, SqlError, SqlErrorKind};
+use model::query::engine::{Location, SqlError, SqlErrorKind};
 
 use super::error::suggestion;
 use super::spelling::{Speller, Spellings};

@@ -8,8 +8,8 @@
 //! One object holds one cut of one shard, so a name says which records an object has: where the highest cut of a
 //! shard ends, the live tail begins.
 
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 /// Top-level folders that are no tables: what could not be archived as JSON, and objects whose names were taken.
 pub const FOLDERS_WITHOUT_TABLES: [&str; 2] = ["errors", "conflicts"];

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use super::archive_folder::Object;
 use super::column_kind::Columns;

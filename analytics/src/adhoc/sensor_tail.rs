@@ -8,8 +8,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use model::datagram::arrow::{array, times};
 use model::datagram::columns::ColumnGatherer;
 use model::datagram::sensor_stream::{ARRIVED_AT, SensorStream, TIME};
-use model::record::Record;
-use model::sql::SqlError;
+use model::query::engine::SqlError;
+use model::stream::record::Record;
 
 use super::column_kind::{ColumnKind, Columns};
 use super::fit::fit;

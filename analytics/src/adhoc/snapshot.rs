@@ -15,13 +15,13 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::aggregate::user_records;
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::sql::{SqlError, SqlErrorKind};
-use model::stream_store::{StartingPosition, StreamDescription, StreamError, StreamStore};
+use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::aggregate::user_records;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{StartingPosition, StreamDescription, StreamError, StreamStore};
 use tracing::warn;
 
 use super::archive_folder::{ArchiveFolder, Object, highest_cuts};

@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, TableAlias, TableFactor, VisitorMut,
 };
-use model::sql::{SqlError, SqlErrorKind};
+use model::query::engine::{SqlError, SqlErrorKind};
 
 use super::names::{alias_of, location_of};
 

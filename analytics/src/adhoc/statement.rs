@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{ObjectName, ShowStatementOptions, Statement as SqlStatement};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use model::sql::{Location, SqlError, SqlErrorKind};
+use model::query::engine::{Location, SqlError, SqlErrorKind};
 
 use super::error::{suggestion, translate};
 

@@ -14,9 +14,9 @@ use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use model::aggregate::user_records;
 use model::datagram::sensor_stream::SensorStream;
-use model::sql::SqlError;
+use model::query::engine::SqlError;
+use model::stream::aggregate::user_records;
 use tokio::sync::mpsc::Sender;
 use tracing::debug;
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use model::hash_key::HashKeyRange;
 use model::name::StreamName;
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::sql::{SqlError, SqlErrorKind};
-use model::stream_store::{ReadLimit, StreamError, StreamStore};
+use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::hash_key::HashKeyRange;
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StreamError, StreamStore};
 
 use super::error::failed;
 

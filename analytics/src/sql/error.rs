@@ -2,7 +2,7 @@
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
-use model::sql::{SqlError, SqlErrorKind};
+use model::query::engine::{SqlError, SqlErrorKind};
 
 use super::rewrite::WindowedSelect;
 

@@ -1,7 +1,7 @@
 //! What the AWS dialect has and continuous queries have not: each is refused by name, with what to write instead.
 
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
-use model::sql::SqlError;
+use model::query::engine::SqlError;
 
 use super::clauses::clause;
 use super::tokens::Token;

@@ -9,7 +9,7 @@
 //! ```
 
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
-use model::sql::{Location, SqlError};
+use model::query::engine::{Location, SqlError};
 
 use super::clauses::{clause, split};
 use super::missing::refuse_what_is_missing;

@@ -1,7 +1,7 @@
 //! The two statements of the dialect: `CREATE STREAM` and `CREATE PUMP`.
 
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
-use model::sql::SqlError;
+use model::query::engine::SqlError;
 
 use super::tokens::{Cursor, Token, tokenize};
 use crate::schema::{SqlColumn, SqlType};

@@ -2,7 +2,7 @@
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token as Lexeme, Tokenizer};
-use model::sql::{Location, SqlError, SqlErrorKind};
+use model::query::engine::{Location, SqlError, SqlErrorKind};
 
 /// A token and where it began.
 #[derive(Debug, Clone, PartialEq)]

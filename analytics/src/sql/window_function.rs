@@ -1,7 +1,7 @@
 //! The two functions that cut time into windows, as the AWS dialect writes them.
 
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
-use model::sql::SqlError;
+use model::query::engine::SqlError;
 
 use super::tokens::{Cursor, Token};
 use crate::schema::ROWTIME;

@@ -1,9 +1,9 @@
 //! Every record counts once, wherever the archive ends and the tail begins.
 
-use model::hash_key::HashKey;
-use model::shard::{Reshard, ShardId};
-use model::sql::SqlErrorKind;
-use model::stream_store::StreamStore;
+use model::query::engine::SqlErrorKind;
+use model::stream::hash_key::HashKey;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::StreamStore;
 use model::testing::aggregator::Aggregator;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use analytics::adhoc::limits::AdhocLimits;
 use futures::StreamExt;
-use model::sql::{SqlEngine, SqlErrorKind};
+use model::query::engine::{SqlEngine, SqlErrorKind};
 
 use crate::fixture::{World, check, limits, lines};
 

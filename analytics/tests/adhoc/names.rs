@@ -1,6 +1,6 @@
 //! Names match whatever their case; a wrong one says where it stands and what was meant.
 
-use model::sql::SqlErrorKind;
+use model::query::engine::SqlErrorKind;
 
 use crate::fixture::{World, check, check_error};
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use analytics::query::{ContinuousQuery, QueryOptions};
 use model::clock::{Clock, Timestamp};
-use model::hash_key::{HashKey, PartitionKey};
 use model::name::StreamName;
-use model::record::PutEntry;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ShardId};
-use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
+use model::stream::hash_key::{HashKey, PartitionKey};
+use model::stream::record::PutEntry;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 use model::testing::aggregator::Aggregator;
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
 use model::clock::{Clock, Timestamp};
-use model::hash_key::PartitionKey;
 use model::name::StreamName;
-use model::record::PutEntry;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::PutEntry;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 use model::testing::datagrams::{Engine, engine_datagram, engine_stream};
 use model::testing::memory_store::MemoryStore;

@@ -4,11 +4,11 @@ use std::io::Write;
 
 use minicbor::encode::Encoder;
 use model::clock::Timestamp;
-use model::record::Appended;
-use model::sequence_number::PrintedSequenceNumber;
-use model::sequence_number_printer::SequenceNumberPrinter;
-use model::shard::{ShardId, ShardMap};
-use model::stream_store::StreamDescription;
+use model::stream::record::Appended;
+use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::sequence_number_printer::SequenceNumberPrinter;
+use model::stream::shard::{ShardId, ShardMap};
+use model::stream::store::StreamDescription;
 
 use crate::aws::wire::output::Output;
 

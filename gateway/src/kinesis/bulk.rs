@@ -1,7 +1,7 @@
 //! Large answers are written away from the threads that take calls: megabytes take milliseconds, which a put that came
 //! in meanwhile should not wait for.
 
-use model::record::Record;
+use model::stream::record::Record;
 use tokio::runtime::Handle;
 
 /// Records of at least so many bytes make a large answer. Less is written sooner than it is handed over.

@@ -4,8 +4,8 @@
 
 use model::clock::Timestamp;
 use model::name::{ConsumerName, StreamName};
-use model::stream_settings::RegisteredConsumer;
-use model::stream_store::StreamDescription;
+use model::stream::settings::RegisteredConsumer;
+use model::stream::store::StreamDescription;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::limits;

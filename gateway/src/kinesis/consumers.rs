@@ -1,8 +1,8 @@
 //! Registered consumers: how a request names one, and how one is shown.
 
 use model::name::{ConsumerName, StreamName};
-use model::stream_settings::RegisteredConsumer;
-use model::stream_store::StreamDescription;
+use model::stream::settings::RegisteredConsumer;
+use model::stream::store::StreamDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;

@@ -1,7 +1,7 @@
 //! The errors of the stream store in the words of Kinesis. Only here do the two meet.
 
-use model::shard::ReshardError;
-use model::stream_store::{AppendError, StreamError};
+use model::stream::shard::ReshardError;
+use model::stream::store::{AppendError, StreamError};
 use tracing::error;
 
 use crate::aws::error::AwsError;

@@ -2,8 +2,8 @@
 
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::sequence_number::{PrintedSequenceNumber, SequenceNumber};
-use model::shard::ShardId;
+use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
+use model::stream::shard::ShardId;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::limits::ITERATOR_MILLIS_MAX;

@@ -1,9 +1,9 @@
 //! The bounds of the Kinesis API and the checks of members that several operations share.
 
 use bytestring::ByteString;
-use model::hash_key::{HashKey, PartitionKey};
 use model::name::{NAME_LENGTH_MAX, StreamName};
-use model::shard::ShardId;
+use model::stream::hash_key::{HashKey, PartitionKey};
+use model::stream::shard::ShardId;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::error;

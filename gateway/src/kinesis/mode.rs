@@ -1,6 +1,6 @@
 //! `StreamModeDetails` of a request.
 
-use model::stream_settings::StreamMode;
+use model::stream::settings::StreamMode;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::name::StreamName;
-use model::stream_settings::ShardMetric;
+use model::stream::settings::ShardMetric;
 use serde::Serialize;
 
 use crate::aws::error::AwsError;

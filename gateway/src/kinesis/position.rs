@@ -1,8 +1,8 @@
 //! Where a reader begins, as GetShardIterator and SubscribeToShard are told it.
 
-use model::sequence_number::{PrintedSequenceNumber, SequenceNumber};
-use model::shard::Shard;
-use model::stream_store::StartingPosition;
+use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
+use model::stream::shard::Shard;
+use model::stream::store::StartingPosition;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::time::Time;

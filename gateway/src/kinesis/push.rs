@@ -10,10 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use model::clock::Timestamp;
-use model::record::Record;
-use model::sequence_number::{PrintedSequenceNumber, SequenceNumber};
-use model::shard::Shard;
-use model::stream_store::{ReadBatch, ReadLimit};
+use model::stream::record::Record;
+use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
+use model::stream::shard::Shard;
+use model::stream::store::{ReadBatch, ReadLimit};
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::error::AwsError;

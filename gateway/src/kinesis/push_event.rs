@@ -3,9 +3,9 @@
 use std::io::Write as _;
 
 use minicbor::encode::Encoder;
-use model::record::Record;
-use model::sequence_number::PrintedSequenceNumber;
-use model::shard::Shard;
+use model::stream::record::Record;
+use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::shard::Shard;
 
 use crate::aws::wire::output::Output;
 use crate::kinesis::records;

@@ -4,9 +4,9 @@
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::{SensorReaders, SensorStream};
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{ReadBatch, ReadLimit, StreamError};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadBatch, ReadLimit, StreamError};
 
 use crate::aws::error::AwsError;
 use crate::kinesis::error;
@@ -102,8 +102,8 @@ mod tests {
     use model::datagram::header::{Header, SchemaId, SourceId};
     use model::datagram::payload::Datagram;
     use model::datagram::schema::{Field, FieldKind, Schema};
-    use model::hash_key::PartitionKey;
-    use model::record::Record;
+    use model::stream::hash_key::PartitionKey;
+    use model::stream::record::Record;
 
     use super::*;
 

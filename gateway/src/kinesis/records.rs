@@ -2,9 +2,9 @@
 
 use minicbor::data::Tag;
 use minicbor::encode::Encoder;
-use model::record::Record;
-use model::sequence_number_printer::SequenceNumberPrinter;
-use model::shard::Shard;
+use model::stream::record::Record;
+use model::stream::sequence_number_printer::SequenceNumberPrinter;
+use model::stream::shard::Shard;
 
 use crate::aws::wire::json;
 use crate::aws::wire::time::CBOR_TAG;

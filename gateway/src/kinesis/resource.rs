@@ -1,8 +1,8 @@
 //! A resource that is named by its ARN only: a stream, or a consumer that is registered with one.
 
 use model::name::StreamName;
-use model::stream_settings::{StreamSettings, Tags};
-use model::stream_store::StreamDescription;
+use model::stream::settings::{StreamSettings, Tags};
+use model::stream::store::StreamDescription;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::consumer_arn::ConsumerArn;

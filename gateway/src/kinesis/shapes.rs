@@ -1,10 +1,10 @@
 //! Shapes that several answers of Kinesis share.
 
-use model::hash_key::{HashKey, HashKeyRange};
-use model::sequence_number::PrintedSequenceNumber;
-use model::shard::{Shard, ShardId, ShardMap};
-use model::stream_settings::StreamMode;
-use model::stream_store::StreamDescription;
+use model::stream::hash_key::{HashKey, HashKeyRange};
+use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::settings::StreamMode;
+use model::stream::shard::{Shard, ShardId, ShardMap};
+use model::stream::store::StreamDescription;
 use serde::Serialize;
 
 use crate::aws::wire::output::Shown;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::shard::Reshard;
-use model::stream_settings::{StreamMode, StreamSettings};
-use model::stream_store::{StreamDescription, StreamError};
+use model::stream::settings::{StreamMode, StreamSettings};
+use model::stream::shard::Reshard;
+use model::stream::store::{StreamDescription, StreamError};
 
 use crate::aws::error::AwsError;
 use crate::kinesis::{error, limits};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::clock::Timestamp;
 use model::name::{ConsumerName, StreamName};
-use model::shard::ShardId;
+use model::stream::shard::ShardId;
 use tokio_util::sync::CancellationToken;
 
 /// How long a subscription is safe from being taken over.

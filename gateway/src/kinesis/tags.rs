@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::stream_settings::Tags;
+use model::stream::settings::Tags;
 use serde::Serialize;
 
 use crate::aws::error::AwsError;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use model::name::{ConsumerName, StreamName};
-use model::stream_store::{StreamDescription, StreamError};
+use model::stream::store::{StreamDescription, StreamError};
 
 use crate::auth::access::Caller;
 use crate::auth::credential::Credential;

@@ -1,9 +1,9 @@
 //! Warm throughput: an on-demand stream is given as many shards as take that much.
 
 use model::name::StreamName;
-use model::shard::Reshard;
-use model::stream_settings::StreamMode;
-use model::stream_store::StreamDescription;
+use model::stream::settings::StreamMode;
+use model::stream::shard::Reshard;
+use model::stream::store::StreamDescription;
 use serde::Serialize;
 
 use crate::aws::error::AwsError;

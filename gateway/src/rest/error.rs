@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
-use model::sql::{SqlError, SqlErrorKind};
-use model::stream_store::StreamError;
-use model::table::TableError;
+use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::store::StreamError;
+use model::table::store::TableError;
 use serde::Serialize;
 use tracing::error;
 use utoipa::ToSchema;

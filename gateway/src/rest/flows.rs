@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
-use model::explain::{Reason, explain};
-use model::flow::{DeliveryReport, QueryReport};
+use model::flow::explain::{Reason, explain};
+use model::flow::report::{DeliveryReport, QueryReport};
 use serde::Serialize;
 use utoipa::ToSchema;
 

@@ -6,11 +6,11 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
-use model::hash_key::HashKey;
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, Shard, ShardMap};
-use model::stream_store::StreamError;
+use model::stream::hash_key::HashKey;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Reshard, Shard, ShardMap};
+use model::stream::store::StreamError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

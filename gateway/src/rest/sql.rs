@@ -11,7 +11,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use model::sql::SqlError;
+use model::query::engine::SqlError;
 use serde::Deserialize;
 use utoipa::ToSchema;
 

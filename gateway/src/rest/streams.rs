@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use http::Uri;
 use model::name::StreamName;
-use model::stream_settings::StreamMode;
-use model::stream_store::StreamError;
+use model::stream::settings::StreamMode;
+use model::stream::store::StreamError;
 use serde::Serialize;
 use utoipa::ToSchema;
 

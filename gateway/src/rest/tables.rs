@@ -7,7 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
 use model::name::TableName;
-use model::table::{Item, ItemKey, KeyAttribute, KeyType, KeyValue, Order, Page, Query, TableSchema};
+use model::table::store::{Item, ItemKey, KeyAttribute, KeyType, KeyValue, Order, Page, Query, TableSchema};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;

@@ -9,8 +9,8 @@ use gateway::auth::credential::Credential;
 use gateway::auth::policy::{Effect, Policy, Statement};
 use gateway::auth::secret::Secret;
 use http::{Request, StatusCode};
-use model::stream_settings::StreamSettings;
-use model::table::{KeyAttribute, KeyType, TableSchema};
+use model::stream::settings::StreamSettings;
+use model::table::store::{KeyAttribute, KeyType, TableSchema};
 use serde_json::json;
 
 use crate::server::{Answer, Server};

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use gateway::router::GatewayOptions;
 use http::{Method, Request, StatusCode};
-use model::record::Record;
-use model::shard::ShardId;
-use model::stream_store::ReadLimit;
+use model::stream::record::Record;
+use model::stream::shard::ShardId;
+use model::stream::store::ReadLimit;
 
 use crate::server::{Answer, Server};
 
@@ -99,7 +99,8 @@ async fn bodies_may_be_gzip_and_bombs_are_not_unpacked() {
     assert_eq!(server.send_bytes(put.body(body).unwrap()).await.status, StatusCode::OK);
     let limit = ReadLimit { records_max: 10, bytes_max: 1000, wait: false };
     let stream = "s".parse().unwrap();
-    let read = server.state.streams.read(&stream, ShardId(0), model::sequence_number::SequenceNumber::FIRST, limit);
+    let read =
+        server.state.streams.read(&stream, ShardId(0), model::stream::sequence_number::SequenceNumber::FIRST, limit);
     let data: Vec<_> = read.await.unwrap().records.iter().map(|record: &Record| record.data.clone()).collect();
     assert_eq!(data, ["hi"]);
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use gateway::quota::{PUT_RECORDS, READ_BYTES, READS, ShardQuotas};
 use model::clock::Timestamp;
-use model::hash_key::{HashKey, PartitionKey};
 use model::name::StreamName;
-use model::record::PutEntry;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{AppendError, ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
+use model::stream::hash_key::{HashKey, PartitionKey};
+use model::stream::record::PutEntry;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{AppendError, ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
 

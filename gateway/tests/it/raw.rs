@@ -108,8 +108,10 @@ async fn a_closed_shard_ends_with_its_children() {
     let server = Server::start().await;
     server.kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":1}"#).await;
     server.kinesis("PutRecord", r#"{"StreamName":"s","Data":"aGk=","PartitionKey":"k\n\"é"}"#).await;
-    let change =
-        model::shard::Reshard::Split { shard: model::shard::ShardId(0), at: model::hash_key::HashKey(1 << 127) };
+    let change = model::stream::shard::Reshard::Split {
+        shard: model::stream::shard::ShardId(0),
+        at: model::stream::hash_key::HashKey(1 << 127),
+    };
     server.state.streams.reshard(&"s".parse().unwrap(), change).await.unwrap();
     let batch = read(&server, &iterator(&server, 0).await).await;
     assert_eq!(batch["Records"][0]["PartitionKey"], "k\n\"é");
@@ -145,8 +147,10 @@ async fn bodies_nested_beyond_any_stack_are_refused() {
 async fn a_reader_may_begin_at_the_end_of_a_closed_shard() {
     let server = Server::start().await;
     server.kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":1}"#).await;
-    let change =
-        model::shard::Reshard::Split { shard: model::shard::ShardId(0), at: model::hash_key::HashKey(1 << 127) };
+    let change = model::stream::shard::Reshard::Split {
+        shard: model::stream::shard::ShardId(0),
+        at: model::stream::hash_key::HashKey(1 << 127),
+    };
     server.state.streams.reshard(&"s".parse().unwrap(), change).await.unwrap();
     let shards = server.kinesis("ListShards", r#"{"StreamName":"s"}"#).await.json();
     let range = &shards["Shards"][0]["SequenceNumberRange"];

@@ -6,7 +6,7 @@ use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::ProvideErrorMetadata;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::{ScalingType, Shard, ShardFilter, ShardFilterType, ShardIteratorType};
-use model::hash_key::{HashKey, HashKeyRange};
+use model::stream::hash_key::{HashKey, HashKeyRange};
 
 use crate::kinesis::client;
 use crate::server::Server;

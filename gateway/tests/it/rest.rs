@@ -1,7 +1,7 @@
 //! The REST API.
 
 use http::{Request, StatusCode};
-use model::table::{KeyAttribute, KeyType, TableSchema, VersionedItem};
+use model::table::store::{KeyAttribute, KeyType, TableSchema, VersionedItem};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 

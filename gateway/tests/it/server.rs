@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use model::clock::{Clock, SystemClock, Timestamp};
-use model::sql::{Column, SqlEngine, SqlError, SqlErrorKind, SqlRows};
+use model::query::engine::{Column, SqlEngine, SqlError, SqlErrorKind, SqlRows};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
 use model::testing::memory_table::MemoryTables;
@@ -37,7 +37,7 @@ impl SqlEngine for Canned {
             "early" => vec![Err(SqlError::new(SqlErrorKind::LimitExceeded, "out of time"))],
             _ => {
                 return Err(SqlError {
-                    location: Some(model::sql::Location { line: 1, column: 8 }),
+                    location: Some(model::query::engine::Location { line: 1, column: 8 }),
                     suggestion: Some("did you mean `rows`?".to_owned()),
                     ..SqlError::new(SqlErrorKind::Invalid, "no such query")
                 });

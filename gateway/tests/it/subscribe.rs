@@ -14,9 +14,9 @@ use bytes::Bytes;
 use http::{Request, Version};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioExecutor;
-use model::hash_key::HashKey;
-use model::shard::{Reshard, ShardId};
-use model::stream_settings::RegisteredConsumer;
+use model::stream::hash_key::HashKey;
+use model::stream::settings::RegisteredConsumer;
+use model::stream::shard::{Reshard, ShardId};
 
 use crate::kinesis::client;
 use crate::server::Server;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::name::StreamName;
-use model::shard::{Reshard, ShardMap};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{StreamDescription, StreamError, StreamOptions};
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{Reshard, ShardMap};
+use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};

@@ -207,7 +207,7 @@ fn configs() -> Configs {
 /// Looks whether offsets that nothing has come for hold no record: markers of transactions do not.
 async fn fill_gap(ranges: &Arc<RangeReader>, partition: &Partition, tail: &Tail) {
     let Some((from, until)) = tail.gap() else { return };
-    let offset = |number: model::sequence_number::SequenceNumber| number.0 - tail.base.0;
+    let offset = |number: model::stream::sequence_number::SequenceNumber| number.0 - tail.base.0;
     let stretch = Stretch { partition: partition.clone(), from: offset(from), until: offset(until) };
     let one = Bounds { messages_max: 1, bytes_max: usize::MAX };
     // A record there is on its way to the tail by itself.

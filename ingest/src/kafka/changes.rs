@@ -1,10 +1,10 @@
 //! How a stream's entry in the registry changes: shards, settings, and what is forgotten.
 
 use model::clock::Timestamp;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ReshardError, ShardId};
-use model::stream_settings::StreamSettings;
-use model::stream_store::StreamError;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{Reshard, ReshardError, ShardId};
+use model::stream::store::StreamError;
 
 use crate::kafka::admin::Admin;
 use crate::kafka::clients::Partition;
@@ -112,7 +112,7 @@ impl Change for Forgetting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::shard::ShardMap;
+    use model::stream::shard::ShardMap;
 
     fn entry(origin: Origin) -> Entry {
         Entry {

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use model::checkpoint::{Checkpoint, Positions};
 use model::name::{ConsumerName, StreamName};
+use model::stream::checkpoint::{Checkpoint, Positions};
 use serde::{Deserialize, Serialize};
 
 use crate::kafka::clients::Clients;
@@ -204,9 +204,9 @@ fn decode(view: &View, holder: &Holder) -> Result<Option<Kept>, String> {
 
 #[cfg(test)]
 mod tests {
-    use model::checkpoint::Position;
-    use model::sequence_number::SequenceNumber;
-    use model::shard::ShardId;
+    use model::stream::checkpoint::Position;
+    use model::stream::sequence_number::SequenceNumber;
+    use model::stream::shard::ShardId;
 
     use super::*;
 

@@ -11,8 +11,8 @@
 
 use std::sync::Arc;
 
-use model::shard::ShardId;
-use model::stream_store::StreamError;
+use model::stream::shard::ShardId;
+use model::stream::store::StreamError;
 use tracing::warn;
 
 use crate::kafka::admin::Admin;

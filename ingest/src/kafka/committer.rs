@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use model::checkpoint::Checkpoint;
 use model::name::ConsumerName;
-use model::record::{Appended, PutEntry};
-use model::sequence_number::SequenceNumber;
-use model::shard::{Shard, ShardId};
-use model::stream_store::StreamError;
+use model::stream::checkpoint::Checkpoint;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Shard, ShardId};
+use model::stream::store::StreamError;
 use tracing::warn;
 
 use crate::kafka::checkpoints::{Checkpoints, Holder, Known};

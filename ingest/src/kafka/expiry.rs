@@ -1,6 +1,6 @@
 //! What is past retention goes: records below a horizon in broker time, and shards that were closed before all that is kept.
 
-use model::stream_store::StreamError;
+use model::stream::store::StreamError;
 
 use crate::kafka::admin::Admin;
 use crate::kafka::changes::Forgetting;

@@ -1,9 +1,9 @@
 //! Records on their way in: which are taken, by which shard, and what is answered for each.
 
-use model::record::{Appended, PutEntry};
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{AppendError, StreamError};
+use model::stream::record::{Appended, PutEntry};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{AppendError, StreamError};
 use tracing::warn;
 
 use crate::kafka::appender::{Appender, Refused};

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::clock::Timestamp;
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Shard, ShardId};
-use model::stream_store::{ReadBatch, ReadLimit, StartingPosition, StreamError};
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Shard, ShardId};
+use model::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamError};
 use tracing::debug;
 
 use crate::kafka::broker_time::BrokerTime;

@@ -8,9 +8,9 @@
 
 use bytes::Bytes;
 use model::clock::Timestamp;
-use model::hash_key::PartitionKey;
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
 use rdkafka::Message;
 
 /// A key of this many bytes still fits as hex digits.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::shard::{ShardId, ShardMap};
-use model::stream_settings::StreamSettings;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{ShardId, ShardMap};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 

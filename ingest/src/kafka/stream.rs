@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Shard, ShardId};
-use model::stream_store::{StreamDescription, StreamError};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Shard, ShardId};
+use model::stream::store::{StreamDescription, StreamError};
 use tokio::sync::Notify;
 
 use crate::kafka::clients::Partition;

@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use model::clock::Timestamp;
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
-use model::stream_store::{ReadBatch, ReadLimit};
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::store::{ReadBatch, ReadLimit};
 use tokio::sync::Notify;
 
 /// What a record costs beyond its data and key.
@@ -229,7 +229,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use model::hash_key::PartitionKey;
+    use model::stream::hash_key::PartitionKey;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::name::StreamName;
-use model::stream_settings::StreamSettings;
+use model::stream::settings::StreamSettings;
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{
     AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,

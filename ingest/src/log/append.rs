@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
-use model::record::{Appended, PutEntry};
-use model::sequence_number::SequenceNumber;
-use model::shard::{ShardId, ShardMap};
-use model::stream_store::{AppendError, StreamError};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{ShardId, ShardMap};
+use model::stream::store::{AppendError, StreamError};
 use tokio::sync::oneshot;
 
 use crate::log::batch::{Batch, Placed};

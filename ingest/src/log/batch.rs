@@ -3,10 +3,10 @@
 
 use bytes::BytesMut;
 use model::clock::Timestamp;
-use model::hash_key::HashKey;
-use model::record::{Appended, PutEntry};
-use model::sequence_number::SequenceNumber;
-use model::shard::{ShardId, ShardMap};
+use model::stream::hash_key::HashKey;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{ShardId, ShardMap};
 
 use crate::log::block::{RECORD_ENTRY_BYTES, Unnumbered, put_records};
 

@@ -8,11 +8,11 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
 use model::clock::Timestamp;
-use model::hash_key::PartitionKey;
-use model::record::{PutEntry, Record};
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::ReadLimit;
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::{PutEntry, Record};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::ReadLimit;
 
 use crate::log::frame::Reason;
 

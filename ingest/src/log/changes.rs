@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use model::shard::Reshard;
-use model::stream_settings::StreamSettings;
-use model::stream_store::{StreamDescription, StreamError};
+use model::stream::settings::StreamSettings;
+use model::stream::shard::Reshard;
+use model::stream::store::{StreamDescription, StreamError};
 use tracing::{info, warn};
 
 use crate::log::error::LogError;

@@ -8,11 +8,11 @@
 //! ```
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use model::checkpoint::{Checkpoint, Position};
 use model::clock::Timestamp;
 use model::name::ConsumerName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::checkpoint::{Checkpoint, Position};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use crate::log::block::Block;
 use crate::log::frame::{Reason, first_of};

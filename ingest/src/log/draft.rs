@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::checkpoint::Checkpoint;
 use model::name::ConsumerName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::StreamError;
+use model::stream::checkpoint::Checkpoint;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::StreamError;
 
 use crate::log::batch::Placed;
 use crate::log::block::{Block, Unnumbered};

@@ -3,7 +3,7 @@
 use std::io;
 
 use model::name::StreamName;
-use model::stream_store::StreamError;
+use model::stream::store::StreamError;
 
 use crate::log::room::is_full;
 

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use model::clock::{Clock, Timestamp};
 use model::name::StreamName;
-use model::shard::ShardMap;
-use model::stream_store::{StreamDescription, StreamError, StreamOptions};
+use model::stream::shard::ShardMap;
+use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tracing::{error, info, warn};
 
 use crate::log::error::LogError;

@@ -22,8 +22,8 @@
 
 use bytes::{Buf, BufMut, Bytes};
 use model::clock::Timestamp;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use crate::log::block::Block;
 use crate::log::key::PLAIN;

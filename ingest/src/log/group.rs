@@ -5,11 +5,11 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::checkpoint::Checkpoint;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use crate::log::block::Block;
 use crate::log::cipher::Sealer;

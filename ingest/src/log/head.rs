@@ -5,8 +5,8 @@
 //! ```
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use crate::log::frame::Reason;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::clock::Timestamp;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use crate::log::index_entries::{IndexEntries, IndexEntry, put_number, take_number};
 

@@ -6,7 +6,7 @@
 //! ```
 
 use model::clock::Timestamp;
-use model::sequence_number::SequenceNumber;
+use model::stream::sequence_number::SequenceNumber;
 
 /// A frame with records of the shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::clock::Timestamp;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use crate::log::block::Block;
 use crate::log::cipher::Opener;

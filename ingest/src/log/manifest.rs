@@ -10,9 +10,9 @@ use std::path::Path;
 
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::shard::ShardMap;
-use model::stream_settings::StreamSettings;
-use model::stream_store::StreamDescription;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::ShardMap;
+use model::stream::store::StreamDescription;
 use serde::{Deserialize, Serialize};
 
 use crate::log::error::LogError;

@@ -1,10 +1,10 @@
 //! The writer gives numbers: what is appended or committed becomes part of the group that is being put together.
 
-use model::checkpoint::Checkpoint;
 use model::name::ConsumerName;
-use model::sequence_number::SequenceNumber;
-use model::shard::Shard;
-use model::stream_store::StreamError;
+use model::stream::checkpoint::Checkpoint;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::Shard;
+use model::stream::store::StreamError;
 
 use crate::log::batch::Placed;
 use crate::log::block::{Block, Unnumbered};

@@ -4,11 +4,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use model::checkpoint::Checkpoint;
 use model::name::ConsumerName;
-use model::shard::Reshard;
-use model::stream_settings::StreamSettings;
-use model::stream_store::{StreamDescription, StreamError};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::Reshard;
+use model::stream::store::{StreamDescription, StreamError};
 use tokio::sync::{Notify, oneshot};
 
 use crate::log::batch::Placed;

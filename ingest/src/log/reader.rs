@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::clock::Timestamp;
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::ReadLimit;
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::ReadLimit;
 
 use crate::log::block::{Block, Read};
 use crate::log::cipher::Opener;

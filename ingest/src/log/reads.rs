@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use model::clock::Timestamp;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{ReadBatch, ReadLimit, StartingPosition, StreamError};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamError};
 
 use crate::log::block::{Block, Read};
 use crate::log::file::Disk;

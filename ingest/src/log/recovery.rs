@@ -24,10 +24,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use model::checkpoint::Checkpoint;
 use model::name::ConsumerName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::checkpoint::Checkpoint;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 use tracing::{info, warn};
 
 use crate::log::error::LogError;

@@ -1,7 +1,7 @@
 //! Which segments retention lets go: a decision on values.
 
 use model::clock::Timestamp;
-use model::stream_settings::StreamSettings;
+use model::stream::settings::StreamSettings;
 
 use crate::log::segment::{self, Segment};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
+use model::stream::checkpoint::Checkpoint;
 use tracing::warn;
 
 use crate::log::cipher::Sealer;

@@ -1,9 +1,9 @@
 //! A run of small records, routed a key at a time and encoded into blocks: two passes over the run, no allocation a record.
 
 use bytes::{BufMut, BytesMut};
-use model::put_run::{PutRun, RunEntry};
-use model::shard::{ShardId, ShardMap};
-use model::stream_store::{AppendError, StreamError};
+use model::stream::put_run::{PutRun, RunEntry};
+use model::stream::shard::{ShardId, ShardMap};
+use model::stream::store::{AppendError, StreamError};
 
 use crate::log::batch::{BLOCK_BYTES_MAX, Placed};
 use crate::log::block::{RECORD_ENTRY_BYTES, Unnumbered};
@@ -123,8 +123,8 @@ fn block_of(run: &PutRun, shard: ShardId, entries: &[Located]) -> Unnumbered {
 mod tests {
     use std::sync::Arc;
 
-    use model::hash_key::PartitionKey;
-    use model::put_run::RunKeys;
+    use model::stream::hash_key::PartitionKey;
+    use model::stream::put_run::RunKeys;
 
     use super::*;
     use crate::log::batch::Batch;
@@ -147,7 +147,7 @@ mod tests {
             assert_eq!(refused, []);
             let blocks = encode(&run, &fitting, &shards);
             let puts = run.to_entries();
-            let hashes = model::record::PutEntry::hash_keys(&puts);
+            let hashes = model::stream::record::PutEntry::hash_keys(&puts);
             let expected = Batch::new(&puts, &hashes, |_| true, &shards).blocks();
             let plain = |blocks: &[Unnumbered]| -> Vec<_> {
                 // Where a block ends is up to the encoder; what a shard gets is not.
@@ -155,7 +155,7 @@ mod tests {
                     let block = block.clone().numbered(Default::default(), Default::default());
                     let mut read = crate::log::block::Read::default();
                     let all =
-                        model::stream_store::ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX, wait: false };
+                        model::stream::store::ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX, wait: false };
                     block.read_into(block.first, all, &mut read).expect("whole");
                     let shard = block.shard;
                     read.records.into_iter().map(move |record| (shard, record.partition_key, record.data)).collect()

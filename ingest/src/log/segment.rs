@@ -10,9 +10,9 @@ use std::io::IoSlice;
 use std::path::Path;
 
 use bytes::Bytes;
-use model::checkpoint::Checkpoint;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
+use model::stream::checkpoint::Checkpoint;
 
 use crate::log::cipher::Opener;
 use crate::log::commit::Commit;

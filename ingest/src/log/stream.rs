@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use model::checkpoint::Checkpoint;
 use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName};
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
-use model::shard::{ShardId, ShardMap};
-use model::stream_store::{ReadBatch, StreamDescription, StreamError};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{ShardId, ShardMap};
+use model::stream::store::{ReadBatch, StreamDescription, StreamError};
 use tokio::sync::Notify;
 
 use crate::log::file::Disk;

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::ReadLimit;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::ReadLimit;
 
 use crate::log::block::Block;
 

@@ -18,10 +18,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use model::datagram::header::SourceId;
-use model::hash_key::PartitionKey;
 use model::name::StreamName;
-use model::put_run::{PutRun, RunEntry, RunKeys};
-use model::stream_store::{AppendError, StreamError, StreamStore};
+use model::stream::hash_key::PartitionKey;
+use model::stream::put_run::{PutRun, RunEntry, RunKeys};
+use model::stream::store::{AppendError, StreamError, StreamStore};
 use tracing::{error, info};
 
 use super::batch::{DatagramBatch, Entry};

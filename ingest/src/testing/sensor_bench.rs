@@ -18,7 +18,7 @@ use model::clock::SystemClock;
 use model::datagram::header::{SchemaId, SourceId};
 use model::datagram::tag::TagKey;
 use model::name::StreamName;
-use model::stream_store::{StreamOptions, StreamStore};
+use model::stream::store::{StreamOptions, StreamStore};
 
 use super::plain_loop::{PlainLoop, keep_to};
 use super::wire::{ADDRESSES, ETHERNET, RECEIVER, SENDER, Wire};

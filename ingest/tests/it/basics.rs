@@ -10,12 +10,12 @@ use futures::future::join_all;
 use ingest::log::file::{Disk, StdDisk};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
-use model::checkpoint::{Checkpoint, STATE_BYTES_MAX};
-use model::hash_key::HashKey;
-use model::record::{Appended, PutEntry};
-use model::shard::{Reshard, ShardId};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{AppendError, ReadLimit, StreamError, StreamOptions, StreamStore};
+use model::stream::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use model::stream::hash_key::HashKey;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{AppendError, ReadLimit, StreamError, StreamOptions, StreamStore};
 use model::testing::conformance;
 
 use crate::common::{ALL, clock, consumer, entry, open, put, read_all, read_by, stream};

@@ -9,12 +9,12 @@ use ingest::log::key::{KEY_BYTES, KeyRing};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::Timestamp;
-use model::hash_key::PartitionKey;
 use model::name::{ConsumerName, StreamName};
-use model::record::{Appended, PutEntry, Record};
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{ReadLimit, StartingPosition, StreamError, StreamStore};
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::{Appended, PutEntry, Record};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StartingPosition, StreamError, StreamStore};
 use model::testing::clock::ManualClock;
 
 pub(crate) const ALL: ReadLimit = ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX, wait: false };

@@ -12,11 +12,11 @@ use ingest::log::recovery;
 use ingest::log::segment::{self, log_name};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
-use model::checkpoint::Checkpoint;
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::{ReadLimit, StreamError, StreamOptions, StreamStore};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StreamError, StreamOptions, StreamStore};
 
 use crate::common::{ALL, clock, consumer, entry, put, read_by, stream};
 
@@ -65,7 +65,7 @@ async fn log(orderly: bool) -> PowerCutDisk {
 }
 
 /// Opens the store and reads everything; true when damage was reported. Anything that is returned must be `right`.
-async fn is_reported(disk: &PowerCutDisk, right: &[Vec<model::record::Record>]) -> bool {
+async fn is_reported(disk: &PowerCutDisk, right: &[Vec<model::stream::record::Record>]) -> bool {
     let store = match open(disk).await {
         Ok(store) => store,
         Err(StreamError::Damaged { .. }) => return true,

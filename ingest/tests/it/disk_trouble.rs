@@ -9,13 +9,13 @@ use futures::future::join_all;
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
 use ingest::testing::power_cut::PowerCutDisk;
-use model::checkpoint::Checkpoint;
 use model::clock::Clock;
-use model::hash_key::HashKey;
 use model::name::StreamName;
-use model::shard::{Reshard, ShardId};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{AppendError, StreamError, StreamOptions, StreamStore};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::hash_key::HashKey;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{AppendError, StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 
 use crate::common::{ALL, clock, consumer, entry, put, read_all, stream};

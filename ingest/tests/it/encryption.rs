@@ -13,12 +13,12 @@ use ingest::log::manifest::Manifest;
 use ingest::log::segment::{self, log_name};
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
-use model::checkpoint::Checkpoint;
 use model::name::StreamName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_settings::StreamSettings;
-use model::stream_store::{StreamError, StreamOptions, StreamStore};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::ShardId;
+use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
 
 use crate::common::{ALL, NOW, clock, consumer, entry, put, read_all, stream};

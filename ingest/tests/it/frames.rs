@@ -6,12 +6,12 @@ use ingest::log::commit::Commit;
 use ingest::log::frame::{HEADER_BYTES, Header, Kind, Place};
 use ingest::log::group::Group;
 use ingest::log::head::Head;
-use model::checkpoint::{Checkpoint, Position};
 use model::clock::Timestamp;
 use model::name::ConsumerName;
-use model::record::PutEntry;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::checkpoint::{Checkpoint, Position};
+use model::stream::record::PutEntry;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -26,7 +26,7 @@ fn entries() -> impl Strategy<Value = Vec<PutEntry>> {
 fn read(block: &Block, from: SequenceNumber) -> Vec<(u64, String, Bytes)> {
     let mut read = Read::default();
     block.read_into(from, ALL, &mut read).unwrap();
-    let plain = |r: model::record::Record| (r.sequence_number.0, r.partition_key.as_str().to_owned(), r.data);
+    let plain = |r: model::stream::record::Record| (r.sequence_number.0, r.partition_key.as_str().to_owned(), r.data);
     read.records.into_iter().map(plain).collect()
 }
 

@@ -11,10 +11,10 @@ use ingest::log::file::{Disk, LogFile};
 use ingest::log::key::KeyRing;
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::testing::power_cut::PowerCutDisk;
-use model::hash_key::HashKey;
-use model::record::PutEntry;
-use model::shard::ShardId;
-use model::stream_store::{StreamOptions, StreamStore};
+use model::stream::hash_key::HashKey;
+use model::stream::record::PutEntry;
+use model::stream::shard::ShardId;
+use model::stream::store::{StreamOptions, StreamStore};
 use tokio::runtime::{Builder, Handle};
 
 use crate::common::{clock, entry, read_all, stream};

@@ -15,15 +15,15 @@ use ingest::sensor::reception::{Reception, ReceptionOptions};
 use ingest::sensor::writer::StreamWriter;
 use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
 use ingest::testing::power_cut::PowerCutDisk;
-use model::checkpoint::Checkpoint;
 use model::datagram::header::{Header, SchemaId, SourceId};
 use model::datagram::payload::Datagram;
 use model::name::{ConsumerName, StreamName};
-use model::record::{Appended, PutEntry};
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ShardId};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{
+use model::stream::checkpoint::Checkpoint;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 

@@ -3,11 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use model::hash_key::PartitionKey;
 use model::name::StreamName;
-use model::record::{PutEntry, Record};
-use model::shard::ShardId;
-use model::stream_store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::{PutEntry, Record};
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 
 use ingest::kafka::options::KafkaOptions;
 use ingest::kafka::store::KafkaStore;

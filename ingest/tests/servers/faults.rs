@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use ingest::kafka::options::KafkaOptions;
 use ingest::kafka::store::KafkaStore;
 use ingest::testing::kafka_cluster::KafkaCluster;
-use model::checkpoint::Checkpoint;
-use model::consumer::StreamReader;
 use model::name::{ConsumerName, StreamName};
-use model::stream_store::{AppendError, StartingPosition, StreamStore};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::consumer::StreamReader;
+use model::stream::store::{AppendError, StartingPosition, StreamStore};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

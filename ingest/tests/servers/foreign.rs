@@ -1,9 +1,9 @@
 //! Topics that other Kafka clients write or read.
 
-use model::checkpoint::Checkpoint;
 use model::name::ConsumerName;
-use model::shard::{Reshard, ShardId};
-use model::stream_store::{StreamError, StreamStore};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{StreamError, StreamStore};
 
 use crate::common::{create, entry, name, open, read_all, read_shard, single};
 

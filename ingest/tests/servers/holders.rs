@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use model::checkpoint::{Checkpoint, Position};
-use model::hash_key::HashKey;
 use model::name::ConsumerName;
-use model::record::PutEntry;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ShardId};
-use model::stream_store::{ReadLimit, StartingPosition, StreamError, StreamStore};
+use model::stream::checkpoint::{Checkpoint, Position};
+use model::stream::hash_key::HashKey;
+use model::stream::record::PutEntry;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{ReadLimit, StartingPosition, StreamError, StreamStore};
 
 use crate::common::{ALL, create, entry, name, open, read_all, single};
 

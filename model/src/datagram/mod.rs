@@ -30,3 +30,5 @@ pub mod payload;
 pub mod schema;
 pub mod sensor_stream;
 pub mod tag;
+
+pub mod admin;

@@ -2,8 +2,8 @@
 
 use md5::{Digest, Md5};
 
-use crate::aggregate::MAGIC;
-use crate::hash_key::HashKey;
+use crate::stream::aggregate::MAGIC;
+use crate::stream::hash_key::HashKey;
 
 /// Gathers user records.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
+use crate::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 
 /// Objects held in memory.
 #[derive(Debug, Default)]

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::checkpoint::Checkpoint;
 use crate::clock::{Clock, Timestamp};
 use crate::name::{ConsumerName, StreamName};
-use crate::record::{Appended, PutEntry, Record};
-use crate::sequence_number::SequenceNumber;
-use crate::shard::{Reshard, ShardId, ShardMap};
-use crate::stream_settings::StreamSettings;
-use crate::stream_store::{
+use crate::stream::checkpoint::Checkpoint;
+use crate::stream::record::{Appended, PutEntry, Record};
+use crate::stream::sequence_number::SequenceNumber;
+use crate::stream::settings::StreamSettings;
+use crate::stream::shard::{Reshard, ShardId, ShardMap};
+use crate::stream::store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 

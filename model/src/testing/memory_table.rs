@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use crate::name::TableName;
-use crate::table::{
+use crate::table::store::{
     Item, ItemKey, KeyValue, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem,
 };
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{ErrorKind, Write};
 
 use hyper::StatusCode;
-use model::stream_store::StreamError;
+use model::stream::store::StreamError;
 use producer_sim::identity::IdentityError;
 use producer_sim::sim::ProduceError;
 

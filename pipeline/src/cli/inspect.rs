@@ -10,12 +10,12 @@ use ingest::log::block::{Block, Read};
 use ingest::log::inspect::{Damage, SegmentReport, StreamFiles};
 use ingest::log::key::KeyRing;
 use ingest::log::segment::segment_of;
-use model::aggregate::user_records;
-use model::hash_key::HashKeyRange;
-use model::record::Record;
-use model::sequence_number::{PrintedSequenceNumber, SequenceNumber};
-use model::shard::{Shard, ShardId};
-use model::stream_store::ReadLimit;
+use model::stream::aggregate::user_records;
+use model::stream::hash_key::HashKeyRange;
+use model::stream::record::Record;
+use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
+use model::stream::shard::{Shard, ShardId};
+use model::stream::store::ReadLimit;
 use serde_json::{Value, json};
 
 use crate::cli::failure::{Failure, Kind};

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::StreamExt;
 use hyper::{Method, StatusCode};
-use model::sql::{Location, SqlError, SqlErrorKind, SqlRows};
+use model::query::engine::{Location, SqlError, SqlErrorKind, SqlRows};
 use serde_json::Value;
 
 use crate::cli::authorization::Authorization;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use model::sql::SqlError;
+use model::query::engine::SqlError;
 
 use crate::cli::row_printer::{Output, OutputArgs, RowPrinter, RowWriter};
 use crate::cli::sql_failure;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use model::sql::{SqlEngine, SqlError};
+use model::query::engine::{SqlEngine, SqlError};
 
 use crate::backends;
 use crate::cli::connection::Connection;

@@ -1,6 +1,6 @@
 //! An error in SQL as people need it: the line, a caret under the place, and what to write instead.
 
-use model::sql::{Location, SqlError, SqlErrorKind};
+use model::query::engine::{Location, SqlError, SqlErrorKind};
 
 use crate::cli::failure::{Failure, Kind};
 

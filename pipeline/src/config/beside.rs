@@ -7,7 +7,7 @@ use std::path::Path;
 use analytics::query::{ContinuousQuery, QueryOptions};
 use gateway::accept::tls::{Tls, TlsError};
 use model::name::ConsumerName;
-use model::sql::SqlError;
+use model::query::engine::SqlError;
 
 use crate::config::admission::Known;
 use crate::config::credential;

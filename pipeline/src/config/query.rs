@@ -31,11 +31,11 @@ pub(crate) enum Start {
     Latest,
 }
 
-impl From<Start> for model::stream_store::StartingPosition {
+impl From<Start> for model::stream::store::StartingPosition {
     fn from(start: Start) -> Self {
         match start {
-            Start::TrimHorizon => model::stream_store::StartingPosition::TrimHorizon,
-            Start::Latest => model::stream_store::StartingPosition::Latest,
+            Start::TrimHorizon => model::stream::store::StartingPosition::TrimHorizon,
+            Start::Latest => model::stream::store::StartingPosition::Latest,
         }
     }
 }

@@ -23,10 +23,10 @@ use std::path::{Path, PathBuf};
 use ingest::receiver::ReceiverOptions;
 use ingest::udp::receiver::UdpOptions;
 use ingest::xdp::setup::XdpOptions;
+use model::datagram::admin::{PolicySpec, PortSpec, RateSpec, SCHEMAS_MAX, SchemaSpec};
 use model::datagram::header::SchemaId;
 use model::datagram::sensor_stream::SensorReaders;
 use model::name::StreamName;
-use model::sensor_admin::{PolicySpec, PortSpec, RateSpec, SCHEMAS_MAX, SchemaSpec};
 use serde::Deserialize;
 
 use crate::config::error::Faults;

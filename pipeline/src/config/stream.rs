@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use model::name::StreamName;
-use model::stream_settings::StreamMode;
-use model::stream_store::StreamOptions;
+use model::stream::settings::StreamMode;
+use model::stream::store::StreamOptions;
 use serde::Deserialize;
 
 use crate::config::error::Faults;

@@ -1,7 +1,7 @@
 //! `[tables.NAME]`: a table to create when it is missing.
 
 use model::name::TableName;
-use model::table::{KeyAttribute, KeyType, TableSchema};
+use model::table::store::{KeyAttribute, KeyType, TableSchema};
 use serde::Deserialize;
 
 use crate::config::error::Faults;

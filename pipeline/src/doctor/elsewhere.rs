@@ -64,7 +64,7 @@ pub(crate) async fn dynamodb(config: &Config) -> Option<Finding> {
         use std::sync::Arc;
 
         use model::clock::SystemClock;
-        use model::table::{TableError, TableStore};
+        use model::table::store::{TableError, TableStore};
         use sinks::table::dynamodb::DynamoTables;
 
         let check = "tables.dynamodb";

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use model::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
+use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use prometheus::{HistogramVec, IntCounterVec};
 use tracing::Instrument;
 

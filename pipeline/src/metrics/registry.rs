@@ -7,11 +7,11 @@ use ingest::log::file::{Disk, StdDisk};
 use ingest::log::store::LogStore;
 use ingest::receiver::ReceiverReport;
 use ingest::sensor::accounts::Tally;
-use model::archive::Archive;
+use model::archive::store::Archive;
 use model::clock::{Clock, SystemClock};
 use model::name::ConsumerName;
-use model::stream_store::StreamStore;
-use model::table::TableStore;
+use model::stream::store::StreamStore;
+use model::table::store::TableStore;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{GaugeVec, TextEncoder};
 

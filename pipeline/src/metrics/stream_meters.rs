@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use model::name::StreamName;
-use model::record::Appended;
-use model::stream_store::{AppendError, StreamError};
+use model::stream::record::Appended;
+use model::stream::store::{AppendError, StreamError};
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::families::{Families, NONE};

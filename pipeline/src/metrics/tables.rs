@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use model::name::TableName;
-use model::table::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
+use model::table::store::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use prometheus::{HistogramVec, IntCounterVec};
 use tracing::Instrument;
 

@@ -1,7 +1,7 @@
 //! What people may ask of the sensor path: its schemas, its ports, its figures.
 
 use async_trait::async_trait;
-use model::sensor_admin::{PortReport, PortSpec, SCHEMAS_MAX, SchemaSpec, SensorAdmin, SensorError};
+use model::datagram::admin::{PortReport, PortSpec, SCHEMAS_MAX, SchemaSpec, SensorAdmin, SensorError};
 use serde_json::{Value, json};
 use tracing::{error, info};
 

@@ -11,8 +11,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use model::datagram::admin::{PortSpec, SchemaSpec};
 use model::datagram::header::SchemaId;
-use model::sensor_admin::{PortSpec, SchemaSpec};
 use serde::{Deserialize, Serialize};
 
 /// The file in the data folder.

@@ -17,9 +17,9 @@ use std::path::Path;
 use anyhow::{Context, bail, ensure};
 use ingest::sensor::id_hash::IdHash;
 use ingest::sensor::port_rule::SourceRule;
+use model::datagram::admin::{ADDRESSES_MAX, RateSpec};
 use model::datagram::header::SourceId;
 use model::datagram::tag::TagKey;
-use model::sensor_admin::{ADDRESSES_MAX, RateSpec};
 use serde::Deserialize;
 
 use crate::config::error::line_column;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use ingest::receiver::{PreparedReceiver, Receiver};
-use model::sensor_admin::SensorAdmin;
+use model::datagram::admin::SensorAdmin;
 
 use crate::backends::Backends;
 use crate::config::sensor::SensorConfig;

@@ -1,10 +1,10 @@
 //! The stream that a port's datagrams go to.
 
+use model::datagram::admin::{PortSpec, SensorError};
 use model::datagram::schema::Schema;
 use model::datagram::sensor_stream::SensorStream;
-use model::sensor_admin::{PortSpec, SensorError};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore};
+use model::stream::settings::StreamSettings;
+use model::stream::store::{StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore};
 use tracing::info;
 
 /// How often a change of a stream's settings is tried when somebody else changes them at the same time.

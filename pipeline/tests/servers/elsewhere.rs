@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use model::archive::Archive;
+use model::archive::store::Archive;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use sinks::archive::s3::{S3Archive, S3Options};

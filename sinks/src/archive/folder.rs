@@ -19,7 +19,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use model::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
+use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use model::clock::Timestamp;
 
 /// Holds files that are not objects yet.

@@ -1,4 +1,4 @@
-//! Object archives behind [`model::archive::Archive`].
+//! Object archives behind [`model::archive::store::Archive`].
 
 pub mod folder;
 #[cfg(feature = "s3")]

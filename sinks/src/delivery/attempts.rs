@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use model::checkpoint::Positions;
-use model::consumer::StreamReader;
-use model::hash_key::HashKeyRange;
-use model::shard::ShardId;
-use model::stream_store::{StreamDescription, StreamError};
+use model::stream::checkpoint::Positions;
+use model::stream::consumer::StreamReader;
+use model::stream::hash_key::HashKeyRange;
+use model::stream::shard::ShardId;
+use model::stream::store::{StreamDescription, StreamError};
 use tracing::{error, warn};
 
 use super::backoff::Backoff;

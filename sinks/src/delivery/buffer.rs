@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::clock::Timestamp;
-use model::consumer::ShardBatch;
 use model::datagram::sensor_stream::SensorStream;
-use model::hash_key::HashKeyRange;
-use model::record::Record;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
+use model::stream::consumer::ShardBatch;
+use model::stream::hash_key::HashKeyRange;
+use model::stream::record::Record;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 
 use super::options::DeliveryOptions;
 use crate::cut::{Cut, CutRange};
@@ -140,8 +140,8 @@ mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
-    use model::checkpoint::Position;
-    use model::hash_key::PartitionKey;
+    use model::stream::checkpoint::Position;
+    use model::stream::hash_key::PartitionKey;
 
     use super::*;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::checkpoint::{Checkpoint, Positions};
 use model::name::{ConsumerName, StreamName};
-use model::stream_store::{StreamError, StreamStore};
+use model::stream::checkpoint::{Checkpoint, Positions};
+use model::stream::store::{StreamError, StreamStore};
 
 /// Commits checkpoints, and knows the last one.
 pub(super) struct Ledger {

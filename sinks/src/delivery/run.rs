@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::checkpoint::{Position, Positions};
 use model::clock::Timestamp;
-use model::consumer::{ShardBatch, StreamReader};
 use model::name::ConsumerName;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_store::StreamError;
+use model::stream::checkpoint::{Position, Positions};
+use model::stream::consumer::{ShardBatch, StreamReader};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::StreamError;
 use tracing::error;
 
 use super::backoff::Backoff;

@@ -15,12 +15,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use model::archive::Archive;
+use model::archive::store::Archive;
 use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName, TableName};
-use model::stand_by::stand_by;
-use model::stream_store::{StartingPosition, StreamError, StreamStore};
-use model::table::TableStore;
+use model::stream::stand_by::stand_by;
+use model::stream::store::{StartingPosition, StreamError, StreamStore};
+use model::table::store::TableStore;
 use tokio::sync::watch;
 use tracing::{info, warn};
 

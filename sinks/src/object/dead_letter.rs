@@ -5,8 +5,8 @@
 //! `"sub_sequence_number"` too, and its own key and data.
 
 use base64_simd::STANDARD;
-use model::aggregate::UserRecord;
-use model::shard::ShardId;
+use model::stream::aggregate::UserRecord;
+use model::stream::shard::ShardId;
 use serde::Serialize;
 
 #[derive(Serialize)]

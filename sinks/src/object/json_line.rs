@@ -1,6 +1,6 @@
 //! How a record becomes a line of an archived object; what may be one, [`check_object`] says.
 
-use model::json_object::{NotAnObject, check_object};
+use model::text::json_object::{NotAnObject, check_object};
 
 /// Appends `data` to `lines` as one line. Error: the reason why it is none; `lines` is unchanged.
 pub fn push_line(lines: &mut Vec<u8>, data: &[u8]) -> Result<(), NotAnObject> {

@@ -12,7 +12,7 @@
 //! Numbers have 20 digits: names of a shard sort as its records do. Ranges never overlap; a range that is missing
 //! between two objects held only dead letters, or fell to retention. No object spans two hours.
 
-use model::archive::ObjectName;
+use model::archive::store::ObjectName;
 use model::clock::Timestamp;
 use model::name::StreamName;
 
@@ -48,8 +48,8 @@ fn object_name(folder: &str, range: &CutRange) -> ObjectName {
 
 #[cfg(test)]
 mod tests {
-    use model::sequence_number::SequenceNumber;
-    use model::shard::ShardId;
+    use model::stream::sequence_number::SequenceNumber;
+    use model::stream::shard::ShardId;
 
     use super::*;
     use crate::object::format::Format;

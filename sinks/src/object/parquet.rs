@@ -21,7 +21,7 @@ use model::datagram::columns::ColumnGatherer;
 use model::datagram::payload::Datagram;
 use model::datagram::schema::FieldKind;
 use model::datagram::sensor_stream::{ARRIVED_AT, NotOfStream, SensorStream, TIME};
-use model::record::Record;
+use model::stream::record::Record;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};

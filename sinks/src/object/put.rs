@@ -1,7 +1,7 @@
 //! Putting an object that may have been put before.
 
 use bytes::Bytes;
-use model::archive::{Archive, ObjectName, PutOutcome};
+use model::archive::store::{Archive, ObjectName, PutOutcome};
 use tracing::error;
 
 use super::format::Format;

@@ -9,7 +9,7 @@
 //! No encoded value is the beginning of another, so a partition's keys are exactly those that begin with its bytes.
 //! `rest` is what an integer above 2^53 loses when it becomes a float: `9007199254740993` and `...992` stay apart.
 
-use model::table::{ItemKey, KeyValue};
+use model::table::store::{ItemKey, KeyValue};
 
 const NUMBER: u8 = 0x01;
 const STRING: u8 = 0x02;

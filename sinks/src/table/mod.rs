@@ -1,4 +1,4 @@
-//! Key-value tables behind [`model::table::TableStore`].
+//! Key-value tables behind [`model::table::store::TableStore`].
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use model::stream_store::StreamStore;
+use model::stream::store::StreamStore;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::object::format::Format;
 use tokio::sync::oneshot;

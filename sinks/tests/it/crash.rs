@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::hash_key::HashKey;
-use model::shard::Reshard;
-use model::stream_store::StreamStore;
-use model::table::TableStore;
+use model::stream::hash_key::HashKey;
+use model::stream::shard::Reshard;
+use model::stream::store::StreamStore;
+use model::table::store::TableStore;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;

@@ -6,17 +6,17 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use model::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
-use model::checkpoint::Checkpoint;
+use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use model::name::{ConsumerName, StreamName, TableName};
-use model::record::{Appended, PutEntry};
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ShardId};
-use model::stream_settings::StreamSettings;
-use model::stream_store::{
+use model::stream::checkpoint::Checkpoint;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{
     AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
-use model::table::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
+use model::table::store::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::Notify;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use model::name::TableName;
-use model::table::{KeyAttribute, KeyType, KeyValue, Order, Query, TableSchema, TableStore, VersionedItem};
+use model::table::store::{KeyAttribute, KeyType, KeyValue, Order, Query, TableSchema, TableStore, VersionedItem};
 use serde_json::json;
 use sinks::table::embedded::store::EmbeddedTables;
 

@@ -1,15 +1,15 @@
 //! Sensor datagrams to archive and table: columns, in files that are the same each time they are written.
 
 use bytes::Bytes;
-use model::archive::Archive;
-use model::hash_key::PartitionKey;
+use model::archive::store::Archive;
 use model::name::TableName;
-use model::record::PutEntry;
-use model::sequence_number::SequenceNumber;
-use model::shard::ShardId;
-use model::stream_settings::StreamSettings;
-use model::stream_store::{ReadLimit, StreamStore};
-use model::table::{ItemKey, KeyAttribute, KeyType, KeyValue, TableSchema, TableStore};
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::PutEntry;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StreamStore};
+use model::table::store::{ItemKey, KeyAttribute, KeyType, KeyValue, TableSchema, TableStore};
 use model::testing::datagrams::{Engine, engine_datagram, engine_stream};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sinks::delivery::options::DeliveryOptions;
@@ -69,7 +69,7 @@ async fn datagrams_become_rows_of_parquet_and_what_is_none_a_dead_letter() {
     let stem = "wildrydes/dt=2026-11-01/hour=03/shardId-000000000000-00000000000000000000-00000000000000000002";
     assert_eq!(names, [format!("errors/{stem}.json.zst"), format!("{stem}.parquet")]);
     assert_eq!(world.dead_letters().await, ["{\"n\":1}"]);
-    let name = model::archive::ObjectName::new(format!("{stem}.parquet")).unwrap();
+    let name = model::archive::store::ObjectName::new(format!("{stem}.parquet")).unwrap();
     let measured = "2023-11-14T22:13:20.000000001Z";
     let at = "2026-11-01T03:59:59Z";
     let expected = [

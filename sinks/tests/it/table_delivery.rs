@@ -1,6 +1,6 @@
 //! Stream to table: upserts by key, dead letters for what is no item.
 
-use model::table::{ItemKey, KeyValue, TableStore};
+use model::table::store::{ItemKey, KeyValue, TableStore};
 use serde_json::json;
 use sinks::delivery::options::DeliveryOptions;
 

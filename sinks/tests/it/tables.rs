@@ -1,7 +1,7 @@
 //! The embedded table against the one in memory, step by random step, with the file closed and opened in between.
 
 use model::name::TableName;
-use model::table::{
+use model::table::store::{
     ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableSchema, TableStore, VersionedItem,
 };
 use model::testing::memory_table::MemoryTables;

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64_simd::STANDARD;
-use model::archive::Archive;
+use model::archive::store::Archive;
 use model::clock::Timestamp;
-use model::hash_key::{HashKeyRange, PartitionKey};
 use model::name::{ConsumerName, StreamName, TableName};
-use model::record::PutEntry;
-use model::stream_store::{StartingPosition, StreamOptions, StreamStore};
-use model::table::{KeyAttribute, KeyType, TableSchema, TableStore};
+use model::stream::hash_key::{HashKeyRange, PartitionKey};
+use model::stream::record::PutEntry;
+use model::stream::store::{StartingPosition, StreamOptions, StreamStore};
+use model::table::store::{KeyAttribute, KeyType, TableSchema, TableStore};
 use model::testing::aggregator::Aggregator;
 use model::testing::clock::ManualClock;
 use model::testing::memory_archive::MemoryArchive;

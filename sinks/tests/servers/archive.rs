@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::future::join_all;
 use hyper::StatusCode;
-use model::archive::{Archive, ArchiveError, ObjectName, PutOutcome};
+use model::archive::store::{Archive, ArchiveError, ObjectName, PutOutcome};
 use model::testing::conformance;
 use rand::rngs::SmallRng;
 use rand::{RngCore, SeedableRng};

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use model::archive::{Archive, ObjectName};
+use model::archive::store::{Archive, ObjectName};
 use model::clock::{SystemClock, Timestamp};
-use model::hash_key::PartitionKey;
 use model::name::{ConsumerName, StreamName, TableName};
-use model::record::PutEntry;
-use model::shard::{Reshard, ShardId};
-use model::stream_store::{StartingPosition, StreamOptions, StreamStore};
-use model::table::{KeyAttribute, KeyType, TableError, TableSchema, TableStore};
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::PutEntry;
+use model::stream::shard::{Reshard, ShardId};
+use model::stream::store::{StartingPosition, StreamOptions, StreamStore};
+use model::table::store::{KeyAttribute, KeyType, TableError, TableSchema, TableStore};
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
 use rand::rngs::SmallRng;
@@ -158,7 +158,7 @@ impl Places {
         }
         let page = tables.scan(&table(), None, RECORDS).await.unwrap();
         assert_eq!(page.next, None);
-        let text = |item: &model::table::Item| serde_json::to_string(item).unwrap();
+        let text = |item: &model::table::store::Item| serde_json::to_string(item).unwrap();
         let items = page.items.iter().map(|item| (format!("{} {}", item["Name"], item["StatusTime"]), text(item)));
         Outcome { objects, items: items.collect() }
     }

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use model::archive::{Archive, ArchiveError, ObjectName, PutOutcome};
+use model::archive::store::{Archive, ArchiveError, ObjectName, PutOutcome};
 use model::testing::conformance;
 use sinks::archive::s3::{S3Archive, S3Options};
 use sinks::aws::{AccessKeys, AwsOptions};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::clock::{Clock, Timestamp};
 use model::name::TableName;
-use model::table::{
+use model::table::store::{
     ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableError, TableSchema, TableStore,
     VersionedItem,
 };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use model::name::StreamName;
-use model::stream_settings::StreamMode;
-use model::stream_store::StreamOptions;
+use model::stream::settings::StreamMode;
+use model::stream::store::StreamOptions;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;

@@ -1,7 +1,7 @@
 //! DescribeStreamSummary: the stream without its shards.
 
 use model::name::StreamName;
-use model::stream_settings::StreamMode;
+use model::stream::settings::StreamMode;
 use serde::Serialize;
 
 use crate::aws::error::AwsError;

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 
 use minicbor::encode::Encoder;
-use model::record::Record;
-use model::shard::Shard;
-use model::stream_store::{ReadLimit, StreamError};
+use model::stream::record::Record;
+use model::stream::shard::Shard;
+use model::stream::store::{ReadLimit, StreamError};
 use serde::Deserialize;
 use tokio::runtime::Handle;
 

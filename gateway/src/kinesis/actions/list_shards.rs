@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::shard::{Shard, ShardId, ShardMap};
+use model::stream::shard::{Shard, ShardId, ShardMap};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 

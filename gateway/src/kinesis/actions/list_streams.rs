@@ -1,7 +1,7 @@
 //! ListStreams, page by page in order of names.
 
 use model::name::StreamName;
-use model::stream_store::StreamError;
+use model::stream::store::StreamError;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;

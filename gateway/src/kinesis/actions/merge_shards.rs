@@ -7,8 +7,8 @@ use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
 use crate::router::GatewayState;
 use model::name::StreamName;
-use model::shard::Reshard;
-use model::stream_settings::StreamMode;
+use model::stream::settings::StreamMode;
+use model::stream::shard::Reshard;
 
 stream_input! {
     pub(crate) struct Input<'a> {

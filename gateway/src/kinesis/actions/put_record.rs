@@ -7,7 +7,7 @@ use crate::kinesis::appended::Placed;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, limits, stream};
 use crate::router::GatewayState;
-use model::record::PutEntry;
+use model::stream::record::PutEntry;
 
 stream_input! {
     pub(crate) struct Input<'a> {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytestring::ByteString;
 use minicbor::encode::Encoder;
-use model::record::{Appended, PutEntry};
-use model::stream_store::StreamDescription;
+use model::stream::record::{Appended, PutEntry};
+use model::stream::store::StreamDescription;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::clock::Timestamp;
-use model::stream_settings::RegisteredConsumer;
+use model::stream::settings::RegisteredConsumer;
 use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;

@@ -7,11 +7,11 @@ use crate::kinesis::limits;
 use crate::kinesis::stream::{self, Usage};
 use crate::kinesis::target::stream_input;
 use crate::router::GatewayState;
-use model::hash_key::HashKey;
 use model::name::StreamName;
-use model::shard::{Reshard, ReshardError};
-use model::stream_settings::StreamMode;
-use model::stream_store::StreamError;
+use model::stream::hash_key::HashKey;
+use model::stream::settings::StreamMode;
+use model::stream::shard::{Reshard, ReshardError};
+use model::stream::store::StreamError;
 
 stream_input! {
     pub(crate) struct Input<'a> {

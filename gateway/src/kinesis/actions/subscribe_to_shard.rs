@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use model::shard::Shard;
+use model::stream::shard::Shard;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 

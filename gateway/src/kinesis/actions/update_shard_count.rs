@@ -1,8 +1,8 @@
 //! UpdateShardCount: so many open shards of equal width, by splits and merges that take effect together.
 
 use model::name::StreamName;
-use model::shard::Reshard;
-use model::stream_settings::StreamMode;
+use model::stream::settings::StreamMode;
+use model::stream::shard::Reshard;
 use serde::Serialize;
 
 use crate::aws::error::AwsError;

@@ -1,6 +1,6 @@
 //! UpdateStreamMode: who counts shards from now on. The shards stay as they are.
 
-use model::stream_settings::StreamMode;
+use model::stream::settings::StreamMode;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;

@@ -1,6 +1,6 @@
 //! UpdateStreamRecordDistributionStrategy: records go where their partition keys say, and nowhere else.
 
-use model::stream_settings::StreamMode;
+use model::stream::settings::StreamMode;
 use serde::Deserialize;
 
 use crate::aws::error::AwsError;

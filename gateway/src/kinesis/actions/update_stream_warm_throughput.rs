@@ -1,7 +1,7 @@
 //! UpdateStreamWarmThroughput: shards for a throughput that is expected, or fewer again when it is over.
 
 use model::name::StreamName;
-use model::stream_settings::StreamMode;
+use model::stream::settings::StreamMode;
 use serde::Serialize;
 
 use crate::aws::error::AwsError;

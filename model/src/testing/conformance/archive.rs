@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::future::join_all;
 
-use crate::archive::{Archive, ArchiveError, ObjectName, PutOutcome};
+use crate::archive::store::{Archive, ArchiveError, ObjectName, PutOutcome};
 
 fn name(text: &str) -> ObjectName {
     ObjectName::new(text).expect("a valid name")

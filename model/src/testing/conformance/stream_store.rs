@@ -8,17 +8,17 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
 
-use crate::checkpoint::{Checkpoint, Position};
 use crate::clock::{Clock, Timestamp};
-use crate::consumer::StreamReader;
-use crate::hash_key::{HashKey, HashKeyRange, PartitionKey};
 use crate::name::{ConsumerName, StreamName};
-use crate::put_run::{PutRun, RunEntry, RunKeys};
-use crate::record::{Appended, PutEntry, Record};
-use crate::sequence_number::SequenceNumber;
-use crate::shard::{Reshard, ShardId};
-use crate::stream_settings::{RegisteredConsumer, ShardMetric, StreamMode, StreamSettings, Tags};
-use crate::stream_store::{AppendError, ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
+use crate::stream::checkpoint::{Checkpoint, Position};
+use crate::stream::consumer::StreamReader;
+use crate::stream::hash_key::{HashKey, HashKeyRange, PartitionKey};
+use crate::stream::put_run::{PutRun, RunEntry, RunKeys};
+use crate::stream::record::{Appended, PutEntry, Record};
+use crate::stream::sequence_number::SequenceNumber;
+use crate::stream::settings::{RegisteredConsumer, ShardMetric, StreamMode, StreamSettings, Tags};
+use crate::stream::shard::{Reshard, ShardId};
+use crate::stream::store::{AppendError, ReadLimit, StartingPosition, StreamError, StreamOptions, StreamStore};
 use crate::testing::clock::ManualClock;
 use crate::testing::conformance::backend::{Backend, Late, Time};
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::name::TableName;
-use crate::table::{
+use crate::table::store::{
     Item, ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableError, TableSchema, TableStore,
     VersionedItem,
 };

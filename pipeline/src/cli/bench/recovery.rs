@@ -7,10 +7,10 @@ use clap::Args;
 use ingest::log::file::StdDisk;
 use ingest::log::key::KeyRing;
 use model::clock::{Clock, SystemClock};
-use model::hash_key::PartitionKey;
 use model::name::StreamName;
-use model::record::PutEntry;
-use model::stream_store::{StreamOptions, StreamStore};
+use model::stream::hash_key::PartitionKey;
+use model::stream::record::PutEntry;
+use model::stream::store::{StreamOptions, StreamStore};
 
 use super::process::{cpu_time, peak_memory};
 use super::report::{Measured, Report, latencies, micros};

@@ -15,7 +15,7 @@ use ingest::sensor::reception::{Reception, ReceptionOptions};
 use ingest::sensor::writer::StreamWriter;
 use model::datagram::header::{HEADER_BYTES, Header, SchemaId, SourceId};
 use model::name::StreamName;
-use model::stream_store::{StreamOptions, StreamStore};
+use model::stream::store::{StreamOptions, StreamStore};
 
 use super::process::{cpu_time, peak_memory};
 use super::report::{Figure, Measured, Report, latencies, micros};

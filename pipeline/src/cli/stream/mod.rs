@@ -5,7 +5,7 @@ mod reshape;
 mod show;
 
 use clap::{Args, Subcommand};
-use model::shard::ShardId;
+use model::stream::shard::ShardId;
 
 use crate::cli::connection::Connection;
 use crate::cli::row_printer::OutputArgs;

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use model::clock::Timestamp;
-use model::hash_key::HashKey;
-use model::sequence_number::SequenceNumber;
-use model::shard::{Reshard, ReshardError, Shard, ShardId, ShardMap};
+use model::stream::hash_key::HashKey;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Reshard, ReshardError, Shard, ShardId, ShardMap};
 use serde_json::{Value, json};
 
 use super::{shard, show};

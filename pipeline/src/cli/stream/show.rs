@@ -4,9 +4,9 @@ use std::io::Write;
 
 use clap::Args;
 use model::clock::Timestamp;
-use model::hash_key::{HashKey, HashKeyRange};
-use model::sequence_number::SequenceNumber;
-use model::shard::{Shard, ShardId, ShardMap};
+use model::stream::hash_key::{HashKey, HashKeyRange};
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::{Shard, ShardId, ShardMap};
 use serde_json::{Value, json};
 
 use crate::cli::failure::{Failure, Kind};

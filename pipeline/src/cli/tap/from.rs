@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use model::clock::Timestamp;
-use model::sequence_number::PrintedSequenceNumber;
+use model::stream::sequence_number::PrintedSequenceNumber;
 
 /// A place in a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,8 @@ mod tests {
         let Ok(From::Time(ago)) = parsed("2m") else { panic!("a time") };
         let since = Timestamp::from(SystemTime::now()).since(ago).as_secs();
         assert!((120..180).contains(&since), "{since}");
-        let shard = model::shard::ShardId(3);
-        let number = model::sequence_number::SequenceNumber(9);
+        let shard = model::stream::shard::ShardId(3);
+        let number = model::stream::sequence_number::SequenceNumber(9);
         let at = Timestamp::from_millis(1_700_000_000_000);
         let printed = PrintedSequenceNumber::new(shard, at, number, at).to_string();
         assert_eq!(parsed(&printed), Ok(From::At(printed.clone())));

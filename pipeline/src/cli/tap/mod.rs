@@ -13,7 +13,7 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use bytes::Bytes;
 use clap::Args;
-use model::record_filter::Condition;
+use model::text::record_filter::Condition;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use bytes::Bytes;
-use model::archive::{ArchiveError, PutOutcome};
+use model::archive::store::{ArchiveError, PutOutcome};
 
 use super::store::{S3Archive, status, unavailable};
 use crate::aws::CallFailure;

@@ -10,7 +10,7 @@
 //!
 //! A call that fails in passing is tried again, with doubling and jittered waits, up to `attempts_max`; then the error
 //! goes up, and the delivery goes on trying until the stream's retention ends. A put whose answer got lost is found there
-//! by the next try and is then [`model::archive::PutOutcome::AlreadyThere`]: the caller compares, as after a crash.
+//! by the next try and is then [`model::archive::store::PutOutcome::AlreadyThere`]: the caller compares, as after a crash.
 
 mod check;
 mod key_text;

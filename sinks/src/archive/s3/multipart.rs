@@ -5,7 +5,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use model::archive::{ArchiveError, ObjectName, PutOutcome};
+use model::archive::store::{ArchiveError, ObjectName, PutOutcome};
 use tracing::warn;
 
 use super::store::{S3Archive, is_already_there, unavailable};

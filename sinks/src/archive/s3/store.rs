@@ -11,7 +11,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, EncodingType};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
-use model::archive::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
+use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use model::clock::Timestamp;
 use tokio::sync::OnceCell;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use model::name::TableName;
-use model::table::{Item, ItemKey, KeyAttribute, KeyValue, TableError, TableSchema, VersionedItem};
+use model::table::store::{Item, ItemKey, KeyAttribute, KeyValue, TableError, TableSchema, VersionedItem};
 use serde_json::Value;
 
 use super::shape::{reshape, shape_of};
@@ -205,7 +205,7 @@ fn value_of(name: &str, attribute: AttributeValue) -> Result<Value, String> {
 
 #[cfg(test)]
 mod tests {
-    use model::table::KeyType;
+    use model::table::store::KeyType;
     use proptest::prelude::*;
     use serde_json::json;
 

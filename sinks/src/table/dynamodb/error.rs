@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use model::name::TableName;
-use model::table::TableError;
+use model::table::store::TableError;
 
 use crate::aws::CallFailure;
 

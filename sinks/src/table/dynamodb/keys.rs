@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, KeySchemaElement, KeyType as KeyRole, ScalarAttributeType, TableDescription,
 };
 use model::name::TableName;
-use model::table::{KeyAttribute, KeyType, TableSchema};
+use model::table::store::{KeyAttribute, KeyType, TableSchema};
 
 /// Key attributes with their types.
 pub(super) fn definitions(schema: &TableSchema) -> Vec<AttributeDefinition> {

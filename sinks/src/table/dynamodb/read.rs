@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use model::clock::Timestamp;
-use model::table::{ItemKey, KeyValue, Order, Page, Query, TableError, TableSchema};
+use model::table::store::{ItemKey, KeyValue, Order, Page, Query, TableError, TableSchema};
 
 use super::attribute::{Attributes, decode, key_attribute, key_attributes};
 use super::error::table_error;

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{BillingMode, TableDescription, TableStatus, TimeToLiveSpecification, TimeToLiveStatus};
 use model::clock::Clock;
 use model::name::TableName;
-use model::table::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
+use model::table::store::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use tracing::info;
 
 use super::attribute::{decode, encode, key_attributes};

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::name::TableName;
-use model::table::{ItemKey, KeyValue, PutCondition, TableError, TableSchema, VersionedItem};
+use model::table::store::{ItemKey, KeyValue, PutCondition, TableError, TableSchema, VersionedItem};
 use rand::Rng;
 
 use super::attribute::{Attributes, VERSION, key_attributes};

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use model::table::{KeyValue, Order, Query, TableError, TableSchema};
+use model::table::store::{KeyValue, Order, Query, TableError, TableSchema};
 
 use crate::table::key_bytes::{AFTER_PARTITION, key_bytes, push_value, value_bytes};
 

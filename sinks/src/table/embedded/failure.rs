@@ -1,6 +1,6 @@
 //! Why a transaction did not go through.
 
-use model::table::TableError;
+use model::table::store::TableError;
 
 /// What went wrong, before it is put into words.
 pub(super) enum Failure {

@@ -1,7 +1,7 @@
 //! What stands in the file: schemas and items as bytes, and how a page of them is read.
 
 use model::name::TableName;
-use model::table::{Page, TableError, TableSchema, VersionedItem};
+use model::table::store::{Page, TableError, TableSchema, VersionedItem};
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::failure::Failure;

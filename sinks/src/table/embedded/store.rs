@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::name::TableName;
-use model::table::{ItemKey, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
+use model::table::store::{
+    ItemKey, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem,
+};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::bounds::query_bounds;
@@ -246,7 +248,7 @@ impl TableStore for EmbeddedTables {
 
 #[cfg(test)]
 mod tests {
-    use model::table::{KeyAttribute, KeyType, KeyValue};
+    use model::table::store::{KeyAttribute, KeyType, KeyValue};
     use model::testing::conformance;
     use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use model::name::TableName;
-use model::table::TableSchema;
+use model::table::store::TableSchema;
 use redb::{ReadOnlyDatabase, ReadableDatabase, ReadableTable};
 
 use super::rows::{ItemsDefinition, SCHEMAS, items_name};
@@ -50,7 +50,7 @@ fn read(path: &Path) -> Result<Vec<TableSummary>, redb::Error> {
 mod tests {
     use std::sync::Arc;
 
-    use model::table::{KeyAttribute, KeyType, TableStore};
+    use model::table::store::{KeyAttribute, KeyType, TableStore};
 
     use super::*;
     use crate::table::embedded::store::EmbeddedTables;
@@ -65,7 +65,7 @@ mod tests {
         let schema = TableSchema { name: name.clone(), partition_key, sort_key: None };
         tables.create(schema.clone()).await.expect("created");
         let item = serde_json::json!({"Name": "Shadowfax"}).as_object().expect("an object").clone();
-        let versioned = model::table::VersionedItem { item, version: 7 };
+        let versioned = model::table::store::VersionedItem { item, version: 7 };
         tables.put(&name, vec![versioned]).await.expect("put");
         assert!(summary(&file).is_err(), "it is open to write");
         drop(tables);

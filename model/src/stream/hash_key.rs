@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bytestring::ByteString;
 use md5::{Digest, Md5};
 
-use crate::md5_lanes;
+use crate::stream::md5_lanes;
 
 /// Longest partition key in characters
 /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html>).

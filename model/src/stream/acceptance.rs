@@ -1,10 +1,10 @@
 //! What every store takes, whatever keeps its records.
 
-use crate::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use crate::name::ConsumerName;
-use crate::record::PutEntry;
-use crate::stream_settings::StreamSettings;
-use crate::stream_store::{AppendError, StreamError};
+use crate::stream::checkpoint::{Checkpoint, STATE_BYTES_MAX};
+use crate::stream::record::PutEntry;
+use crate::stream::settings::StreamSettings;
+use crate::stream::store::{AppendError, StreamError};
 
 /// The most bytes of outputs, keys included, that one commit may have.
 pub const COMMIT_OUTPUT_BYTES_MAX: usize = 256 << 20;

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::hash_key::PartitionKey;
-use crate::sequence_number::SequenceNumber;
+use crate::stream::hash_key::PartitionKey;
+use crate::stream::sequence_number::SequenceNumber;
 use crate::testing::aggregator::{Aggregator, seal};
 
 fn record(data: impl Into<Bytes>) -> Record {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::sequence_number::SequenceNumber;
-use crate::shard::ShardId;
+use crate::stream::sequence_number::SequenceNumber;
+use crate::stream::shard::ShardId;
 
 /// A place in a shard: everything below `next` is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::checkpoint::Checkpoint;
 use crate::clock::Timestamp;
 use crate::datagram::sensor_stream::SensorStream;
 use crate::name::{ConsumerName, StreamName};
-use crate::put_run::PutRun;
-use crate::record::{Appended, PutEntry, Record};
-use crate::sequence_number::SequenceNumber;
-use crate::shard::{Reshard, ReshardError, ShardId, ShardMap};
-use crate::stream_settings::{StreamMode, StreamSettings, Tags};
+use crate::stream::checkpoint::Checkpoint;
+use crate::stream::put_run::PutRun;
+use crate::stream::record::{Appended, PutEntry, Record};
+use crate::stream::sequence_number::SequenceNumber;
+use crate::stream::settings::{StreamMode, StreamSettings, Tags};
+use crate::stream::shard::{Reshard, ReshardError, ShardId, ShardMap};
 
 /// What a stream is created with.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 //! both arrived in the same second: an addition in place of a division of 192 bits.
 
 use crate::clock::Timestamp;
-use crate::sequence_number::{CHUNK, Chunks, PrintedSequenceNumber, SequenceNumber};
-use crate::shard::ShardId;
+use crate::stream::sequence_number::{CHUNK, Chunks, PrintedSequenceNumber, SequenceNumber};
+use crate::stream::shard::ShardId;
 
 /// 2^80, the distance of two neighbours, in chunks.
 const STEP: Chunks = [0, 120_892, 5_819_614_629_174_706_176];

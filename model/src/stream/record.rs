@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use crate::clock::Timestamp;
-use crate::hash_key::{HashKey, PartitionKey};
-use crate::sequence_number::SequenceNumber;
-use crate::shard::ShardId;
+use crate::stream::hash_key::{HashKey, PartitionKey};
+use crate::stream::sequence_number::SequenceNumber;
+use crate::stream::shard::ShardId;
 
 /// Handed over by a producer, not yet numbered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::hash_key::{HashKey, HashKeyRange};
-use crate::reshard::Draft;
-use crate::sequence_number::SequenceNumber;
+use crate::stream::hash_key::{HashKey, HashKeyRange};
+use crate::stream::reshard::Draft;
+use crate::stream::sequence_number::SequenceNumber;
 
 /// A shard's number in its stream, given out in order of creation; printed `shardId-000000000007`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

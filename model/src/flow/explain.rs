@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
-use crate::flow::{DeliveryReport, QueryReport};
+use crate::flow::report::{DeliveryReport, QueryReport};
 
 /// A watermark this far behind the clock, with nothing left to read, is held by a shard.
 const HELD_MIN: Duration = Duration::from_secs(10);
@@ -139,7 +139,7 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::Incident;
+    use crate::flow::report::Incident;
     use crate::name::{ConsumerName, StreamName};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -1,5 +1,5 @@
 //! What a stream is told to be, and can be told otherwise while it lives: a pure value that a store replaces as a whole
-//! ([`crate::stream_store::StreamStore::alter`]). What follows from it is said at each field.
+//! ([`crate::stream::store::StreamStore::alter`]). What follows from it is said at each field.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

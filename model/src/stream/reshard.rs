@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
-use crate::hash_key::{HashKey, HashKeyRange};
-use crate::sequence_number::SequenceNumber;
-use crate::shard::{Reshard, ReshardError, SHARDS_MAX, Shard, ShardId};
+use crate::stream::hash_key::{HashKey, HashKeyRange};
+use crate::stream::sequence_number::SequenceNumber;
+use crate::stream::shard::{Reshard, ReshardError, SHARDS_MAX, Shard, ShardId};
 
 /// Shards while they are being changed.
 pub(crate) struct Draft<F> {

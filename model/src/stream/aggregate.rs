@@ -21,8 +21,8 @@ use md5::{Digest, Md5};
 
 use crate::datagram::payload::Datagram;
 use crate::datagram::sensor_stream::SensorStream;
-use crate::hash_key::{HashKey, HashKeyRange, PARTITION_KEY_LENGTH_MAX};
-use crate::record::Record;
+use crate::stream::hash_key::{HashKey, HashKeyRange, PARTITION_KEY_LENGTH_MAX};
+use crate::stream::record::Record;
 
 /// The first bytes of an aggregate.
 pub const MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::shard::ShardId;
+use crate::stream::shard::ShardId;
 
 /// A record's number in its shard: strictly increasing, gaps allowed. A child shard's first number is above its
 /// parents' last.

@@ -13,21 +13,21 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 
-use crate::checkpoint::{Position, Positions};
 use crate::clock::Timestamp;
-use crate::hash_key::HashKeyRange;
 use crate::name::StreamName;
-use crate::record::Record;
-use crate::sequence_number::SequenceNumber;
-use crate::shard::{ShardId, ShardMap};
-use crate::stream_store::{ReadBatch, ReadLimit, StartingPosition, StreamError, StreamStore};
+use crate::stream::checkpoint::{Position, Positions};
+use crate::stream::hash_key::HashKeyRange;
+use crate::stream::record::Record;
+use crate::stream::sequence_number::SequenceNumber;
+use crate::stream::shard::{ShardId, ShardMap};
+use crate::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamError, StreamStore};
 
 /// Records of one shard, and how far they take the consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardBatch {
     /// The shard.
     pub shard: ShardId,
-    /// The hash keys it owns: what [`crate::aggregate::user_records`] asks for.
+    /// The hash keys it owns: what [`crate::stream::aggregate::user_records`] asks for.
     pub owned: HashKeyRange,
     /// In order; empty when the batch only carries news of the shard's end or of time.
     pub records: Vec<Record>,

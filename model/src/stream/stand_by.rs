@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::name::{ConsumerName, StreamName};
-use crate::stream_store::StreamStore;
+use crate::stream::store::StreamStore;
 
 /// How long a holder has committed nothing when it is taken for gone. One at work commits about every second.
 pub const SILENCE: Duration = Duration::from_secs(4);
@@ -31,9 +31,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::checkpoint::Checkpoint;
     use crate::clock::Timestamp;
-    use crate::stream_store::StreamOptions;
+    use crate::stream::checkpoint::Checkpoint;
+    use crate::stream::store::StreamOptions;
     use crate::testing::clock::ManualClock;
     use crate::testing::memory_store::MemoryStore;
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::hash_key::{HashKey, PartitionKey};
-use crate::record::PutEntry;
+use crate::stream::hash_key::{HashKey, PartitionKey};
+use crate::stream::record::PutEntry;
 
 /// Partition keys with their hashes; runs name them by their place.
 #[derive(Debug, Clone, Default)]

@@ -1,0 +1,3 @@
+//! The archive: objects written whole and never changed.
+
+pub mod store;

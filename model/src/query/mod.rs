@@ -1,0 +1,3 @@
+//! Ad hoc SQL.
+
+pub mod engine;

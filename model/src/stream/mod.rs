@@ -1,0 +1,17 @@
+//! Streams: what a producer hands over, how it is routed, numbered, kept and read.
+
+pub mod hash_key;
+mod md5_lanes;
+pub mod shard;
+mod reshard;
+pub mod sequence_number;
+pub mod sequence_number_printer;
+pub mod record;
+pub mod settings;
+pub mod checkpoint;
+pub mod store;
+pub mod acceptance;
+pub mod put_run;
+pub mod aggregate;
+pub mod consumer;
+pub mod stand_by;

@@ -1,0 +1,3 @@
+//! Tables: rows under a partition key and a sort key.
+
+pub mod store;
