@@ -1,7 +1,7 @@
 //! Who may ask: a web page in the user's browser must not reach this server by giving its own name our address.
 //!
 //! Such a page is caught by its `Host` or `Origin`: only loopback, the address the request came in at, and the names
-//! in [`GatewayOptions::hosts`](crate::router::GatewayOptions::hosts) pass. Clients that send neither are no browsers.
+//! in [`GatewayOptions::hosts`](crate::state::GatewayOptions::hosts) pass. Clients that send neither are no browsers.
 //! The REST API looks at both. Kinesis looks at `Origin`, which browsers send with every POST, and at `Host` where a
 //! browser sends none: an SDK may come under any name of the server.
 

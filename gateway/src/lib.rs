@@ -6,12 +6,16 @@
 
 pub mod accept;
 pub mod auth;
-#[doc(hidden)]
-pub mod fuzzing;
 pub mod quota;
-pub mod router;
+pub mod state;
+
+mod host;
 
 mod aws;
-mod host;
 mod kinesis;
 mod rest;
+
+pub mod router;
+
+#[doc(hidden)]
+pub mod fuzzing;

@@ -1,78 +1,16 @@
 //! Everything this server answers, as one router.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use axum::Router;
 use axum::routing::get;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use model::clock::Clock;
-use model::datagram::admin::SensorAdmin;
-use model::flow::report::Flows;
-use model::query::engine::SqlEngine;
-use model::stream::store::StreamStore;
-use model::table::store::TableStore;
-use tokio::runtime::Handle;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::access::Access;
+use crate::state::GatewayState;
 use crate::{kinesis, rest};
-
-/// Writes down what the server counts of itself.
-pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// What the front door stands before.
-#[derive(Clone)]
-pub struct GatewayState {
-    /// Streams.
-    pub streams: Arc<dyn StreamStore>,
-    /// Tables.
-    pub tables: Arc<dyn TableStore>,
-    /// Ad hoc queries.
-    pub sql: Arc<dyn SqlEngine>,
-    /// Continuous queries and deliveries, where there are any.
-    pub flows: Option<Arc<dyn Flows>>,
-    /// Control of sensor ports, where sensor datagrams are taken.
-    pub sensors: Option<Arc<dyn SensorAdmin>>,
-    /// Time: iterators expire by it.
-    pub clock: Arc<dyn Clock>,
-    /// What `/readyz` says.
-    pub ready: Arc<AtomicBool>,
-    /// What `/metrics` answers: Prometheus' text format.
-    pub metrics: Exposition,
-    /// Who may come in.
-    pub access: Arc<Access>,
-    /// Its blocking threads write large answers.
-    pub bulk: Handle,
-    /// Names in answers, and of the server.
-    pub options: GatewayOptions,
-}
-
-/// The region and the account that ARNs and error texts name, and the names of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GatewayOptions {
-    /// Such as `us-east-1`.
-    pub region: String,
-    /// Twelve digits.
-    pub account_id: String,
-    /// Names, besides loopback and the own address, under which browsers may reach the server.
-    pub hosts: Vec<String>,
-    /// Origins, such as `https://app.example`, whose pages may call the Kinesis API from a browser.
-    pub origins: Vec<String>,
-}
-
-impl Default for GatewayOptions {
-    fn default() -> Self {
-        GatewayOptions {
-            region: "us-east-1".to_owned(),
-            account_id: "000000000000".to_owned(),
-            hosts: Vec::new(),
-            origins: Vec::new(),
-        }
-    }
-}
 
 /// What a server answers until it has opened what it keeps: `/healthz`, and 503 to everything else, `/readyz` too.
 pub fn starting() -> Router {

@@ -18,7 +18,7 @@ use crate::accept::arrival::{Arrival, Front};
 use crate::accept::first_bytes::{self, Protocol};
 use crate::accept::meter::{Meter, Metered};
 use crate::accept::options::AcceptOptions;
-use crate::accept::tls::Tls;
+use crate::accept::tls::{ALPN_HTTP2, Tls};
 use crate::accept::watch::{Verdict, Watch};
 
 /// The most bytes of a request's head.
@@ -27,8 +27,6 @@ const HEAD_BYTES_MAX: usize = 16 << 10;
 const HTTP2_REQUESTS_MAX: u32 = 128;
 /// The most requests of one HTTP/2 connection that its client gave up and that are not put away yet.
 const HTTP2_GIVEN_UP_MAX: usize = 20;
-/// How ALPN names HTTP/2.
-pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
 /// What a client is told who does not speak TLS where it must.
 const TLS_ONLY: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 41\r\n\

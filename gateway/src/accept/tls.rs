@@ -24,7 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{error, info};
 
-use crate::accept::connection::ALPN_HTTP2;
+/// The name of HTTP/2 in ALPN.
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
 /// How often the files are looked at.
 pub const CERTIFICATE_LOOK_INTERVAL: Duration = Duration::from_secs(10);

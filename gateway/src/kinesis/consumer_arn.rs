@@ -9,7 +9,7 @@ use model::stream::store::StreamDescription;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::limits;
-use crate::router::GatewayOptions;
+use crate::state::GatewayOptions;
 
 /// What the ARN names.
 #[derive(Debug, Clone, PartialEq, Eq)]

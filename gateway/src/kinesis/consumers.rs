@@ -11,7 +11,7 @@ use crate::aws::wire::time::Time;
 use crate::kinesis::consumer_arn::ConsumerArn;
 use crate::kinesis::limits;
 use crate::kinesis::target::{Target, Targets};
-use crate::router::{GatewayOptions, GatewayState};
+use crate::state::{GatewayOptions, GatewayState};
 
 /// A consumer as it is shown.
 #[derive(Debug, Serialize)]

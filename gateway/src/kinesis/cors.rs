@@ -12,7 +12,7 @@ use http::header::{
 
 use crate::aws::error::AwsError;
 use crate::host;
-use crate::router::GatewayOptions;
+use crate::state::GatewayOptions;
 
 /// What the SDKs for browsers send.
 const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::target::stream_input;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// The longest name of a key.
 const KEY_ID_LENGTH_MAX: usize = 2048;

@@ -7,7 +7,7 @@ use model::stream::shard::ShardId;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::error;
-use crate::router::GatewayOptions;
+use crate::state::GatewayOptions;
 
 /// The most records of one PutRecords.
 pub(crate) const PUT_RECORDS_MAX: usize = 500;

@@ -18,6 +18,7 @@ mod monitoring;
 mod position;
 mod push;
 mod push_event;
+mod put_input;
 pub(crate) mod put_scanner;
 mod reading;
 mod records;

@@ -10,7 +10,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// All of them, by the names of Kinesis.
 const METRICS: [(&str, ShardMetric); 7] = [

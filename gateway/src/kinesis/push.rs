@@ -24,7 +24,7 @@ use crate::kinesis::push_event::{Next, PushEvent};
 use crate::kinesis::shapes::ChildShard;
 use crate::kinesis::subscriptions::Subscription;
 use crate::kinesis::{bulk, error, limits, reading};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// How long a subscription lasts.
 pub(crate) const SUBSCRIPTION_MAX: Duration = Duration::from_secs(300);

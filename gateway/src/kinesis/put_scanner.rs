@@ -6,10 +6,18 @@
 
 use std::borrow::Cow;
 
+use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
+use crate::aws::wire::format::Format;
 use crate::aws::wire::text::Text;
-use crate::kinesis::actions::put_records::{Entry, Input};
 use crate::kinesis::limits;
+use crate::kinesis::put_input::{Entry, Input};
+
+/// Reads a body in either form.
+pub(crate) fn read(format: Format, body: &[u8]) -> Result<Input<'_>, AwsError> {
+    let scanned = if format == Format::Json { scan(body) } else { None };
+    scanned.map_or_else(|| format.read(body), Ok)
+}
 
 /// The input, when the body is as plain as most are.
 pub(crate) fn scan(body: &[u8]) -> Option<Input<'_>> {

@@ -10,7 +10,7 @@ use model::stream::store::{ReadBatch, ReadLimit, StreamError};
 
 use crate::aws::error::AwsError;
 use crate::kinesis::error;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// How often a read that retention overtook begins anew before it gives up.
 const TRIMMED_RETRIES_MAX: usize = 8;

@@ -8,7 +8,7 @@ use crate::aws::error::AwsError;
 use crate::kinesis::consumer_arn::ConsumerArn;
 use crate::kinesis::limits;
 use crate::kinesis::target::Target;
-use crate::router::{GatewayOptions, GatewayState};
+use crate::state::{GatewayOptions, GatewayState};
 
 /// What a `ResourceARN` names.
 #[derive(Debug)]

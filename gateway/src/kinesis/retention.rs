@@ -8,7 +8,7 @@ use crate::aws::wire::output::Empty;
 use crate::kinesis::limits::RETENTION_HOURS;
 use crate::kinesis::stream;
 use crate::kinesis::target::stream_input;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {

@@ -29,9 +29,9 @@ use crate::kinesis::actions::{
     update_shard_count, update_stream_mode, update_stream_record_distribution_strategy, update_stream_warm_throughput,
 };
 use crate::kinesis::cors::Cors;
-use crate::kinesis::limits;
 use crate::kinesis::target::{self, Targets};
-use crate::router::GatewayState;
+use crate::kinesis::{limits, put_scanner};
+use crate::state::GatewayState;
 
 /// What `X-Amz-Target` begins with.
 const SERVICE: &str = "Kinesis_20131202";
@@ -130,7 +130,7 @@ fn no_room() -> AwsError {
 async fn run(state: &GatewayState, operation: &str, call: Call<'_>) -> Result<Vec<u8>, AwsError> {
     match operation {
         "PutRecords" => {
-            let input = call.permit(put_records::Input::read(call.format, call.body)?).await?;
+            let input = call.permit(put_scanner::read(call.format, call.body)?).await?;
             Ok(call.format.write(&put_records::run(state, input).await?))
         }
         "PutRecord" => call.answer(|input| put_record::run(state, input)).await,

@@ -11,7 +11,7 @@ use model::stream::store::{StreamDescription, StreamError};
 
 use crate::aws::error::AwsError;
 use crate::kinesis::{error, limits};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// How often a change is decided anew because somebody else was faster.
 const ALTER_ATTEMPTS_MAX: usize = 16;

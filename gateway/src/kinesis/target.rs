@@ -15,7 +15,7 @@ use crate::auth::resource_policy::ResourcePolicy;
 use crate::aws::error::AwsError;
 use crate::kinesis::consumer_arn::ConsumerArn;
 use crate::kinesis::{error, limits};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// What an operation acts on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ macro_rules! targets_stream {
             /// The stream.
             pub(crate) fn stream(
                 &self,
-                state: &crate::router::GatewayState,
+                state: &crate::state::GatewayState,
             ) -> Result<model::name::StreamName, crate::aws::error::AwsError> {
                 crate::kinesis::limits::stream(
                     &state.options,
@@ -57,7 +57,7 @@ macro_rules! targets_stream {
         impl crate::kinesis::target::Targets for $input<'_> {
             fn target(
                 &self,
-                state: &crate::router::GatewayState,
+                state: &crate::state::GatewayState,
             ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
                 self.stream(state).map(crate::kinesis::target::Target::Stream)
             }
@@ -92,7 +92,7 @@ macro_rules! targets_stream_arn {
         impl crate::kinesis::target::Targets for $input<'_> {
             fn target(
                 &self,
-                state: &crate::router::GatewayState,
+                state: &crate::state::GatewayState,
             ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
                 let (arn, id) = (self.stream_arn.as_deref(), self.stream_id.as_deref());
                 let stream = crate::kinesis::limits::stream_by_arn(&state.options, arn, id);
@@ -109,7 +109,7 @@ macro_rules! targets_resource {
         impl crate::kinesis::target::Targets for $input<'_> {
             fn target(
                 &self,
-                state: &crate::router::GatewayState,
+                state: &crate::state::GatewayState,
             ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
                 let (arn, id) = (self.resource_arn.as_deref(), self.stream_id.as_deref());
                 crate::kinesis::resource::Resource::parse(&state.options, arn, id)
@@ -126,7 +126,7 @@ macro_rules! targets_account {
         impl crate::kinesis::target::Targets for $input {
             fn target(
                 &self,
-                _: &crate::router::GatewayState,
+                _: &crate::state::GatewayState,
             ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
                 Ok(crate::kinesis::target::Target::Account)
             }

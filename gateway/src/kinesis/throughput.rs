@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::kinesis::limits;
 use crate::kinesis::stream::{self, Usage};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// `WarmThroughput`.
 #[derive(Debug, Serialize)]

@@ -19,7 +19,7 @@ use crate::auth::policy::Verdict;
 use crate::auth::verifier::{Service, Verifier};
 use crate::rest::body;
 use crate::rest::error::RestError;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// The service's name in signatures and policies.
 const SCOPE: &str = "gallop";

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 type Shared = State<Arc<GatewayState>>;
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::rest::error::RestError;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// How the server is.
 #[derive(Serialize, ToSchema)]

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::host;
 use crate::rest::error::RestError;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// Lets a request pass, or answers 403.
 pub(crate) async fn check(State(state): State<Arc<GatewayState>>, request: Request, next: Next) -> Response {

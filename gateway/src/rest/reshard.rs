@@ -20,7 +20,7 @@ use crate::kinesis::stream;
 use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// What is to be done: one of both.
 #[derive(Deserialize, ToSchema)]

@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// Sources in one answer, where nothing is said, and at most.
 const SOURCES_USUAL: usize = 100;

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// A query.
 #[derive(Deserialize, ToSchema)]

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::rest::error::RestError;
 use crate::rest::parameters::Parameters;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// All streams.
 #[derive(Serialize, ToSchema)]

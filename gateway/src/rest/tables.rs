@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 /// The most items of a page.
 const PAGE_ITEMS_MAX: usize = 1000;

@@ -1,6 +1,6 @@
 //! What a page in the user's browser may not: reach this server across origins, or under a name made to point at it.
 
-use gateway::router::GatewayOptions;
+use gateway::state::GatewayOptions;
 use http::{Method, Request};
 
 use crate::server::Server;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use gateway::router::GatewayOptions;
+use gateway::state::GatewayOptions;
 use http::{Method, Request, StatusCode};
 use model::stream::record::Record;
 use model::stream::shard::ShardId;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gateway::router::GatewayOptions;
+use gateway::state::GatewayOptions;
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 

@@ -7,7 +7,7 @@ use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{stream, tags};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {

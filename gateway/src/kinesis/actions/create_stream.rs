@@ -14,7 +14,7 @@ use crate::kinesis::mode::GivenMode;
 use crate::kinesis::stream::Usage;
 use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::{error, limits, tags, throughput};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

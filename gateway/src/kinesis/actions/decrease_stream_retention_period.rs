@@ -3,7 +3,7 @@
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::kinesis::retention::{self, Direction};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 pub(crate) use crate::kinesis::retention::Input;
 

@@ -4,7 +4,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
 use crate::kinesis::target::targets_account;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 pub(crate) struct Input {}

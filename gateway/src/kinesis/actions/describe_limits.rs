@@ -6,7 +6,7 @@ use crate::aws::error::AwsError;
 use crate::kinesis::limits;
 use crate::kinesis::stream::Usage;
 use crate::kinesis::target::targets_account;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 pub(crate) struct Input {}

@@ -10,7 +10,7 @@ use crate::kinesis::encryption::Encryption;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::kinesis::consumers::Consumer;
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 pub(crate) use crate::kinesis::consumers::Input;
 

@@ -11,7 +11,7 @@ use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails};
 use crate::kinesis::target::stream_input;
 use crate::kinesis::throughput::WarmThroughput;
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {}

@@ -2,7 +2,7 @@
 
 use crate::aws::error::AwsError;
 use crate::kinesis::monitoring::{self, Output};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 pub(crate) use crate::kinesis::monitoring::Input;
 

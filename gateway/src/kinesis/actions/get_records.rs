@@ -17,7 +17,7 @@ use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::shapes::ChildShard;
 use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::{bulk, error, limits, reading, records};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -9,7 +9,7 @@ use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::position::{Members, Place};
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, limits};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {

@@ -15,7 +15,7 @@ use crate::kinesis::shapes::ShardShape;
 use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::token::{self, Kind};
 use crate::kinesis::{error, limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -11,7 +11,7 @@ use crate::kinesis::consumers::Consumer;
 use crate::kinesis::target::targets_stream_arn;
 use crate::kinesis::token::{self, Kind};
 use crate::kinesis::{error, limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -11,7 +11,7 @@ use crate::kinesis::shapes::ModeDetails;
 use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::token::{self, Kind};
 use crate::kinesis::{error, limits};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

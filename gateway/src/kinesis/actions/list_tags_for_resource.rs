@@ -8,7 +8,7 @@ use crate::kinesis::resource::Resource;
 use crate::kinesis::stream;
 use crate::kinesis::tags::{self, Tag};
 use crate::kinesis::target::targets_resource;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

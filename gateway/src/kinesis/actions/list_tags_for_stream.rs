@@ -7,7 +7,7 @@ use crate::aws::wire::text::Text;
 use crate::kinesis::tags::{self, Tag};
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {

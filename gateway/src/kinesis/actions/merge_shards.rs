@@ -5,7 +5,7 @@ use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 use model::name::StreamName;
 use model::stream::settings::StreamMode;
 use model::stream::shard::Reshard;

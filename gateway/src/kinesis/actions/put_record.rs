@@ -6,7 +6,7 @@ use crate::aws::wire::text::Text;
 use crate::kinesis::appended::Placed;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 use model::stream::record::PutEntry;
 
 stream_input! {

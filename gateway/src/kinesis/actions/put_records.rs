@@ -8,56 +8,17 @@ use bytestring::ByteString;
 use minicbor::encode::Encoder;
 use model::stream::record::{Appended, PutEntry};
 use model::stream::store::StreamDescription;
-use serde::Deserialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
-use crate::aws::wire::bounded;
-use crate::aws::wire::format::Format;
 use crate::aws::wire::json;
 use crate::aws::wire::output;
-use crate::aws::wire::text::Text;
 use crate::kinesis::appended::{ENCRYPTED_JSON, Places, write_encrypted_cbor};
-use crate::kinesis::target::targets_stream;
-use crate::kinesis::{error, limits, put_scanner};
-use crate::router::GatewayState;
+use crate::kinesis::put_input::Entry;
+use crate::kinesis::{error, limits};
+use crate::state::GatewayState;
 
-/// Read by [`Input::read`].
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    pub(crate) stream_name: Option<Text<'a>>,
-    #[serde(borrow, rename = "StreamARN")]
-    pub(crate) stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "bounded::list::<_, _, { limits::PUT_RECORDS_MAX }>")]
-    pub(crate) records: Option<Vec<Entry<'a>>>,
-    dry_run: Option<bool>,
-}
-
-targets_stream!(Input);
-
-/// One record of the input.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Entry<'a> {
-    #[serde(borrow)]
-    pub(crate) data: Option<Blob<'a>>,
-    #[serde(borrow)]
-    pub(crate) partition_key: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(crate) explicit_hash_key: Option<Text<'a>>,
-}
-
-impl<'a> Input<'a> {
-    /// Reads a body in either form. Of too many records it keeps one more than may be.
-    pub(crate) fn read(format: Format, body: &'a [u8]) -> Result<Self, AwsError> {
-        let scanned = if format == Format::Json { put_scanner::scan(body) } else { None };
-        scanned.map_or_else(|| format.read(body), Ok)
-    }
-}
+pub(crate) use crate::kinesis::put_input::Input;
 
 /// Bytes of the answer for one record.
 const RESULT_BYTES: usize = 128;

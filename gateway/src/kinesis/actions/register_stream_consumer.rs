@@ -11,7 +11,7 @@ use crate::aws::wire::text::Text;
 use crate::kinesis::consumers::{self, Consumer};
 use crate::kinesis::target::targets_stream_arn;
 use crate::kinesis::{limits, stream, tags};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -6,7 +6,7 @@ use crate::aws::wire::text::Text;
 use crate::kinesis::limits;
 use crate::kinesis::stream::{self, Usage};
 use crate::kinesis::target::stream_input;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 use model::name::StreamName;
 use model::stream::hash_key::HashKey;
 use model::stream::settings::StreamMode;

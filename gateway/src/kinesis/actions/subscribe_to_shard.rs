@@ -18,7 +18,7 @@ use crate::kinesis::push::{Push, SUBSCRIPTION_MAX};
 use crate::kinesis::subscriptions::{Refused, Subscriber, Subscriptions};
 use crate::kinesis::target::{Target, Targets};
 use crate::kinesis::{error, limits};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -10,7 +10,7 @@ use crate::aws::wire::text::Text;
 use crate::kinesis::resource::Resource;
 use crate::kinesis::target::targets_resource;
 use crate::kinesis::{stream, tags};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

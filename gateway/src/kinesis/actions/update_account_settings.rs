@@ -6,7 +6,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::actions::describe_account_settings::Output;
 use crate::kinesis::target::targets_account;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -7,7 +7,7 @@ use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::target::targets_stream_arn;
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

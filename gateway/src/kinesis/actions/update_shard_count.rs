@@ -10,7 +10,7 @@ use crate::aws::wire::text::Text;
 use crate::kinesis::limits;
 use crate::kinesis::stream::{self, Usage};
 use crate::kinesis::target::stream_input;
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {

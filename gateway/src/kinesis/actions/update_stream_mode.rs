@@ -10,7 +10,7 @@ use crate::kinesis::mode::GivenMode;
 use crate::kinesis::stream::{self, Usage};
 use crate::kinesis::target::targets_stream_arn;
 use crate::kinesis::{limits, throughput};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -8,7 +8,7 @@ use crate::aws::error::AwsError;
 use crate::kinesis::target::stream_input;
 use crate::kinesis::throughput::{self, WarmThroughput};
 use crate::kinesis::{limits, stream};
-use crate::router::GatewayState;
+use crate::state::GatewayState;
 
 stream_input! {
     pub(crate) struct Input<'a> {
