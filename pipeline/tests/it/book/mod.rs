@@ -55,7 +55,7 @@ followed! {
     monitoring_works: ["docs/how-to/monitoring.md"];
     backups_work: ["docs/how-to/backup.md"];
     sensors_work: ["docs/SENSORS.md", "docs/NETWORK-CARDS.md"];
-    reference_pages_work: ["docs/ARCHITECTURE.md", "docs/FORMATS.md", "docs/reference/command-line.md"];
+    reference_pages_work: ["CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/FORMATS.md", "docs/reference/command-line.md"];
 }
 
 #[tokio::test]

@@ -10,9 +10,12 @@ const NOT_RUN_MAX: usize = 24;
 /// Languages of blocks.
 const LANGUAGES: [&str; 10] = ["", "ini", "js", "json", "python", "sh", "sql", "text", "toml", "yaml"];
 
-/// Every page below `docs`, and the README, by its name in the clone.
+/// Pages outside `docs`.
+const OTHER_PAGES: [&str; 5] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "infra/README.md"];
+
+/// Every page below `docs`, and `OTHER_PAGES`, by its name in the clone.
 pub(crate) fn pages() -> Vec<String> {
-    let mut pages = vec!["README.md".to_owned()];
+    let mut pages = OTHER_PAGES.map(str::to_owned).to_vec();
     let mut folders = vec![PathBuf::from("docs")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(clone_root().join(&folder)).expect("folders can be read") {
