@@ -47,6 +47,8 @@ const TUTORIAL: [&str; 5] = [
 
 followed! {
     the_readme_works: ["README.md"];
+    examples_work: ["examples/orders/README.md", "examples/access-log/README.md", "examples/sensors/README.md"];
+    running_a_server_works: ["docs/how-to/run.md"];
     the_tutorial_works_with_clients_of_aws: ["docs/tutorial/aws.md"];
     producers_work: ["docs/how-to/producers.md"];
     own_queries_work: ["docs/how-to/query.md"];

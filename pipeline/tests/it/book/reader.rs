@@ -19,6 +19,8 @@ use crate::server::{PATIENCE, eventually, undisturbed};
 /// The address in pages, and the port of their sensors.
 const WRITTEN: &str = "127.0.0.1:4567";
 const SENSORS_WRITTEN: &str = "port add 9000";
+/// Folders of the clone that a page's commands may name; the reader has them too.
+const CLONE_FOLDERS: [&str; 2] = ["examples", "infra"];
 /// How long a command may take.
 const COMMAND_SECONDS_MAX: u32 = 120;
 /// Of one that goes on until it is stopped.
@@ -126,9 +128,13 @@ impl Reader {
     pub(crate) async fn follow(mut self, pages: &[&str]) -> Effort {
         for name in pages {
             let page = Page::read(name);
-            if page.blocks.iter().any(|block| block.text.contains("infra/")) && !self.here().join("infra").exists() {
-                let link = std::os::unix::fs::symlink(clone_root().join("infra"), self.here().join("infra"));
-                link.expect("the folder can be written");
+            for folder in CLONE_FOLDERS {
+                let named = format!("{folder}/");
+                let is_named = page.blocks.iter().any(|block| block.text.contains(&named));
+                if is_named && !self.here().join(folder).exists() {
+                    let link = std::os::unix::fs::symlink(clone_root().join(folder), self.here().join(folder));
+                    link.expect("the folder can be written");
+                }
             }
             if page.blocks.iter().any(|block| block.text.contains(SENSORS_WRITTEN)) {
                 let udp = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|udp| udp.local_addr());

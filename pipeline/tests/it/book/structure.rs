@@ -11,7 +11,16 @@ const NOT_RUN_MAX: usize = 24;
 const LANGUAGES: [&str; 10] = ["", "ini", "js", "json", "python", "sh", "sql", "text", "toml", "yaml"];
 
 /// Pages outside `docs`.
-const OTHER_PAGES: [&str; 5] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "infra/README.md"];
+const OTHER_PAGES: [&str; 8] = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "examples/access-log/README.md",
+    "examples/orders/README.md",
+    "examples/sensors/README.md",
+    "infra/README.md",
+];
 
 /// Every page below `docs`, and `OTHER_PAGES`, by its name in the clone.
 pub(crate) fn pages() -> Vec<String> {
