@@ -6,10 +6,10 @@
 //!
 //! Ordinary sockets are open beside the path past the kernel, too: for what that leaves to the kernel.
 
-use std::error::Error;
 use std::io;
 use std::sync::Arc;
 
+use model::text::chain::chain;
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -80,7 +80,7 @@ impl PreparedReceiver {
     pub fn open(options: ReceiverOptions) -> Self {
         let mut reasons = Vec::new();
         let xdp = options.xdp.clone().and_then(|xdp| {
-            XdpSetup::open(xdp).map_err(|error| reasons.push(format!("past the kernel: {}", whole(&error)))).ok()
+            XdpSetup::open(xdp).map_err(|error| reasons.push(format!("past the kernel: {}", chain(&error)))).ok()
         });
         if let Some(xdp) = &xdp {
             reasons.extend_from_slice(xdp.reasons());
@@ -137,14 +137,4 @@ impl Receiver {
             socket_drops: self.udp.dropped(),
         })
     }
-}
-
-/// An error with its causes, in one line.
-fn whole(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        text = format!("{text} ({error})");
-        cause = error.source();
-    }
-    text
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use model::archive::store::{Archive, ArchiveError};
+use model::text::chain::chain;
 use sinks::archive::s3::{S3Archive, S3Options};
 use sinks::aws::AwsOptions;
 use tracing::warn;
@@ -17,7 +18,7 @@ pub(crate) async fn open(options: S3Options) -> anyhow::Result<Arc<dyn Archive>>
         Ok(Ok(())) => {}
         Ok(Err(error @ ArchiveError::Unusable { .. })) => return Err(error.into()),
         Ok(Err(error)) => {
-            let error = format!("{:#}", anyhow::Error::from(error));
+            let error = chain(&error);
             warn!(error, "the archive is out of reach: records wait in their streams until it is back");
         }
         Err(_) => warn!("the archive does not answer: records wait in their streams until it does"),

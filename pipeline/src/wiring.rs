@@ -32,6 +32,7 @@ use model::name::ConsumerName;
 use model::stream::stand_by::stand_by;
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::table::store::{TableError, TableSchema};
+use model::text::chain::chain;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::status::{LastError, StatusHandle as DeliveryStatusHandle};
 use sinks::delivery::stream::DeliveryStream;
@@ -153,7 +154,7 @@ impl Backends {
                     None => return,
                     Some(Ok(())) => break,
                     Some(Err(error)) => {
-                        let text = format!("{:#}", anyhow::Error::from(error));
+                        let text = chain(&error);
                         warn!(table = %schema.name, error = text, "table cannot be created now");
                     }
                 }
@@ -294,7 +295,7 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, flows: &R
             Err(error) => {
                 let lost = matches!(&error, QueryError::Stream { source: StreamError::CheckpointConflict { .. }, .. });
                 let passing = matches!(error, QueryError::Stream { .. } | QueryError::Engine { .. });
-                let text = format!("{:#}", anyhow::Error::from(error));
+                let text = chain(&error);
                 flows.query_failed(query.name(), &text, !passing);
                 if !passing {
                     // Nothing that time mends: somebody must come.

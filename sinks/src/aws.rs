@@ -12,6 +12,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use model::text::chain::chain;
 
 /// Region of servers that know none.
 const REGION_OF_ENDPOINTS: &str = "us-east-1";
@@ -131,14 +132,7 @@ impl CallFailure {
 
     /// An error and all its causes.
     pub(crate) fn of_chain(error: &dyn Error) -> Self {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        CallFailure(text)
+        CallFailure(chain(error))
     }
 }
 

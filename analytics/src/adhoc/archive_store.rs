@@ -18,6 +18,7 @@ use datafusion::object_store::{
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use model::archive::store::{Archive, ArchiveError, ObjectName};
+use model::text::chain::chain;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -74,13 +75,7 @@ async fn objects(archive: Arc<dyn Archive>, runtime: Handle, prefix: String) -> 
 
 /// With all causes: whoever reads the error gets no other chance to see them.
 fn generic(error: &dyn std::error::Error) -> Error {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    Error::Generic { store: STORE, source: text.into() }
+    Error::Generic { store: STORE, source: chain(error).into() }
 }
 
 fn read_only() -> Error {

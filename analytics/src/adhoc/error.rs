@@ -5,6 +5,7 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 use model::query::engine::{Location, SqlError, SqlErrorKind};
+use model::text::nearest::nearest;
 
 use super::names::Place;
 
@@ -89,18 +90,13 @@ fn carried(error: &DataFusionError) -> Option<SqlError> {
 pub(super) fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     /// Names that fit into an error.
     const NAMES_SHOWN_MAX: usize = 20;
-    /// How alike two names are, from 0 to 1, so that one is taken for the other.
-    const LIKENESS_MIN: f64 = 0.7;
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     names.dedup();
-    let folded = wanted.to_lowercase();
-    let likeness = |name: &str| strsim::jaro_winkler(&folded, &name.to_lowercase());
-    let closest = names.iter().map(|name| (likeness(name), *name)).max_by(|one, other| one.0.total_cmp(&other.0));
-    match closest {
-        Some((likeness, name)) if LIKENESS_MIN <= likeness => Some(format!("did you mean `{name}`?")),
-        Some(_) if names.len() <= NAMES_SHOWN_MAX => Some(format!("there is `{}`", names.join("`, `"))),
-        _ => None,
+    match nearest(wanted, names.iter().copied()) {
+        Some(name) => Some(format!("did you mean `{name}`?")),
+        None if (1..=NAMES_SHOWN_MAX).contains(&names.len()) => Some(format!("there is `{}`", names.join("`, `"))),
+        None => None,
     }
 }
 

@@ -2,9 +2,14 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::SqlError;
+use model::text::nearest::nearest;
 
 use super::tokens::{Cursor, Token, tokenize};
 use crate::schema::{SqlColumn, SqlType};
+
+/// The names of types that an error suggests.
+const TYPES: [&str; 10] =
+    ["BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "REAL", "DOUBLE", "DECIMAL", "VARCHAR", "TIMESTAMP"];
 
 /// What a text declares.
 #[derive(Debug)]
@@ -138,13 +143,11 @@ fn sql_type(cursor: &mut Cursor<'_>) -> Result<SqlType, SqlError> {
         "TIMESTAMP" => SqlType::Timestamp,
         _ => {
             let at = at.expect("a name was read here");
-            let known = ["BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "REAL", "DOUBLE", "DECIMAL", "VARCHAR"];
-            let near = known
-                .into_iter()
-                .chain(["TIMESTAMP"])
-                .max_by(|a, b| strsim::jaro(a, &word).total_cmp(&strsim::jaro(b, &word)))
-                .expect("the list is not empty");
-            return Err(at.refuse(format!("unknown type `{word}`"), format!("did you mean {near}?")));
+            let suggestion = match nearest(&word, TYPES) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("use one of {}", TYPES.join(", ")),
+            };
+            return Err(at.refuse(format!("unknown type `{word}`"), suggestion));
         }
     })
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, DATE, HOST};
+use model::text::hex::unhex;
 
 use crate::auth::canonical::{AUTHORITY, Head, SIGNATURE_PARAMETER, parameters};
 use crate::auth::error::AuthError;
-use crate::auth::payload::unhex;
 use crate::auth::scope::Scope;
 use crate::auth::stamp::{SKEW_MILLIS_MAX, Stamp};
 
@@ -181,7 +181,9 @@ fn header_names(text: &str) -> Result<Vec<String>, AuthError> {
     Ok(names)
 }
 
+/// Lower case only, so that a signature has only one form.
 fn hex_signature(text: &str) -> Result<[u8; 32], AuthError> {
     unhex(text)
+        .filter(|_| !text.bytes().any(|byte| byte.is_ascii_uppercase()))
         .ok_or_else(|| AuthError::Incomplete("Signature must be 64 digits of lower-case hexadecimal.".to_owned()))
 }

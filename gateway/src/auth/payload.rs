@@ -5,6 +5,7 @@
 //! Kinesis takes none of them, and a put whose records nobody signed would be worth nothing.
 
 use http::HeaderMap;
+use model::text::hex::hex;
 use ring::digest::{SHA256, digest};
 
 use crate::auth::error::AuthError;
@@ -53,28 +54,4 @@ impl Payload {
             _ => Ok(computed),
         }
     }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |four: u8| char::from(b"0123456789abcdef"[usize::from(four)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// The bytes of lower-case hexadecimal; no other form, so that a signature has only one.
-pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let four = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let text = text.as_bytes();
-    let mut bytes = [0; N];
-    if text.len() != 2 * N {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = four(pair[0])? << 4 | four(pair[1])?;
-    }
-    Some(bytes)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use model::clock::Timestamp;
+use model::text::hex::hex;
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 use subtle::ConstantTimeEq;
@@ -16,7 +17,7 @@ use crate::auth::canonical::{Head, PathForm};
 use crate::auth::claim::{ALGORITHM, Claim, TOKEN_PARAMETER};
 use crate::auth::credential::{Credential, CredentialError};
 use crate::auth::error::AuthError;
-use crate::auth::payload::{Payload, hex};
+use crate::auth::payload::Payload;
 use crate::auth::signing_key::SigningKeys;
 
 /// What a signature must be made for.

@@ -11,6 +11,7 @@ use model::clock::Timestamp;
 use model::stream::hash_key::PartitionKey;
 use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
+use model::text::hex::hex;
 use rdkafka::Message;
 
 /// A key of this many bytes still fits as hex digits.
@@ -22,7 +23,7 @@ fn partition_key(key: Option<&[u8]>, partition: i32) -> PartitionKey {
         Some(Ok(text)) => Some(text.to_owned()),
         Some(Err(_)) => {
             let bytes = key.unwrap_or_default();
-            Some(bytes.iter().take(HEX_KEY_BYTES_MAX).map(|byte| format!("{byte:02x}")).collect())
+            Some(hex(&bytes[..bytes.len().min(HEX_KEY_BYTES_MAX)]))
         }
         None => None,
     };

@@ -1,4 +1,7 @@
-//! Text in records: what counts as a JSON object, and conditions on its fields.
+//! Text: what counts as a JSON object in a record, conditions on its fields, and small tools for messages.
 
+pub mod chain;
+pub mod hex;
 pub mod json_object;
+pub mod nearest;
 pub mod record_filter;

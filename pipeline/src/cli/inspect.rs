@@ -16,6 +16,7 @@ use model::stream::record::Record;
 use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
 use model::stream::shard::{Shard, ShardId};
 use model::stream::store::ReadLimit;
+use model::text::chain::chain;
 use serde_json::{Value, json};
 
 use crate::cli::failure::{Failure, Kind};
@@ -149,7 +150,7 @@ fn stream(
     let files = match StreamFiles::find(folder, ring) {
         Ok(files) => files,
         Err(error) => {
-            let why = format!("{:#}", anyhow::Error::from(error));
+            let why = chain(&error);
             findings.damage.push(format!("{}: {why}", folder.display()));
             return Ok(());
         }

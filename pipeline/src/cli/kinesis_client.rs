@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use hyper::Method;
+use model::text::nearest::nearest;
 use serde_json::{Value, json};
 
 use crate::cli::authorization::Authorization;
 use crate::cli::failure::{Failure, Kind};
 use crate::cli::http_client::{Call, HttpClient};
-use crate::config::error::nearest;
 
 /// The service's name in signatures.
 const SERVICE: &str = "kinesis";
@@ -102,10 +102,7 @@ impl KinesisClient {
 /// There is no `what` of that name; perhaps another one was meant.
 pub(crate) fn no_such(what: &str, name: &str, names: &[String], list: &str, make: &str) -> Failure {
     let failure = Failure::new(Kind::NotFound, format!("there is no {what} `{name}`"));
-    let lower = name.to_lowercase();
-    let same = names.iter().find(|other| other.to_lowercase() == lower).map(String::as_str);
-    let near = same.or_else(|| nearest(name, names.iter().map(String::as_str)));
-    match near {
+    match nearest(name, names.iter().map(String::as_str)) {
         Some(meant) => {
             failure.why(format!("no {what} here has that name")).fix(format!("did you mean `{meant}`? All: {list}"))
         }

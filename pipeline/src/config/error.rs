@@ -11,6 +11,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
+use model::text::nearest::nearest;
+
 /// Settings that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConfigError {
@@ -181,15 +183,6 @@ pub(crate) fn suggestion(message: &str) -> Option<String> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let unknown = quoted.next().filter(|_| message.starts_with("unknown "))?;
     nearest(unknown, quoted).map(str::to_owned)
-}
-
-/// The candidate nearest to `word`, if any is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
-        .min()
-        .map(|(_, candidate)| candidate)
 }
 
 /// `did you mean ..?`, or the names that there are.

@@ -1,6 +1,6 @@
 //! `GALLOP_*` variables.
 
-use crate::config::error::nearest;
+use model::text::nearest::nearest;
 
 /// Environment variables that are understood; another `GALLOP_*` is an error.
 pub(crate) const VARIABLES: [&str; 15] = [
@@ -25,7 +25,7 @@ pub(crate) const VARIABLES: [&str; 15] = [
 pub(crate) fn check_variables(mut names: impl Iterator<Item = String>) -> Result<(), String> {
     let unknown = |name: &String| name.starts_with("GALLOP_") && !VARIABLES.contains(&name.as_str());
     let Some(name) = names.find(unknown) else { return Ok(()) };
-    let hint = match nearest(&name, VARIABLES.into_iter()) {
+    let hint = match nearest(&name, VARIABLES) {
         Some(known) => format!("did you mean {known}?"),
         None => format!("known are {}", VARIABLES.join(", ")),
     };

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use model::text::chain::chain;
+
 use super::finding::{Finding, fail, ok};
 use crate::config::file::Config;
 
@@ -44,7 +46,7 @@ pub(crate) async fn archive(config: &Config, data: &Path) -> Finding {
         let fix = "correct [s3], or the credentials and the bucket's policy; see `gallop config show --sources`";
         return match tokio::time::timeout(ANSWER_MAX, asked).await {
             Ok(Ok(())) => ok(check, format!("bucket `{bucket}` is there, writable, and honours conditional puts")),
-            Ok(Err(error)) => fail(check, format!("{:#}", anyhow::Error::from(error)), fix),
+            Ok(Err(error)) => fail(check, chain(&error), fix),
             Err(_) => fail(check, format!("bucket `{bucket}` does not answer within {ANSWER_MAX:?}"), fix),
         };
     }
@@ -76,7 +78,7 @@ pub(crate) async fn dynamodb(config: &Config) -> Option<Finding> {
                     Ok(found) if found == table.schema(name) => there += 1,
                     Ok(_) => return Err(format!("table `{name}` has other keys than the settings say")),
                     Err(TableError::NotFound(_)) => missing += 1,
-                    Err(error) => return Err(format!("{:#}", anyhow::Error::from(error))),
+                    Err(error) => return Err(chain(&error)),
                 }
             }
             Ok(format!("{there} tables have the keys of the settings; {missing} are made at the start"))

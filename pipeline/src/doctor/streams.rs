@@ -5,6 +5,7 @@ use std::path::Path;
 use ingest::log::inspect::{Damage, StreamFiles};
 use ingest::log::key::KeyRing;
 use model::clock::{Clock, SystemClock, Timestamp};
+use model::text::chain::chain;
 
 use super::finding::{Finding, fail, ok, warn};
 use crate::holder;
@@ -38,7 +39,7 @@ pub(crate) fn look(data: &Path, keys: &KeyRing) -> Vec<Finding> {
                     last = last.max(report.shards.values().map(|shard| shard.last_arrived_at).max());
                 }
             }
-            Err(error) => damage.push(format!("{}: {:#}", folder.display(), anyhow::Error::from(error))),
+            Err(error) => damage.push(format!("{}: {}", folder.display(), chain(&error))),
         }
     }
     let mut findings = vec![log(streams, &damage), stamps(last, SystemClock.now())];

@@ -20,6 +20,7 @@ use ingest::sensor::port_rule::SourceRule;
 use model::datagram::admin::{ADDRESSES_MAX, RateSpec};
 use model::datagram::header::SourceId;
 use model::datagram::tag::TagKey;
+use model::text::hex::unhex;
 use serde::Deserialize;
 
 use crate::config::error::line_column;
@@ -99,20 +100,13 @@ fn source_of(entry: SourceEntry) -> anyhow::Result<SourceRule> {
     let mut keys: Vec<(u8, TagKey)> = Vec::new();
     for KeyEntry { id, key } in entry.keys {
         ensure!(keys.iter().all(|(known, _)| *known != id), "key {id} is there twice");
-        let bits = hex(&key)
+        let bits = unhex(&key)
             .with_context(|| format!("key {id} is not 32 hexadecimal digits, as `openssl rand -hex 16` prints them"))?;
         keys.push((id, TagKey::new(bits)));
     }
     let addresses = rule::ranges(&entry.addresses).map_err(anyhow::Error::msg)?;
     let rate = entry.rate.map(rule::rate).transpose().map_err(anyhow::Error::msg)?;
     Ok(SourceRule { addresses, keys, rate })
-}
-
-/// 16 bytes of 32 digits.
-fn hex(text: &str) -> Option<[u8; 16]> {
-    let digits: Vec<u8> = text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
-    if digits.len() == 32 { bytes.try_into().ok() } else { None }
 }
 
 #[cfg(test)]

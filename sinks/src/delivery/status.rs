@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use model::clock::{Clock, Timestamp};
+use model::text::chain::chain;
 use serde::Serialize;
 
 /// A delivery stream's figures since its start.
@@ -75,12 +76,7 @@ impl StatusHandle {
     }
 
     pub(super) fn failed(&self, error: &(dyn std::error::Error + 'static)) {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            message = format!("{message}: {error}");
-            cause = error.source();
-        }
+        let message = chain(error);
         let at = self.clock.now();
         self.update(|status| {
             status.retries += 1;

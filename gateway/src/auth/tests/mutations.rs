@@ -72,7 +72,7 @@ fn no_turned_bit_is_taken() {
     let token = Some(TOKEN);
     let presigned = Some(60);
     let mut hashed = put_record("/", BODY);
-    let hash = crate::auth::payload::hex(ring::digest::digest(&ring::digest::SHA256, BODY.as_bytes()).as_ref());
+    let hash = model::text::hex::hex(ring::digest::digest(&ring::digest::SHA256, BODY.as_bytes()).as_ref());
     hashed.headers_mut().insert("x-amz-content-sha256", hash.parse().unwrap());
     let originals = [
         (signed(How::default(), put_record("/", BODY)), None),

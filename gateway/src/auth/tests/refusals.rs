@@ -4,13 +4,13 @@ use http::Request;
 use model::clock::Timestamp;
 
 use crate::auth::credential::{Credential, CredentialError};
-use crate::auth::payload::unhex;
 use crate::auth::policy::Policy;
 use crate::auth::scope::Scope;
 use crate::auth::secret::Secret;
 use crate::auth::signing_key::{SIGNING_KEYS_MAX, SigningKeys, derive};
 use crate::auth::tests::signer::{How, KEY, NOW, SECRET, check, put_record, signed, verifier};
 use crate::auth::verifier::Verifier;
+use model::text::hex::unhex;
 
 fn refused(request: Request<String>) -> (&'static str, String) {
     let refused = check(&verifier(None), request).unwrap_err();
