@@ -17,11 +17,17 @@ mod encode;
 mod field;
 mod operator;
 mod plan;
-mod running;
 mod snapshot;
 
-pub mod bounded;
-pub mod query;
+pub mod query_error;
 pub mod status;
+
+pub mod query;
+
+mod running;
+
+mod run;
+
+pub mod bounded;
 
 pub mod adhoc;

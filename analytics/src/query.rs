@@ -5,19 +5,15 @@
 //! together: however often a query is stopped and started again, its output is the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
-use model::clock::{Clock, Timestamp};
 use model::name::{ConsumerName, StreamName};
 use model::query::engine::{SqlError, SqlErrorKind};
-use model::stream::store::{StartingPosition, StreamError, StreamStore};
+use model::stream::store::{StartingPosition, StreamError};
 
 use crate::definition::Definition;
-use crate::running::Running;
+use crate::query_error::QueryError;
 use crate::status::StatusHandle;
 
 /// How a continuous query is tied to its surroundings.
@@ -40,52 +36,6 @@ impl Default for QueryOptions {
             checkpoint_interval: Duration::from_secs(1),
         }
     }
-}
-
-/// Why a query stopped. After anything but [`QueryError::Sql`] and [`QueryError::Changed`], starting it again may help.
-#[derive(Debug, thiserror::Error)]
-pub enum QueryError {
-    /// The query does not fit the records that came first.
-    #[error("query `{query}` does not fit the records of its stream")]
-    Sql {
-        /// The query.
-        query: ConsumerName,
-        /// What does not fit.
-        #[source]
-        source: SqlError,
-    },
-    /// The checkpoint was made by another query of the same name.
-    #[error("query `{query}` was changed since its checkpoint: give the new query another name, or the old SQL back")]
-    Changed {
-        /// The query.
-        query: ConsumerName,
-    },
-    /// The checkpoint cannot be read.
-    #[error("the checkpoint of query `{query}` cannot be read: {reason}")]
-    Checkpoint {
-        /// The query.
-        query: ConsumerName,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A stream could not be read or written.
-    #[error("query `{query}` cannot go on")]
-    Stream {
-        /// The query.
-        query: ConsumerName,
-        /// What the store said.
-        #[source]
-        source: StreamError,
-    },
-    /// The engine failed.
-    #[error("query `{query}` could not be computed")]
-    Engine {
-        /// The query.
-        query: ConsumerName,
-        /// What DataFusion said.
-        #[source]
-        source: Box<DataFusionError>,
-    },
 }
 
 /// One pump, checked and ready to run.
@@ -154,33 +104,6 @@ impl ContinuousQuery {
         self.status.clone()
     }
 
-    /// Runs from the last checkpoint until `shutdown`, and then makes a last checkpoint. After an error, and after being
-    /// dropped at any point, running again goes on where the last checkpoint was.
-    pub async fn run(
-        &self,
-        store: Arc<dyn StreamStore>,
-        clock: Arc<dyn Clock>,
-        shutdown: impl Future<Output = ()> + Send,
-    ) -> Result<(), QueryError> {
-        let mut shutdown = pin!(shutdown);
-        let mut running = Running::start(self, store, Arc::clone(&clock)).await?;
-        loop {
-            let window_end = running.next_end().map(|end| end.max(running.ask_after));
-            let checkpoint_at = running.dirty.then(|| running.committed_at + self.options.checkpoint_interval);
-            tokio::select! {
-                () = &mut shutdown => break,
-                batch = running.reader.next() => running.absorb(batch.map_err(|error| self.stream(error))?).await?,
-                () = sleep_until(&*clock, window_end) => running.ask_tips().await?,
-                () = sleep_until(&*clock, checkpoint_at) => running.commit(Vec::new()).await?,
-            }
-            running.close().await?;
-        }
-        if running.dirty {
-            running.commit(Vec::new()).await?;
-        }
-        Ok(())
-    }
-
     pub(crate) fn stream(&self, source: StreamError) -> QueryError {
         QueryError::Stream { query: self.name.clone(), source }
     }
@@ -191,13 +114,5 @@ impl ContinuousQuery {
 
     pub(crate) fn checkpoint_error(&self, error: impl std::fmt::Display) -> QueryError {
         QueryError::Checkpoint { query: self.name.clone(), reason: error.to_string() }
-    }
-}
-
-/// Sleeps until a time that may be missing: then for ever.
-async fn sleep_until(clock: &dyn Clock, at: Option<Timestamp>) {
-    match at {
-        Some(at) => clock.sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -80,6 +80,14 @@ pub trait Clock: Send + Sync + fmt::Debug {
     async fn sleep_until(&self, at: Timestamp);
 }
 
+/// Returns once `clock` has reached `at`; never where there is no such time. Cancel-safe.
+pub async fn sleep_until_some(clock: &dyn Clock, at: Option<Timestamp>) {
+    match at {
+        Some(at) => clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;

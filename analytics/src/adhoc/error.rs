@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 use model::text::nearest::nearest;
 
-use super::names::Place;
+use super::place::Place;
 
 /// Carries one of our errors through DataFusion.
 pub(super) fn through(error: SqlError) -> DataFusionError {

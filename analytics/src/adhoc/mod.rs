@@ -9,6 +9,8 @@
 pub mod limits;
 pub mod object_name;
 
+mod place;
+
 mod error;
 
 mod json_row;
@@ -30,8 +32,10 @@ mod stream_table;
 
 mod statement;
 
-mod names;
+mod aliases;
 mod spelling;
+
+mod names;
 
 mod capped_functions;
 mod session;

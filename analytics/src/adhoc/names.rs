@@ -9,12 +9,13 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem, Statement as SqlStatement, TableAlias,
-    TableFactor, VisitMut, VisitorMut,
+    ObjectName, ObjectNamePart, Statement as SqlStatement, TableFactor, VisitMut, VisitorMut,
 };
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 
+use super::aliases::Aliases;
 use super::error::suggestion;
+use super::place::{Place, location_of};
 use super::spelling::{Speller, Spellings};
 
 /// What the names of a query refer to, before columns are known.
@@ -25,15 +26,6 @@ pub(super) struct Names {
     relation_aliases: Vec<String>,
     column_aliases: Vec<String>,
     places: HashMap<String, Place>,
-}
-
-/// A name as the text has it, and where.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    /// Its spelling.
-    pub(super) spelling: String,
-    /// Its first letter.
-    pub(super) location: Location,
 }
 
 /// The query inside a statement that [`super::statement`] let through.
@@ -48,7 +40,7 @@ fn query_of(statement: &mut Statement) -> Option<&mut SqlStatement> {
 /// Finds the tables that a statement uses among `existing`, and gives each the spelling it has.
 pub(super) fn resolve_tables(statement: &mut Statement, existing: &[String]) -> Result<Names, SqlError> {
     let Some(query) = query_of(statement) else { return Ok(Names::default()) };
-    let mut aliases = AliasCollector::default();
+    let mut aliases = Aliases::default();
     let _ = query.visit(&mut aliases);
     let mut visitor = TableResolver { existing, ctes: &aliases.ctes, tables: BTreeSet::new() };
     if let ControlFlow::Break(error) = query.visit(&mut visitor) {
@@ -113,90 +105,6 @@ impl Names {
     /// Where a name first stands in the text.
     pub(super) fn locate(&self, name: &str) -> Option<Place> {
         self.places.get(&name.to_lowercase()).cloned()
-    }
-}
-
-/// Where a name stands, if the parser knows.
-pub(super) fn location_of(ident: &Ident) -> Option<Location> {
-    let start = ident.span.start;
-    (0 < start.line).then_some(Location { line: start.line, column: start.column })
-}
-
-/// Collects the names that a query gives itself, and where all names stand.
-#[derive(Default)]
-struct AliasCollector {
-    ctes: BTreeSet<String>,
-    relations: Vec<String>,
-    columns: Vec<String>,
-    places: HashMap<String, Place>,
-}
-
-impl AliasCollector {
-    fn place(&mut self, ident: &Ident) {
-        if let Some(location) = location_of(ident) {
-            let place = Place { spelling: ident.value.clone(), location };
-            self.places.entry(ident.value.to_lowercase()).or_insert(place);
-        }
-    }
-
-    fn table_alias(&mut self, alias: &TableAlias) {
-        self.relations.push(alias.name.value.clone());
-        self.columns.extend(alias.columns.iter().map(|column| column.name.value.clone()));
-    }
-}
-
-impl VisitorMut for AliasCollector {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
-        for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
-            self.ctes.insert(cte.alias.name.value.to_lowercase());
-            self.table_alias(&cte.alias);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        for item in &select.projection {
-            if let SelectItem::ExprWithAlias { alias, .. } = item {
-                self.columns.push(alias.value.clone());
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
-        if let Some(alias) = alias_of(factor) {
-            let alias = alias.clone();
-            self.table_alias(&alias);
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        match expr {
-            Expr::Identifier(ident) => self.place(ident),
-            Expr::CompoundIdentifier(idents) => {
-                if let Some(last) = idents.last() {
-                    self.place(last);
-                }
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// The alias of a table in FROM.
-pub(super) fn alias_of(factor: &mut TableFactor) -> Option<&mut TableAlias> {
-    match factor {
-        TableFactor::Table { alias, .. }
-        | TableFactor::Derived { alias, .. }
-        | TableFactor::Function { alias, .. }
-        | TableFactor::TableFunction { alias, .. }
-        | TableFactor::UNNEST { alias, .. }
-        | TableFactor::NestedJoin { alias, .. } => alias.as_mut(),
-        _ => None,
     }
 }
 

@@ -9,7 +9,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use model::query::engine::{SqlError, SqlErrorKind};
 
-use super::names::{alias_of, location_of};
+use super::aliases::alias_of;
+use super::place::location_of;
 
 /// The spellings of names that differ in case only.
 #[derive(Debug)]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::query::{ContinuousQuery, QueryError, QueryOptions};
+use analytics::query::{ContinuousQuery, QueryOptions};
+use analytics::query_error::QueryError;
 use model::clock::{Clock, Timestamp};
 use model::name::StreamName;
 use model::stream::hash_key::PartitionKey;

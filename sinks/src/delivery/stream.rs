@@ -16,7 +16,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use model::archive::store::Archive;
-use model::clock::{Clock, Timestamp};
+use model::clock::{Clock, sleep_until_some};
 use model::name::{ConsumerName, StreamName, TableName};
 use model::stream::stand_by::stand_by;
 use model::stream::store::{StartingPosition, StreamError, StreamStore};
@@ -176,7 +176,7 @@ impl DeliveryStream {
                 biased;
                 () = stopped(&mut stopping) => {}
                 batch = run.reader.next() => run.take(batch).await?,
-                () = sleep_until(&*clock, wake_at) => {}
+                () = sleep_until_some(&*clock, wake_at) => {}
             }
             run.turn(false).await?;
         }
@@ -188,11 +188,4 @@ impl DeliveryStream {
 async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // An error says that the sender is gone, and with it whoever could wait for us: stop too.
     let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
-async fn sleep_until(clock: &dyn Clock, at: Option<Timestamp>) {
-    match at {
-        Some(at) => clock.sleep_until(at).await,
-        None => std::future::pending().await,
-    }
 }

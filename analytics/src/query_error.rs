@@ -1,0 +1,52 @@
+//! Why a continuous query stops.
+
+use datafusion::error::DataFusionError;
+use model::name::ConsumerName;
+use model::query::engine::SqlError;
+use model::stream::store::StreamError;
+
+/// Why a query stopped. After anything but [`QueryError::Sql`] and [`QueryError::Changed`], starting it again may help.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The query does not fit the records that came first.
+    #[error("query `{query}` does not fit the records of its stream")]
+    Sql {
+        /// The query.
+        query: ConsumerName,
+        /// What does not fit.
+        #[source]
+        source: SqlError,
+    },
+    /// The checkpoint was made by another query of the same name.
+    #[error("query `{query}` was changed since its checkpoint: give the new query another name, or the old SQL back")]
+    Changed {
+        /// The query.
+        query: ConsumerName,
+    },
+    /// The checkpoint cannot be read.
+    #[error("the checkpoint of query `{query}` cannot be read: {reason}")]
+    Checkpoint {
+        /// The query.
+        query: ConsumerName,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A stream could not be read or written.
+    #[error("query `{query}` cannot go on")]
+    Stream {
+        /// The query.
+        query: ConsumerName,
+        /// What the store said.
+        #[source]
+        source: StreamError,
+    },
+    /// The engine failed.
+    #[error("query `{query}` could not be computed")]
+    Engine {
+        /// The query.
+        query: ConsumerName,
+        /// What DataFusion said.
+        #[source]
+        source: Box<DataFusionError>,
+    },
+}
