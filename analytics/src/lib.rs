@@ -1,33 +1,22 @@
 //! Continuous windowed SQL, and ad hoc SQL over archive and live tail.
+//!
+//! ```text
+//!             rows                   records as rows: keys, values, kinds of columns
+//!        ┌─────┴──────┐
+//!   sql, window       │              the dialect of continuous queries; how time is cut
+//!   continuous      adhoc            queries that run on; questions that are answered once
+//! ```
+//!
+//! Modules stand in reading order.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod schema;
+mod rows;
+
 pub mod window;
 
 pub mod sql;
 
-mod waiting;
-
-mod decode;
-mod sensor_decode;
-
-mod definition;
-mod encode;
-mod field;
-mod operator;
-mod plan;
-mod snapshot;
-
-pub mod query_error;
-pub mod status;
-
-pub mod query;
-
-mod running;
-
-mod run;
-
-pub mod bounded;
+pub mod continuous;
 
 pub mod adhoc;

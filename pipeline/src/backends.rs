@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::adhoc::archive_folder::AdhocArchive;
+use analytics::adhoc::archive::folder::AdhocArchive;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use anyhow::Context;
 use model::archive::store::Archive;

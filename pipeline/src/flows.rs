@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use analytics::status::StatusHandle as QueryHandle;
+use analytics::continuous::status::StatusHandle as QueryHandle;
 use async_trait::async_trait;
 use model::clock::{Clock, Timestamp};
 use model::flow::report::{DeliveryReport, Flows, Incident, QueryReport};
@@ -83,7 +83,7 @@ impl RunningFlows {
     }
 
     /// A query runs from now on.
-    pub(crate) fn watch_query(&self, query: &analytics::query::ContinuousQuery) {
+    pub(crate) fn watch_query(&self, query: &analytics::continuous::query::ContinuousQuery) {
         let shown = Query {
             source: query.source().clone(),
             output: query.output().clone(),

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use analytics::query::{ContinuousQuery, QueryOptions};
-use analytics::query_error::QueryError;
+use analytics::continuous::error::QueryError;
+use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 use anyhow::Context;
 use dashboard::assets::Assets;
 use dashboard::options::{DashboardOptions, Flow, FlowError, FlowState, FlowStateSource, FlowTarget};

@@ -18,16 +18,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::archive_folder::{AdhocArchive, ArchiveFolder};
-use super::error::{failed, through, translate};
-use super::limits::AdhocLimits;
-use super::names::{Names, find_table, resolve_tables};
-use super::output;
-use super::schema_cache::SchemaCache;
-use super::session::{read_only, session};
-use super::snapshot::Sources;
-use super::statement::{Request, parse};
-use super::stream_table::StreamTable;
+use crate::adhoc::archive::folder::{AdhocArchive, ArchiveFolder};
+use crate::adhoc::error::{failed, through, translate};
+use crate::adhoc::fence::session::{read_only, session};
+use crate::adhoc::fence::statement::{Request, parse};
+use crate::adhoc::limits::AdhocLimits;
+use crate::adhoc::names::resolve::{Names, find_table, resolve_tables};
+use crate::adhoc::output;
+use crate::adhoc::table::schema_cache::SchemaCache;
+use crate::adhoc::table::snapshot::Sources;
+use crate::adhoc::table::stream_table::StreamTable;
 
 /// What queries read, and how much they may use.
 #[derive(Clone, Default)]

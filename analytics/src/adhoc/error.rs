@@ -7,25 +7,25 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 use model::text::nearest::nearest;
 
-use super::place::Place;
+use crate::adhoc::place::Place;
 
 /// Carries one of our errors through DataFusion.
-pub(super) fn through(error: SqlError) -> DataFusionError {
+pub(crate) fn through(error: SqlError) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }
 
 /// The data could not be read.
-pub(super) fn failed(doing: impl std::fmt::Display, cause: &dyn std::error::Error) -> SqlError {
+pub(crate) fn failed(doing: impl std::fmt::Display, cause: &dyn std::error::Error) -> SqlError {
     SqlError::new(SqlErrorKind::Failed, format!("{doing}: {cause}"))
 }
 
 /// Our own error if `error` carries one, else that `doing` failed.
-pub(super) fn carried_or_failed(doing: String, error: &DataFusionError) -> SqlError {
+pub(crate) fn carried_or_failed(doing: String, error: &DataFusionError) -> SqlError {
     carried(error).unwrap_or_else(|| failed(doing, error))
 }
 
 /// Translates an error of DataFusion. `locate` finds where a name stands in the query's text.
-pub(super) fn translate(error: &DataFusionError, locate: impl Fn(&str) -> Option<Place>) -> SqlError {
+pub(crate) fn translate(error: &DataFusionError, locate: impl Fn(&str) -> Option<Place>) -> SqlError {
     if let Some(ours) = carried(error) {
         return ours;
     }
@@ -87,7 +87,7 @@ fn carried(error: &DataFusionError) -> Option<SqlError> {
 }
 
 /// The closest of `names`, as advice; the list of them when nothing is close and they are few.
-pub(super) fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     /// Names that fit into an error.
     const NAMES_SHOWN_MAX: usize = 20;
     let mut names: Vec<&str> = names.collect();

@@ -7,11 +7,11 @@ use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::SchemaRef;
 use model::query::engine::SqlError;
 
-use super::error::failed;
+use crate::adhoc::error::failed;
 
 /// A batch of `schema` whose columns `find` knows by name; those it does not know are null. Error: a value that its
 /// column cannot hold, which is never a silent NULL.
-pub(super) fn fit(
+pub(crate) fn fit(
     schema: &SchemaRef,
     rows: usize,
     find: impl Fn(&str) -> Option<ArrayRef>,

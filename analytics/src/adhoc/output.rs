@@ -11,13 +11,13 @@ use model::query::engine::Column;
 use std::sync::Arc;
 
 /// The columns of a result.
-pub(super) fn columns(schema: &Schema) -> Vec<Column> {
+pub(crate) fn columns(schema: &Schema) -> Vec<Column> {
     let column = |field: &Arc<Field>| Column { name: field.name().clone(), sql_type: sql_type(field.data_type()) };
     schema.fields().iter().map(column).collect()
 }
 
 /// A type as SQL calls it.
-pub(super) fn sql_type(data_type: &DataType) -> String {
+pub(crate) fn sql_type(data_type: &DataType) -> String {
     match data_type {
         DataType::Null => "NULL".to_owned(),
         DataType::Boolean => "BOOLEAN".to_owned(),
@@ -50,7 +50,7 @@ pub(super) fn sql_type(data_type: &DataType) -> String {
 }
 
 /// Whole lines, one a row: every column in order, nulls written out.
-pub(super) fn json_lines(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
+pub(crate) fn json_lines(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
     if batch.num_columns() == 0 {
         return Ok(Bytes::from("{}\n".repeat(batch.num_rows())));
     }

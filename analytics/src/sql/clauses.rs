@@ -2,12 +2,12 @@
 
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 
-use super::tokens::Token;
+use crate::sql::tokens::Token;
 
 const CLAUSES: [&str; 5] = ["FROM", "WHERE", "GROUP", "HAVING", "SELECT"];
 
 /// The tokens between a clause's word and the next clause, outside parentheses.
-pub(super) fn clause<'a>(tokens: &'a [Token], keyword: &str) -> Option<&'a [Token]> {
+pub(crate) fn clause<'a>(tokens: &'a [Token], keyword: &str) -> Option<&'a [Token]> {
     let mut depth = 0_i32;
     let mut start = None;
     for (index, token) in tokens.iter().enumerate() {
@@ -26,7 +26,7 @@ pub(super) fn clause<'a>(tokens: &'a [Token], keyword: &str) -> Option<&'a [Toke
 }
 
 /// The parts between commas, outside parentheses.
-pub(super) fn split(tokens: &[Token]) -> Vec<&[Token]> {
+pub(crate) fn split(tokens: &[Token]) -> Vec<&[Token]> {
     let mut depth = 0_i32;
     let parts = tokens.split(|token| {
         match token.lexeme {

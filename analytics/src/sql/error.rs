@@ -5,7 +5,7 @@ use datafusion::error::DataFusionError;
 use model::query::engine::{SqlError, SqlErrorKind};
 use model::text::nearest::nearest;
 
-use super::rewrite::WindowedSelect;
+use crate::sql::rewrite::WindowedSelect;
 
 /// A planning error with the place of the name it is about, and a name that is near.
 pub(crate) fn sql_error(error: &DataFusionError, select: &WindowedSelect) -> SqlError {

@@ -3,11 +3,11 @@
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::SqlError;
 
-use super::clauses::clause;
-use super::tokens::Token;
+use crate::sql::clauses::clause;
+use crate::sql::tokens::Token;
 
 /// Names what this dialect has and this engine has not, before DataFusion says it in other words.
-pub(super) fn refuse_what_is_missing(tokens: &[Token]) -> Result<(), SqlError> {
+pub(crate) fn refuse_what_is_missing(tokens: &[Token]) -> Result<(), SqlError> {
     let mut depth = 0_usize;
     for (index, token) in tokens.iter().enumerate() {
         let next = tokens.get(index + 1);

@@ -1,9 +1,14 @@
 //! Reading the dialect: text to tokens, tokens to statements, a pump's query to SQL that DataFusion plans.
 
+pub mod schema;
+
+pub(crate) mod tokens;
+
 mod clauses;
-pub(crate) mod error;
 mod missing;
+mod window_function;
+
 pub(crate) mod rewrite;
 pub(crate) mod statements;
-pub(crate) mod tokens;
-mod window_function;
+
+pub(crate) mod error;

@@ -11,12 +11,12 @@
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::{Location, SqlError};
 
-use super::clauses::{clause, split};
-use super::missing::refuse_what_is_missing;
-use super::tokens::{Cursor, Token, render};
-use super::window_function::window_function;
-use crate::schema::ROWTIME;
-use crate::window::Tumbling;
+use crate::sql::clauses::{clause, split};
+use crate::sql::missing::refuse_what_is_missing;
+use crate::sql::schema::ROWTIME;
+use crate::sql::tokens::{Cursor, Token, render};
+use crate::sql::window_function::window_function;
+use crate::window::tumbling::Tumbling;
 
 /// A pump's query, checked and rewritten.
 #[derive(Debug, Clone)]
@@ -109,7 +109,7 @@ fn select_list(list: &[Token], tumbling: Tumbling) -> Result<(Vec<String>, Vec<S
         };
         let written = alias.map_or_else(
             || format!("\"__c{index}\""),
-            |alias| super::tokens::quoted(&alias.name().expect("an alias is a word")),
+            |alias| crate::sql::tokens::quoted(&alias.name().expect("an alias is a word")),
         );
         items.push(format!("{} AS {written}", render(&of_window)));
         names.push(name);
@@ -127,14 +127,14 @@ fn of_window(tokens: &[Token], tumbling: Tumbling) -> Result<Vec<Token>, SqlErro
             if found != tumbling {
                 return Err(token.refuse("this is not the window of GROUP BY", "write the same window in both places"));
             }
-            rewritten.push(hidden(crate::schema::WINDOW_START));
+            rewritten.push(hidden(crate::sql::schema::WINDOW_START));
             index += length;
             continue;
         }
         let qualified = index > 0 && tokens[index - 1].lexeme == Lexeme::Period;
         let qualifies = tokens.get(index + 1).is_some_and(|next| next.lexeme == Lexeme::Period);
         if token.name().as_deref() == Some(ROWTIME) && !qualified && !qualifies {
-            rewritten.push(hidden(crate::schema::WINDOW_END));
+            rewritten.push(hidden(crate::sql::schema::WINDOW_END));
         } else {
             rewritten.push(token.clone());
         }

@@ -4,8 +4,8 @@ use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::SqlError;
 use model::text::nearest::nearest;
 
-use super::tokens::{Cursor, Token, tokenize};
-use crate::schema::{SqlColumn, SqlType};
+use crate::sql::schema::{SqlColumn, SqlType};
+use crate::sql::tokens::{Cursor, Token, tokenize};
 
 /// The names of types that an error suggests.
 const TYPES: [&str; 10] =

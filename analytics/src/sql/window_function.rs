@@ -3,12 +3,12 @@
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::SqlError;
 
-use super::tokens::{Cursor, Token};
-use crate::schema::ROWTIME;
-use crate::window::Tumbling;
+use crate::sql::schema::ROWTIME;
+use crate::sql::tokens::{Cursor, Token};
+use crate::window::tumbling::Tumbling;
 
 /// `FLOOR(x TO unit)` or `STEP(x BY INTERVAL 'n' unit)` at the start of the tokens, and how many tokens it takes.
-pub(super) fn window_function(tokens: &[Token]) -> Result<Option<(Tumbling, usize)>, SqlError> {
+pub(crate) fn window_function(tokens: &[Token]) -> Result<Option<(Tumbling, usize)>, SqlError> {
     let Some(first) = tokens.first() else { return Ok(None) };
     let is_step = first.is("STEP");
     let separator = if is_step { "BY" } else { "TO" };

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use analytics::adhoc::archive_folder::AdhocArchive;
+use analytics::adhoc::archive::folder::AdhocArchive;
 use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use analytics::adhoc::limits::AdhocLimits;
 use futures::{FutureExt, TryStreamExt};

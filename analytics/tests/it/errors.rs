@@ -1,6 +1,6 @@
 //! What users are told before anything runs.
 
-use analytics::query::{ContinuousQuery, QueryOptions};
+use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 
 const SOURCE: &str =
     "CREATE STREAM \"S\" (\"Name\" VARCHAR(16), \"Distance\" DOUBLE);\nCREATE STREAM \"OUT\" (\"n\" BIGINT);\n";

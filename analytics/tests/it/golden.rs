@@ -1,6 +1,6 @@
 //! `tests/golden/*.sql` over `.jsonl` gives `.expected`.
 
-use analytics::bounded::{BoundedOptions, RunReport, run};
+use analytics::continuous::bounded::{BoundedOptions, RunReport, run};
 
 fn check(name: &str, expected: RunReport) {
     let read = |extension: &str| {

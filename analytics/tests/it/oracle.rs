@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use analytics::bounded::{BoundedOptions, run};
+use analytics::continuous::bounded::{BoundedOptions, run};
 use datafusion::arrow::array::{AsArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::{Float64Type, Int64Type};
 use datafusion::prelude::SessionContext;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::query::{ContinuousQuery, QueryOptions};
+use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 use model::clock::{Clock, Timestamp};
 use model::name::StreamName;
 use model::stream::hash_key::{HashKey, PartitionKey};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::query::{ContinuousQuery, QueryOptions};
-use analytics::query_error::QueryError;
+use analytics::continuous::error::QueryError;
+use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 use model::clock::{Clock, Timestamp};
 use model::name::StreamName;
 use model::stream::hash_key::PartitionKey;

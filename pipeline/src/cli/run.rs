@@ -60,9 +60,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
                 Box::new(File::create(&args.to).with_context(|| format!("{} cannot be written", args.to.display()))?)
             }
         };
-        let options = analytics::bounded::BoundedOptions { time_field: args.time_field, delay };
+        let options = analytics::continuous::bounded::BoundedOptions { time_field: args.time_field, delay };
         let mut rows = RowWriter::new(RowPrinter::new(output, Vec::new(), BufWriter::new(to)));
-        let report = analytics::bounded::run(&sql, input, &mut rows, options)?;
+        let report = analytics::continuous::bounded::run(&sql, input, &mut rows, options)?;
         rows.finish().context("rows cannot be written")?;
         anyhow::Ok(report)
     })

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use analytics::query::{ContinuousQuery, QueryOptions};
+use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 use gateway::accept::tls::{Tls, TlsError};
 use model::name::ConsumerName;
 use model::query::engine::SqlError;

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use analytics::status::StatusHandle;
+use analytics::continuous::status::StatusHandle;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
 use prometheus::{GaugeVec, IntCounterVec};

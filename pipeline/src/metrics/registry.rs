@@ -112,7 +112,7 @@ impl Metrics {
     }
 
     /// Shows a query, which runs, from now on.
-    pub(crate) fn watch_query(&self, name: &ConsumerName, status: analytics::status::StatusHandle) {
+    pub(crate) fn watch_query(&self, name: &ConsumerName, status: analytics::continuous::status::StatusHandle) {
         self.queries.watch(name, status);
     }
 

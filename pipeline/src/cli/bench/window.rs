@@ -96,14 +96,14 @@ fn measure(args: &WindowArgs) -> anyhow::Result<Report> {
         chunk_begin: Instant::now(),
         latency: latencies(),
     };
-    let options = analytics::bounded::BoundedOptions {
+    let options = analytics::continuous::bounded::BoundedOptions {
         time_field: Some("StatusTime".into()),
         // The lines repeat, and so do their times: everything stays open and is folded.
         delay: Duration::from_secs(3600),
     };
     let (begin, cpu_before) = (Instant::now(), cpu_time("self")?);
     let mut rows = Vec::new();
-    let report = analytics::bounded::run(QUERY, &mut input, &mut rows, options)?;
+    let report = analytics::continuous::bounded::run(QUERY, &mut input, &mut rows, options)?;
     let (wall, cpu) = (begin.elapsed(), cpu_time("self")? - cpu_before);
     anyhow::ensure!(report.records == args.records, "{} of {} records were read", report.records, args.records);
     let what =

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use analytics::query::{ContinuousQuery, QueryOptions};
+use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 use model::name::ConsumerName;
 use rustix::process::{Pid, Signal, kill_process_group};
 

@@ -1,0 +1,7 @@
+//! What a query may do: which statements run, what functions may make, what a session may reach.
+
+pub(crate) mod statement;
+
+mod capped_functions;
+
+pub(crate) mod session;

@@ -1,0 +1,98 @@
+//! The tail of a stream of sensor datagrams as columns; the twin of [`crate::adhoc::table::decode`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
+use datafusion::arrow::datatypes::SchemaRef;
+use model::datagram::arrow::{array, times};
+use model::datagram::columns::ColumnGatherer;
+use model::datagram::sensor_stream::{ARRIVED_AT, SensorStream, TIME};
+use model::query::engine::SqlError;
+use model::stream::record::Record;
+
+use crate::adhoc::fit::fit;
+use crate::rows::column_kind::{ColumnKind, Columns};
+
+/// Rows of a batch.
+const BATCH_ROWS_MAX: usize = 8192;
+
+/// The columns that sensor records have in queries: those that their archive has.
+pub(crate) fn sensor_columns(sensor: &SensorStream) -> Columns {
+    let columns: Vec<_> = sensor.all_columns().collect();
+    let own = columns.iter().map(|column| (column.name.as_str(), ColumnKind::of_sensor(column)));
+    Columns::typed(std::iter::once((ARRIVED_AT, ColumnKind::Time)).chain(own))
+}
+
+/// Collects sensor records into batches of one schema.
+pub(crate) struct SensorRows {
+    sensor: SensorStream,
+    schema: SchemaRef,
+    /// The columns that are gathered, in their order.
+    names: Vec<String>,
+    gatherer: ColumnGatherer,
+    arrived_at: Vec<i64>,
+}
+
+impl SensorRows {
+    /// Datagrams that become columns at once.
+    pub(crate) const BLOCK_DATAGRAMS_MAX: usize = 1024;
+
+    /// For the columns of `schema`.
+    pub(crate) fn new(sensor: &SensorStream, schema: SchemaRef) -> SensorRows {
+        let used = sensor.all_columns().filter(|column| schema.index_of(&column.name).is_ok());
+        let used: Vec<_> = used.collect();
+        let names = used.iter().map(|column| column.name.clone()).collect();
+        SensorRows {
+            sensor: sensor.clone(),
+            schema,
+            names,
+            gatherer: ColumnGatherer::new(used),
+            arrived_at: Vec::new(),
+        }
+    }
+
+    /// Adds the sensor records of a block of records, and says how many of these are no datagrams of the stream.
+    pub(crate) fn push(&mut self, records: &[Record]) -> u64 {
+        let (mut datagrams, mut skipped) = (Vec::with_capacity(records.len()), 0);
+        for record in records {
+            match self.sensor.read(&record.data) {
+                Ok(datagram) => {
+                    let (at, count) = (record.arrived_at.as_millis(), usize::from(datagram.header.count));
+                    self.arrived_at.extend(std::iter::repeat_n(at, count));
+                    datagrams.push(datagram);
+                }
+                // It has gone, or will go, to the error prefix.
+                Err(_) => skipped += 1,
+            }
+        }
+        self.gatherer.push(&datagrams);
+        skipped
+    }
+
+    /// Whether there are no rows.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.arrived_at.is_empty()
+    }
+
+    /// Whether the batch should be taken now.
+    pub(crate) fn is_full(&self) -> bool {
+        BATCH_ROWS_MAX <= self.arrived_at.len()
+    }
+
+    /// The rows since the last batch.
+    pub(crate) fn take(&mut self) -> Result<RecordBatch, SqlError> {
+        let rows = self.arrived_at.len();
+        let arrived_at = TimestampMillisecondArray::from(std::mem::take(&mut self.arrived_at)).with_timezone("UTC");
+        let values = self.gatherer.take();
+        let typed = self.names.iter().zip(values).map(|(name, values)| -> (&str, ArrayRef) {
+            match name.as_str() {
+                TIME => (TIME, Arc::new(times(values).with_timezone("UTC"))),
+                name => (name, array(values)),
+            }
+        });
+        let mut columns: HashMap<&str, ArrayRef> = typed.collect();
+        columns.insert(ARRIVED_AT, Arc::new(arrived_at));
+        fit(&self.schema, rows, |name| columns.get(name).cloned())
+    }
+}

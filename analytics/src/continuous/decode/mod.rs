@@ -1,0 +1,8 @@
+//! Records to rows of a query's columns: from JSON, and from sensor datagrams.
+
+pub(crate) mod waiting;
+
+pub(crate) mod field;
+
+pub(crate) mod json;
+pub(crate) mod sensor;

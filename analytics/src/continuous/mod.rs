@@ -1,0 +1,29 @@
+//! Continuous queries: each reads a stream and writes a row per window and key to another.
+//!
+//! ```text
+//! definition (SQL, checked) -> query (tied to streams) -> run: decode -> operator (plan, panes) -> encode -> commit
+//! ```
+//!
+//! Modules stand in reading order.
+
+mod decode;
+
+mod encode;
+mod plan;
+
+mod operator;
+
+mod definition;
+
+pub mod error;
+pub mod status;
+
+pub mod query;
+
+mod snapshot;
+
+mod running;
+
+mod run;
+
+pub mod bounded;

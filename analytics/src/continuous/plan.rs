@@ -1,0 +1,177 @@
+//! DataFusion's plan of a windowed query, cut in two at its aggregate.
+//!
+//! ```text
+//! rows ─▶ filter, projection ─▶ Partial ─▶ state rows, kept per window ─▶ Final ─▶ HAVING, select list ─▶ result
+//!                                              ▲            │
+//!                                              └PartialReduce┘
+//! ```
+//! State rows are plain Arrow, so a snapshot is their IPC encoding, and any aggregate function of DataFusion works.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::execution_plan::reset_plan_states;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::sql::rewrite::WindowedSelect;
+use crate::sql::schema::{SqlColumn, WINDOW_END, WINDOW_START, source_schema};
+
+/// The three parts of a query that run again and again.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    partial: Arc<dyn ExecutionPlan>,
+    reduce: Arc<dyn ExecutionPlan>,
+    close: Arc<dyn ExecutionPlan>,
+    rows: Arc<Slot>,
+    states: Arc<Slot>,
+    task: Arc<TaskContext>,
+    /// Where a state row has its window's start and end.
+    window: (usize, usize),
+    /// What results look like.
+    pub(crate) result: SchemaRef,
+}
+
+impl Plan {
+    /// Plans `select` over a source with these columns.
+    pub(crate) fn new(select: &WindowedSelect, columns: &[SqlColumn]) -> Result<Plan, DataFusionError> {
+        let config = SessionConfig::new()
+            .with_target_partitions(1)
+            .set_bool("datafusion.sql_parser.enable_ident_normalization", false);
+        let context = SessionContext::new_with_config(config);
+        // It splits COUNT(DISTINCT) into two aggregates; state is kept for one.
+        context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
+        let rows = Slot::new(source_schema(columns));
+        let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(&rows) as _];
+        let table = StreamingTable::try_new(Arc::clone(&rows.schema), partitions)?;
+        context.register_table(datafusion::common::TableReference::bare(select.source.clone()), Arc::new(table))?;
+        let physical = at_once(async { context.sql(&select.sql).await?.create_physical_plan().await })?;
+
+        let mut found = None;
+        physical.apply(|node| {
+            if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
+                found = Some(aggregate.clone());
+            }
+            Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+        })?;
+        let aggregate = found.ok_or_else(|| DataFusionError::Plan("the query aggregates nothing".to_owned()))?;
+        let stage = |mode, group_by, input, filters| {
+            let functions = aggregate.aggr_expr().to_vec();
+            AggregateExec::try_new(mode, group_by, functions, filters, input, aggregate.input_schema()).map(Arc::new)
+        };
+        let input = Arc::clone(aggregate.input());
+        let partial =
+            stage(AggregateMode::Partial, aggregate.group_expr().clone(), input, aggregate.filter_expr().to_vec())?;
+        let states = Slot::new(partial.schema());
+        let no_filters = vec![None; aggregate.aggr_expr().len()];
+        let merged = aggregate.group_expr().as_final();
+        let reduce = stage(AggregateMode::PartialReduce, merged.clone(), states.exec()?, no_filters.clone())?;
+        let last: Arc<dyn ExecutionPlan> = stage(AggregateMode::Final, merged, states.exec()?, no_filters)?;
+        let close = physical
+            .transform_down(|node| {
+                Ok(if node.is::<AggregateExec>() {
+                    Transformed::new(Arc::clone(&last), true, datafusion::common::tree_node::TreeNodeRecursion::Jump)
+                } else {
+                    Transformed::no(node)
+                })
+            })?
+            .data;
+        let window = (states.schema.index_of(WINDOW_START)?, states.schema.index_of(WINDOW_END)?);
+        let result = close.schema();
+        Ok(Plan { partial, reduce, close, rows, states, task: context.task_ctx(), window, result })
+    }
+
+    /// What state rows look like.
+    pub(crate) fn state_schema(&self) -> &SchemaRef {
+        &self.states.schema
+    }
+
+    /// Where a state row has its window's start and end.
+    pub(crate) fn window_columns(&self) -> (usize, usize) {
+        self.window
+    }
+
+    /// State rows of rows.
+    pub(crate) fn fold(&self, rows: RecordBatch) -> Result<RecordBatch, DataFusionError> {
+        self.rows.fill(vec![rows]);
+        self.run(&self.partial)
+    }
+
+    /// Fewer state rows that say the same.
+    pub(crate) fn merge(&self, states: Vec<RecordBatch>) -> Result<RecordBatch, DataFusionError> {
+        self.states.fill(states);
+        self.run(&self.reduce)
+    }
+
+    /// Results of all state rows of some windows.
+    pub(crate) fn close(&self, states: Vec<RecordBatch>) -> Result<RecordBatch, DataFusionError> {
+        self.states.fill(states);
+        self.run(&self.close)
+    }
+
+    fn run(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<RecordBatch, DataFusionError> {
+        // Without the reset every run would add its metrics to those of the runs before.
+        let plan = reset_plan_states(Arc::clone(plan))?;
+        let schema = plan.schema();
+        let batches = at_once(collect(plan, Arc::clone(&self.task)))?;
+        Ok(concat_batches(&schema, &batches)?)
+    }
+}
+
+/// Runs a future that waits for nobody: plans over slots compute and do no I/O.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(tokio::task::unconstrained(future));
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}
+
+/// A leaf of a plan: whoever runs the plan puts batches in first.
+#[derive(Debug)]
+struct Slot {
+    schema: SchemaRef,
+    batches: Mutex<VecDeque<RecordBatch>>,
+}
+
+impl Slot {
+    fn new(schema: SchemaRef) -> Arc<Slot> {
+        Arc::new(Slot { schema, batches: Mutex::default() })
+    }
+
+    fn fill(&self, batches: Vec<RecordBatch>) {
+        *self.batches.lock().expect("no holder of the lock panics") = batches.into();
+    }
+
+    fn exec(self: &Arc<Self>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+        let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(self) as _];
+        Ok(Arc::new(StreamingTableExec::try_new(Arc::clone(&self.schema), partitions, None, None, false, None)?))
+    }
+}
+
+impl PartitionStream for Slot {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let batches = std::mem::take(&mut *self.batches.lock().expect("no holder of the lock panics"));
+        let batches = futures::stream::iter(batches.into_iter().map(Ok));
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+    }
+}

@@ -1,0 +1,118 @@
+//! Continuous queries: one per pump, each reads a stream and writes a row per window and key to another.
+//!
+//! A row's window is that of its arrival, so nothing is late, and every record counts in exactly one window. A window
+//! closes when all shards say that nothing earlier can come. Rows and the checkpoint they follow from are committed
+//! together: however often a query is stopped and started again, its output is the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use datafusion::error::DataFusionError;
+use model::name::{ConsumerName, StreamName};
+use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::store::{StartingPosition, StreamError};
+
+use crate::continuous::definition::Definition;
+use crate::continuous::error::QueryError;
+use crate::continuous::status::StatusHandle;
+
+/// How a continuous query is tied to its surroundings.
+#[derive(Debug, Clone)]
+pub struct QueryOptions {
+    /// Which stream a name in the SQL stands for; a name that is missing here is the stream's own.
+    pub streams: BTreeMap<String, StreamName>,
+    /// Where a query without a checkpoint begins.
+    pub start: StartingPosition,
+    /// How often progress is made durable while no window closes.
+    pub checkpoint_interval: Duration,
+}
+
+impl Default for QueryOptions {
+    /// Names are the streams' own, from new records on, a checkpoint a second.
+    fn default() -> Self {
+        QueryOptions {
+            streams: BTreeMap::new(),
+            start: StartingPosition::Latest,
+            checkpoint_interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// One pump, checked and ready to run.
+#[derive(Debug, Clone)]
+pub struct ContinuousQuery {
+    pub(crate) name: ConsumerName,
+    pub(crate) source: StreamName,
+    pub(crate) output: StreamName,
+    pub(crate) definition: Definition,
+    pub(crate) options: QueryOptions,
+    pub(crate) status: StatusHandle,
+}
+
+impl ContinuousQuery {
+    /// Reads and checks the SQL: one query per pump. A single one is called `name`, of several each `name.pump`.
+    pub fn prepare(name: &ConsumerName, sql: &str, options: QueryOptions) -> Result<Vec<ContinuousQuery>, SqlError> {
+        let definitions = Definition::parse(sql)?;
+        let alone = definitions.len() == 1;
+        let invalid = |error: model::name::InvalidName| SqlError::new(SqlErrorKind::Invalid, error.to_string());
+        let stream = |sql_name: &str| match options.streams.get(sql_name) {
+            Some(stream) => Ok(stream.clone()),
+            None => StreamName::new(sql_name).map_err(invalid),
+        };
+        let queries = definitions.into_iter().map(|definition| {
+            let name = if alone {
+                name.clone()
+            } else {
+                let pump = definition.pump.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
+                ConsumerName::new(&format!("{name}.{pump}")).map_err(invalid)?
+            };
+            let (source, output) = (stream(&definition.select.source)?, stream(&definition.into)?);
+            Ok(ContinuousQuery {
+                name,
+                source,
+                output,
+                definition,
+                options: options.clone(),
+                status: StatusHandle::default(),
+            })
+        });
+        let queries: Vec<ContinuousQuery> = queries.collect::<Result<_, SqlError>>()?;
+        let names: BTreeSet<&ConsumerName> = queries.iter().map(|query| &query.name).collect();
+        if names.len() < queries.len() {
+            return Err(SqlError::new(SqlErrorKind::Invalid, "two pumps have the same name"));
+        }
+        Ok(queries)
+    }
+
+    /// The name its checkpoint is kept under.
+    pub fn name(&self) -> &ConsumerName {
+        &self.name
+    }
+
+    /// The stream it reads.
+    pub fn source(&self) -> &StreamName {
+        &self.source
+    }
+
+    /// The stream it writes.
+    pub fn output(&self) -> &StreamName {
+        &self.output
+    }
+
+    /// Shows how it goes.
+    pub fn status(&self) -> StatusHandle {
+        self.status.clone()
+    }
+
+    pub(crate) fn stream(&self, source: StreamError) -> QueryError {
+        QueryError::Stream { query: self.name.clone(), source }
+    }
+
+    pub(crate) fn engine(&self, source: DataFusionError) -> QueryError {
+        QueryError::Engine { query: self.name.clone(), source: Box::new(source) }
+    }
+
+    pub(crate) fn checkpoint_error(&self, error: impl std::fmt::Display) -> QueryError {
+        QueryError::Checkpoint { query: self.name.clone(), reason: error.to_string() }
+    }
+}

@@ -1,0 +1,3 @@
+//! How time is cut into windows.
+
+pub mod tumbling;
