@@ -10,6 +10,8 @@ pub mod quota;
 pub mod state;
 
 mod host;
+mod usage;
+mod reshard;
 
 mod aws;
 mod kinesis;

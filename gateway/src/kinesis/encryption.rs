@@ -4,20 +4,18 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
-use crate::kinesis::target::stream_input;
+use crate::kinesis::input::input;
 use crate::state::GatewayState;
 
 /// The longest name of a key.
 const KEY_ID_LENGTH_MAX: usize = 2048;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(borrow)]
-        encryption_type: Option<Text<'a>>,
-        #[serde(borrow)]
-        key_id: Option<Text<'a>>,
-    }
-}
+input!(stream {
+    #[serde(borrow)]
+    encryption_type: Option<Text<'a>>,
+    #[serde(borrow)]
+    key_id: Option<Text<'a>>,
+});
 
 /// `EncryptionType` and `KeyId` of a stream.
 #[derive(Debug, Serialize)]

@@ -1,10 +1,14 @@
 //! The errors of the stream store in the words of Kinesis. Only here do the two meet.
 
+use model::stream::settings::StreamMode;
 use model::stream::shard::ReshardError;
 use model::stream::store::{AppendError, StreamError};
 use tracing::error;
 
 use crate::aws::error::AwsError;
+use crate::reshard::Refused;
+use crate::state::GatewayOptions;
+use crate::usage::{Exceeded, OPEN_SHARDS_MAX};
 
 /// What Kinesis answers where the store failed as a whole.
 pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
@@ -69,6 +73,39 @@ fn of_reshard(failure: &ReshardError, stream: &str, account: &str) -> AwsError {
         )),
         ReshardError::TooMany(_) => AwsError::new("LimitExceededException", failure.to_string()),
     }
+}
+
+/// What Kinesis answers where the rules of splitting and merging reject a change.
+pub(crate) fn of_reshard_rules(refused: &Refused, options: &GatewayOptions) -> AwsError {
+    match refused {
+        Refused::OnDemand(stream) => wrong_mode(stream.as_str(), StreamMode::Provisioned),
+        Refused::Exceeded(exceeded) => of_exceeded(exceeded, options),
+        Refused::Stream(failure) => of_stream(failure, &options.account_id),
+    }
+}
+
+/// What Kinesis answers where a request would exceed a limit of the whole server.
+pub(crate) fn of_exceeded(exceeded: &Exceeded, options: &GatewayOptions) -> AwsError {
+    let message = match exceeded {
+        Exceeded::OpenShards { open, more } => format!(
+            "This request would exceed the shard limit for the account {} in {}. Current shard count for the account: \
+             {open}. Limit: {OPEN_SHARDS_MAX}. Number of additional shards that would have resulted from this request: \
+             {more}.",
+            options.account_id, options.region
+        ),
+        Exceeded::OnDemandStreams(count) => format!("There are {count} on-demand streams, the most allowed."),
+    };
+    AwsError::new("LimitExceededException", message)
+}
+
+/// What Kinesis answers for an operation that only streams in `mode` have.
+pub(crate) fn wrong_mode(stream: &str, mode: StreamMode) -> AwsError {
+    let name = match mode {
+        StreamMode::Provisioned => "PROVISIONED",
+        StreamMode::OnDemand => "ON_DEMAND",
+    };
+    let message = format!("Stream {stream} is not in mode {name}, and only such streams have this API.");
+    AwsError::new("ValidationException", message)
 }
 
 /// What Kinesis answers for a shard that cannot be changed because it is not there.

@@ -25,10 +25,6 @@ pub(crate) const ITERATOR_MILLIS_MAX: i64 = 300_000;
 pub(crate) const ON_DEMAND_SHARDS: u32 = 4;
 /// The most shards one stream is created with.
 pub(crate) const SHARDS_MAX: i64 = 10_000;
-/// Open shards of all streams together.
-pub(crate) const ACCOUNT_SHARDS_MAX: usize = 50_000;
-/// On-demand streams of the server.
-pub(crate) const ON_DEMAND_STREAMS_MAX: usize = 1000;
 /// The most that an on-demand stream is kept ready for, in MiB a second.
 pub(crate) const WARM_MIBPS_MAX: i64 = 10_240;
 /// What a shard takes, in MiB a second, for counting how many make a throughput.

@@ -11,6 +11,7 @@ mod consumers;
 mod cors;
 mod encryption;
 mod error;
+mod input;
 mod iterator;
 mod limits;
 mod mode;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
-use crate::kinesis::target::stream_input;
+use crate::kinesis::input::input;
 use crate::kinesis::{limits, stream};
 use crate::state::GatewayState;
 
@@ -23,12 +23,10 @@ const METRICS: [(&str, ShardMetric); 7] = [
     ("IteratorAgeMilliseconds", ShardMetric::IteratorAgeMilliseconds),
 ];
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(borrow)]
-        shard_level_metrics: Option<Vec<Text<'a>>>,
-    }
-}
+input!(stream {
+    #[serde(borrow)]
+    shard_level_metrics: Option<Vec<Text<'a>>>,
+});
 
 /// The answer of both operations.
 #[derive(Debug, Serialize)]

@@ -1,12 +1,15 @@
 //! The input of PutRecords: read by `put_scanner` where it is plain JSON, else by the parser.
 
+use model::name::StreamName;
 use serde::Deserialize;
 
+use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
 use crate::aws::wire::bounded;
 use crate::aws::wire::text::Text;
 use crate::kinesis::limits;
-use crate::kinesis::target::targets_stream;
+use crate::kinesis::target::{Target, Targets};
+use crate::state::GatewayState;
 
 /// Records for a stream. Of too many records it keeps one more than the limit.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -23,7 +26,19 @@ pub(crate) struct Input<'a> {
     pub(crate) dry_run: Option<bool>,
 }
 
-targets_stream!(Input);
+impl Input<'_> {
+    /// The stream that takes the records.
+    pub(crate) fn stream(&self, state: &GatewayState) -> Result<StreamName, AwsError> {
+        let (name, arn, id) = (self.stream_name.as_deref(), self.stream_arn.as_deref(), self.stream_id.as_deref());
+        limits::stream(&state.options, name, arn, id)
+    }
+}
+
+impl Targets for Input<'_> {
+    fn target(&self, state: &GatewayState) -> Result<Target, AwsError> {
+        self.stream(state).map(Target::Stream)
+    }
+}
 
 /// One record of the input.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]

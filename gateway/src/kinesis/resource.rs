@@ -23,6 +23,15 @@ pub(crate) struct Part<'a> {
     pub(crate) policy: &'a mut Option<String>,
 }
 
+impl From<Resource> for Target {
+    fn from(resource: Resource) -> Self {
+        match resource {
+            Resource::Stream(stream) => Target::Stream(stream),
+            Resource::Consumer(consumer) => Target::Consumer(consumer),
+        }
+    }
+}
+
 impl Resource {
     /// Reads an ARN of this server's region and account.
     pub(crate) fn parse(options: &GatewayOptions, arn: Option<&str>, id: Option<&str>) -> Result<Self, AwsError> {
@@ -34,14 +43,6 @@ impl Resource {
             return ConsumerArn::parse(options, arn).map(Resource::Consumer);
         }
         limits::stream_of_arn(options, arn).map(Resource::Stream)
-    }
-
-    /// What policies are asked about.
-    pub(crate) fn target(self) -> Target {
-        match self {
-            Resource::Stream(stream) => Target::Stream(stream),
-            Resource::Consumer(consumer) => Target::Consumer(consumer),
-        }
     }
 
     /// The stream it is, or belongs to.

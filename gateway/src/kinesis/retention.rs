@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
+use crate::kinesis::input::input;
 use crate::kinesis::limits::RETENTION_HOURS;
 use crate::kinesis::stream;
-use crate::kinesis::target::stream_input;
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        retention_period_hours: Option<i64>,
-    }
-}
+input!(stream {
+    retention_period_hours: Option<i64>,
+});
 
 /// Which way retention goes; staying as it is suits both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,8 +10,9 @@ use model::stream::shard::Reshard;
 use model::stream::store::{StreamDescription, StreamError};
 
 use crate::aws::error::AwsError;
-use crate::kinesis::{error, limits};
+use crate::kinesis::error;
 use crate::state::GatewayState;
+use crate::usage::Usage;
 
 /// How often a change is decided anew because somebody else was faster.
 const ALTER_ATTEMPTS_MAX: usize = 16;
@@ -58,17 +59,27 @@ pub(crate) async fn reshard(
     resharded.map_err(|failure| refused(&failure, state))
 }
 
+/// What the whole server has.
+pub(crate) async fn usage(state: &GatewayState) -> Result<Usage, AwsError> {
+    Usage::of(&*state.streams).await.map_err(|failure| refused(&failure, state))
+}
+
+/// Rejects a request that would open so many shards more than there may be.
+pub(crate) async fn room_for_shards(state: &GatewayState, more: usize) -> Result<(), AwsError> {
+    usage(state).await?.room_for_shards(more).map_err(|exceeded| error::of_exceeded(&exceeded, &state.options))
+}
+
+/// Rejects a request that would make one on-demand stream more than there may be.
+pub(crate) async fn room_for_on_demand(state: &GatewayState) -> Result<(), AwsError> {
+    usage(state).await?.room_for_on_demand().map_err(|exceeded| error::of_exceeded(&exceeded, &state.options))
+}
+
 /// Refuses an operation that only streams in `mode` have.
 pub(crate) fn in_mode(description: &StreamDescription, mode: StreamMode) -> Result<(), AwsError> {
     if description.settings.mode == mode {
         return Ok(());
     }
-    let name = match mode {
-        StreamMode::Provisioned => "PROVISIONED",
-        StreamMode::OnDemand => "ON_DEMAND",
-    };
-    let message = format!("Stream {} is not in mode {name}, and only such streams have this API.", description.name);
-    Err(AwsError::new("ValidationException", message))
+    Err(error::wrong_mode(description.name.as_str(), mode))
 }
 
 /// Notes one more use of something that may be done `times` a day. Error: it has been, within the last 24 hours.
@@ -88,54 +99,3 @@ pub(crate) fn once_more(
 }
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Open shards and on-demand streams of the whole server.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Usage {
-    pub(crate) open_shards: usize,
-    pub(crate) on_demand_streams: usize,
-}
-
-impl Usage {
-    /// As it is now.
-    pub(crate) async fn of(state: &GatewayState) -> Result<Usage, AwsError> {
-        let listed = state.streams.list().await;
-        let names = listed.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
-        let mut usage = Usage::default();
-        for name in names {
-            // A stream that is deleted meanwhile counts no more.
-            if let Ok(description) = state.streams.describe(&name).await {
-                usage.open_shards += description.shards.open_count();
-                usage.on_demand_streams += usize::from(description.settings.mode == StreamMode::OnDemand);
-            }
-        }
-        Ok(usage)
-    }
-
-    /// Refuses so many shards more than there are.
-    pub(crate) fn room_for_shards(&self, more: usize, options: &GatewayState) -> Result<(), AwsError> {
-        if self.open_shards + more <= limits::ACCOUNT_SHARDS_MAX {
-            return Ok(());
-        }
-        let (account, region) = (&options.options.account_id, &options.options.region);
-        Err(AwsError::new(
-            "LimitExceededException",
-            format!(
-                "This request would exceed the shard limit for the account {account} in {region}. Current shard count \
-                 for the account: {}. Limit: {}. Number of additional shards that would have resulted from this \
-                 request: {more}.",
-                self.open_shards,
-                limits::ACCOUNT_SHARDS_MAX
-            ),
-        ))
-    }
-
-    /// Refuses one on-demand stream more than there are.
-    pub(crate) fn room_for_on_demand(&self) -> Result<(), AwsError> {
-        if self.on_demand_streams < limits::ON_DEMAND_STREAMS_MAX {
-            return Ok(());
-        }
-        let message = format!("There are {} on-demand streams, the most allowed.", self.on_demand_streams);
-        Err(AwsError::new("LimitExceededException", message))
-    }
-}

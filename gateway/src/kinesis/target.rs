@@ -36,104 +36,11 @@ pub(crate) trait Targets {
     fn target(&self, state: &GatewayState) -> Result<Target, AwsError>;
 }
 
-/// For inputs that name their stream in the usual three members.
-macro_rules! targets_stream {
-    ($input:ident) => {
-        impl $input<'_> {
-            /// The stream.
-            pub(crate) fn stream(
-                &self,
-                state: &crate::state::GatewayState,
-            ) -> Result<model::name::StreamName, crate::aws::error::AwsError> {
-                crate::kinesis::limits::stream(
-                    &state.options,
-                    self.stream_name.as_deref(),
-                    self.stream_arn.as_deref(),
-                    self.stream_id.as_deref(),
-                )
-            }
-        }
-
-        impl crate::kinesis::target::Targets for $input<'_> {
-            fn target(
-                &self,
-                state: &crate::state::GatewayState,
-            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
-                self.stream(state).map(crate::kinesis::target::Target::Stream)
-            }
-        }
-    };
+impl From<StreamName> for Target {
+    fn from(stream: StreamName) -> Self {
+        Target::Stream(stream)
+    }
 }
-pub(crate) use targets_stream;
-
-/// An input of the usual three members that name a stream, and of those given.
-macro_rules! stream_input {
-    (pub(crate) struct Input<'a> { $($(#[$meta:meta])* $member:ident: $kind:ty,)* }) => {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        pub(crate) struct Input<'a> {
-            #[serde(borrow)]
-            stream_name: Option<crate::aws::wire::text::Text<'a>>,
-            #[serde(borrow, rename = "StreamARN")]
-            stream_arn: Option<crate::aws::wire::text::Text<'a>>,
-            #[serde(borrow)]
-            stream_id: Option<crate::aws::wire::text::Text<'a>>,
-            $($(#[$meta])* $member: $kind,)*
-        }
-
-        crate::kinesis::target::targets_stream!(Input);
-    };
-}
-pub(crate) use stream_input;
-
-/// For inputs that name their stream by its ARN.
-macro_rules! targets_stream_arn {
-    ($input:ident) => {
-        impl crate::kinesis::target::Targets for $input<'_> {
-            fn target(
-                &self,
-                state: &crate::state::GatewayState,
-            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
-                let (arn, id) = (self.stream_arn.as_deref(), self.stream_id.as_deref());
-                let stream = crate::kinesis::limits::stream_by_arn(&state.options, arn, id);
-                stream.map(crate::kinesis::target::Target::Stream)
-            }
-        }
-    };
-}
-pub(crate) use targets_stream_arn;
-
-/// For inputs that name a stream or a consumer by its ARN.
-macro_rules! targets_resource {
-    ($input:ident) => {
-        impl crate::kinesis::target::Targets for $input<'_> {
-            fn target(
-                &self,
-                state: &crate::state::GatewayState,
-            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
-                let (arn, id) = (self.resource_arn.as_deref(), self.stream_id.as_deref());
-                crate::kinesis::resource::Resource::parse(&state.options, arn, id)
-                    .map(crate::kinesis::resource::Resource::target)
-            }
-        }
-    };
-}
-pub(crate) use targets_resource;
-
-/// For inputs that are about no stream in particular.
-macro_rules! targets_account {
-    ($input:ty) => {
-        impl crate::kinesis::target::Targets for $input {
-            fn target(
-                &self,
-                _: &crate::state::GatewayState,
-            ) -> Result<crate::kinesis::target::Target, crate::aws::error::AwsError> {
-                Ok(crate::kinesis::target::Target::Account)
-            }
-        }
-    };
-}
-pub(crate) use targets_account;
 
 /// Refuses what the caller's policy and the resource's own do not allow together.
 pub(crate) async fn authorize(

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::limits;
-use crate::kinesis::stream::{self, Usage};
+use crate::kinesis::stream;
 use crate::state::GatewayState;
 
 /// `WarmThroughput`.
@@ -60,7 +60,7 @@ pub(crate) async fn warm(state: &GatewayState, stream: &StreamName, mibps: u32) 
     stream::in_mode(&description, StreamMode::OnDemand)?;
     let shards = shards(mibps);
     let more = (shards as usize).saturating_sub(description.shards.open_count());
-    Usage::of(state).await?.room_for_shards(more, state)?;
+    stream::room_for_shards(state, more).await?;
     let altered = stream::alter(state, stream, |description, settings| {
         stream::in_mode(description, StreamMode::OnDemand)?;
         settings.warm_throughput_mibps = Some(mibps);

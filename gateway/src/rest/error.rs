@@ -4,11 +4,14 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::shard::ReshardError;
 use model::stream::store::StreamError;
 use model::table::store::TableError;
 use serde::Serialize;
 use tracing::error;
 use utoipa::ToSchema;
+
+use crate::reshard::Refused;
 
 /// What went wrong, with its status.
 #[derive(Debug)]
@@ -86,11 +89,56 @@ impl From<TableError> for RestError {
 
 impl From<StreamError> for RestError {
     fn from(failure: StreamError) -> Self {
-        if matches!(failure, StreamError::DiskFull { .. }) {
-            return RestError::new(StatusCode::SERVICE_UNAVAILABLE, "disk_full", failure.to_string());
+        let (status, code) = match &failure {
+            StreamError::NotFound(_) => (StatusCode::NOT_FOUND, "stream_not_found"),
+            StreamError::ShardNotFound { .. } => (StatusCode::NOT_FOUND, "shard_not_found"),
+            StreamError::Exists(_) => (StatusCode::CONFLICT, "stream_exists"),
+            StreamError::SettingsConflict(_) => (StatusCode::CONFLICT, "conflict"),
+            StreamError::LimitExceeded(_) => (StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded"),
+            StreamError::Reshard { source, .. } => reshard_code(source),
+            StreamError::Trimmed { .. } => (StatusCode::GONE, "expired"),
+            StreamError::Throttled(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            StreamError::DiskFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
+            StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "key_missing")
+            }
+            StreamError::Damaged { .. }
+            | StreamError::Stopped { .. }
+            | StreamError::Io { .. }
+            | StreamError::CheckpointConflict { .. }
+            | StreamError::InvalidCommit { .. } => {
+                error!(error = &failure as &dyn std::error::Error, "a request failed in the stream store");
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal")
+            }
+        };
+        let message = match std::error::Error::source(&failure) {
+            Some(source) => format!("{failure}: {source}"),
+            None => failure.to_string(),
+        };
+        RestError::new(status, code, message)
+    }
+}
+
+fn reshard_code(failure: &ReshardError) -> (StatusCode, &'static str) {
+    match failure {
+        ReshardError::NotFound(_) => (StatusCode::NOT_FOUND, "shard_not_found"),
+        ReshardError::TooMany(_) => (StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded"),
+        ReshardError::Closed(_)
+        | ReshardError::SplitOutside { .. }
+        | ReshardError::NotAdjacent(..)
+        | ReshardError::Unsupported(_) => (StatusCode::BAD_REQUEST, "invalid_parameter"),
+    }
+}
+
+impl From<Refused> for RestError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::OnDemand(_) => RestError::invalid(refused.to_string()),
+            Refused::Exceeded(_) => {
+                RestError::new(StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded", refused.to_string())
+            }
+            Refused::Stream(failure) => failure.into(),
         }
-        error!(error = &failure as &dyn std::error::Error, "a request failed in the stream store");
-        RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the streams could not be read")
     }
 }
 

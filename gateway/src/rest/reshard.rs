@@ -1,22 +1,21 @@
-//! `POST /v1/streams/{stream}/reshard`: a shard becomes two, or two neighbours become one; or what would come of it.
+//! `POST /v1/streams/{stream}/reshard`: splits a shard or merges two neighbours, or shows what that would do.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use http::{StatusCode, Uri};
+use http::Uri;
+use model::clock::Timestamp;
 use model::name::StreamName;
-use model::stream::hash_key::HashKey;
+use model::stream::hash_key::{HashKey, InvalidHashKey};
 use model::stream::sequence_number::SequenceNumber;
-use model::stream::shard::{Reshard, Shard, ShardMap};
+use model::stream::shard::{InvalidShardId, Reshard, Shard, ShardId, ShardMap};
 use model::stream::store::StreamError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::aws::error::AwsError;
-use crate::kinesis::actions::{merge_shards, split_shard};
-use crate::kinesis::stream;
+use crate::reshard;
 use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
@@ -49,20 +48,6 @@ struct Split {
 struct Merge {
     shard: String,
     adjacent: String,
-}
-
-impl From<AwsError> for RestError {
-    fn from(refused: AwsError) -> Self {
-        let (status, code) = match refused.name {
-            "ResourceNotFoundException" => (StatusCode::NOT_FOUND, "not_found"),
-            "ResourceInUseException" => (StatusCode::CONFLICT, "conflict"),
-            "LimitExceededException" => (StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded"),
-            _ if refused.status == StatusCode::BAD_REQUEST => (StatusCode::BAD_REQUEST, "invalid_parameter"),
-            "ServiceUnavailable" => (refused.status, "unavailable"),
-            _ => (refused.status, "internal"),
-        };
-        RestError::new(status, code, refused.message)
-    }
 }
 
 /// What a change closes and opens.
@@ -105,20 +90,27 @@ pub(crate) async fn reshard(
     let stream = StreamName::new(&stream).map_err(|wrong| RestError::invalid(wrong.to_string()))?;
     let bytes = body::read(body).await?;
     let input: ReshardInput = serde_json::from_slice(&bytes)
-        .map_err(|wrong| RestError::invalid(format!("the body cannot be meant so: {wrong}")))?;
-    let before = stream::describe(&state, &stream).await?;
+        .map_err(|wrong| RestError::invalid(format!("the body is not a reshard request: {wrong}")))?;
+    let streams = &*state.streams;
+    let before = streams.describe(&stream).await?;
     let change = match (&input.split, &input.merge) {
         (Some(Split { shard, at }), None) => {
-            let at = at.clone().or_else(|| middle(&before.shards, shard)).unwrap_or_else(|| "0".to_owned());
-            split_shard::checked(&state, &stream, shard, &at).await?
+            let shard = shard_id(shard)?;
+            let at = match at {
+                Some(at) => at.parse().map_err(|wrong: InvalidHashKey| RestError::invalid(wrong.to_string()))?,
+                None => middle(&before.shards, shard),
+            };
+            reshard::split(streams, &stream, shard, at).await?
         }
-        (None, Some(Merge { shard, adjacent })) => merge_shards::checked(&state, &stream, shard, adjacent).await?,
-        _ => return Err(RestError::invalid("say either `split` or `merge`")),
+        (None, Some(Merge { shard, adjacent })) => {
+            reshard::merge(streams, &stream, shard_id(shard)?, shard_id(adjacent)?).await?
+        }
+        _ => return Err(RestError::invalid("give either `split` or `merge`")),
     };
     let after = if input.preview {
-        would_be(&before.shards, change, &stream, &state)?
+        would_be(&before.shards, change, &stream, state.clock.now())?
     } else {
-        stream::reshard(&state, &stream, change).await?.shards.clone()
+        streams.reshard(&stream, change).await?.shards.clone()
     };
     let is_open = |shards: &ShardMap, shard: &Shard| shards.get(shard.id).is_some_and(Shard::is_open);
     let closed = before.shards.open().filter(|shard| !is_open(&after, shard)).map(row);
@@ -127,22 +119,20 @@ pub(crate) async fn reshard(
     Ok(Json(ReshardAnswer { stream, preview: input.preview, closed, opened }))
 }
 
-/// The map that the change would leave. Numbers of records are not part of it.
-fn would_be(
-    shards: &ShardMap,
-    change: Reshard,
-    stream: &StreamName,
-    state: &GatewayState,
-) -> Result<ShardMap, AwsError> {
-    shards
-        .resharded(change, state.clock.now(), |_| SequenceNumber::FIRST)
-        .map_err(|source| stream::refused(&StreamError::Reshard { stream: stream.clone(), source }, state))
+fn shard_id(text: &str) -> Result<ShardId, RestError> {
+    text.parse().map_err(|wrong: InvalidShardId| RestError::invalid(wrong.to_string()))
 }
 
-/// The hash key that cuts a shard in two halves.
-fn middle(shards: &ShardMap, shard: &str) -> Option<String> {
-    let range = shards.get(shard.parse().ok()?)?.range;
-    Some(HashKey(range.start.0 + (range.end.0 - range.start.0) / 2 + 1).to_string())
+/// The map that the change would leave. Numbers of records are not part of it.
+fn would_be(shards: &ShardMap, change: Reshard, stream: &StreamName, now: Timestamp) -> Result<ShardMap, StreamError> {
+    let resharded = shards.resharded(change, now, |_| SequenceNumber::FIRST);
+    resharded.map_err(|source| StreamError::Reshard { stream: stream.clone(), source })
+}
+
+/// The hash key that cuts a shard in two halves; of a shard that does not exist any, for the rules to report it.
+fn middle(shards: &ShardMap, shard: ShardId) -> HashKey {
+    let range = shards.get(shard).map(|shard| shard.range);
+    range.map_or(HashKey(0), |range| HashKey(range.start.0 + (range.end.0 - range.start.0) / 2 + 1))
 }
 
 fn row(shard: &Shard) -> ShardRow {

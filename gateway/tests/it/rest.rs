@@ -152,7 +152,8 @@ async fn shards_are_split_and_merged_and_a_preview_changes_nothing() {
     for (body, status, code) in [
         (json!({"split": {"shard": zero}}), StatusCode::BAD_REQUEST, "invalid_parameter"),
         (json!({"split": {"shard": one, "at": "5"}, "preview": true}), StatusCode::BAD_REQUEST, "invalid_parameter"),
-        (json!({"split": {"shard": "shardId-000000000099"}}), StatusCode::NOT_FOUND, "not_found"),
+        (json!({"split": {"shard": "shardId-000000000099"}}), StatusCode::NOT_FOUND, "shard_not_found"),
+        (json!({"split": {"shard": "shard-x"}}), StatusCode::BAD_REQUEST, "invalid_parameter"),
         (json!({"merge": {"shard": one, "adjacent": one}}), StatusCode::BAD_REQUEST, "invalid_parameter"),
         (json!({"preview": true}), StatusCode::BAD_REQUEST, "invalid_parameter"),
         (json!({"split": {"shard": one}, "dry_run": true}), StatusCode::BAD_REQUEST, "invalid_parameter"),

@@ -5,16 +5,14 @@ use std::collections::BTreeMap;
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
-use crate::kinesis::target::stream_input;
+use crate::kinesis::input::input;
 use crate::kinesis::{stream, tags};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(borrow)]
-        tags: Option<BTreeMap<Text<'a>, Text<'a>>>,
-    }
-}
+input!(stream {
+    #[serde(borrow)]
+    tags: Option<BTreeMap<Text<'a>, Text<'a>>>,
+});
 
 /// Adds tags, or gives those that are there new values; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {

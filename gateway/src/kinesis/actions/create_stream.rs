@@ -11,9 +11,8 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::mode::GivenMode;
-use crate::kinesis::stream::Usage;
 use crate::kinesis::target::{Target, Targets};
-use crate::kinesis::{error, limits, tags, throughput};
+use crate::kinesis::{error, limits, stream, tags, throughput};
 use crate::state::GatewayState;
 
 #[derive(Deserialize)]
@@ -50,10 +49,11 @@ impl Input<'_> {
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let name = input.name()?;
     let options = options(&input)?;
-    let usage = Usage::of(state).await?;
-    usage.room_for_shards(options.shards as usize, state)?;
+    let usage = stream::usage(state).await?;
+    let exceeded = |exceeded| error::of_exceeded(&exceeded, &state.options);
+    usage.room_for_shards(options.shards as usize).map_err(exceeded)?;
     if options.mode == StreamMode::OnDemand {
-        usage.room_for_on_demand()?;
+        usage.room_for_on_demand().map_err(exceeded)?;
     }
     let created = state.streams.create(&name, options).await;
     created.map(|_| Empty).map_err(|failure| error::of_stream(&failure, &state.options.account_id))

@@ -2,15 +2,13 @@
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
-use crate::kinesis::target::stream_input;
+use crate::kinesis::input::input;
 use crate::kinesis::{error, stream};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        enforce_consumer_deletion: Option<bool>,
-    }
-}
+input!(stream {
+    enforce_consumer_deletion: Option<bool>,
+});
 
 /// Deletes a stream with its records, and with its registered consumers only where told so; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {

@@ -3,13 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
-use crate::kinesis::target::targets_account;
+use crate::kinesis::target::{Target, Targets};
 use crate::state::GatewayState;
 
 #[derive(Deserialize)]
 pub(crate) struct Input {}
 
-targets_account!(Input);
+impl Targets for Input {
+    fn target(&self, _: &GatewayState) -> Result<Target, AwsError> {
+        Ok(Target::Account)
+    }
+}
 
 /// The answer; also that of UpdateAccountSettings.
 #[derive(Serialize)]

@@ -3,15 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
-use crate::kinesis::limits;
-use crate::kinesis::stream::Usage;
-use crate::kinesis::target::targets_account;
+use crate::kinesis::stream;
+use crate::kinesis::target::{Target, Targets};
 use crate::state::GatewayState;
+use crate::usage::{ON_DEMAND_STREAMS_MAX, OPEN_SHARDS_MAX};
 
 #[derive(Deserialize)]
 pub(crate) struct Input {}
 
-targets_account!(Input);
+impl Targets for Input {
+    fn target(&self, _: &GatewayState) -> Result<Target, AwsError> {
+        Ok(Target::Account)
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -24,11 +28,11 @@ pub(crate) struct Output {
 
 /// Shows limits and use.
 pub(crate) async fn run(state: &GatewayState, _input: Input) -> Result<Output, AwsError> {
-    let usage = Usage::of(state).await?;
+    let usage = stream::usage(state).await?;
     Ok(Output {
-        shard_limit: limits::ACCOUNT_SHARDS_MAX,
+        shard_limit: OPEN_SHARDS_MAX,
         open_shard_count: usage.open_shards,
         on_demand_stream_count: usage.on_demand_streams,
-        on_demand_stream_count_limit: limits::ON_DEMAND_STREAMS_MAX,
+        on_demand_stream_count_limit: ON_DEMAND_STREAMS_MAX,
     })
 }

@@ -7,18 +7,16 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::encryption::Encryption;
+use crate::kinesis::input::input;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
-use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        limit: Option<i64>,
-        #[serde(borrow)]
-        exclusive_start_shard_id: Option<Text<'a>>,
-    }
-}
+input!(stream {
+    limit: Option<i64>,
+    #[serde(borrow)]
+    exclusive_start_shard_id: Option<Text<'a>>,
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

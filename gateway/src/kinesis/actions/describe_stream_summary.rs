@@ -7,15 +7,13 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::time::Time;
 use crate::kinesis::encryption::Encryption;
+use crate::kinesis::input::input;
 use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails};
-use crate::kinesis::target::stream_input;
 use crate::kinesis::throughput::WarmThroughput;
 use crate::kinesis::{limits, stream};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {}
-}
+input!(stream {});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

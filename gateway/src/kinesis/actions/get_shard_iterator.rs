@@ -5,24 +5,22 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
+use crate::kinesis::input::input;
 use crate::kinesis::iterator::ShardIterator;
 use crate::kinesis::position::{Members, Place};
-use crate::kinesis::target::stream_input;
 use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(borrow)]
-        shard_id: Option<Text<'a>>,
-        #[serde(borrow)]
-        shard_iterator_type: Option<Text<'a>>,
-        #[serde(borrow)]
-        starting_sequence_number: Option<Text<'a>>,
-        timestamp: Option<Time>,
-        dry_run: Option<bool>,
-    }
-}
+input!(stream {
+    #[serde(borrow)]
+    shard_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    shard_iterator_type: Option<Text<'a>>,
+    #[serde(borrow)]
+    starting_sequence_number: Option<Text<'a>>,
+    timestamp: Option<Time>,
+    dry_run: Option<bool>,
+});
 
 const MEMBERS: Members = Members {
     operation: "GetShardIterator",

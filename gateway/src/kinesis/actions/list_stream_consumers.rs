@@ -1,32 +1,24 @@
 //! ListStreamConsumers: page by page in order of names.
 
 use model::clock::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::consumers::Consumer;
-use crate::kinesis::target::targets_stream_arn;
+use crate::kinesis::input::input;
 use crate::kinesis::token::{self, Kind};
 use crate::kinesis::{error, limits, stream};
 use crate::state::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
+input!(stream_arn {
     #[serde(borrow)]
     next_token: Option<Text<'a>>,
     max_results: Option<i64>,
     stream_creation_timestamp: Option<Time>,
-}
-
-targets_stream_arn!(Input);
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -41,7 +33,7 @@ type Page = (String, Timestamp, String);
 
 /// Lists registered consumers.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream_by_arn(&state.options, input.stream_arn.as_deref(), input.stream_id.as_deref())?;
+    let stream = input.stream(state)?;
     let limit = limits::number(input.max_results, "maxResults", limits::PAGE_MAX, limits::PAGE_DEFAULT)?;
     let limit = limit.min(limits::PAGE_DEFAULT as usize);
     let mut created_at = input.stream_creation_timestamp.map(|at| at.0);

@@ -1,25 +1,14 @@
 //! ListTagsForResource.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
-use crate::aws::wire::text::Text;
-use crate::kinesis::resource::Resource;
+use crate::kinesis::input::input;
 use crate::kinesis::stream;
 use crate::kinesis::tags::{self, Tag};
-use crate::kinesis::target::targets_resource;
 use crate::state::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow, rename = "ResourceARN")]
-    resource_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
-}
-
-targets_resource!(Input);
+input!(resource {});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -29,7 +18,7 @@ pub(crate) struct Output {
 
 /// Lists the tags of a stream or of a registered consumer.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let resource = Resource::parse(&state.options, input.resource_arn.as_deref(), input.stream_id.as_deref())?;
+    let resource = input.resource(state)?;
     let description = stream::describe(state, resource.stream()).await?;
     let (tags, _) = resource.look(state, &description)?;
     Ok(Output { tags: tags::shown(tags.iter()) })

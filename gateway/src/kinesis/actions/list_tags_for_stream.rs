@@ -4,18 +4,16 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
+use crate::kinesis::input::input;
 use crate::kinesis::tags::{self, Tag};
-use crate::kinesis::target::stream_input;
 use crate::kinesis::{limits, stream};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(borrow)]
-        exclusive_start_tag_key: Option<Text<'a>>,
-        limit: Option<i64>,
-    }
-}
+input!(stream {
+    #[serde(borrow)]
+    exclusive_start_tag_key: Option<Text<'a>>,
+    limit: Option<i64>,
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

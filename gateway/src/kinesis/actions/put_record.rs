@@ -4,22 +4,20 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
 use crate::aws::wire::text::Text;
 use crate::kinesis::appended::Placed;
-use crate::kinesis::target::stream_input;
+use crate::kinesis::input::input;
 use crate::kinesis::{error, limits, stream};
 use crate::state::GatewayState;
 use model::stream::record::PutEntry;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(borrow)]
-        data: Option<Blob<'a>>,
-        #[serde(borrow)]
-        partition_key: Option<Text<'a>>,
-        #[serde(borrow)]
-        explicit_hash_key: Option<Text<'a>>,
-        dry_run: Option<bool>,
-    }
-}
+input!(stream {
+    #[serde(borrow)]
+    data: Option<Blob<'a>>,
+    #[serde(borrow)]
+    partition_key: Option<Text<'a>>,
+    #[serde(borrow)]
+    explicit_hash_key: Option<Text<'a>>,
+    dry_run: Option<bool>,
+});
 
 /// Appends a record. `SequenceNumberForOrdering` needs no reading: order in a shard is always that of arrival.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed, AwsError> {

@@ -4,29 +4,21 @@ use std::collections::BTreeMap;
 
 use model::clock::Timestamp;
 use model::stream::settings::RegisteredConsumer;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::consumers::{self, Consumer};
-use crate::kinesis::target::targets_stream_arn;
+use crate::kinesis::input::input;
 use crate::kinesis::{limits, stream, tags};
 use crate::state::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
+input!(stream_arn {
     #[serde(borrow)]
     consumer_name: Option<Text<'a>>,
     #[serde(borrow)]
     tags: Option<BTreeMap<Text<'a>, Text<'a>>>,
-}
-
-targets_stream_arn!(Input);
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -36,7 +28,7 @@ pub(crate) struct Output {
 
 /// Registers a consumer.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
-    let stream = limits::stream_by_arn(&state.options, input.stream_arn.as_deref(), input.stream_id.as_deref())?;
+    let stream = input.stream(state)?;
     let name = input.consumer_name.as_deref().ok_or_else(|| AwsError::missing("consumerName"))?;
     let name = consumers::name(name)?;
     let tags = input.tags.as_ref().map(tags::given).transpose()?.unwrap_or_default();

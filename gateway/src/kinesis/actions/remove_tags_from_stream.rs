@@ -3,16 +3,14 @@
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
-use crate::kinesis::target::stream_input;
+use crate::kinesis::input::input;
 use crate::kinesis::{stream, tags};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(borrow)]
-        tag_keys: Option<Vec<Text<'a>>>,
-    }
-}
+input!(stream {
+    #[serde(borrow)]
+    tag_keys: Option<Vec<Text<'a>>>,
+});
 
 /// Removes tags by their keys; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {

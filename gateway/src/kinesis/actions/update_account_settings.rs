@@ -5,7 +5,7 @@ use serde::Deserialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::actions::describe_account_settings::Output;
-use crate::kinesis::target::targets_account;
+use crate::kinesis::target::{Target, Targets};
 use crate::state::GatewayState;
 
 #[derive(Deserialize)]
@@ -15,7 +15,11 @@ pub(crate) struct Input<'a> {
     minimum_throughput_billing_commitment: Option<Commitment<'a>>,
 }
 
-targets_account!(Input<'_>);
+impl Targets for Input<'_> {
+    fn target(&self, _: &GatewayState) -> Result<Target, AwsError> {
+        Ok(Target::Account)
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

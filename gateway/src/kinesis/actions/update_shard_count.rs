@@ -7,18 +7,16 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
+use crate::kinesis::input::input;
 use crate::kinesis::limits;
-use crate::kinesis::stream::{self, Usage};
-use crate::kinesis::target::stream_input;
+use crate::kinesis::stream;
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        target_shard_count: Option<i64>,
-        #[serde(borrow)]
-        scaling_type: Option<Text<'a>>,
-    }
-}
+input!(stream {
+    target_shard_count: Option<i64>,
+    #[serde(borrow)]
+    scaling_type: Option<Text<'a>>,
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -44,7 +42,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     stream::in_mode(&description, StreamMode::Provisioned)?;
     let current = description.shards.open_count();
     check_target(current, target)?;
-    Usage::of(state).await?.room_for_shards(target.saturating_sub(current), state)?;
+    stream::room_for_shards(state, target.saturating_sub(current)).await?;
     let now = state.clock.now();
     stream::alter(state, &stream, |_, settings| {
         stream::once_more(&mut settings.shard_count_set_at, now, limits::SHARD_COUNTS_A_DAY, "UpdateShardCount")

@@ -1,41 +1,31 @@
 //! UpdateStreamMode: who counts shards from now on. The shards stay as they are.
 
 use model::stream::settings::StreamMode;
-use serde::Deserialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
-use crate::aws::wire::text::Text;
+use crate::kinesis::input::input;
 use crate::kinesis::mode::GivenMode;
-use crate::kinesis::stream::{self, Usage};
-use crate::kinesis::target::targets_stream_arn;
+use crate::kinesis::stream;
 use crate::kinesis::{limits, throughput};
 use crate::state::GatewayState;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Input<'a> {
-    #[serde(borrow, rename = "StreamARN")]
-    stream_arn: Option<Text<'a>>,
-    #[serde(borrow)]
-    stream_id: Option<Text<'a>>,
+input!(stream_arn {
     #[serde(borrow)]
     stream_mode_details: Option<GivenMode<'a>>,
     #[serde(rename = "WarmThroughputMiBps")]
     warm_throughput_mibps: Option<i64>,
-}
-
-targets_stream_arn!(Input);
+});
 
 /// Changes the mode, at most twice a day; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
-    let stream = limits::stream_by_arn(&state.options, input.stream_arn.as_deref(), input.stream_id.as_deref())?;
+    let stream = input.stream(state)?;
     let details = input.stream_mode_details.as_ref().ok_or_else(|| AwsError::missing("streamModeDetails"))?;
     let mode = details.mode()?;
     let warm = input.warm_throughput_mibps.map(|mibps| throughput::check(mode, mibps)).transpose()?;
     let before = stream::describe(state, &stream).await?.settings.mode;
     if mode == StreamMode::OnDemand && before != mode {
-        Usage::of(state).await?.room_for_on_demand()?;
+        stream::room_for_on_demand(state).await?;
     }
     let now = state.clock.now();
     stream::alter(state, &stream, |_, settings| {

@@ -5,17 +5,15 @@ use model::stream::settings::StreamMode;
 use serde::Serialize;
 
 use crate::aws::error::AwsError;
-use crate::kinesis::target::stream_input;
+use crate::kinesis::input::input;
 use crate::kinesis::throughput::{self, WarmThroughput};
 use crate::kinesis::{limits, stream};
 use crate::state::GatewayState;
 
-stream_input! {
-    pub(crate) struct Input<'a> {
-        #[serde(rename = "WarmThroughputMiBps")]
-        warm_throughput_mibps: Option<i64>,
-    }
-}
+input!(stream {
+    #[serde(rename = "WarmThroughputMiBps")]
+    warm_throughput_mibps: Option<i64>,
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
