@@ -9,6 +9,8 @@ use http::header::CONTENT_TYPE;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::aws::body::Bodies;
+use crate::aws::frame::{self, Front};
 use crate::state::GatewayState;
 use crate::{kinesis, rest};
 
@@ -26,7 +28,7 @@ pub struct Beside {
     pub data: OpenApiRouter,
 }
 
-/// Kinesis at `POST /`, our REST API below `/v1` and, for anyone, its description at `/v1/openapi.json`; `/metrics`, `/healthz`
+/// AWS APIs at `POST /` and at paths of their own, our REST API below `/v1` and, for anyone, its description at `/v1/openapi.json`; `/metrics`, `/healthz`
 /// and `/readyz`.
 pub fn router(state: GatewayState) -> Router {
     router_beside(state, Beside::default())
@@ -73,8 +75,14 @@ pub fn router_beside(state: GatewayState, beside: Beside) -> Router {
         .with_state(())
         .route("/v1/openapi.json", get(document))
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
+    let front = Front {
+        options: state.options.clone(),
+        access: Arc::clone(&state.access),
+        clock: Arc::clone(&state.clock),
+        bodies: Bodies::default(),
+    };
     Router::new()
-        .route("/", kinesis::router::routes(Arc::clone(&state)))
+        .merge(frame::routes(front, vec![Box::new(kinesis::service::hosted(Arc::clone(&state)))]))
         .merge(health)
         .merge(v1)
         .merge(pages)

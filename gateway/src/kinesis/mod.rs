@@ -1,14 +1,11 @@
 //! Kinesis Data Streams over AWS JSON 1.1 and CBOR.
 
-pub(crate) mod router;
-
 pub(crate) mod actions;
 mod answer_memory;
 mod appended;
 mod bulk;
 mod consumer_arn;
 mod consumers;
-mod cors;
 mod encryption;
 mod error;
 mod input;
@@ -32,3 +29,5 @@ mod tags;
 mod target;
 mod throughput;
 mod token;
+
+pub(crate) mod service;

@@ -1,7 +1,7 @@
 //! What a request acts on, and whether its caller may.
 //!
 //! Every input says what it is about, in the same words that its action reads: an operation cannot be reached without
-//! its target having been judged, because the router asks for it by type.
+//! its target having been judged, because the service asks for it by type.
 
 use std::sync::Arc;
 
