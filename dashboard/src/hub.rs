@@ -160,7 +160,7 @@ impl Hub {
         });
         let outputs = options.flows.iter().filter_map(|flow| match &flow.target {
             FlowTarget::Query(output) => Some(output),
-            FlowTarget::Table(_) | FlowTarget::Archive => None,
+            FlowTarget::Delivery(_) => None,
         });
         let windows = outputs.map(|output| {
             follower::follow(options, output, now - HISTORY, move |batch, _| self.take_rows(output, batch))
@@ -171,7 +171,7 @@ impl Hub {
     fn no_windows(&self) -> Windows {
         Windows::of(self.options.flows.iter().filter_map(|flow| match &flow.target {
             FlowTarget::Query(output) => Some((flow.name.as_str(), &flow.source, output)),
-            FlowTarget::Table(_) | FlowTarget::Archive => None,
+            FlowTarget::Delivery(_) => None,
         }))
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use model::clock::{Clock, Timestamp};
+use model::flow::destination::Destination;
 use model::name::{ConsumerName, StreamName};
 use model::stream::store::StreamStore;
 use tokio_util::sync::CancellationToken;
@@ -86,10 +87,8 @@ impl std::fmt::Debug for FlowStateSource {
 pub enum FlowTarget {
     /// A continuous query: rows to a stream, in which its checkpoint is kept.
     Query(StreamName),
-    /// A delivery to a table; its checkpoint is kept in its source.
-    Table(String),
-    /// A delivery to the archive; its checkpoint is kept in its source.
-    Archive,
+    /// A delivery; its checkpoint is kept in its source.
+    Delivery(Destination),
 }
 
 impl Flow {
@@ -97,7 +96,7 @@ impl Flow {
     pub(crate) fn home(&self) -> &StreamName {
         match &self.target {
             FlowTarget::Query(output) => output,
-            FlowTarget::Table(_) | FlowTarget::Archive => &self.source,
+            FlowTarget::Delivery(_) => &self.source,
         }
     }
 }

@@ -91,8 +91,7 @@ async fn shards<'a>(
 fn flow_row(flow: &Flow) -> FlowRow {
     let (kind, target) = match &flow.target {
         FlowTarget::Query(output) => ("query", output.to_string()),
-        FlowTarget::Table(table) => ("table", table.clone()),
-        FlowTarget::Archive => ("archive", "archive".to_owned()),
+        FlowTarget::Delivery(destination) => (destination.kind(), destination.to_string()),
     };
     let state = flow.state.get();
     FlowRow {

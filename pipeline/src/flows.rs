@@ -7,6 +7,7 @@ use std::time::Duration;
 use analytics::continuous::status::StatusHandle as QueryHandle;
 use async_trait::async_trait;
 use model::clock::{Clock, Timestamp};
+use model::flow::destination::Destination;
 use model::flow::report::{DeliveryReport, Flows, Incident, QueryReport};
 use model::name::{ConsumerName, StreamName};
 use model::stream::store::{StartingPosition, StreamStore};
@@ -32,8 +33,7 @@ struct Query {
 /// A delivery that was started.
 struct Delivery {
     source: StreamName,
-    kind: &'static str,
-    target: String,
+    destination: Destination,
     status: DeliveryHandle,
     rate: Rate,
 }
@@ -115,12 +115,10 @@ impl RunningFlows {
         &self,
         name: &ConsumerName,
         source: &StreamName,
-        table: Option<String>,
+        destination: Destination,
         status: DeliveryHandle,
     ) {
-        let kind = if table.is_some() { "table" } else { "archive" };
-        let target = table.unwrap_or_else(|| "archive".to_owned());
-        let shown = Delivery { source: source.clone(), kind, target, status, rate: Rate::default() };
+        let shown = Delivery { source: source.clone(), destination, status, rate: Rate::default() };
         lock(&self.deliveries).insert(name.clone(), shown);
     }
 
@@ -196,8 +194,7 @@ impl Flows for RunningFlows {
             DeliveryReport {
                 name: name.clone(),
                 source: delivery.source.clone(),
-                kind: delivery.kind,
-                target: delivery.target.clone(),
+                destination: delivery.destination.clone(),
                 running: status.running,
                 records: status.delivered_records,
                 cuts: status.delivered_cuts,

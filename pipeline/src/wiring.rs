@@ -28,6 +28,7 @@ use gateway::quota::ShardQuotas;
 use gateway::router::Beside;
 use gateway::state::GatewayState;
 use ingest::receiver::PreparedReceiver;
+use model::flow::destination::Destination;
 use model::flow::report::Incident;
 use model::name::ConsumerName;
 use model::stream::stand_by::stand_by;
@@ -37,7 +38,7 @@ use model::text::chain::chain;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::status::{LastError, StatusHandle as DeliveryStatusHandle};
 use sinks::delivery::stream::DeliveryStream;
-use sinks::object::format::Format;
+use sinks::destination::connect::Parts;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +47,7 @@ use tracing::{error, info, warn};
 
 use crate::backends::{Backends, START_WAIT_MAX};
 use crate::bulk;
-use crate::config::delivery::{Compression, DeliveryConfig, SensorFormat};
+use crate::config::delivery::DeliveryConfig;
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
 use crate::doctor::live::{self, Live};
@@ -195,41 +196,16 @@ impl Backends {
         Ok(queries)
     }
 
-    fn delivery(&self, name: &ConsumerName, config: &DeliveryConfig) -> DeliveryStream {
-        let (name, source, start) = (name.clone(), config.source.clone(), config.start.into());
-        let streams = self.metrics.streams(&self.streams, Reader::Delivery);
-        let (clock, archive) = (Arc::clone(&self.clock), Arc::clone(&self.archive));
-        if let Some(table) = &config.table {
-            let (tables, options) = (Arc::clone(&self.tables), DeliveryOptions::for_table());
-            return DeliveryStream::table(
-                name,
-                source,
-                start,
-                streams,
-                clock,
-                tables,
-                table.clone(),
-                Some(archive),
-                options,
-            );
-        }
-        let to = config.archive.clone().expect("the settings were checked: a table or the archive");
-        let format = match to.compression {
-            Compression::Zstd => Format::JsonZstd,
-            Compression::Gzip => Format::JsonGzip,
-            Compression::None => Format::Json,
+    fn delivery(&self, name: &ConsumerName, config: &DeliveryConfig, destination: &Destination) -> DeliveryStream {
+        let parts = Parts {
+            streams: self.metrics.streams(&self.streams, Reader::Delivery),
+            clock: Arc::clone(&self.clock),
+            tables: Arc::clone(&self.tables),
+            archive: Arc::clone(&self.archive),
         };
-        let options = DeliveryOptions {
-            cut_bytes_max: to.bytes_max,
-            cut_interval: Duration::from_secs(to.interval_seconds),
-            format,
-            sensor_format: match to.sensor_format {
-                SensorFormat::Parquet => Format::Parquet,
-                SensorFormat::Json => format,
-            },
-            ..DeliveryOptions::for_archive()
-        };
-        DeliveryStream::archive(name, source, start, streams, clock, archive, options)
+        let options = DeliveryOptions::for_destination(destination);
+        let (source, start) = (config.source.clone(), config.start.into());
+        DeliveryStream::connect(name.clone(), source, start, destination, parts, options)
     }
 
     /// Drops what retention no longer keeps, until cancelled.
@@ -355,20 +331,13 @@ impl Engine {
         }
         for (name, delivery) in &config.deliveries {
             parts.create_stream(&delivery.source, StreamOptions::default()).await?;
-            let target = match &delivery.table {
-                Some(table) => FlowTarget::Table(table.to_string()),
-                None => FlowTarget::Archive,
-            };
-            let (name, stream) = (name.clone(), parts.delivery(name, delivery));
+            let destination = delivery.destination().with_context(|| format!("delivery `{name}`"))?;
+            let (name, stream) = (name.clone(), parts.delivery(name, delivery, &destination));
             let state = delivery_state(stream.status());
-            flows.push(Flow { name: name.clone(), source: delivery.source.clone(), target, state });
             metrics.watch_delivery(&name, stream.status());
-            running.watch_delivery(
-                &name,
-                &delivery.source,
-                delivery.table.as_ref().map(ToString::to_string),
-                stream.status(),
-            );
+            running.watch_delivery(&name, &delivery.source, destination.clone(), stream.status());
+            let target = FlowTarget::Delivery(destination);
+            flows.push(Flow { name: name.clone(), source: delivery.source.clone(), target, state });
             let stop = stop_workers.clone().cancelled_owned();
             workers.spawn(async move {
                 if let Err(error) = stream.run(stop).await {

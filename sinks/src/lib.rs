@@ -17,6 +17,7 @@ pub mod archive_sink;
 pub mod aws;
 pub mod cut;
 pub mod delivery;
+pub mod destination;
 pub mod object;
 pub mod sink;
 pub mod table;

@@ -12,7 +12,6 @@ use model::archive::store::Archive;
 use model::name::{ConsumerName, TableName};
 use model::stream::aggregate::UserRecord;
 use model::table::store::{Item, TableError, TableSchema, TableStore, VersionedItem};
-use tracing::warn;
 
 use crate::cut::Cut;
 use crate::object::dead_letter::{MISPLACED, push_dead_letter};
@@ -26,16 +25,16 @@ pub struct TableSink {
     delivery: ConsumerName,
     tables: Arc<dyn TableStore>,
     table: TableName,
-    dead_letters: Option<Arc<dyn Archive>>,
+    dead_letters: Arc<dyn Archive>,
 }
 
 impl TableSink {
-    /// A sink for `table`. Dead letters go to `dead_letters` under `errors/<delivery>/`; without it they are logged.
+    /// A sink for `table`. Dead letters go to `dead_letters` under `errors/<delivery>/`.
     pub fn new(
         delivery: ConsumerName,
         tables: Arc<dyn TableStore>,
         table: TableName,
-        dead_letters: Option<Arc<dyn Archive>>,
+        dead_letters: Arc<dyn Archive>,
     ) -> Self {
         TableSink { delivery, tables, table, dead_letters }
     }
@@ -68,19 +67,12 @@ impl TableSink {
 
     async fn bury(&self, cut: &Cut, letters: &[(UserRecord<'_>, String)]) -> Result<(), SinkError> {
         let shard = cut.range.shard;
-        let Some(archive) = &self.dead_letters else {
-            if let Some((user, reason)) = letters.first() {
-                let (delivery, records, first) = (&self.delivery, letters.len(), user.record.sequence_number);
-                warn!(%delivery, %shard, records, %first, reason, "records are no items of the table and are dropped");
-            }
-            return Ok(());
-        };
         let mut lines = Vec::new();
         for (user, reason) in letters {
             push_dead_letter(&mut lines, shard, user, reason);
         }
         let name = error_object(self.delivery.as_str(), &cut.range);
-        put_lines(&**archive, &name, cut.range.format.of_lines(), lines, letters.len()).await
+        put_lines(&*self.dead_letters, &name, cut.range.format.of_lines(), lines, letters.len()).await
     }
 }
 
@@ -98,9 +90,6 @@ fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem,
 impl Sink for TableSink {
     /// Only for dead letters: upserts may be repeated in any cut.
     async fn must_be_promised(&self, cuts: &[Cut]) -> Result<bool, SinkError> {
-        if self.dead_letters.is_none() {
-            return Ok(false);
-        }
         let schema = self.tables.describe(&self.table).await?;
         let is_letter = |user| match item_of(&schema, &user) {
             Ok(item) => self.tables.check_item(&schema, &item).is_err(),

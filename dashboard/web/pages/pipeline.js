@@ -10,7 +10,9 @@ import { overview, rateOf } from "../parts/overview.js";
 const BEHIND_MAX = 10000;
 const LAG_MAX = 60;
 
-const KINDS = { query: "continuous query", table: "delivery to a table", archive: "delivery to the archive" };
+// What each kind of flow is called, and what it writes to. A kind without an entry here shows its own name.
+const KINDS = { query: ["continuous query", "stream"], table: ["delivery to a table", "table"], archive: ["delivery to the archive", "objects"] };
+const describe = (kind) => KINDS[kind] ?? [`delivery: ${kind}`, kind];
 
 function Flow({ flow, counts }) {
   const one = flow.kind === "query" ? { query: flow.name } : { delivery: flow.name };
@@ -29,7 +31,7 @@ function Flow({ flow, counts }) {
   return html`<li class="flow">
     <span class="arrow" aria-hidden="true"></span>
     <div class="step"><header><h3>${flow.name}</h3><span class="state"><span class="dot still ${mood}" aria-hidden="true"></span>${running === null ? "…" : words[mood]}</span></header>
-      <p class="quiet">${KINDS[flow.kind]}</p>
+      <p class="quiet">${describe(flow.kind)[0]}</p>
       <dl>${flow.behind !== null && html`<dt>not yet done</dt><dd>${whole(flow.behind)} records</dd>`}
         ${lag !== null && html`<dt>${flow.kind === "query" ? "windows overdue" : "oldest waits"}</dt><dd>${span(lag)}</dd>`}
         ${watermark ? html`<dt>watermark</dt><dd>${ago(now() - watermark * 1000)}</dd>` : null}
@@ -42,7 +44,7 @@ function Flow({ flow, counts }) {
       ${flow.last_error && html`<p class="error"><b>${ago(now() - flow.last_error.at)}:</b> ${flow.last_error.message}</p>`}</div>
     <span class="arrow" aria-hidden="true"></span>
     <div class="step end"><h3>${flow.kind === "query" ? html`<a href=${`#/records/${encodeURIComponent(flow.target)}`}>${flow.target}</a>` : flow.target}</h3>
-      <p class="quiet">${flow.kind === "query" ? "stream" : flow.kind === "table" ? "table" : "objects"}</p></div></li>`;
+      <p class="quiet">${describe(flow.kind)[1]}</p></div></li>`;
 }
 
 export default function PipelinePage() {

@@ -1,3 +1,5 @@
 //! The archive: objects written whole and never changed.
 
 pub mod store;
+
+pub mod format;

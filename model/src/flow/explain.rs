@@ -114,14 +114,14 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
     }
     for delivery in deliveries.iter().filter(|delivery| delivery.source == *output) {
         if let Some(error) = &delivery.last_error {
-            let what = format!("delivery `{}` to {} fails: {}", delivery.name, delivery.target, error.message);
+            let what = format!("delivery `{}` to {} fails: {}", delivery.name, delivery.destination, error.message);
             add(
                 Cause::SinkFailing,
                 what,
                 format!("rows wait in `{output}`; see gallop delivery show {}", delivery.name),
             );
         } else if !delivery.running {
-            let what = format!("delivery `{}` to {} has ended", delivery.name, delivery.target);
+            let what = format!("delivery `{}` to {} has ended", delivery.name, delivery.destination);
             add(Cause::SinkFailing, what, "look at the server's log for `delivery ended`, and start it again".into());
         }
     }
@@ -139,8 +139,9 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::destination::Destination;
     use crate::flow::report::Incident;
-    use crate::name::{ConsumerName, StreamName};
+    use crate::name::{ConsumerName, StreamName, TableName};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -173,8 +174,7 @@ mod tests {
         DeliveryReport {
             name: ConsumerName::new("d").expect("a name"),
             source: StreamName::new("out").expect("a name"),
-            kind: "table",
-            target: "T".into(),
+            destination: Destination::Table(TableName::new("T").expect("a name")),
             running: true,
             records: 0,
             cuts: 0,

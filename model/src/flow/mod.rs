@@ -1,4 +1,6 @@
-//! Queries and deliveries: what they report, and why a query has written nothing.
+//! Queries and deliveries: where deliveries go, what both report, and why a query has written nothing.
+
+pub mod destination;
+pub mod report;
 
 pub mod explain;
-pub mod report;

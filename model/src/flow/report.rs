@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
+use crate::flow::destination::Destination;
 use crate::name::{ConsumerName, StreamName};
 
 /// Something that went wrong, and when.
@@ -78,10 +79,10 @@ pub struct DeliveryReport {
     /// The stream that it reads.
     #[schema(value_type = String)]
     pub source: StreamName,
-    /// `table` or `archive`.
-    pub kind: &'static str,
-    /// The table, or `archive`.
-    pub target: String,
+    /// Where its records go.
+    #[serde(flatten, serialize_with = "as_kind_and_target")]
+    #[schema(value_type = KindAndTarget)]
+    pub destination: Destination,
     /// Whether it runs. One that does not has ended for good, until the next start.
     pub running: bool,
     /// Records that are durable in the target.
@@ -110,6 +111,15 @@ pub struct DeliveryReport {
     pub last_error: Option<Incident>,
 }
 
+/// How a report shows a destination.
+#[derive(Serialize, ToSchema)]
+struct KindAndTarget {
+    /// `table` or `archive`.
+    kind: &'static str,
+    /// The table, or `archive`.
+    target: String,
+}
+
 /// Tells of all of them.
 #[async_trait]
 pub trait Flows: Send + Sync {
@@ -118,6 +128,10 @@ pub trait Flows: Send + Sync {
 
     /// Delivery streams, in order of their names.
     async fn deliveries(&self) -> Vec<DeliveryReport>;
+}
+
+fn as_kind_and_target<S: Serializer>(destination: &Destination, to: S) -> Result<S::Ok, S::Error> {
+    KindAndTarget { kind: destination.kind(), target: destination.to_string() }.serialize(to)
 }
 
 fn as_text<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::flow::destination::{ArchiveOptions, Destination};
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
@@ -11,12 +12,8 @@ use crate::config::table::TableConfig;
 
 /// Folders of the archive that hold no stream.
 const ARCHIVE_FOLDERS: [&str; 2] = ["conflicts", "errors"];
-/// The least and the most bytes of an object's lines.
-const BYTES_RANGE: std::ops::RangeInclusive<usize> = 1024..=128 << 20;
-/// The shortest and the longest time to an object's cut.
-const SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1..=3600;
 
-/// A delivery stream to run: a source, and exactly one of the destinations.
+/// A delivery stream to run: a source, and a key for each kind of destination, one of which is given.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeliveryConfig {
@@ -26,9 +23,29 @@ pub(crate) struct DeliveryConfig {
     #[serde(default)]
     pub(crate) start: Start,
     /// Writes records as items of this table.
-    pub(crate) table: Option<TableName>,
+    table: Option<TableName>,
     /// Writes records as objects of the archive.
-    pub(crate) archive: Option<ArchiveConfig>,
+    archive: Option<ArchiveOptions>,
+}
+
+/// A delivery that names no destination, or more than one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("give exactly one of `table` and `archive`")]
+pub(crate) struct NotOneDestination {
+    /// How many it names.
+    given: usize,
+}
+
+impl DeliveryConfig {
+    /// Where the records go. Error: [`NotOneDestination`].
+    pub(crate) fn destination(&self) -> Result<Destination, NotOneDestination> {
+        let kinds = [self.table.clone().map(Destination::Table), self.archive.clone().map(Destination::Archive)];
+        let mut given = kinds.into_iter().flatten();
+        match (given.next(), given.count()) {
+            (Some(destination), 0) => Ok(destination),
+            (one, others) => Err(NotOneDestination { given: usize::from(one.is_some()) + others }),
+        }
+    }
 }
 
 /// What the shape alone does not say, about all deliveries together.
@@ -59,13 +76,13 @@ pub(crate) fn check(
                     format!("remove `[deliveries.{name}]`, or name another stream"),
                 );
             }
-            archive.check(name, faults);
+            check_archive(archive, name, faults);
         }
-        if delivery.table.is_some() == delivery.archive.is_some() {
+        if let Err(error) = delivery.destination() {
             faults.add(
                 &["deliveries", key],
-                format!("delivery `{name}`: give exactly one of `table` and `archive`"),
-                if delivery.table.is_some() { "remove one of the two" } else { "add `archive = {}`, or `table = ..`" },
+                format!("delivery `{name}`: {error}"),
+                if error.given > 0 { "remove one of the two" } else { "add `archive = {}`, or `table = ..`" },
             );
         }
         if let Some(table) = delivery.table.as_ref().filter(|table| !tables.contains_key(*table)) {
@@ -80,60 +97,9 @@ pub(crate) fn check(
     }
 }
 
-/// How records become objects.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ArchiveConfig {
-    /// How objects are compressed.
-    #[serde(default)]
-    pub(crate) compression: Compression,
-    /// How objects of sensor records are written.
-    #[serde(default)]
-    pub(crate) sensor_format: SensorFormat,
-    /// An object is cut when it has this many bytes of lines.
-    #[serde(default = "archive_bytes_max")]
-    pub(crate) bytes_max: usize,
-    /// An object is cut this long after its first record came.
-    #[serde(default = "archive_interval_seconds")]
-    pub(crate) interval_seconds: u64,
-}
-
-impl ArchiveConfig {
-    fn check(&self, name: &ConsumerName, faults: &mut Faults) {
-        let (what, path) = (format!("delivery `{name}`"), |key| ["deliveries", name.as_str(), "archive", key]);
-        faults.range(&path("bytes_max"), &what, Some(self.bytes_max), &BYTES_RANGE);
-        faults.range(&path("interval_seconds"), &what, Some(self.interval_seconds), &SECONDS_RANGE);
-    }
-}
-
-fn archive_bytes_max() -> usize {
-    5 << 20
-}
-
-fn archive_interval_seconds() -> u64 {
-    60
-}
-
-/// How objects of sensor records are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum SensorFormat {
-    /// Columns.
-    #[default]
-    Parquet,
-    /// JSON lines, compressed as `compression` says.
-    Json,
-}
-
-/// How archive objects are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Compression {
-    /// Zstandard.
-    #[default]
-    Zstd,
-    /// Gzip.
-    Gzip,
-    /// Plain JSON lines.
-    None,
+fn check_archive(archive: &ArchiveOptions, name: &ConsumerName, faults: &mut Faults) {
+    let (what, path) = (format!("delivery `{name}`"), |key| ["deliveries", name.as_str(), "archive", key]);
+    let (bytes_max, seconds) = (archive.bytes_max, archive.interval.as_secs());
+    faults.range(&path("bytes_max"), &what, Some(bytes_max), &ArchiveOptions::BYTES_MAX);
+    faults.range(&path("interval_seconds"), &what, Some(seconds), &ArchiveOptions::INTERVAL_SECONDS);
 }

@@ -15,21 +15,17 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use model::archive::store::Archive;
 use model::clock::{Clock, sleep_until_some};
-use model::name::{ConsumerName, StreamName, TableName};
+use model::name::{ConsumerName, StreamName};
 use model::stream::stand_by::stand_by;
 use model::stream::store::{StartingPosition, StreamError, StreamStore};
-use model::table::store::TableStore;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::options::DeliveryOptions;
 use super::run::Run;
 use super::status::StatusHandle;
-use crate::archive_sink::ArchiveSink;
 use crate::sink::Sink;
-use crate::table_sink::TableSink;
 
 /// Why a delivery stream ended by itself. Anything that may pass is waited for instead.
 #[derive(Debug, thiserror::Error)]
@@ -82,38 +78,6 @@ impl DeliveryStream {
     ) -> Self {
         let status = StatusHandle::new(Arc::clone(&clock));
         DeliveryStream { name, source, start, store, clock, sink, options, status }
-    }
-
-    /// Upserts records of `source` into `table`. Records that are no items of it go to `dead_letters` under
-    /// `errors/<name>/`; without it they are counted and logged.
-    #[expect(clippy::too_many_arguments, reason = "parts with a life of their own, wired in one place")]
-    pub fn table(
-        name: ConsumerName,
-        source: StreamName,
-        start: StartingPosition,
-        store: Arc<dyn StreamStore>,
-        clock: Arc<dyn Clock>,
-        tables: Arc<dyn TableStore>,
-        table: TableName,
-        dead_letters: Option<Arc<dyn Archive>>,
-        options: DeliveryOptions,
-    ) -> Self {
-        let sink = Arc::new(TableSink::new(name.clone(), tables, table, dead_letters));
-        DeliveryStream::new(name, source, start, store, clock, sink, options)
-    }
-
-    /// Archives records of `source` as objects. One delivery per stream and archive: names hold the stream only.
-    pub fn archive(
-        name: ConsumerName,
-        source: StreamName,
-        start: StartingPosition,
-        store: Arc<dyn StreamStore>,
-        clock: Arc<dyn Clock>,
-        archive: Arc<dyn Archive>,
-        options: DeliveryOptions,
-    ) -> Self {
-        let sink = Arc::new(ArchiveSink::new(archive, source.clone()));
-        DeliveryStream::new(name, source, start, store, clock, sink, options)
     }
 
     /// Shows how it goes.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64_simd::STANDARD;
 use model::archive::store::Archive;
 use model::clock::Timestamp;
+use model::flow::destination::{ArchiveOptions, Destination};
 use model::name::{ConsumerName, StreamName, TableName};
 use model::stream::hash_key::{HashKeyRange, PartitionKey};
 use model::stream::record::PutEntry;
@@ -20,6 +21,7 @@ use model::testing::memory_table::MemoryTables;
 use serde_json::Value;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryStream;
+use sinks::destination::connect::Parts;
 use sinks::object::format::Format;
 use tokio::sync::oneshot;
 
@@ -73,29 +75,22 @@ impl World {
     }
 
     pub(crate) fn to_archive(&self, options: DeliveryOptions) -> DeliveryStream {
-        DeliveryStream::archive(
-            self.delivery.clone(),
-            self.stream.clone(),
-            StartingPosition::TrimHorizon,
-            Arc::new(FaultyStore(self.store.clone(), self.faults.clone())),
-            self.clock.clone(),
-            Arc::new(FaultyArchive(self.archive.clone(), self.faults.clone())),
-            options,
-        )
+        self.deliver_to(&Destination::Archive(ArchiveOptions::default()), options)
     }
 
     pub(crate) fn to_table(&self, options: DeliveryOptions) -> DeliveryStream {
-        DeliveryStream::table(
-            self.delivery.clone(),
-            self.stream.clone(),
-            StartingPosition::TrimHorizon,
-            Arc::new(FaultyStore(self.store.clone(), self.faults.clone())),
-            self.clock.clone(),
-            Arc::new(FaultyTables(self.tables.clone(), self.faults.clone())),
-            self.table.clone(),
-            Some(Arc::new(FaultyArchive(self.archive.clone(), self.faults.clone()))),
-            options,
-        )
+        self.deliver_to(&Destination::Table(self.table.clone()), options)
+    }
+
+    fn deliver_to(&self, destination: &Destination, options: DeliveryOptions) -> DeliveryStream {
+        let parts = Parts {
+            streams: Arc::new(FaultyStore(self.store.clone(), self.faults.clone())),
+            clock: self.clock.clone(),
+            tables: Arc::new(FaultyTables(self.tables.clone(), self.faults.clone())),
+            archive: Arc::new(FaultyArchive(self.archive.clone(), self.faults.clone())),
+        };
+        let (name, source) = (self.delivery.clone(), self.stream.clone());
+        DeliveryStream::connect(name, source, StartingPosition::TrimHorizon, destination, parts, options)
     }
 
     /// Lets others run, with the clock standing still.

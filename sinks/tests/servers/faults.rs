@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use model::archive::store::{Archive, ObjectName};
 use model::clock::{SystemClock, Timestamp};
+use model::flow::destination::{ArchiveOptions, Destination};
 use model::name::{ConsumerName, StreamName, TableName};
 use model::stream::hash_key::PartitionKey;
 use model::stream::record::PutEntry;
@@ -23,6 +24,7 @@ use sinks::archive::s3::{S3Archive, S3Options};
 use sinks::aws::AwsOptions;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryStream;
+use sinks::destination::connect::Parts;
 use sinks::table::dynamodb::{DynamoOptions, DynamoTableOptions, DynamoTables};
 use sinks::testing::fault_proxy::{DYNAMODB_THROTTLE, Fault, FaultPlan, FaultProxy, S3_THROTTLE};
 use tokio::sync::oneshot;
@@ -125,36 +127,29 @@ impl Places {
             retry_delay_max: Duration::from_millis(20),
             ..options
         };
-        let start = StartingPosition::TrimHorizon;
-        let to_archive = DeliveryStream::archive(
-            name("archive"),
-            stream(),
-            start,
-            store.clone(),
-            Arc::new(SystemClock),
-            self.archive.clone(),
-            hurried(DeliveryOptions::for_archive()),
-        );
-        let to_table = DeliveryStream::table(
-            name("table"),
-            stream(),
-            start,
-            store.clone(),
-            Arc::new(SystemClock),
-            self.tables.clone(),
-            table(),
-            None,
-            hurried(DeliveryOptions::for_table()),
-        );
+        let parts = Parts {
+            streams: store.clone(),
+            clock: Arc::new(SystemClock),
+            tables: self.tables.clone(),
+            archive: self.archive.clone(),
+        };
+        let to = |what: &str, destination: Destination| {
+            let options = hurried(DeliveryOptions::for_destination(&destination));
+            let start = StartingPosition::TrimHorizon;
+            DeliveryStream::connect(name(what), stream(), start, &destination, parts.clone(), options)
+        };
+        let to_archive = to("archive", Destination::Archive(ArchiveOptions::default()));
+        let to_table = to("table", Destination::Table(table()));
         tokio::join!(run_to_the_end(to_archive), run_to_the_end(to_table));
     }
 
-    async fn outcome(&self) -> Outcome {
+    /// What is in the archive and the table. Names of objects are told without the consumer's own.
+    async fn outcome(&self, consumer: &str) -> Outcome {
         let mut objects = BTreeMap::new();
         let (archive, tables) = &self.direct;
         for object in archive.list("").await.unwrap() {
             let body = archive.get(&object.name, None).await.unwrap();
-            objects.insert(object.name.as_str().to_owned(), body);
+            objects.insert(object.name.as_str().replace(consumer, ""), body);
         }
         let page = tables.scan(&table(), None, RECORDS).await.unwrap();
         assert_eq!(page.next, None);
@@ -198,7 +193,7 @@ async fn check(seed: u64, final_rows: bool) {
         println!("{faults} faults in {calls} calls");
         assert!(faults >= 8 && faults * 5 > calls, "only {faults} of {calls} calls failed");
     }
-    let (expected, found) = (still.outcome().await, stormy.outcome().await);
+    let (expected, found) = (still.outcome("still").await, stormy.outcome("stormy").await);
     assert!(expected.objects.len() > 20 && expected.items.len() > 20, "{} objects", expected.objects.len());
     assert!(expected == found, "seed {seed}: expected {expected:?}, found {found:?}");
 }

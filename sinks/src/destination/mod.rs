@@ -1,0 +1,3 @@
+//! Kinds of destination: each turns cuts of a stream into what its kind keeps.
+
+pub mod connect;
