@@ -19,7 +19,7 @@ use crate::kinesis::actions::{
     remove_tags_from_stream, split_shard, start_stream_encryption, subscribe_to_shard, tag_resource,
     update_max_record_size, update_shard_count, update_stream_mode,
 };
-use crate::kinesis::put_scanner;
+use crate::kinesis::put::scanner;
 
 type Reader = fn(Format, &[u8]);
 
@@ -61,7 +61,7 @@ const READERS: &[Reader] = readers![
 pub fn json_request(data: &[u8]) {
     let Some((operation, body)) = data.split_first() else { return };
     READERS[*operation as usize % READERS.len()](Format::Json, body);
-    if let Some(scanned) = put_scanner::scan(body).filter(decodes) {
+    if let Some(scanned) = scanner::scan(body).filter(decodes) {
         let read: put_records::Input<'_> = Format::Json.read(body).expect("what the scanner takes is JSON");
         assert_eq!(scanned, read, "the scanner reads what the parser reads");
     }

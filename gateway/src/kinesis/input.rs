@@ -22,7 +22,7 @@ macro_rules! input {
     };
     (resource $members:tt) => {
         $crate::kinesis::input::input! {
-            @ $members resource -> $crate::kinesis::resource::Resource = $crate::kinesis::resource::Resource::parse;
+            @ $members resource -> $crate::kinesis::stream::resource::Resource = $crate::kinesis::stream::resource::Resource::parse;
             resource_arn "ResourceARN", stream_id "StreamId"
         }
     };

@@ -10,8 +10,9 @@ use crate::aws::frame::Hosted;
 use crate::aws::protocol::{Answer, ErrorShape, Protocol};
 use crate::aws::service::{Call, Guarded, Operation, Service};
 use crate::kinesis::actions::subscribe_to_shard::Pushing;
+use crate::kinesis::put::scanner;
 use crate::kinesis::target::Targets;
-use crate::kinesis::{actions, limits, put_scanner, target};
+use crate::kinesis::{actions, limits, target};
 use crate::state::GatewayState;
 
 /// What the operations share.
@@ -99,7 +100,7 @@ impl<I: Targets + Sync> Guarded<Kinesis> for I {
 /// Its input has a reader of its own.
 fn put_records(call: Call<'_, Kinesis>) -> BoxFuture<'_, Result<Answer, AwsError>> {
     Box::pin(async move {
-        let input = call.permit(put_scanner::read(call.format, call.body)?).await?;
+        let input = call.permit(scanner::read(call.format, call.body)?).await?;
         Ok(call.whole(&actions::put_records::run(&call.shared.gateway, input).await?))
     })
 }

@@ -13,7 +13,7 @@ use crate::auth::credential::Credential;
 use crate::auth::policy::Verdict;
 use crate::auth::resource_policy::ResourcePolicy;
 use crate::aws::error::AwsError;
-use crate::kinesis::consumer_arn::ConsumerArn;
+use crate::kinesis::stream::consumer_arn::ConsumerArn;
 use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 

@@ -332,7 +332,7 @@ mod tests {
         let one = async |query: &str| ask(&store, query).await["records"][0].take();
         let record = one("contains=json").await;
         assert_eq!((&record["data"]["n"], record.get("text")), (&json!(12_345_678_901_234_567_890_u64), None));
-        assert_eq!(record["arrived_at"], "2023-11-14T22:13:20Z");
+        assert_eq!(record["arrived_at"], "2023-11-14T22:13:20.000Z");
         assert_eq!(one("contains=json&as=text").await["text"], "{\"n\":\n12345678901234567890}");
         assert_eq!(one("contains=two").await["text"], "1 2");
         let record = one("contains=long").await;

@@ -1,11 +1,12 @@
 //! The data folder: whose it is, what it stands on, and how fast that is.
 
-use model::doctor::Finding;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use model::doctor::Finding;
 
 use super::finding::{fail, ok, size, warn};
 use crate::holder;

@@ -1,8 +1,9 @@
 //! The way of sensor frames past the kernel, where the settings ask for it.
 
-use model::doctor::Finding;
 use std::fs;
 use std::path::Path;
+
+use model::doctor::Finding;
 
 use super::finding::{ok, warn};
 use super::machine::{knows_xdp, version};

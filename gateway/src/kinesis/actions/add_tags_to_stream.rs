@@ -6,7 +6,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::{stream, tags};
+use crate::kinesis::stream::{calls, tags};
 use crate::state::GatewayState;
 
 input!(stream {
@@ -18,6 +18,6 @@ input!(stream {
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let stream = input.stream(state)?;
     let more = tags::given(input.tags.as_ref().ok_or_else(|| AwsError::missing("tags"))?)?;
-    stream::alter(state, &stream, |_, settings| tags::add(&mut settings.tags, &more)).await?;
+    calls::alter(state, &stream, |_, settings| tags::add(&mut settings.tags, &more)).await?;
     Ok(Empty)
 }

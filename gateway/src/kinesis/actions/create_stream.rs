@@ -10,9 +10,10 @@ use serde::Deserialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
-use crate::kinesis::mode::GivenMode;
+use crate::kinesis::stream::mode::GivenMode;
+use crate::kinesis::stream::{calls, tags, throughput};
 use crate::kinesis::target::{Target, Targets};
-use crate::kinesis::{error, limits, stream, tags, throughput};
+use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 
 #[derive(Deserialize)]
@@ -49,7 +50,7 @@ impl Input<'_> {
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let name = input.name()?;
     let options = options(&input)?;
-    let usage = stream::usage(state).await?;
+    let usage = calls::usage(state).await?;
     let exceeded = |exceeded| error::of_exceeded(&exceeded, &state.options);
     usage.room_for_shards(options.shards as usize).map_err(exceeded)?;
     if options.mode == StreamMode::OnDemand {

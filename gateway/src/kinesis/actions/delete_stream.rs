@@ -2,8 +2,9 @@
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
+use crate::kinesis::error;
 use crate::kinesis::input::input;
-use crate::kinesis::{error, stream};
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 input!(stream {
@@ -13,7 +14,7 @@ input!(stream {
 /// Deletes a stream with its records, and with its registered consumers only where told so; the answer has no body.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let stream = input.stream(state)?;
-    let consumers = stream::describe(state, &stream).await?.settings.consumers.len();
+    let consumers = calls::describe(state, &stream).await?.settings.consumers.len();
     if consumers > 0 && input.enforce_consumer_deletion != Some(true) {
         let account = &state.options.account_id;
         let message = format!(

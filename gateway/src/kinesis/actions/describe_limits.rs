@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::aws::error::AwsError;
-use crate::kinesis::stream;
+use crate::kinesis::stream::calls;
 use crate::kinesis::target::{Target, Targets};
 use crate::state::GatewayState;
 use crate::usage::{ON_DEMAND_STREAMS_MAX, OPEN_SHARDS_MAX};
@@ -28,7 +28,7 @@ pub(crate) struct Output {
 
 /// Shows limits and use.
 pub(crate) async fn run(state: &GatewayState, _input: Input) -> Result<Output, AwsError> {
-    let usage = stream::usage(state).await?;
+    let usage = calls::usage(state).await?;
     Ok(Output {
         shard_limit: OPEN_SHARDS_MAX,
         open_shard_count: usage.open_shards,

@@ -6,10 +6,11 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
-use crate::kinesis::encryption::Encryption;
 use crate::kinesis::input::input;
-use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
-use crate::kinesis::{limits, stream};
+use crate::kinesis::limits;
+use crate::kinesis::stream::calls;
+use crate::kinesis::stream::encryption::Encryption;
+use crate::kinesis::stream::shapes::{EnhancedMetrics, ModeDetails, ShardShape};
 use crate::state::GatewayState;
 
 input!(stream {
@@ -47,7 +48,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let limit = limits::number(input.limit, "limit", limits::PAGE_MAX, limits::PAGE_DEFAULT)?;
     let after = input.exclusive_start_shard_id.as_deref();
     let after = after.map(|id| limits::shard_id(id, "exclusiveStartShardId")).transpose()?;
-    let description = stream::describe(state, &stream).await?;
+    let description = calls::describe(state, &stream).await?;
     let mut rest = description.shards.iter().filter(|shard| after.is_none_or(|after| after < shard.id));
     let shards = rest.by_ref().take(limit).map(ShardShape::of).collect();
     Ok(Output {

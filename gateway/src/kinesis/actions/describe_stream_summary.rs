@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::time::Time;
-use crate::kinesis::encryption::Encryption;
 use crate::kinesis::input::input;
-use crate::kinesis::shapes::{EnhancedMetrics, ModeDetails};
-use crate::kinesis::throughput::WarmThroughput;
-use crate::kinesis::{limits, stream};
+use crate::kinesis::limits;
+use crate::kinesis::stream::calls;
+use crate::kinesis::stream::encryption::Encryption;
+use crate::kinesis::stream::shapes::{EnhancedMetrics, ModeDetails};
+use crate::kinesis::stream::throughput::WarmThroughput;
 use crate::state::GatewayState;
 
 input!(stream {});
@@ -49,7 +50,7 @@ struct Summary {
 /// Describes a stream in short.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let stream = input.stream(state)?;
-    let description = stream::describe(state, &stream).await?;
+    let description = calls::describe(state, &stream).await?;
     Ok(Output {
         stream_description_summary: Summary {
             stream_name: description.name.clone(),

@@ -13,10 +13,11 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::format::Format;
 use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
-use crate::kinesis::iterator::ShardIterator;
-use crate::kinesis::shapes::ChildShard;
+use crate::kinesis::read::iterator::ShardIterator;
+use crate::kinesis::read::{bulk, reading, records};
+use crate::kinesis::stream::shapes::ChildShard;
 use crate::kinesis::target::{Target, Targets};
-use crate::kinesis::{bulk, error, limits, reading, records};
+use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 
 #[derive(Deserialize)]

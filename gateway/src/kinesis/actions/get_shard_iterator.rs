@@ -6,8 +6,8 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
 use crate::kinesis::input::input;
-use crate::kinesis::iterator::ShardIterator;
-use crate::kinesis::position::{Members, Place};
+use crate::kinesis::read::iterator::ShardIterator;
+use crate::kinesis::read::position::{Members, Place};
 use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 

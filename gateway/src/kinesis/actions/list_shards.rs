@@ -11,10 +11,11 @@ use serde_json::json;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
-use crate::kinesis::shapes::ShardShape;
+use crate::kinesis::stream::calls;
+use crate::kinesis::stream::shapes::ShardShape;
 use crate::kinesis::target::{Target, Targets};
-use crate::kinesis::token::{self, Kind};
-use crate::kinesis::{error, limits, stream};
+use crate::kinesis::token::Kind;
+use crate::kinesis::{error, limits, token};
 use crate::state::GatewayState;
 
 #[derive(Deserialize)]
@@ -141,7 +142,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let limit = limits::number(input.max_results, "maxResults", limits::PAGE_MAX, limits::LIST_SHARDS_PAGE as i64)?;
     let limit = limit.min(limits::LIST_SHARDS_PAGE);
     let Listing { stream, created_at, after, filter } = input.listing(state)?;
-    let description = stream::describe(state, &stream).await?;
+    let description = calls::describe(state, &stream).await?;
     if created_at.is_some_and(|at| at != description.created_at) {
         return Err(error::not_found(stream.as_str(), &state.options.account_id));
     }

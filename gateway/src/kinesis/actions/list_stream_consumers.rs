@@ -7,10 +7,11 @@ use serde_json::json;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
-use crate::kinesis::consumers::Consumer;
 use crate::kinesis::input::input;
-use crate::kinesis::token::{self, Kind};
-use crate::kinesis::{error, limits, stream};
+use crate::kinesis::stream::calls;
+use crate::kinesis::stream::consumers::Consumer;
+use crate::kinesis::token::Kind;
+use crate::kinesis::{error, limits, token};
 use crate::state::GatewayState;
 
 input!(stream_arn {
@@ -51,7 +52,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
         }
         (created_at, after) = (Some(at), Some(last));
     }
-    let description = stream::describe(state, &stream).await?;
+    let description = calls::describe(state, &stream).await?;
     if created_at.is_some_and(|at| at != description.created_at) {
         return Err(error::not_found(stream.as_str(), &state.options.account_id));
     }

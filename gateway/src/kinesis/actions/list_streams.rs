@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
-use crate::kinesis::shapes::ModeDetails;
+use crate::kinesis::stream::shapes::ModeDetails;
 use crate::kinesis::target::{Target, Targets};
-use crate::kinesis::token::{self, Kind};
-use crate::kinesis::{error, limits};
+use crate::kinesis::token::Kind;
+use crate::kinesis::{error, limits, token};
 use crate::state::GatewayState;
 
 #[derive(Deserialize)]

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::input::input;
-use crate::kinesis::stream;
-use crate::kinesis::tags::{self, Tag};
+use crate::kinesis::stream::tags::Tag;
+use crate::kinesis::stream::{calls, tags};
 use crate::state::GatewayState;
 
 input!(resource {});
@@ -19,7 +19,7 @@ pub(crate) struct Output {
 /// Lists the tags of a stream or of a registered consumer.
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let resource = input.resource(state)?;
-    let description = stream::describe(state, resource.stream()).await?;
+    let description = calls::describe(state, resource.stream()).await?;
     let (tags, _) = resource.look(state, &description)?;
     Ok(Output { tags: tags::shown(tags.iter()) })
 }

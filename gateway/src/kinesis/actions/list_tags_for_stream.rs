@@ -5,8 +5,9 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::tags::{self, Tag};
-use crate::kinesis::{limits, stream};
+use crate::kinesis::limits;
+use crate::kinesis::stream::tags::Tag;
+use crate::kinesis::stream::{calls, tags};
 use crate::state::GatewayState;
 
 input!(stream {
@@ -26,7 +27,7 @@ pub(crate) struct Output {
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output, AwsError> {
     let stream = input.stream(state)?;
     let limit = limits::number(input.limit, "limit", tags::TAGS_MAX as i64, tags::TAGS_MAX as i64)?;
-    let description = stream::describe(state, &stream).await?;
+    let description = calls::describe(state, &stream).await?;
     let after = input.exclusive_start_tag_key.as_deref();
     let mut rest = description.settings.tags.iter().filter(|(key, _)| after.is_none_or(|after| after < key.as_str()));
     let tags = tags::shown(rest.by_ref().take(limit));

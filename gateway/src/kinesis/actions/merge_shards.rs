@@ -4,7 +4,8 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::{error, limits, stream};
+use crate::kinesis::stream::calls;
+use crate::kinesis::{error, limits};
 use crate::reshard;
 use crate::state::GatewayState;
 
@@ -24,7 +25,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
     let shard = limits::shard_of(shard, "shardToMerge", &stream, account)?;
     let adjacent = limits::shard_of(adjacent, "adjacentShardToMerge", &stream, account)?;
     let change = reshard::merge(&*state.streams, &stream, shard, adjacent).await;
-    stream::reshard(state, &stream, change.map_err(|refused| error::of_reshard_rules(&refused, &state.options))?)
+    calls::reshard(state, &stream, change.map_err(|refused| error::of_reshard_rules(&refused, &state.options))?)
         .await?;
     Ok(Empty)
 }

@@ -3,9 +3,10 @@
 use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
 use crate::aws::wire::text::Text;
-use crate::kinesis::appended::Placed;
 use crate::kinesis::input::input;
-use crate::kinesis::{error, limits, stream};
+use crate::kinesis::put::appended::Placed;
+use crate::kinesis::stream::calls;
+use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 use model::stream::record::PutEntry;
 
@@ -32,7 +33,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed
     let entry = PutEntry { partition_key, explicit_hash_key: explicit_hash_key.transpose()?, data: bytes.into() };
     let account = &state.options.account_id;
     if input.dry_run == Some(true) {
-        let description = stream::describe(state, &stream).await?;
+        let description = calls::describe(state, &stream).await?;
         let bytes_max = description.settings.record_bytes_max;
         if entry.size_bytes() > bytes_max {
             return Err(error::record_too_large("data", bytes_max));

@@ -11,14 +11,13 @@ use model::stream::store::StreamDescription;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::blob::Blob;
-use crate::aws::wire::json;
-use crate::aws::wire::output;
-use crate::kinesis::appended::{ENCRYPTED_JSON, Places, write_encrypted_cbor};
-use crate::kinesis::put_input::Entry;
+use crate::aws::wire::{json, output};
+use crate::kinesis::put::appended::{ENCRYPTED_JSON, Places, write_encrypted_cbor};
+use crate::kinesis::put::input::Entry;
 use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 
-pub(crate) use crate::kinesis::put_input::Input;
+pub(crate) use crate::kinesis::put::input::Input;
 
 /// Bytes of the answer for one record.
 const RESULT_BYTES: usize = 128;

@@ -5,7 +5,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::stream;
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 input!(resource {
@@ -19,7 +19,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
     let given = input.policy.as_deref().ok_or_else(|| AwsError::missing("policy"))?;
     let refused = |wrong| AwsError::invalid_argument(format!("The policy is not valid: {wrong}."));
     ResourcePolicy::parse(given).map_err(refused)?;
-    stream::alter(state, resource.stream(), |description, settings| {
+    calls::alter(state, resource.stream(), |description, settings| {
         *resource.part(state, description, settings)?.policy = Some(given.to_owned());
         Ok(())
     })

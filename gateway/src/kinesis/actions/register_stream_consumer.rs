@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
-use crate::kinesis::consumers::{self, Consumer};
 use crate::kinesis::input::input;
-use crate::kinesis::{limits, stream, tags};
+use crate::kinesis::limits;
+use crate::kinesis::stream::consumers::Consumer;
+use crate::kinesis::stream::{calls, consumers, tags};
 use crate::state::GatewayState;
 
 input!(stream_arn {
@@ -33,7 +34,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let name = consumers::name(name)?;
     let tags = input.tags.as_ref().map(tags::given).transpose()?.unwrap_or_default();
     let (now, account) = (state.clock.now(), &state.options.account_id);
-    let description = stream::alter(state, &stream, |_, settings| {
+    let description = calls::alter(state, &stream, |_, settings| {
         if settings.consumers.contains_key(&name) {
             let message = format!("Consumer {name} under stream {stream} already exists for account {account}.");
             return Err(AwsError::new("ResourceInUseException", message));

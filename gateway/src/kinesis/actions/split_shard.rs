@@ -4,7 +4,8 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::{error, limits, stream};
+use crate::kinesis::stream::calls;
+use crate::kinesis::{error, limits};
 use crate::reshard;
 use crate::state::GatewayState;
 
@@ -23,7 +24,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
     let at = limits::hash_key(at, || "newStartingHashKey".to_owned())?;
     let shard = limits::shard_of(shard, "shardToSplit", &stream, &state.options.account_id)?;
     let change = reshard::split(&*state.streams, &stream, shard, at).await;
-    stream::reshard(state, &stream, change.map_err(|refused| error::of_reshard_rules(&refused, &state.options))?)
+    calls::reshard(state, &stream, change.map_err(|refused| error::of_reshard_rules(&refused, &state.options))?)
         .await?;
     Ok(Empty)
 }

@@ -6,7 +6,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::{stream, tags};
+use crate::kinesis::stream::{calls, tags};
 use crate::state::GatewayState;
 
 input!(resource {
@@ -18,7 +18,7 @@ input!(resource {
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let resource = input.resource(state)?;
     let more = tags::given(input.tags.as_ref().ok_or_else(|| AwsError::missing("tags"))?)?;
-    stream::alter(state, resource.stream(), |description, settings| {
+    calls::alter(state, resource.stream(), |description, settings| {
         tags::add(resource.part(state, description, settings)?.tags, &more)
     })
     .await?;

@@ -4,7 +4,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::{stream, tags};
+use crate::kinesis::stream::{calls, tags};
 use crate::state::GatewayState;
 
 input!(resource {
@@ -16,7 +16,7 @@ input!(resource {
 pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty, AwsError> {
     let resource = input.resource(state)?;
     let keys = tags::given_keys(input.tag_keys.as_ref().ok_or_else(|| AwsError::missing("tagKeys"))?)?;
-    stream::alter(state, resource.stream(), |description, settings| {
+    calls::alter(state, resource.stream(), |description, settings| {
         tags::remove(resource.part(state, description, settings)?.tags, keys);
         Ok(())
     })

@@ -3,7 +3,8 @@
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::kinesis::input::input;
-use crate::kinesis::{limits, stream};
+use crate::kinesis::limits;
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 input!(stream_arn {
@@ -16,7 +17,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
     let stream = input.stream(state)?;
     let kib = input.max_record_size_in_kib.ok_or_else(|| AwsError::missing("maxRecordSizeInKiB"))?;
     let bytes = limits::record_bytes_max(kib)?;
-    stream::alter(state, &stream, |_, settings| {
+    calls::alter(state, &stream, |_, settings| {
         settings.record_bytes_max = bytes;
         Ok(())
     })

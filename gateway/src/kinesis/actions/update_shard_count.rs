@@ -9,7 +9,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
 use crate::kinesis::limits;
-use crate::kinesis::stream;
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 input!(stream {
@@ -38,18 +38,18 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
         let constraint = "Member must satisfy enum value set: [UNIFORM_SCALING]";
         return Err(AwsError::validation(&format!("'{scaling}'"), "scalingType", constraint));
     }
-    let description = stream::describe(state, &stream).await?;
-    stream::in_mode(&description, StreamMode::Provisioned)?;
+    let description = calls::describe(state, &stream).await?;
+    calls::in_mode(&description, StreamMode::Provisioned)?;
     let current = description.shards.open_count();
     check_target(current, target)?;
-    stream::room_for_shards(state, target.saturating_sub(current)).await?;
+    calls::room_for_shards(state, target.saturating_sub(current)).await?;
     let now = state.clock.now();
-    stream::alter(state, &stream, |_, settings| {
-        stream::once_more(&mut settings.shard_count_set_at, now, limits::SHARD_COUNTS_A_DAY, "UpdateShardCount")
+    calls::alter(state, &stream, |_, settings| {
+        calls::once_more(&mut settings.shard_count_set_at, now, limits::SHARD_COUNTS_A_DAY, "UpdateShardCount")
     })
     .await?;
     let shards = u32::try_from(target).expect("checked against a small bound");
-    stream::reshard(state, &stream, Reshard::Uniform { shards }).await?;
+    calls::reshard(state, &stream, Reshard::Uniform { shards }).await?;
     let stream_arn = limits::arn(&state.options, &stream);
     Ok(Output { stream_name: stream, current_shard_count: current, target_shard_count: target, stream_arn })
 }

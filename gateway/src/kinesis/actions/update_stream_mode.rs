@@ -5,9 +5,9 @@ use model::stream::settings::StreamMode;
 use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::kinesis::input::input;
-use crate::kinesis::mode::GivenMode;
-use crate::kinesis::stream;
-use crate::kinesis::{limits, throughput};
+use crate::kinesis::limits;
+use crate::kinesis::stream::mode::GivenMode;
+use crate::kinesis::stream::{calls, throughput};
 use crate::state::GatewayState;
 
 input!(stream_arn {
@@ -23,14 +23,14 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
     let details = input.stream_mode_details.as_ref().ok_or_else(|| AwsError::missing("streamModeDetails"))?;
     let mode = details.mode()?;
     let warm = input.warm_throughput_mibps.map(|mibps| throughput::check(mode, mibps)).transpose()?;
-    let before = stream::describe(state, &stream).await?.settings.mode;
+    let before = calls::describe(state, &stream).await?.settings.mode;
     if mode == StreamMode::OnDemand && before != mode {
-        stream::room_for_on_demand(state).await?;
+        calls::room_for_on_demand(state).await?;
     }
     let now = state.clock.now();
-    stream::alter(state, &stream, |_, settings| {
+    calls::alter(state, &stream, |_, settings| {
         if settings.mode != mode {
-            stream::once_more(&mut settings.mode_changed_at, now, limits::MODE_CHANGES_A_DAY, "UpdateStreamMode")?;
+            calls::once_more(&mut settings.mode_changed_at, now, limits::MODE_CHANGES_A_DAY, "UpdateStreamMode")?;
         }
         settings.mode = mode;
         if mode == StreamMode::Provisioned {

@@ -6,7 +6,8 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::{limits, stream};
+use crate::kinesis::limits;
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 input!(stream_arn {
@@ -20,6 +21,6 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Empty,
     let strategy = input.record_distribution_strategy.as_deref();
     let strategy = strategy.ok_or_else(|| AwsError::missing("recordDistributionStrategy"))?;
     limits::record_distribution(strategy)?;
-    stream::in_mode(&*stream::describe(state, &stream).await?, StreamMode::OnDemand)?;
+    calls::in_mode(&*calls::describe(state, &stream).await?, StreamMode::OnDemand)?;
     Ok(Empty)
 }

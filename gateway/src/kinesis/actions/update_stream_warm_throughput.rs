@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::input::input;
-use crate::kinesis::throughput::{self, WarmThroughput};
-use crate::kinesis::{limits, stream};
+use crate::kinesis::limits;
+use crate::kinesis::stream::throughput::WarmThroughput;
+use crate::kinesis::stream::{calls, throughput};
 use crate::state::GatewayState;
 
 input!(stream {
@@ -29,7 +30,7 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let stream = input.stream(state)?;
     let mibps = input.warm_throughput_mibps.ok_or_else(|| AwsError::missing("warmThroughputMiBps"))?;
     let mibps = throughput::check(StreamMode::OnDemand, mibps)?;
-    stream::in_mode(&*stream::describe(state, &stream).await?, StreamMode::OnDemand)?;
+    calls::in_mode(&*calls::describe(state, &stream).await?, StreamMode::OnDemand)?;
     let warm_throughput = throughput::warm(state, &stream, mibps).await?;
     Ok(Output { stream_arn: limits::arn(&state.options, &stream), stream_name: stream, warm_throughput })
 }

@@ -5,8 +5,8 @@ use model::stream::settings::{StreamSettings, Tags};
 use model::stream::store::StreamDescription;
 
 use crate::aws::error::AwsError;
-use crate::kinesis::consumer_arn::ConsumerArn;
 use crate::kinesis::limits;
+use crate::kinesis::stream::consumer_arn::ConsumerArn;
 use crate::kinesis::target::Target;
 use crate::state::{GatewayOptions, GatewayState};
 

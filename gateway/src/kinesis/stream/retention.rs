@@ -7,7 +7,7 @@ use crate::aws::error::AwsError;
 use crate::aws::wire::output::Empty;
 use crate::kinesis::input::input;
 use crate::kinesis::limits::RETENTION_HOURS;
-use crate::kinesis::stream;
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 input!(stream {
@@ -37,7 +37,7 @@ pub(crate) async fn change(state: &GatewayState, input: &Input<'_>, direction: D
         return out_of_bounds("Maximum", *RETENTION_HOURS.end(), "long");
     }
     let asked = Duration::from_secs(hours.unsigned_abs() * 3600);
-    stream::alter(state, &stream, |_, settings| {
+    calls::alter(state, &stream, |_, settings| {
         let (what, other) = match (direction, asked.cmp(&settings.retention)) {
             (Direction::Longer, Ordering::Less) => ("shorter", "Decrease"),
             (Direction::Shorter, Ordering::Greater) => ("longer", "Increase"),

@@ -11,7 +11,7 @@ use crate::aws::wire::blob::Blob;
 use crate::aws::wire::format::Format;
 use crate::aws::wire::text::Text;
 use crate::kinesis::limits;
-use crate::kinesis::put_input::{Entry, Input};
+use crate::kinesis::put::input::{Entry, Input};
 
 /// Reads a body in either form.
 pub(crate) fn read(format: Format, body: &[u8]) -> Result<Input<'_>, AwsError> {

@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::error::AwsError;
 use crate::aws::event_stream;
 use crate::aws::wire::format::Format;
-use crate::kinesis::answer_memory::AnswerMemory;
-use crate::kinesis::push_event::{Next, PushEvent};
-use crate::kinesis::shapes::ChildShard;
-use crate::kinesis::subscriptions::Subscription;
-use crate::kinesis::{bulk, error, limits, reading};
+use crate::kinesis::push::event::{Next, PushEvent};
+use crate::kinesis::push::subscriptions::Subscription;
+use crate::kinesis::read::answer_memory::AnswerMemory;
+use crate::kinesis::read::{bulk, reading};
+use crate::kinesis::stream::shapes::ChildShard;
+use crate::kinesis::{error, limits};
 use crate::state::GatewayState;
 
 /// How long a subscription lasts.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::limits;
-use crate::kinesis::stream;
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 /// `WarmThroughput`.
@@ -56,17 +56,17 @@ pub(crate) fn shards(mibps: u32) -> u32 {
 
 /// Gives an on-demand stream the shards for `mibps`, and no more.
 pub(crate) async fn warm(state: &GatewayState, stream: &StreamName, mibps: u32) -> Result<WarmThroughput, AwsError> {
-    let description = stream::describe(state, stream).await?;
-    stream::in_mode(&description, StreamMode::OnDemand)?;
+    let description = calls::describe(state, stream).await?;
+    calls::in_mode(&description, StreamMode::OnDemand)?;
     let shards = shards(mibps);
     let more = (shards as usize).saturating_sub(description.shards.open_count());
-    stream::room_for_shards(state, more).await?;
-    let altered = stream::alter(state, stream, |description, settings| {
-        stream::in_mode(description, StreamMode::OnDemand)?;
+    calls::room_for_shards(state, more).await?;
+    let altered = calls::alter(state, stream, |description, settings| {
+        calls::in_mode(description, StreamMode::OnDemand)?;
         settings.warm_throughput_mibps = Some(mibps);
         Ok(())
     });
     altered.await?;
-    let description = stream::reshard(state, stream, Reshard::Uniform { shards }).await?;
+    let description = calls::reshard(state, stream, Reshard::Uniform { shards }).await?;
     Ok(WarmThroughput::of(&description).unwrap_or(WarmThroughput { target_mibps: mibps, current_mibps: mibps }))
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::kinesis::input::input;
-use crate::kinesis::{limits, stream};
+use crate::kinesis::limits;
+use crate::kinesis::stream::calls;
 use crate::state::GatewayState;
 
 /// All of them, by the names of Kinesis.
@@ -73,8 +74,8 @@ pub(crate) async fn change(
 ) -> Result<Output, AwsError> {
     let stream = input.stream(state)?;
     let given = given(input.shard_level_metrics.as_ref().ok_or_else(|| AwsError::missing("shardLevelMetrics"))?)?;
-    let before = stream::describe(state, &stream).await?;
-    let after = stream::alter(state, &stream, |_, settings| {
+    let before = calls::describe(state, &stream).await?;
+    let after = calls::alter(state, &stream, |_, settings| {
         change(&mut settings.shard_metrics, &given);
         Ok(())
     });

@@ -8,7 +8,7 @@ use model::stream::store::StreamDescription;
 use serde::Serialize;
 
 use crate::aws::wire::output::Shown;
-use crate::kinesis::monitoring;
+use crate::kinesis::stream::monitoring;
 
 /// `StreamModeDetails`.
 #[derive(Debug, Serialize)]

@@ -7,7 +7,8 @@ use model::stream::shard::ShardId;
 
 use crate::aws::error::AwsError;
 use crate::kinesis::limits::ITERATOR_MILLIS_MAX;
-use crate::kinesis::token::{self, Kind};
+use crate::kinesis::token;
+use crate::kinesis::token::Kind;
 
 /// Where a reader goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::aws::error::AwsError;
 use crate::aws::wire::text::Text;
 use crate::aws::wire::time::Time;
-use crate::kinesis::consumer_arn::ConsumerArn;
 use crate::kinesis::limits;
+use crate::kinesis::stream::consumer_arn::ConsumerArn;
 use crate::kinesis::target::{Target, Targets};
 use crate::state::{GatewayOptions, GatewayState};
 

@@ -1,4 +1,4 @@
-//! The input of PutRecords: read by `put_scanner` where it is plain JSON, else by the parser.
+//! The input of PutRecords: read by `scanner` where it is plain JSON, else by the parser.
 
 use model::name::StreamName;
 use serde::Deserialize;

@@ -8,8 +8,8 @@ use model::stream::sequence_number::PrintedSequenceNumber;
 use model::stream::shard::Shard;
 
 use crate::aws::wire::output::Output;
-use crate::kinesis::records;
-use crate::kinesis::shapes::ChildShard;
+use crate::kinesis::read::records;
+use crate::kinesis::stream::shapes::ChildShard;
 
 /// One event.
 pub(crate) struct PushEvent {
