@@ -21,7 +21,7 @@ node|nodejs|javascript browser book
 npm|npm|javascript browser book stores engines libraries
 chromium|chromium fonts-dejavu-core|browser
 go|golang-go|go infra
-javac|openjdk-17-jdk-headless|java libraries kafka engines
+javac|default-jdk-headless|java libraries kafka engines
 mvn|maven|java libraries kafka engines
 openssl|openssl|book
 curl|curl|book
@@ -61,10 +61,17 @@ install() {
   command -v apt-get >/dev/null || return 0
   as_root true 2>/dev/null || return 0
   echo "Installing what the tests need:" $packages >&2
-  export DEBIAN_FRONTEND=noninteractive
-  if ! { as_root apt-get update -qq && as_root apt-get install -qq --yes --no-install-recommends $packages; } >&2; then
-    echo "apt-get failed. The tests that need these packages are left out." >&2
-  fi
+  apt update || true
+  # shellcheck disable=SC2086
+  apt install --yes --no-install-recommends $packages && return 0
+  echo "They cannot be installed together. Each is tried alone." >&2
+  for package in $packages; do
+    apt install --yes --no-install-recommends "$package" || echo "$package cannot be installed" >&2
+  done
+}
+
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >&2
 }
 
 case ${1:-}${GALLOP_SETUP:-} in
