@@ -185,9 +185,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("streams.NAME", "retention_hours", Value("24"), "hours that records are kept"),
     setting("streams.NAME", "retention_bytes_max", Said("no bound"), "bytes that are kept, oldest dropped first"),
     setting("tables.NAME", "partition_key", Required("\"Name\""), "the column that items are found by"),
-    setting("tables.NAME", "partition_key_type", Value("\"string\""), "string or number"),
+    setting("tables.NAME", "partition_key_type", Value("\"string\""), "string, number or binary"),
     setting("tables.NAME", "sort_key", Said("none"), "the column that items of a partition are sorted by"),
-    setting("tables.NAME", "sort_key_type", Value("\"string\""), "string or number"),
+    setting("tables.NAME", "sort_key_type", Value("\"string\""), "string, number or binary"),
     setting(
         "tables.NAME",
         "ttl_attribute",

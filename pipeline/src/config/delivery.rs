@@ -92,6 +92,17 @@ pub(crate) fn check(
             );
             faults.add(&["deliveries", key, "table"], message, advice);
         }
+        let table = delivery.table.as_ref().and_then(|table| Some((table, tables.get(table)?.binary_key()?)));
+        if let Some((table, attribute)) = table {
+            faults.add(
+                &["deliveries", key, "table"],
+                format!(
+                    "delivery `{name}`: key `{attribute}` of table `{table}` is binary, but records are JSON, which has \
+                     no binary values"
+                ),
+                "make the key a string or a number, or name another table",
+            );
+        }
     }
 }
 

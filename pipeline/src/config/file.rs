@@ -320,6 +320,9 @@ mod tests {
             refused("[tables.Rides]\npartition_key = \"a\"\n[deliveries.a]\nsource = \"s\"\ntable = \"Ride\"");
         assert!(unknown.starts_with("g.toml:5:9: delivery `a`: there is no `[tables.Ride]`"), "{unknown}");
         assert!(unknown.ends_with("did you mean `Rides`?"), "{unknown}");
+        let binary = "[tables.R]\npartition_key = \"a\"\nsort_key = \"b\"\nsort_key_type = \"binary\"\n";
+        let binary = refused(&format!("{binary}[deliveries.a]\nsource = \"s\"\ntable = \"R\""));
+        assert!(binary.contains("key `b` of table `R` is binary"), "{binary}");
         assert!(refused("[kafka]\nbrokers = \"here\"").contains("kafka: brokers must be like"));
         let kafka = |line: &str| refused(&format!("[kafka]\nbrokers = \"a:1\"\n{line}"));
         assert!(kafka("tail_mib_max = 0").contains("kafka: tail_mib_max must be 1 to 16384"));

@@ -56,6 +56,12 @@ impl TableConfig {
         self.final_rows
     }
 
+    /// A key attribute that is binary, if there is one.
+    pub(crate) fn binary_key(&self) -> Option<&str> {
+        let sort = self.sort_key.as_deref().filter(|_| self.sort_key_type == KeyType::Binary);
+        if self.partition_key_type == KeyType::Binary { Some(&self.partition_key) } else { sort }
+    }
+
     /// The table's keys.
     pub(crate) fn schema(&self, name: &TableName) -> TableSchema {
         let attribute = |name: &String, key_type| KeyAttribute { name: name.clone(), key_type };
