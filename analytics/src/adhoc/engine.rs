@@ -92,7 +92,7 @@ impl SqlEngine for AdhocEngine {
         let turn = self.turn(sql).await?;
         let (schema, running) = Running::start(self.runtime(), self.sources.clone(), sql.to_owned(), turn).await?;
         let batches = stream::unfold(running, async |mut running| Some((running.next().await?, running)));
-        Ok(SqlRows { schema, batches: batches.boxed() })
+        Ok(SqlRows { schema, batches: batches.fuse().boxed() })
     }
 
     async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError> {
