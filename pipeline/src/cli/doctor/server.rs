@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::StatusCode;
 
-use crate::cli::connection::{Connection, ENDPOINT};
-use crate::cli::rest_client::RestClient;
 use crate::doctor::finding::{Finding, fail, ok, warn};
+use client::server::connection::{Connection, ENDPOINT};
+use client::server::rest_client::RestClient;
 
 /// How far a query or a delivery may be behind, in seconds: a window and an object's cut take a minute.
 const LAG_WARN_SECONDS: f64 = 120.0;
