@@ -7,7 +7,7 @@
 //! web/ ──▶ assets ──▶ page                  StreamStore ──▶ records: what the viewer asks for
 //! ```
 //!
-//! The modules stand in reading order. Nothing is read while nobody looks; one reader serves all pages.
+//! Nothing is read while nobody looks; one reader serves all pages.
 
 pub mod assets;
 mod fleet;

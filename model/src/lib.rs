@@ -3,7 +3,7 @@
 //! Every other crate stands on this one and meets its neighbours only here: a producer's entries become
 //! records of a [`stream::store::StreamStore`], queries fold them and commit rows with a
 //! [`stream::checkpoint::Checkpoint`], delivery writes them to a [`table::store::TableStore`] or an [`archive::store::Archive`],
-//! and [`query::engine::SqlEngine`] reads them back. The modules stand in reading order.
+//! and [`query::engine::SqlEngine`] reads them back.
 
 pub mod clock;
 pub mod name;
