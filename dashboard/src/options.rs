@@ -13,7 +13,6 @@ use crate::assets::Assets;
 /// What the dashboard reads, and what it shows.
 #[derive(Clone)]
 pub struct DashboardOptions {
-    /// The streams.
     pub streams: Arc<dyn StreamStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -32,7 +31,6 @@ pub struct DashboardOptions {
 /// A consumer: where it reads, and where that goes.
 #[derive(Debug, Clone)]
 pub struct Flow {
-    /// Its name.
     pub name: ConsumerName,
     /// The stream that it reads.
     pub source: StreamName,

@@ -5,6 +5,8 @@
 //! [`stream::checkpoint::Checkpoint`], delivery writes them to a [`table::store::TableStore`] or an [`archive::store::Archive`],
 //! and [`query::engine::SqlEngine`] reads them back.
 
+#![warn(missing_docs)]
+
 pub mod clock;
 pub mod name;
 

@@ -20,7 +20,6 @@ const NUMBER_DIGITS: usize = 20;
 /// The records that one object holds: one shard's from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cut {
-    /// The shard.
     pub shard: ShardId,
     /// The first record's number.
     pub first: SequenceNumber,
