@@ -205,7 +205,7 @@ mod tests {
 
         async fn put(&self, stream: &str, key: &str, data: String) {
             let entry = PutEntry::new(PartitionKey::new(key.to_owned()).expect("short"), data);
-            self.store.append(&name(stream), vec![entry]).await.expect("taken")[0].as_ref().expect("taken");
+            self.store.append(&name(stream), vec![entry]).await.expect("taken").results[0].as_ref().expect("taken");
         }
 
         async fn ride(&self, unicorn: &str, latitude: f64) {

@@ -25,7 +25,8 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{
-    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
+    StreamStore,
 };
 
 /// Records a shard takes in a second.
@@ -178,11 +179,7 @@ impl StreamStore for ShardQuotas {
     }
 
     /// Refuses the entries that are over their shard's throughput, and appends the others.
-    async fn append(
-        &self,
-        stream: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let description = self.store.describe(stream).await?;
         let mut refused = Vec::with_capacity(entries.len());
         let mut admitted = Vec::with_capacity(entries.len());
@@ -195,13 +192,16 @@ impl StreamStore for ShardQuotas {
                 refused.push(Some(AppendError::Throttled { shard }));
             }
         }
-        let appended = if admitted.is_empty() { Vec::new() } else { self.store.append(stream, admitted).await? };
-        let mut appended = appended.into_iter();
+        let batch = match admitted.is_empty() {
+            true => AppendedBatch { stream: description, results: Vec::new() },
+            false => self.store.append(stream, admitted).await?,
+        };
+        let mut appended = batch.results.into_iter();
         let result = |refused: Option<AppendError>| match refused {
             Some(refused) => Err(refused),
             None => appended.next().expect("the store gives a result per entry"),
         };
-        Ok(refused.into_iter().map(result).collect())
+        Ok(AppendedBatch { stream: batch.stream, results: refused.into_iter().map(result).collect() })
     }
 
     async fn locate(

@@ -79,7 +79,7 @@ impl World {
 
     pub(crate) async fn put(&self, stream: &StreamName, key: &str, data: impl Into<bytes::Bytes>) {
         let key = PartitionKey::new(key.to_owned()).expect("a valid key");
-        let results = self.store.append(stream, vec![PutEntry::new(key, data)]).await.expect("append");
+        let results = self.store.append(stream, vec![PutEntry::new(key, data)]).await.expect("append").results;
         assert!(results.iter().all(Result::is_ok));
     }
 

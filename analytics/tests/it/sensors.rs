@@ -40,7 +40,7 @@ impl World {
 
     async fn put(&self, data: Vec<u8>) {
         let entry = PutEntry::new(PartitionKey::new("17").unwrap(), data);
-        assert!(self.store.append(&self.plant, vec![entry]).await.unwrap()[0].is_ok());
+        assert!(self.store.append(&self.plant, vec![entry]).await.unwrap().results[0].is_ok());
     }
 
     fn query(&self, sql: &str) -> ContinuousQuery {

@@ -67,7 +67,7 @@ pub(crate) fn write_encrypted_cbor(members: &mut Encoder<&mut Vec<u8>>) {
 /// Writes where many records of a stream went.
 #[derive(Debug)]
 pub(crate) struct Places<'a> {
-    /// The map after the records were taken.
+    /// The map by which the records were routed.
     shards: &'a ShardMap,
     /// By shard.
     known: Vec<Place>,

@@ -39,7 +39,7 @@ impl World {
     /// How many of `count` records of `bytes` a shard takes.
     async fn put(&self, shard: u32, count: usize, bytes: usize) -> usize {
         let entries = vec![World::entry(shard, bytes); count];
-        let results = self.store.append(&self.stream, entries).await.unwrap();
+        let results = self.store.append(&self.stream, entries).await.unwrap().results;
         for refused in results.iter().filter_map(|result| result.as_ref().err()) {
             assert_eq!(*refused, AppendError::Throttled { shard: ShardId(shard) });
         }
@@ -86,7 +86,7 @@ async fn entries_that_fit_are_taken_in_order_beside_those_that_do_not() {
     let world = World::new().await;
     let mut entries = vec![World::entry(0, 1000 << 10), World::entry(0, 1000 << 10), World::entry(1, 10)];
     entries.push(World::entry(0, 10 << 10));
-    let results = world.store.append(&world.stream, entries).await.unwrap();
+    let results = world.store.append(&world.stream, entries).await.unwrap().results;
     let taken: Vec<bool> = results.iter().map(Result::is_ok).collect();
     assert_eq!(taken, [true, false, true, true]);
     assert_eq!(results[2].as_ref().unwrap().shard, ShardId(1));

@@ -3,7 +3,7 @@
 use model::stream::record::{Appended, PutEntry};
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
-use model::stream::store::{AppendError, StreamError};
+use model::stream::store::{AppendError, AppendedBatch, StreamError};
 use tracing::warn;
 
 use crate::kafka::appender::{Appender, Refused};
@@ -16,7 +16,7 @@ pub(crate) async fn append(
     views: &Views,
     stream: &Stream,
     entries: Vec<PutEntry>,
-) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+) -> Result<AppendedBatch, StreamError> {
     let name = &stream.name;
     // The shard map stays as it is until brokers have answered.
     let _gate = stream.gate.read().await;
@@ -60,7 +60,8 @@ pub(crate) async fn append(
         Some(error) => Err(error),
         None => answers.next().expect("the appender answers for every entry"),
     };
-    Ok(results.into_iter().map(one).collect())
+    let results = results.into_iter().map(one).collect();
+    Ok(AppendedBatch { stream: description, results })
 }
 
 /// Whether a record that the brokers have taken will be read. Error: its shard may have been closed too long before for that.

@@ -14,7 +14,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{
-    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -288,11 +288,7 @@ impl StreamStore for KafkaStore {
         detached(async move { inner.admin.alter(&stream, &from, to).await }).await
     }
 
-    async fn append(
-        &self,
-        name: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    async fn append(&self, name: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
         detached(async move { puts::append(&inner.appender, &inner.views, &stream, entries).await }).await
     }

@@ -2,6 +2,7 @@
 //! the writer.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::clock::Timestamp;
 use model::name::ConsumerName;
@@ -9,7 +10,7 @@ use model::stream::checkpoint::Checkpoint;
 use model::stream::record::{Appended, PutEntry};
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::{ShardId, ShardMap};
-use model::stream::store::{AppendError, StreamError};
+use model::stream::store::{AppendError, AppendedBatch, StreamDescription, StreamError};
 use tokio::sync::oneshot;
 
 use crate::log::batch::{Batch, Placed};
@@ -23,10 +24,7 @@ const NOWHERE: Appended =
 
 impl StreamLog {
     /// Appends entries, each taken or refused on its own, and waits until those that are taken are durable.
-    pub(crate) async fn append(
-        &self,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    pub(crate) async fn append(&self, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let description = self.description();
         let hashes = PutEntry::hash_keys(&entries);
         let mut refused: BTreeMap<usize, AppendError> = BTreeMap::new();
@@ -48,16 +46,16 @@ impl StreamLog {
         }
         let unplaced = |index| refused.get(&index).cloned().map_or(Ok(NOWHERE), Err);
         let mut results: Vec<Result<Appended, AppendError>> = (0..entries.len()).map(unplaced).collect();
-        if refused.len() < entries.len() {
-            let batch =
-                |shards: &ShardMap| Batch::new(&entries, &hashes, |index| !refused.contains_key(&index), shards);
-            let job = |blocks, done| Job::Append { blocks, bytes, done };
-            let (batch, placed) = self.route_and_append(batch, bytes, job).await?;
-            for (index, appended) in batch.appended(&placed) {
-                results[index] = Ok(appended);
-            }
+        if refused.len() == entries.len() {
+            return Ok(AppendedBatch { stream: description, results });
         }
-        Ok(results)
+        let batch = |shards: &ShardMap| Batch::new(&entries, &hashes, |index| !refused.contains_key(&index), shards);
+        let job = |blocks, done| Job::Append { blocks, bytes, done };
+        let routed = self.route_and_append(description, batch, bytes, job).await?;
+        for (index, appended) in routed.batch.appended(&routed.placed) {
+            results[index] = Ok(appended);
+        }
+        Ok(AppendedBatch { stream: routed.stream, results })
     }
 
     /// Appends outputs together with the checkpoint that they belong to: both become durable, or neither.
@@ -78,9 +76,9 @@ impl StreamLog {
             let (consumer, checkpoint) = (consumer.clone(), checkpoint.clone());
             Job::Commit { consumer, checkpoint, outputs, bytes, done }
         };
-        let (batch, placed) = self.route_and_append(batch, bytes, job).await?;
+        let routed = self.route_and_append(description, batch, bytes, job).await?;
         let mut appended = vec![NOWHERE; outputs.len()];
-        batch.appended(&placed).for_each(|(index, at)| appended[index] = at);
+        routed.batch.appended(&routed.placed).for_each(|(index, at)| appended[index] = at);
         Ok(appended)
     }
 
@@ -94,21 +92,31 @@ impl StreamLog {
         answer.await.unwrap_or_else(|_| Err(self.ended()))
     }
 
-    /// Has entries placed that hold `bytes` of room: routes them, and routes them anew when a reshard came in between.
+    /// Places entries that hold `bytes` of room. Routes them by the map of `stream`, and again by the newer map when a
+    /// reshard came in between.
     async fn route_and_append(
         &self,
+        mut stream: Arc<StreamDescription>,
         batch: impl Fn(&ShardMap) -> Batch,
         bytes: usize,
         job: impl Fn(Vec<Unnumbered>, Done<Option<Placed>>) -> Job,
-    ) -> Result<(Batch, Placed), StreamError> {
+    ) -> Result<Routed, StreamError> {
         loop {
-            let routed = batch(&self.description().shards);
-            match self.ask(|done| job(routed.blocks(), done)).await? {
-                Some(placed) => return Ok((routed, placed)),
-                None => self.queue.hold(bytes),
+            let batch = batch(&stream.shards);
+            if let Some(placed) = self.ask(|done| job(batch.blocks(), done)).await? {
+                return Ok(Routed { stream, batch, placed });
             }
+            self.queue.hold(bytes);
+            stream = self.description();
         }
     }
+}
+
+/// Entries that the writer has placed, and the stream by whose map they were routed.
+struct Routed {
+    stream: Arc<StreamDescription>,
+    batch: Batch,
+    placed: Placed,
 }
 
 /// What an entry holds of the queue's bound.

@@ -1,9 +1,11 @@
 //! A run of small records, routed a key at a time and encoded into blocks: two passes over the run, no allocation a record.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, BytesMut};
 use model::stream::put_run::{PutRun, RunEntry};
 use model::stream::shard::{ShardId, ShardMap};
-use model::stream::store::{AppendError, StreamError};
+use model::stream::store::{AppendError, StreamDescription, StreamError};
 
 use crate::log::batch::{BLOCK_BYTES_MAX, Placed};
 use crate::log::block::{RECORD_ENTRY_BYTES, Unnumbered};
@@ -22,23 +24,25 @@ impl StreamLog {
         if !fitting.is_empty() {
             let bytes: usize = fitting.iter().map(|(entry, _)| entry.bytes as usize + ENTRY_OVERHEAD_BYTES).sum();
             self.queue.admit_patiently(bytes).await;
-            self.put_blocks(|shards| encode(&run, &fitting, shards), bytes).await?;
+            self.put_blocks(description, |shards| encode(&run, &fitting, shards), bytes).await?;
         }
         Ok(refused)
     }
 
-    /// Has blocks placed, encoded anew when a reshard came in between.
+    /// Has blocks placed: encoded by the map of `stream`, and again by the newer map when a reshard came in between.
     async fn put_blocks(
         &self,
+        mut stream: Arc<StreamDescription>,
         encode: impl Fn(&ShardMap) -> Vec<Unnumbered>,
         bytes: usize,
     ) -> Result<Placed, StreamError> {
         loop {
-            let blocks = encode(&self.description().shards);
-            match self.ask(|done| Job::Append { blocks, bytes, done }).await? {
-                Some(placed) => return Ok(placed),
-                None => self.queue.hold(bytes),
+            let blocks = encode(&stream.shards);
+            if let Some(placed) = self.ask(|done| Job::Append { blocks, bytes, done }).await? {
+                return Ok(placed);
             }
+            self.queue.hold(bytes);
+            stream = self.description();
         }
     }
 }
@@ -121,8 +125,6 @@ fn block_of(run: &PutRun, shard: ShardId, entries: &[Located]) -> Unnumbered {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use model::stream::hash_key::PartitionKey;
     use model::stream::put_run::RunKeys;
 

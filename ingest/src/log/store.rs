@@ -23,7 +23,8 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{
-    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
+    StreamStore,
 };
 use tokio::runtime::Handle;
 
@@ -210,11 +211,7 @@ impl StreamStore for LogStore {
         self.inner.get(stream)?.ask(|done| Job::Alter { from_to, done }).await
     }
 
-    async fn append(
-        &self,
-        stream: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         self.inner.get(stream)?.append(entries).await
     }
 

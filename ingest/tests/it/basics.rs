@@ -15,7 +15,7 @@ use model::stream::hash_key::HashKey;
 use model::stream::record::{Appended, PutEntry};
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
-use model::stream::store::{AppendError, ReadLimit, StreamError, StreamOptions, StreamStore};
+use model::stream::store::{AppendError, AppendedBatch, ReadLimit, StreamError, StreamOptions, StreamStore};
 use model::testing::conformance;
 
 use crate::common::{ALL, clock, consumer, entry, open, put, read_all, read_by, stream};
@@ -212,11 +212,13 @@ async fn what_waits_behind_a_split_goes_to_the_children() {
     drop(held);
     let places =
         |appended: Vec<Appended>| appended.iter().map(|a| (a.shard.0, a.sequence_number.0)).collect::<Vec<_>>();
-    let taken = |results: Vec<Result<Appended, _>>| places(results.into_iter().map(|result| result.unwrap()).collect());
+    let taken = |batch: AppendedBatch| places(batch.results.into_iter().map(|result| result.unwrap()).collect());
     assert_eq!(taken(first.await.unwrap()), [(0, 0), (0, 1)]);
     split.await.unwrap();
     let (second, commit) = futures::join!(second, commit);
-    assert_eq!(taken(second.unwrap()), [(2, 2), (1, 2), (2, 3), (1, 3)]);
+    let second = second.unwrap();
+    assert_eq!(second.stream.shards.open_count(), 2, "it was routed by the map after the split");
+    assert_eq!(taken(second), [(2, 2), (1, 2), (2, 3), (1, 3)]);
     assert_eq!(places(commit.unwrap()), [(2, 4)]);
     assert_eq!(read_all(&store, ShardId(2)).await.unwrap().len(), 3);
     // The room that was given back and taken again is all free: a call as large as the bound is taken whole.
@@ -230,7 +232,7 @@ async fn what_waits_is_bounded() {
     let store = open(&disk, &clock).await.unwrap();
     store.create(&stream(), StreamOptions::default()).await.unwrap();
     let entries = (0..10).map(|_| entry("k", vec![0; 1_000_000])).collect();
-    let results = store.append(&stream(), entries).await.unwrap();
+    let results = store.append(&stream(), entries).await.unwrap().results;
     let taken = results.iter().filter(|result| result.is_ok()).count();
     assert!((1..10).contains(&taken), "{taken} of 10 MB fit into a bound of 4 MiB");
     assert!(results.contains(&Err(AppendError::Throttled { shard: ShardId(0) })));
@@ -266,7 +268,7 @@ async fn large_commits_find_room_and_too_large_ones_are_refused() {
     let consumer = consumer();
     let mut commit = Box::pin(store.commit(&stream, &consumer, checkpoint.clone(), Vec::new()));
     assert!((&mut commit).now_or_never().is_none(), "larger than the bound: it waits until nothing else does");
-    let throttled = store.append(&stream, vec![entry("k", "later")]).now_or_never().unwrap().unwrap();
+    let throttled = store.append(&stream, vec![entry("k", "later")]).now_or_never().unwrap().unwrap().results;
     assert!(matches!(throttled[..], [Err(AppendError::Throttled { .. })]), "{throttled:?}");
     drop(held);
     append.await.unwrap();

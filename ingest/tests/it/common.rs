@@ -50,7 +50,7 @@ pub(crate) async fn open(disk: &PowerCutDisk, clock: &Arc<ManualClock>) -> Resul
 }
 
 pub(crate) async fn put(store: &LogStore, entries: Vec<PutEntry>) -> Vec<Appended> {
-    let results = store.append(&stream(), entries).await.unwrap();
+    let results = store.append(&stream(), entries).await.unwrap().results;
     results.into_iter().map(|result| result.unwrap()).collect()
 }
 

@@ -175,7 +175,7 @@ async fn a_damaged_stream_refuses_by_name_and_the_others_work() {
     says_so(store.trim(&damaged).await.unwrap_err());
     let again = store.create(&damaged, StreamOptions::default()).await;
     assert!(matches!(again, Err(StreamError::Exists(_))), "{again:?}");
-    assert!(store.append(&good, vec![entry("k", "data")]).await.unwrap()[0].is_ok());
+    assert!(store.append(&good, vec![entry("k", "data")]).await.unwrap().results[0].is_ok());
 
     // Whoever gives it up deletes it, and the name is free.
     store.delete(&damaged).await.unwrap();

@@ -144,7 +144,7 @@ async fn a_failed_write_or_sync_stops_the_stream_and_the_others_go_on() {
         clock.advance(Duration::from_secs(100));
         assert!(batch.complete_until < clock.now(), "no promise is made for records that may be there after a restart");
 
-        assert!(store.append(&other(), vec![entry("k", "fine")]).await.unwrap()[0].is_ok());
+        assert!(store.append(&other(), vec![entry("k", "fine")]).await.unwrap().results[0].is_ok());
         drop(store);
         let store = open(&disk, &clock).await;
         put(&store, vec![entry("k", "after")]).await;
@@ -198,7 +198,7 @@ async fn a_stream_that_cannot_be_read_at_start_refuses_by_name_and_the_others_op
         let store = open(&disk, &clock).await;
         let failed = store.append(&stream(), vec![entry("k", vec![0; 1000])]).await.unwrap_err();
         assert!(matches!(&failed, StreamError::Io { stream, .. } if *stream == self::stream()), "{failed:?}");
-        assert!(store.append(&other(), vec![entry("k", "fine")]).await.unwrap()[0].is_ok());
+        assert!(store.append(&other(), vec![entry("k", "fine")]).await.unwrap().results[0].is_ok());
         drop(store);
         disk.heal();
         let store = open(&disk, &clock).await;
@@ -222,7 +222,7 @@ async fn a_slow_disk_throttles_and_holds_no_more_than_its_bound() {
     waiting.retain_mut(|append| match append.now_or_never() {
         None => true,
         Some(answer) => {
-            assert!(matches!(answer.unwrap()[..], [Err(AppendError::Throttled { .. })]));
+            assert!(matches!(answer.unwrap().results[..], [Err(AppendError::Throttled { .. })]));
             throttled += 1;
             false
         }

@@ -129,7 +129,7 @@ async fn filled_reading_on(reads: Handle) -> (LogStore, Arc<Counts>) {
             let entry = entry("k", vec![u8::try_from(call).unwrap(); RECORD_BYTES]);
             PutEntry { explicit_hash_key: Some(*start), ..entry }
         };
-        let results = store.append(&stream(), starts.iter().map(to_each).collect()).await.unwrap();
+        let results = store.append(&stream(), starts.iter().map(to_each).collect()).await.unwrap().results;
         assert!(results.iter().all(Result::is_ok));
     }
     (store, counts)

@@ -24,7 +24,8 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{
-    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
+    StreamStore,
 };
 
 use crate::common::{ALL, clock, read_all, read_by, stream};
@@ -168,20 +169,16 @@ struct Crowded {
 
 #[async_trait]
 impl StreamStore for Crowded {
-    async fn append(
-        &self,
-        stream: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let Some(each) = self.each else { return Err(StreamError::Throttled(stream.clone())) };
         let mut results = Vec::new();
         for (place, entry) in entries.into_iter().enumerate() {
             results.push(match place % each {
                 0 => Err(AppendError::Throttled { shard: ShardId(0) }),
-                _ => self.log.append(stream, vec![entry]).await?.remove(0),
+                _ => self.log.append(stream, vec![entry]).await?.results.remove(0),
             });
         }
-        Ok(results)
+        Ok(AppendedBatch { stream: self.log.describe(stream).await?, results })
     }
 
     async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {

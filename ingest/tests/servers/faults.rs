@@ -54,8 +54,9 @@ async fn produce(store: Arc<KafkaStore>, stream: StreamName, producer: u64, prog
         let texts: Vec<String> = (next..next + 20).map(|n| format!("{producer}-{n}")).collect();
         next += 20;
         let entries = texts.iter().map(|text| entry(text, text.clone())).collect();
-        let Ok(results) = store.append(&stream, entries).await else { continue };
-        acknowledged.extend(texts.into_iter().zip(results).filter_map(|(text, result)| result.is_ok().then_some(text)));
+        let Ok(batch) = store.append(&stream, entries).await else { continue };
+        acknowledged
+            .extend(texts.into_iter().zip(batch.results).filter_map(|(text, result)| result.is_ok().then_some(text)));
         progress.acknowledged[producer as usize].store(acknowledged.len(), Ordering::Relaxed);
     }
     acknowledged
@@ -189,7 +190,7 @@ async fn producers_are_throttled_while_no_broker_answers() {
     let waits = store.clone();
     let waiting = tokio::spawn(async move {
         let entries = (0..40).map(|n| entry("k", vec![n; 64 << 10])).collect();
-        waits.append(&name("throttled"), entries).await.unwrap()
+        waits.append(&name("throttled"), entries).await.unwrap().results
     });
     // What is over the bound is refused at once, with the brokers still silent.
     let begin = Instant::now();
@@ -197,7 +198,7 @@ async fn producers_are_throttled_while_no_broker_answers() {
         let results = store.append(&stream, vec![entry("k", vec![0; 512 << 10])]);
         match tokio::time::timeout(Duration::from_secs(1), results).await {
             Ok(results) => {
-                let results = results.unwrap();
+                let results = results.unwrap().results;
                 assert!(matches!(results[..], [Err(AppendError::Throttled { .. })]), "{results:?}");
                 break;
             }

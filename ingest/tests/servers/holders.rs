@@ -115,7 +115,7 @@ async fn what_others_put_into_a_shard_just_after_its_split_is_read_once() {
             explicit_hash_key: at(number),
             ..entry(&format!("key-{number}"), text.clone())
         });
-        for appended in other.append(&stream, entries.collect()).await.unwrap() {
+        for appended in other.append(&stream, entries.collect()).await.unwrap().results {
             let appended = appended.unwrap();
             beyond += usize::from(!map.get(appended.shard).unwrap().is_open());
         }

@@ -124,6 +124,15 @@ pub struct ReadBatch {
     pub complete_until: Timestamp,
 }
 
+/// What an append did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppendedBatch {
+    /// The stream as it was when the accepted entries were routed: its map has every shard that took one.
+    pub stream: Arc<StreamDescription>,
+    /// One result per entry, in order.
+    pub results: Vec<Result<Appended, AppendError>>,
+}
+
 /// Why one entry of an append was not taken. The others stand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
@@ -306,19 +315,16 @@ pub trait StreamStore: Send + Sync {
     ) -> Result<Arc<StreamDescription>, StreamError>;
 
     /// Appends entries, each to the open shard that owns its hash key. When this returns, accepted entries are
-    /// durable and readable. Entries of one call that share a shard keep their order. One result per entry, in order.
-    async fn append(
-        &self,
-        stream: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError>;
+    /// durable and readable. Entries of one call that share a shard keep their order. One result per entry, in order,
+    /// and the stream as it was when the entries were routed: a caller does not have to describe it again.
+    async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError>;
 
     /// Appends a run of small records: the same as [`StreamStore::append`] of its entries, for sources that have millions a
     /// second. Returns the entries that were not taken, by their place, in order: all others are durable and readable. A
     /// store may wait for room instead of throttling.
     async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
-        let results = self.append(stream, run.to_entries()).await?;
-        Ok(results.into_iter().enumerate().filter_map(|(place, result)| Some((place, result.err()?))).collect())
+        let batch = self.append(stream, run.to_entries()).await?;
+        Ok(batch.results.into_iter().enumerate().filter_map(|(place, result)| Some((place, result.err()?))).collect())
     }
 
     /// The number that a reader who begins at `position` reads first.

@@ -15,7 +15,7 @@ use crate::stream::sequence_number::SequenceNumber;
 use crate::stream::settings::StreamSettings;
 use crate::stream::shard::{Reshard, ShardId, ShardMap};
 use crate::stream::store::{
-    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 
 /// Streams held in memory, without bound but for retention.
@@ -228,21 +228,18 @@ impl StreamStore for MemoryStore {
         })
     }
 
-    async fn append(
-        &self,
-        name: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    async fn append(&self, name: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let now = self.clock.now();
-        let results = self.with(name, |stream| {
+        let appended = self.with(name, |stream| {
             let at = stream.stamp(now);
-            Ok(entries
+            let results = entries
                 .into_iter()
                 .map(|entry| stream.description.settings.check(&entry).map(|()| stream.push(entry, at)))
-                .collect())
+                .collect();
+            Ok(AppendedBatch { stream: Arc::clone(&stream.description), results })
         });
         self.changed.send_replace(());
-        results
+        appended
     }
 
     async fn locate(

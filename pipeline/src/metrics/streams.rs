@@ -12,7 +12,8 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{
-    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
+    StreamStore,
 };
 
 use tracing::Instrument;
@@ -69,24 +70,20 @@ impl StreamStore for CountedStreams {
         self.store.alter(stream, from, to).await
     }
 
-    async fn append(
-        &self,
-        stream: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let begin = Instant::now();
         let sizes: Vec<usize> = entries.iter().map(PutEntry::size_bytes).collect();
         let span = spans::append(stream, sizes.len());
-        let results = self.store.append(stream, entries).instrument(span.clone()).await;
-        spans::note(&span, &results);
-        match &results {
-            Ok(results) => {
+        let batch = self.store.append(stream, entries).instrument(span.clone()).await;
+        spans::note(&span, &batch);
+        match &batch {
+            Ok(batch) => {
                 self.meters.append_seconds.observe(begin.elapsed().as_secs_f64());
-                self.meters.of(stream).appended(&sizes, results);
+                self.meters.of(stream).appended(&sizes, &batch.results);
             }
             Err(error) => self.meters.failed(stream, sizes.len(), error),
         }
-        results
+        batch
     }
 
     async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {

@@ -14,7 +14,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{
-    AppendError, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
 };
 use model::table::store::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use rand::rngs::SmallRng;
@@ -140,11 +140,7 @@ impl StreamStore for FaultyStore {
         self.0.alter(stream, from, to).await
     }
 
-    async fn append(
-        &self,
-        stream: &StreamName,
-        entries: Vec<PutEntry>,
-    ) -> Result<Vec<Result<Appended, AppendError>>, StreamError> {
+    async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         self.0.append(stream, entries).await
     }
 

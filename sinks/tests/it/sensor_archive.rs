@@ -36,7 +36,7 @@ async fn sensor_world() -> World {
 
 async fn put(world: &World, key: &str, data: impl Into<Bytes>) {
     let entry = PutEntry::new(PartitionKey::new(key.to_owned()).unwrap(), data);
-    assert!(world.store.append(&world.stream, vec![entry]).await.unwrap()[0].is_ok());
+    assert!(world.store.append(&world.stream, vec![entry]).await.unwrap().results[0].is_ok());
 }
 
 /// Rows of a file as text: one a line, columns separated by blanks.

@@ -62,7 +62,7 @@ impl World {
 
     pub(crate) async fn put(&self, entries: &[(&str, &str)]) {
         let entry = |(key, data): &(&str, &str)| PutEntry::new(PartitionKey::new(*key).unwrap(), data.to_string());
-        let results = self.store.append(&self.stream, entries.iter().map(entry).collect()).await.unwrap();
+        let results = self.store.append(&self.stream, entries.iter().map(entry).collect()).await.unwrap().results;
         assert!(results.iter().all(Result::is_ok));
     }
 
@@ -70,7 +70,7 @@ impl World {
     pub(crate) async fn put_packed(&self, entries: &[(&str, &str)]) -> HashKeyRange {
         let data = Aggregator::pack(entries.iter().map(|(key, data)| (*key, data.as_bytes())));
         let entry = PutEntry::new(PartitionKey::new(entries[0].0).unwrap(), data);
-        let appended = self.store.append(&self.stream, vec![entry]).await.unwrap().remove(0).unwrap();
+        let appended = self.store.append(&self.stream, vec![entry]).await.unwrap().results.remove(0).unwrap();
         self.store.describe(&self.stream).await.unwrap().shards.get(appended.shard).unwrap().range
     }
 

@@ -60,7 +60,7 @@ async fn records(seed: u64, final_rows: bool) -> Arc<MemoryStore> {
             _ => format!(r#"{{"StatusTime":{at},"N":{n},"Name":"{name}","Distance":{n}.0,"Pad":"{padding}"}}"#),
         };
         let entry = PutEntry::new(PartitionKey::new(name).unwrap(), data);
-        assert!(store.append(&stream(), vec![entry]).await.unwrap()[0].is_ok());
+        assert!(store.append(&stream(), vec![entry]).await.unwrap().results[0].is_ok());
         clock.advance(Duration::from_millis(1));
     }
     store.reshard(&stream(), Reshard::Merge { shard: ShardId(0), adjacent: ShardId(1) }).await.unwrap();

@@ -39,10 +39,9 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Placed
         }
         limits::end_dry_run(input.dry_run)?;
     }
-    let results = state.streams.append(&stream, vec![entry]).await;
-    let result = results.map_err(|failure| error::of_stream(&failure, account))?.pop().expect("one result per entry");
+    let batch = state.streams.append(&stream, vec![entry]).await;
+    let mut batch = batch.map_err(|failure| error::of_stream(&failure, account))?;
+    let result = batch.results.pop().expect("one result per entry");
     let appended = result.map_err(|failure| error::of_append(&failure, stream.as_str(), account))?;
-    let description = state.streams.describe(&stream).await;
-    let description = description.map_err(|failure| error::of_stream(&failure, account))?;
-    Ok(Placed::new(&description, &appended))
+    Ok(Placed::new(&batch.stream, &appended))
 }

@@ -32,19 +32,16 @@ pub(crate) async fn run(state: &GatewayState, input: Input<'_>) -> Result<Output
     let description = description.map_err(|failure| error::of_stream(&failure, account))?;
     let entries = entries(records, &description)?;
     limits::end_dry_run(input.dry_run)?;
-    let results = state.streams.append(&stream, entries).await;
-    let results = results.map_err(|failure| error::of_stream(&failure, account))?;
-    // Again: a reshard in between may have made the shards that took the records.
-    let description = state.streams.describe(&stream).await;
-    let description = description.map_err(|failure| error::of_stream(&failure, account))?;
+    let batch = state.streams.append(&stream, entries).await;
+    let batch = batch.map_err(|failure| error::of_stream(&failure, account))?;
     let refused = |failure| error::of_append(&failure, stream.as_str(), account);
-    let results = results.into_iter().map(|result| result.map_err(refused)).collect();
-    Ok(Output { description, results })
+    let results = batch.results.into_iter().map(|result| result.map_err(refused)).collect();
+    Ok(Output { description: batch.stream, results })
 }
 
 /// A result per entry, in order.
 pub(crate) struct Output {
-    /// As it is after the records were taken.
+    /// The stream by whose shard map the records were routed.
     description: Arc<StreamDescription>,
     results: Vec<Result<Appended, AwsError>>,
 }

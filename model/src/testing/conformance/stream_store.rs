@@ -33,8 +33,11 @@ fn entry(key: &str, data: impl Into<Bytes>) -> PutEntry {
 }
 
 async fn put(store: &dyn StreamStore, stream: &StreamName, entries: Vec<PutEntry>) -> Vec<Appended> {
-    let results = store.append(stream, entries).await.expect("append");
-    results.into_iter().map(|result| result.expect("taken")).collect()
+    let batch = store.append(stream, entries).await.expect("append");
+    let appended: Vec<Appended> = batch.results.into_iter().map(|result| result.expect("taken")).collect();
+    let owned = |appended: &Appended| batch.stream.shards.get(appended.shard).is_some();
+    assert!(batch.stream.name == *stream && appended.iter().all(owned), "{:?}", batch.stream);
+    appended
 }
 
 async fn read_all(store: &dyn StreamStore, stream: &StreamName, shard: ShardId) -> Vec<Record> {
@@ -256,7 +259,7 @@ async fn too_large_entries_are_refused_alone(store: &dyn StreamStore) {
     let options = StreamOptions { record_bytes_max: 1024, ..StreamOptions::default() };
     store.create(&stream, options).await.expect("create");
     let entries = vec![entry("k", "fits"), entry("k", vec![0; 1024]), entry("k", vec![1; 1023])];
-    let results = store.append(&stream, entries).await.expect("append");
+    let results = store.append(&stream, entries).await.expect("append").results;
     assert!(results[0].is_ok() && results[2].is_ok());
     assert_eq!(results[1], Err(AppendError::TooLarge { bytes: 1025, bytes_max: 1024 }));
     assert_eq!(read_all(store, &stream, ShardId(0)).await.len(), 2);
@@ -452,7 +455,7 @@ async fn settings_are_replaced_whole(store: &dyn StreamStore) {
         ..before.clone()
     };
     let large = || vec![entry("k", vec![0; 3 << 19])];
-    assert!(store.append(&stream, large()).await.expect("append")[0].is_err(), "over 1 MiB");
+    assert!(store.append(&stream, large()).await.expect("append").results[0].is_err(), "over 1 MiB");
     let description = store.alter(&stream, &before, after.clone()).await.expect("alter");
     assert_eq!(description.settings, after);
     put(store, &stream, large()).await;

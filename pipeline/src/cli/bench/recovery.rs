@@ -53,7 +53,7 @@ async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Resul
         let numbers = batch * BATCH..((batch + 1) * BATCH).min(records);
         let entry = |n: u64| Ok(PutEntry::new(PartitionKey::new(format!("key-{}", n % 997))?, data.clone()));
         let entries = numbers.map(entry).collect::<anyhow::Result<Vec<_>>>()?;
-        for result in store.append(&stream, entries).await? {
+        for result in store.append(&stream, entries).await?.results {
             result?;
         }
     }
