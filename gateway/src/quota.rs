@@ -16,17 +16,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use model::clock::{Clock, Timestamp};
-use model::name::{ConsumerName, StreamName};
-use model::stream::checkpoint::Checkpoint;
-use model::stream::record::{Appended, PutEntry};
+use model::name::StreamName;
+use model::stream::layer::StreamLayer;
+use model::stream::put_run::PutRun;
+use model::stream::record::PutEntry;
 use model::stream::sequence_number::SequenceNumber;
-use model::stream::settings::StreamSettings;
-use model::stream::shard::{Reshard, ShardId};
+use model::stream::shard::ShardId;
 use model::stream::store::{
-    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
-    StreamStore,
+    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamError, StreamStore,
 };
 
 /// Records a shard takes in a second.
@@ -147,35 +145,9 @@ impl ShardUse {
     }
 }
 
-#[async_trait]
-impl StreamStore for ShardQuotas {
-    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.create(stream, options).await
-    }
-
-    async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.store.delete(stream).await
-    }
-
-    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
-        self.store.list().await
-    }
-
-    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.describe(stream).await
-    }
-
-    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.reshard(stream, change).await
-    }
-
-    async fn alter(
-        &self,
-        stream: &StreamName,
-        from: &StreamSettings,
-        to: StreamSettings,
-    ) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.alter(stream, from, to).await
+impl StreamLayer for ShardQuotas {
+    fn below(&self) -> &dyn StreamStore {
+        &*self.store
     }
 
     /// Refuses the entries that are over their shard's throughput, and appends the others.
@@ -202,6 +174,29 @@ impl StreamStore for ShardQuotas {
             None => appended.next().expect("the store gives a result per entry"),
         };
         Ok(AppendedBatch { stream: batch.stream, results: refused.into_iter().map(result).collect() })
+    }
+
+    /// The same of a run: what is left of it goes on as a run.
+    async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        let description = self.store.describe(stream).await?;
+        let (mut refused, mut admitted) = (Vec::new(), Vec::with_capacity(run.entries().len()));
+        for (place, (entry, bytes)) in run.entries().iter().zip(run.sizes()).enumerate() {
+            let shard = description.shards.route(run.keys().get(entry.key).1);
+            if self.with(stream, shard, |used| used.put(bytes as f64)) {
+                admitted.push(place);
+            } else {
+                refused.push((place, AppendError::Throttled { shard }));
+            }
+        }
+        if refused.is_empty() {
+            return self.store.append_run(stream, run).await;
+        }
+        if !admitted.is_empty() {
+            let refused_below = self.store.append_run(stream, run.at(&admitted)).await?;
+            refused.extend(refused_below.into_iter().map(|(place, error)| (admitted[place], error)));
+            refused.sort_unstable_by_key(|(place, _)| *place);
+        }
+        Ok(refused)
     }
 
     async fn locate(
@@ -233,23 +228,5 @@ impl StreamStore for ShardQuotas {
         let bytes: usize = batch.records.iter().map(|record| record.size_bytes()).sum();
         self.with(stream, shard, |used| used.read_bytes.left -= bytes as f64);
         Ok(batch)
-    }
-
-    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.store.trim(stream).await
-    }
-
-    async fn commit(
-        &self,
-        home: &StreamName,
-        consumer: &ConsumerName,
-        checkpoint: Checkpoint,
-        outputs: Vec<PutEntry>,
-    ) -> Result<Vec<Appended>, StreamError> {
-        self.store.commit(home, consumer, checkpoint, outputs).await
-    }
-
-    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
-        self.store.checkpoint(home, consumer).await
     }
 }

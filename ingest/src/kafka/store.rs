@@ -9,12 +9,14 @@ use async_trait::async_trait;
 use model::clock::Timestamp;
 use model::name::{ConsumerName, StreamName};
 use model::stream::checkpoint::Checkpoint;
+use model::stream::put_run::PutRun;
 use model::stream::record::{Appended, PutEntry};
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{
-    AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
+    StreamStore, StreamStoreExt,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -291,6 +293,10 @@ impl StreamStore for KafkaStore {
     async fn append(&self, name: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let (inner, stream) = (Arc::clone(&self.inner), self.inner.stream(name).await?);
         detached(async move { puts::append(&inner.appender, &inner.views, &stream, entries).await }).await
+    }
+
+    async fn append_run(&self, name: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        self.append_run_as_entries(name, run).await
     }
 
     async fn locate(

@@ -144,6 +144,7 @@ fn is_meant(path: &Path, name: &str) -> bool {
     path.to_string_lossy().contains(name)
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Disk for FaultyDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         if self.room()? == 0 {
@@ -197,14 +198,24 @@ struct FaultyFile {
     file: Arc<dyn LogFile>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl LogFile for FaultyFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
 
+    fn is_empty(&self) -> io::Result<bool> {
+        self.file.is_empty()
+    }
+
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         self.disk.begin(Operation::Read, &self.path)?;
         self.file.read_at(offset, buffer)
+    }
+
+    fn read_onto(&self, offset: u64, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        self.disk.begin(Operation::Read, &self.path)?;
+        self.file.read_onto(offset, length, into)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -232,7 +232,7 @@ async fn a_slow_disk_throttles_and_holds_no_more_than_its_bound() {
     drop(held);
     let taken = waiting.len();
     for answer in join_all(waiting).await {
-        assert!(answer.unwrap()[0].is_ok());
+        assert!(answer.unwrap().results[0].is_ok());
     }
     assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), taken);
 }

@@ -47,6 +47,7 @@ impl CountingDisk {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Disk for CountingDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.disk.create_folder(path)
@@ -77,19 +78,32 @@ impl Disk for CountingDisk {
     }
 }
 
+impl CountingFile {
+    fn counted(&self, length: usize, read: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let Counts { bytes, now, most, threads } = &*self.counts;
+        bytes.fetch_add(length as u64, Ordering::Relaxed);
+        threads.lock().unwrap().insert(std::thread::current().name().unwrap_or_default().to_owned());
+        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let read = read();
+        std::thread::yield_now();
+        now.fetch_sub(1, Ordering::SeqCst);
+        read
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
 impl LogFile for CountingFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
+    fn is_empty(&self) -> io::Result<bool> {
+        self.file.is_empty()
+    }
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let Counts { bytes, now, most, threads } = &*self.counts;
-        bytes.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-        threads.lock().unwrap().insert(std::thread::current().name().unwrap_or_default().to_owned());
-        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        let read = self.file.read_at(offset, buffer);
-        std::thread::yield_now();
-        now.fetch_sub(1, Ordering::SeqCst);
-        read
+        self.counted(buffer.len(), || self.file.read_at(offset, buffer))
+    }
+    fn read_onto(&self, offset: u64, length: usize, into: &mut Vec<u8>) -> io::Result<()> {
+        self.counted(length, || self.file.read_onto(offset, length, into))
     }
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.file.write_at(offset, bytes)

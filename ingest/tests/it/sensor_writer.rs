@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use ingest::log::file::Disk;
 use ingest::log::store::{LogOptions, LogStore};
 use ingest::sensor::accounts::Tally;
@@ -17,16 +16,12 @@ use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
 use ingest::testing::power_cut::PowerCutDisk;
 use model::datagram::header::{Header, SchemaId, SourceId};
 use model::datagram::payload::Datagram;
-use model::name::{ConsumerName, StreamName};
-use model::stream::checkpoint::Checkpoint;
-use model::stream::record::{Appended, PutEntry};
-use model::stream::sequence_number::SequenceNumber;
-use model::stream::settings::StreamSettings;
-use model::stream::shard::{Reshard, ShardId};
-use model::stream::store::{
-    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
-    StreamStore,
-};
+use model::name::StreamName;
+use model::stream::layer::StreamLayer;
+use model::stream::put_run::PutRun;
+use model::stream::record::PutEntry;
+use model::stream::shard::ShardId;
+use model::stream::store::{AppendError, AppendedBatch, StreamError, StreamOptions, StreamStore, StreamStoreExt};
 
 use crate::common::{ALL, clock, read_all, read_by, stream};
 
@@ -167,8 +162,11 @@ struct Crowded {
     each: Option<usize>,
 }
 
-#[async_trait]
-impl StreamStore for Crowded {
+impl StreamLayer for Crowded {
+    fn below(&self) -> &dyn StreamStore {
+        &self.log
+    }
+
     async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
         let Some(each) = self.each else { return Err(StreamError::Throttled(stream.clone())) };
         let mut results = Vec::new();
@@ -181,70 +179,8 @@ impl StreamStore for Crowded {
         Ok(AppendedBatch { stream: self.log.describe(stream).await?, results })
     }
 
-    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
-        self.log.create(stream, options).await
-    }
-
-    async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.log.delete(stream).await
-    }
-
-    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
-        self.log.list().await
-    }
-
-    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
-        self.log.describe(stream).await
-    }
-
-    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
-        self.log.reshard(stream, change).await
-    }
-
-    async fn alter(
-        &self,
-        stream: &StreamName,
-        from: &StreamSettings,
-        to: StreamSettings,
-    ) -> Result<Arc<StreamDescription>, StreamError> {
-        self.log.alter(stream, from, to).await
-    }
-
-    async fn locate(
-        &self,
-        stream: &StreamName,
-        shard: ShardId,
-        position: StartingPosition,
-    ) -> Result<SequenceNumber, StreamError> {
-        self.log.locate(stream, shard, position).await
-    }
-
-    async fn read(
-        &self,
-        stream: &StreamName,
-        shard: ShardId,
-        from: SequenceNumber,
-        limit: ReadLimit,
-    ) -> Result<ReadBatch, StreamError> {
-        self.log.read(stream, shard, from, limit).await
-    }
-
-    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.log.trim(stream).await
-    }
-
-    async fn commit(
-        &self,
-        home: &StreamName,
-        consumer: &ConsumerName,
-        checkpoint: Checkpoint,
-        outputs: Vec<PutEntry>,
-    ) -> Result<Vec<Appended>, StreamError> {
-        self.log.commit(home, consumer, checkpoint, outputs).await
-    }
-
-    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
-        self.log.checkpoint(home, consumer).await
+    async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        self.append_run_as_entries(stream, run).await
     }
 }
 

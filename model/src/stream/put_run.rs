@@ -112,6 +112,21 @@ impl PutRun {
         self.sizes().sum()
     }
 
+    /// The records at `places`, which are in order, as a run of their own.
+    pub fn at(&self, places: &[usize]) -> PutRun {
+        let (mut entries, mut data) = (Vec::with_capacity(places.len()), Vec::new());
+        let (mut next, mut begin) = (places.iter().copied().peekable(), 0);
+        for (place, entry) in self.entries.iter().enumerate() {
+            let end = begin + entry.bytes as usize;
+            if next.next_if_eq(&place).is_some() {
+                entries.push(*entry);
+                data.extend_from_slice(&self.data[begin..end]);
+            }
+            begin = end;
+        }
+        PutRun { keys: Arc::clone(&self.keys), entries, data: data.into() }
+    }
+
     /// The same as entries of their own, which share the run's bytes.
     pub fn to_entries(&self) -> Vec<PutEntry> {
         let mut at = 0;

@@ -321,11 +321,9 @@ pub trait StreamStore: Send + Sync {
 
     /// Appends a run of small records: the same as [`StreamStore::append`] of its entries, for sources that have millions a
     /// second. Returns the entries that were not taken, by their place, in order: all others are durable and readable. A
-    /// store may wait for room instead of throttling.
-    async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
-        let batch = self.append(stream, run.to_entries()).await?;
-        Ok(batch.results.into_iter().enumerate().filter_map(|(place, result)| Some((place, result.err()?))).collect())
-    }
+    /// store may wait for room instead of throttling. One that has no faster way calls
+    /// [`StreamStoreExt::append_run_as_entries`].
+    async fn append_run(&self, stream: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError>;
 
     /// The number that a reader who begins at `position` reads first.
     async fn locate(
@@ -366,3 +364,20 @@ pub trait StreamStore: Send + Sync {
     /// The last checkpoint committed for `consumer` in `home`. It outlives the retention of records.
     async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError>;
 }
+
+/// What every store can do by means of the operations of [`StreamStore`]. It stands apart so that no layer before a store can
+/// forget to pass it on.
+#[async_trait]
+pub trait StreamStoreExt: StreamStore {
+    /// Appends a run as entries of their own: [`StreamStore::append_run`] for stores without a faster way.
+    async fn append_run_as_entries(
+        &self,
+        stream: &StreamName,
+        run: PutRun,
+    ) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        let batch = self.append(stream, run.to_entries()).await?;
+        Ok(batch.results.into_iter().enumerate().filter_map(|(place, result)| Some((place, result.err()?))).collect())
+    }
+}
+
+impl<S: StreamStore + ?Sized> StreamStoreExt for S {}

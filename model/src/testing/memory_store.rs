@@ -10,12 +10,14 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Timestamp};
 use crate::name::{ConsumerName, StreamName};
 use crate::stream::checkpoint::Checkpoint;
+use crate::stream::put_run::PutRun;
 use crate::stream::record::{Appended, PutEntry, Record};
 use crate::stream::sequence_number::SequenceNumber;
 use crate::stream::settings::StreamSettings;
 use crate::stream::shard::{Reshard, ShardId, ShardMap};
 use crate::stream::store::{
-    AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
+    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
+    StreamStore, StreamStoreExt,
 };
 
 /// Streams held in memory, without bound but for retention.
@@ -240,6 +242,10 @@ impl StreamStore for MemoryStore {
         });
         self.changed.send_replace(());
         appended
+    }
+
+    async fn append_run(&self, name: &StreamName, run: PutRun) -> Result<Vec<(usize, AppendError)>, StreamError> {
+        self.append_run_as_entries(name, run).await
     }
 
     async fn locate(

@@ -74,6 +74,7 @@ impl CountedArchive {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Archive for CountedArchive {
     async fn put_if_absent(&self, name: &ObjectName, body: Bytes) -> Result<PutOutcome, ArchiveError> {

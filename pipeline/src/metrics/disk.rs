@@ -63,6 +63,7 @@ impl<D: Disk> CountedDisk<D> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<D: Disk> Disk for CountedDisk<D> {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.inner.create_folder(path)
@@ -116,6 +117,7 @@ impl CountedFile {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl LogFile for CountedFile {
     fn len(&self) -> io::Result<u64> {
         self.inner.len()

@@ -3,18 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use model::name::{ConsumerName, StreamName};
 use model::stream::checkpoint::Checkpoint;
+use model::stream::layer::StreamLayer;
 use model::stream::put_run::PutRun;
 use model::stream::record::{Appended, PutEntry, Record};
 use model::stream::sequence_number::SequenceNumber;
-use model::stream::settings::StreamSettings;
-use model::stream::shard::{Reshard, ShardId};
-use model::stream::store::{
-    AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions,
-    StreamStore,
-};
+use model::stream::shard::ShardId;
+use model::stream::store::{AppendError, AppendedBatch, ReadBatch, ReadLimit, StreamError, StreamStore};
 
 use tracing::Instrument;
 
@@ -35,10 +31,9 @@ impl CountedStreams {
     }
 }
 
-#[async_trait]
-impl StreamStore for CountedStreams {
-    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.create(stream, options).await
+impl StreamLayer for CountedStreams {
+    fn below(&self) -> &dyn StreamStore {
+        &*self.store
     }
 
     async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
@@ -47,27 +42,6 @@ impl StreamStore for CountedStreams {
             self.meters.forget(stream);
         }
         deleted
-    }
-
-    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
-        self.store.list().await
-    }
-
-    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.describe(stream).await
-    }
-
-    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.reshard(stream, change).await
-    }
-
-    async fn alter(
-        &self,
-        stream: &StreamName,
-        from: &StreamSettings,
-        to: StreamSettings,
-    ) -> Result<Arc<StreamDescription>, StreamError> {
-        self.store.alter(stream, from, to).await
     }
 
     async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
@@ -102,15 +76,6 @@ impl StreamStore for CountedStreams {
         refused
     }
 
-    async fn locate(
-        &self,
-        stream: &StreamName,
-        shard: ShardId,
-        position: StartingPosition,
-    ) -> Result<SequenceNumber, StreamError> {
-        self.store.locate(stream, shard, position).await
-    }
-
     async fn read(
         &self,
         stream: &StreamName,
@@ -138,10 +103,6 @@ impl StreamStore for CountedStreams {
         batch
     }
 
-    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.store.trim(stream).await
-    }
-
     async fn commit(
         &self,
         home: &StreamName,
@@ -157,9 +118,5 @@ impl StreamStore for CountedStreams {
             Err(error) => self.meters.failed(home, 0, error),
         }
         committed
-    }
-
-    async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError> {
-        self.store.checkpoint(home, consumer).await
     }
 }

@@ -84,6 +84,7 @@ impl CountedTables {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl TableStore for CountedTables {
     async fn create(&self, schema: TableSchema) -> Result<(), TableError> {

@@ -9,13 +9,11 @@ use bytes::Bytes;
 use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use model::name::{ConsumerName, StreamName, TableName};
 use model::stream::checkpoint::Checkpoint;
+use model::stream::layer::StreamLayer;
 use model::stream::record::{Appended, PutEntry};
 use model::stream::sequence_number::SequenceNumber;
-use model::stream::settings::StreamSettings;
-use model::stream::shard::{Reshard, ShardId};
-use model::stream::store::{
-    AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore,
-};
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamStore};
 use model::table::store::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -109,39 +107,13 @@ impl FaultyStore {
     }
 }
 
-#[async_trait]
-impl StreamStore for FaultyStore {
-    async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError> {
-        self.0.create(stream, options).await
-    }
-
-    async fn delete(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.0.delete(stream).await
-    }
-
-    async fn list(&self) -> Result<Vec<StreamName>, StreamError> {
-        self.0.list().await
+impl StreamLayer for FaultyStore {
+    fn below(&self) -> &dyn StreamStore {
+        &*self.0
     }
 
     async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
         self.run(stream, self.0.describe(stream)).await
-    }
-
-    async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {
-        self.0.reshard(stream, change).await
-    }
-
-    async fn alter(
-        &self,
-        stream: &StreamName,
-        from: &StreamSettings,
-        to: StreamSettings,
-    ) -> Result<Arc<StreamDescription>, StreamError> {
-        self.0.alter(stream, from, to).await
-    }
-
-    async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {
-        self.0.append(stream, entries).await
     }
 
     async fn locate(
@@ -161,10 +133,6 @@ impl StreamStore for FaultyStore {
         limit: ReadLimit,
     ) -> Result<ReadBatch, StreamError> {
         self.run(stream, self.0.read(stream, shard, from, limit)).await
-    }
-
-    async fn trim(&self, stream: &StreamName) -> Result<(), StreamError> {
-        self.0.trim(stream).await
     }
 
     async fn commit(
@@ -191,6 +159,7 @@ impl FaultyArchive {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Archive for FaultyArchive {
     async fn put_if_absent(&self, name: &ObjectName, body: Bytes) -> Result<PutOutcome, ArchiveError> {
@@ -199,6 +168,10 @@ impl Archive for FaultyArchive {
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, ArchiveError> {
         self.0.list(prefix).await
+    }
+
+    async fn folders(&self) -> Result<Vec<String>, ArchiveError> {
+        self.0.folders().await
     }
 
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Bytes, ArchiveError> {
@@ -223,6 +196,7 @@ impl FaultyTables {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl TableStore for FaultyTables {
     async fn create(&self, schema: TableSchema) -> Result<(), TableError> {
@@ -239,6 +213,10 @@ impl TableStore for FaultyTables {
 
     async fn drop_table(&self, table: &TableName) -> Result<(), TableError> {
         self.0.drop_table(table).await
+    }
+
+    fn check_item(&self, schema: &TableSchema, item: &VersionedItem) -> Result<(), TableError> {
+        self.0.check_item(schema, item)
     }
 
     async fn put(&self, table: &TableName, items: Vec<VersionedItem>) -> Result<(), TableError> {
