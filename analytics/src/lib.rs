@@ -11,6 +11,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod place;
+
+mod error;
+
 mod rows;
 
 pub mod window;

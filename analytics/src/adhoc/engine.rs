@@ -19,7 +19,6 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::adhoc::archive::folder::{AdhocArchive, ArchiveFolder};
-use crate::adhoc::error::{failed, through, translate};
 use crate::adhoc::fence::session::{read_only, session};
 use crate::adhoc::fence::statement::{Request, parse};
 use crate::adhoc::limits::AdhocLimits;
@@ -28,6 +27,7 @@ use crate::adhoc::output;
 use crate::adhoc::table::schema_cache::SchemaCache;
 use crate::adhoc::table::snapshot::Sources;
 use crate::adhoc::table::stream_table::StreamTable;
+use crate::error::{failed, through, translate};
 
 /// What queries read, and how much they may use.
 #[derive(Clone, Default)]

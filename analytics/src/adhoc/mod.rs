@@ -8,12 +8,6 @@
 
 pub mod limits;
 
-mod place;
-
-mod error;
-
-mod fit;
-
 pub mod archive;
 
 mod tail;

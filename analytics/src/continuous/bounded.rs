@@ -8,11 +8,12 @@ use datafusion::error::DataFusionError;
 use model::clock::{Clock, SystemClock, Timestamp};
 use model::query::engine::{SqlError, SqlErrorKind};
 
+use crate::continuous::decode::discover::discover;
 use crate::continuous::decode::field::{FieldNames, Fields};
 use crate::continuous::decode::json::{objects, time_of};
 use crate::continuous::definition::Definition;
 use crate::continuous::operator::{Closed, Operator};
-use crate::sql::schema::{ROWTIME, discover};
+use crate::sql::schema::ROWTIME;
 
 /// Columns that are not declared are found in this many first lines.
 const SAMPLE_LINES_MAX: usize = 1000;

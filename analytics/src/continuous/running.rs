@@ -16,6 +16,7 @@ use model::stream::shard::ShardId;
 use model::stream::store::StreamStore;
 use tracing::{debug, info, warn};
 
+use crate::continuous::decode::discover::discover;
 use crate::continuous::decode::json::objects;
 use crate::continuous::decode::sensor::columns_of;
 use crate::continuous::encode::OutputRow;
@@ -23,12 +24,11 @@ use crate::continuous::error::QueryError;
 use crate::continuous::operator::Operator;
 use crate::continuous::query::ContinuousQuery;
 use crate::continuous::snapshot::{self, Header};
-use crate::sql::schema::{SqlColumn, discover};
+use crate::rows::sensor::{BLOCK_DATAGRAMS_MAX, Block};
+use crate::sql::schema::SqlColumn;
 
 /// A store that lags behind the clock is asked again after this.
 const TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
-/// Datagrams that become columns at once: enough for hundreds of rows, few enough to stay in the caches.
-const BLOCK_DATAGRAMS_MAX: usize = 1024;
 /// Records left out are logged at most this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -177,12 +177,9 @@ impl<'a> Running<'a> {
         for same_time in records.chunk_by(|one, other| one.arrived_at == other.arrived_at) {
             let rowtime = same_time[0].arrived_at.max(closed_until);
             for block in same_time.chunks(BLOCK_DATAGRAMS_MAX) {
-                let mut datagrams = Vec::with_capacity(block.len());
-                for record in block {
-                    match sensor.read(&record.data) {
-                        Ok(datagram) => datagrams.push(datagram),
-                        Err(why) => unfit = Some((unfit.map_or(1, |(count, _)| count + 1), why)),
-                    }
+                let Block { datagrams, unfit: count, reason, .. } = Block::read(sensor, block);
+                if let Some(reason) = reason {
+                    unfit = Some((unfit.map_or(0, |(before, _)| before) + count, reason));
                 }
                 self.header.records += datagrams.iter().map(|datagram| u64::from(datagram.header.count)).sum::<u64>();
                 if !datagrams.is_empty() {

@@ -7,6 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 use model::datagram::columns::SensorColumn;
 use model::datagram::schema::FieldKind;
 use model::datagram::sensor_stream::TIME;
+use serde_json::{Map, Value};
 
 use crate::rows::json_row::JsonRow;
 
@@ -30,7 +31,7 @@ pub(crate) enum ColumnKind {
 }
 
 impl ColumnKind {
-    /// The kind of one JSON value.
+    /// The kind of one JSON value as it is written, so that text keeps every digit.
     pub(crate) fn of(raw: &str) -> ColumnKind {
         match raw.as_bytes().first() {
             Some(b'n') => ColumnKind::Null,
@@ -45,6 +46,18 @@ impl ColumnKind {
                     ColumnKind::Text
                 }
             }
+            _ => ColumnKind::Text,
+        }
+    }
+
+    /// The kind of one JSON value that was read already. Here integers over 64 bits are numbers with a fraction: a
+    /// query that runs on computes with them, and does not show them digit by digit.
+    pub(crate) fn of_value(value: &Value) -> ColumnKind {
+        match value {
+            Value::Null => ColumnKind::Null,
+            Value::Bool(_) => ColumnKind::Bool,
+            Value::Number(number) if number.is_i64() => ColumnKind::Int,
+            Value::Number(_) => ColumnKind::Double,
             _ => ColumnKind::Text,
         }
     }
@@ -121,6 +134,18 @@ impl Columns {
             typed.widen(place, name, kind);
         }
         typed
+    }
+
+    /// Each column with its kind.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, ColumnKind)> {
+        self.columns.iter().map(|(name, kind)| (name.as_ref(), *kind))
+    }
+
+    /// Takes an object that was read already into account.
+    pub(crate) fn observe_object(&mut self, object: &Map<String, Value>) {
+        for (i, (key, value)) in object.iter().enumerate() {
+            self.widen(i, key, ColumnKind::of_value(value));
+        }
     }
 
     /// Takes a row into account.

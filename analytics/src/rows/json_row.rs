@@ -8,6 +8,8 @@ use model::text::json_object::check_object;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::rows::key::Key;
+
 /// Keys in order of appearance; a key may come twice, and then the last one counts.
 #[derive(Debug)]
 pub(crate) struct JsonRow<'a>(pub(crate) Vec<(Cow<'a, str>, &'a str)>);
@@ -80,26 +82,5 @@ impl<'de> Deserialize<'de> for JsonRow<'de> {
             }
         }
         deserializer.deserialize_map(RowVisitor)
-    }
-}
-
-struct Key<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Key<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl<'de> Visitor<'de> for KeyVisitor {
-            type Value = Key<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Key<'de>, E> {
-                Ok(Key(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
     }
 }

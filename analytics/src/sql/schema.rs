@@ -2,7 +2,6 @@
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::sync::Arc;
 
 /// The column that says when a record arrived; every source has it.
@@ -97,35 +96,4 @@ pub(crate) fn source_schema(columns: &[SqlColumn]) -> SchemaRef {
         .map(|column| Field::new(&column.name, column.sql_type.arrow(), true));
     let hidden = [ROWTIME, WINDOW_START, WINDOW_END].map(|name| Field::new(name, timestamp_millis(), false));
     Arc::new(Schema::new(declared.chain(hidden).collect::<Vec<_>>()))
-}
-
-/// Columns that fit all of `records`: `BIGINT`, `DOUBLE`, `BOOLEAN`, and `VARCHAR` for all else, in order of appearance.
-pub(crate) fn discover<'a>(records: impl IntoIterator<Item = &'a serde_json::Map<String, Value>>) -> Vec<SqlColumn> {
-    let mut found: Vec<(String, Option<SqlType>)> = Vec::new();
-    for record in records {
-        for (name, value) in record.iter().filter(|(name, _)| *name != ROWTIME) {
-            let index = found.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-                found.push((name.clone(), None));
-                found.len() - 1
-            });
-            let seen = match value {
-                Value::Null => continue,
-                Value::Bool(_) => SqlType::Boolean,
-                Value::Number(number) if number.is_i64() => SqlType::BigInt,
-                Value::Number(_) => SqlType::Double,
-                _ => SqlType::Varchar(None),
-            };
-            let known = &mut found[index].1;
-            *known = Some(match (*known, seen) {
-                (None, seen) => seen,
-                (Some(a), b) if a == b => a,
-                (Some(SqlType::BigInt), SqlType::Double) | (Some(SqlType::Double), SqlType::BigInt) => SqlType::Double,
-                _ => SqlType::Varchar(None),
-            });
-        }
-    }
-    found
-        .into_iter()
-        .map(|(name, sql_type)| SqlColumn { name, sql_type: sql_type.unwrap_or(SqlType::Varchar(None)) })
-        .collect()
 }

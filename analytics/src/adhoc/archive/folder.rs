@@ -24,8 +24,8 @@ use tokio::runtime::Handle;
 
 use crate::adhoc::archive::object_name::{Cut, FOLDERS_WITHOUT_TABLES};
 use crate::adhoc::archive::store::ArchiveStore;
-use crate::adhoc::error::{carried_or_failed, failed};
 use crate::adhoc::limits::AdhocLimits;
+use crate::error::{carried_or_failed, failed};
 
 /// Bytes that one request to the store asks for.
 const READ_BYTES: u64 = 4 << 20;

@@ -16,9 +16,9 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::reader::{ChunkReader, Length};
 
 use crate::adhoc::archive::folder::{ArchiveFolder, Object};
-use crate::adhoc::error::failed;
-use crate::adhoc::fit::fit;
+use crate::error::failed;
 use crate::rows::column_kind::{ColumnKind, Columns};
+use crate::rows::fit::fit;
 
 /// What is read of a file's end at first; a footer is seldom longer.
 const FOOTER_BYTES_ABOUT: u64 = 64 << 10;

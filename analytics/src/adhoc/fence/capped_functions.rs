@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use model::query::engine::{SqlError, SqlErrorKind};
 
-use crate::adhoc::error::through;
+use crate::error::through;
 
 /// How large results are, by the values of the arguments; all in bytes, roughly and rather too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

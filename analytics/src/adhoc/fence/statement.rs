@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::ast::{ObjectName, ShowStatementOptions, Statemen
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 
-use crate::adhoc::error::{suggestion, translate};
+use crate::error::{suggestion, translate};
 
 /// What a text asks for.
 pub(crate) enum Request {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, TableAlias, TableFactor, VisitorMut};
 
-use crate::adhoc::place::{Place, location_of};
+use crate::place::{Place, location_of};
 
 /// Collects the names that a query gives itself, and where all names stand.
 #[derive(Default)]

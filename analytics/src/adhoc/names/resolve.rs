@@ -13,10 +13,10 @@ use datafusion::sql::sqlparser::ast::{
 };
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 
-use crate::adhoc::error::suggestion;
 use crate::adhoc::names::aliases::Aliases;
 use crate::adhoc::names::spelling::{Speller, Spellings};
-use crate::adhoc::place::{Place, location_of};
+use crate::error::suggestion;
+use crate::place::{Place, location_of};
 
 /// What the names of a query refer to, before columns are known.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::ast::{
 use model::query::engine::{SqlError, SqlErrorKind};
 
 use crate::adhoc::names::aliases::alias_of;
-use crate::adhoc::place::location_of;
+use crate::place::location_of;
 
 /// The spellings of names that differ in case only.
 #[derive(Debug)]

@@ -3,30 +3,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringBuilder,
-    TimestampNanosecondBuilder, UInt64Builder,
-};
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
+use datafusion::arrow::datatypes::{Field, SchemaRef};
 use model::query::engine::{SqlError, SqlErrorKind};
 
+use crate::rows::cells::{Cell, Cells, Family};
 use crate::rows::json_row::{JsonRow, text_of};
 
 /// Rows of a batch.
 const BATCH_ROWS_MAX: usize = 8192;
 /// A batch is full when its rows' text reaches this.
 const BATCH_BYTES_MAX: usize = 16 << 20;
-
-enum Cells {
-    Bool(BooleanBuilder),
-    Int(Int64Builder),
-    Double(Float64Builder),
-    Text(StringBuilder),
-    /// Of a table whose other rows come as columns; a line that has such a value would make the column another kind.
-    Unsigned(UInt64Builder),
-    /// The same.
-    Time(TimestampNanosecondBuilder),
-}
 
 /// Collects rows into batches of one schema.
 pub(crate) struct BatchDecoder {
@@ -58,17 +45,9 @@ impl BatchDecoder {
         for (place, raw) in slots.into_iter().enumerate() {
             let raw = raw.filter(|raw| *raw != "null");
             self.bytes += raw.map_or(1, str::len);
-            if !self.cells[place].push(raw) {
-                let column = self.schema.field(place);
-                return Err(SqlError::new(
-                    SqlErrorKind::Failed,
-                    format!(
-                        "a value of column `{}` is not a {}: the records changed while the query ran",
-                        column.name(),
-                        column.data_type()
-                    ),
-                ));
-            }
+            let cells = &mut self.cells[place];
+            let cell = cell(cells.family(), raw).ok_or_else(|| changed(self.schema.field(place)))?;
+            cells.push(cell);
         }
         self.rows += 1;
         Ok(())
@@ -92,52 +71,22 @@ impl BatchDecoder {
     }
 }
 
-impl Cells {
-    fn new(data_type: &DataType) -> Self {
-        match data_type {
-            DataType::Boolean => Cells::Bool(BooleanBuilder::new()),
-            DataType::Int64 => Cells::Int(Int64Builder::new()),
-            DataType::Float64 => Cells::Double(Float64Builder::new()),
-            DataType::UInt64 => Cells::Unsigned(UInt64Builder::new()),
-            DataType::Timestamp(..) => Cells::Time(TimestampNanosecondBuilder::new().with_data_type(data_type.clone())),
-            _ => Cells::Text(StringBuilder::new()),
-        }
-    }
+fn changed(column: &Field) -> SqlError {
+    let (name, data_type) = (column.name(), column.data_type());
+    let message = format!("a value of column `{name}` is not a {data_type}: the records changed while the query ran");
+    SqlError::new(SqlErrorKind::Failed, message)
+}
 
-    /// Adds a value or a null; false when it is not of this type.
-    fn push(&mut self, raw: Option<&str>) -> bool {
-        let Some(raw) = raw else {
-            match self {
-                Cells::Bool(cells) => cells.append_null(),
-                Cells::Int(cells) => cells.append_null(),
-                Cells::Double(cells) => cells.append_null(),
-                Cells::Text(cells) => cells.append_null(),
-                Cells::Unsigned(cells) => cells.append_null(),
-                Cells::Time(cells) => cells.append_null(),
-            }
-            return true;
-        };
-        match self {
-            Cells::Bool(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
-            Cells::Int(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
-            Cells::Double(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
-            Cells::Unsigned(cells) => raw.parse().map(|value| cells.append_value(value)).is_ok(),
-            Cells::Time(_) => false,
-            Cells::Text(cells) => {
-                cells.append_value(text_of(raw));
-                true
-            }
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Cells::Bool(cells) => Arc::new(cells.finish()),
-            Cells::Int(cells) => Arc::new(cells.finish()),
-            Cells::Double(cells) => Arc::new(cells.finish()),
-            Cells::Text(cells) => Arc::new(cells.finish()),
-            Cells::Unsigned(cells) => Arc::new(cells.finish()),
-            Cells::Time(cells) => Arc::new(cells.finish()),
-        }
+/// The value as its column holds it, null where there is none; none where it is of another family.
+fn cell(family: Family, raw: Option<&str>) -> Option<Cell<'_>> {
+    let Some(raw) = raw else { return Some(Cell::Null) };
+    match family {
+        Family::Boolean => raw.parse().ok().map(Cell::Boolean),
+        Family::Integer => raw.parse().ok().map(Cell::Integer),
+        Family::Double => raw.parse().ok().map(Cell::Double),
+        Family::Unsigned => raw.parse().ok().map(Cell::Unsigned),
+        Family::Text => Some(Cell::Text(text_of(raw))),
+        // Only tables whose other rows come as columns have times: one in a line makes the column another kind.
+        Family::Time => None,
     }
 }

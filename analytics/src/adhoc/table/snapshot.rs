@@ -26,11 +26,11 @@ use tracing::warn;
 
 use crate::adhoc::archive::folder::{ArchiveFolder, Object, highest_cuts};
 use crate::adhoc::archive::parquet::ParquetObject;
-use crate::adhoc::error::failed;
 use crate::adhoc::limits::AdhocLimits;
 use crate::adhoc::table::schema_cache::{SchemaCache, TailKey};
 use crate::adhoc::tail::range::{TailRange, TailReader, read_error};
 use crate::adhoc::tail::sensor::sensor_columns;
+use crate::error::failed;
 use crate::rows::column_kind::Columns;
 use crate::rows::json_row::{Parsed, parse_line, parse_record};
 

@@ -22,12 +22,13 @@ use tracing::debug;
 
 use crate::adhoc::archive::folder::{ArchiveFolder, Object};
 use crate::adhoc::archive::parquet::ParquetObject;
-use crate::adhoc::error::through;
 use crate::adhoc::table::decode::BatchDecoder;
 use crate::adhoc::table::snapshot::{Snapshot, Tail, not_json};
 use crate::adhoc::tail::range::{TailRange, TailReader};
 use crate::adhoc::tail::sensor::SensorRows;
+use crate::error::through;
 use crate::rows::json_row::{Parsed, parse_line, parse_record};
+use crate::rows::sensor::BLOCK_DATAGRAMS_MAX;
 
 /// Batches that a partition decodes ahead of the query.
 const BATCHES_AHEAD_MAX: usize = 2;
@@ -259,7 +260,7 @@ async fn read_sensor_tail(
     let mut rows = SensorRows::new(sensor, Arc::clone(&output.schema));
     let mut skipped: u64 = 0;
     while let Some(records) = reader.next().await? {
-        for block in records.chunks(SensorRows::BLOCK_DATAGRAMS_MAX) {
+        for block in records.chunks(BLOCK_DATAGRAMS_MAX) {
             skipped += rows.push(block);
             if rows.is_full() {
                 output.send(rows.take()?).await?;

@@ -10,7 +10,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StreamError, StreamStore};
 
-use crate::adhoc::error::failed;
+use crate::error::failed;
 
 /// How much one read of the tail holds in memory.
 const READ_LIMIT: ReadLimit = ReadLimit { records_max: 8192, bytes_max: 4 << 20, wait: false };

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::SchemaRef;
-use model::datagram::arrow::{array, times};
-use model::datagram::columns::ColumnGatherer;
 use model::datagram::sensor_stream::{ARRIVED_AT, SensorStream, TIME};
 use model::query::engine::SqlError;
 use model::stream::record::Record;
 
-use crate::adhoc::fit::fit;
 use crate::rows::column_kind::{ColumnKind, Columns};
+use crate::rows::fit::fit;
+use crate::rows::sensor::{Block, SensorColumns, Shape};
 
 /// Rows of a batch.
 const BATCH_ROWS_MAX: usize = 8192;
@@ -30,44 +29,33 @@ pub(crate) struct SensorRows {
     schema: SchemaRef,
     /// The columns that are gathered, in their order.
     names: Vec<String>,
-    gatherer: ColumnGatherer,
+    columns: SensorColumns,
     arrived_at: Vec<i64>,
 }
 
 impl SensorRows {
-    /// Datagrams that become columns at once.
-    pub(crate) const BLOCK_DATAGRAMS_MAX: usize = 1024;
-
     /// For the columns of `schema`.
     pub(crate) fn new(sensor: &SensorStream, schema: SchemaRef) -> SensorRows {
         let used = sensor.all_columns().filter(|column| schema.index_of(&column.name).is_ok());
         let used: Vec<_> = used.collect();
         let names = used.iter().map(|column| column.name.clone()).collect();
-        SensorRows {
-            sensor: sensor.clone(),
-            schema,
-            names,
-            gatherer: ColumnGatherer::new(used),
-            arrived_at: Vec::new(),
-        }
+        let shaped = used.into_iter().map(|column| {
+            let shape = if column.name == TIME { Shape::Times } else { Shape::AsSent };
+            (column, shape)
+        });
+        let columns = SensorColumns::new(shaped);
+        SensorRows { sensor: sensor.clone(), schema, names, columns, arrived_at: Vec::new() }
     }
 
     /// Adds the sensor records of a block of records, and says how many of these are no datagrams of the stream.
     pub(crate) fn push(&mut self, records: &[Record]) -> u64 {
-        let (mut datagrams, mut skipped) = (Vec::with_capacity(records.len()), 0);
-        for record in records {
-            match self.sensor.read(&record.data) {
-                Ok(datagram) => {
-                    let (at, count) = (record.arrived_at.as_millis(), usize::from(datagram.header.count));
-                    self.arrived_at.extend(std::iter::repeat_n(at, count));
-                    datagrams.push(datagram);
-                }
-                // It has gone, or will go, to the error prefix.
-                Err(_) => skipped += 1,
-            }
+        // What is no datagram has gone, or will go, to the error prefix.
+        let Block { datagrams, arrived_at, unfit, reason: _ } = Block::read(&self.sensor, records);
+        for (datagram, at) in datagrams.iter().zip(arrived_at) {
+            self.arrived_at.extend(std::iter::repeat_n(at.as_millis(), usize::from(datagram.header.count)));
         }
-        self.gatherer.push(&datagrams);
-        skipped
+        self.columns.push(&datagrams);
+        unfit
     }
 
     /// Whether there are no rows.
@@ -84,14 +72,8 @@ impl SensorRows {
     pub(crate) fn take(&mut self) -> Result<RecordBatch, SqlError> {
         let rows = self.arrived_at.len();
         let arrived_at = TimestampMillisecondArray::from(std::mem::take(&mut self.arrived_at)).with_timezone("UTC");
-        let values = self.gatherer.take();
-        let typed = self.names.iter().zip(values).map(|(name, values)| -> (&str, ArrayRef) {
-            match name.as_str() {
-                TIME => (TIME, Arc::new(times(values).with_timezone("UTC"))),
-                name => (name, array(values)),
-            }
-        });
-        let mut columns: HashMap<&str, ArrayRef> = typed.collect();
+        let arrays = self.columns.take();
+        let mut columns: HashMap<&str, ArrayRef> = self.names.iter().map(String::as_str).zip(arrays).collect();
         columns.insert(ARRIVED_AT, Arc::new(arrived_at));
         fit(&self.schema, rows, |name| columns.get(name).cloned())
     }

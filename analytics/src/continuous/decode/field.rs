@@ -7,6 +7,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
+use crate::rows::key::Key;
+
 /// A value of a record.
 #[derive(Debug, Clone)]
 pub(crate) enum Field<'a> {
@@ -99,7 +101,7 @@ impl<'de> Visitor<'de> for &FieldNames {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields<'de>, A::Error> {
         let mut fields: Fields<'de> = vec![None; self.wanted.len()];
         let mut found = vec![Found::No; self.wanted.len()];
-        while let Some(name) = entries.next_key::<Name<'de>>()? {
+        while let Some(name) = entries.next_key::<Key<'de>>()? {
             let value: Field<'de> = entries.next_value()?;
             for (i, wanted) in self.wanted.iter().enumerate() {
                 let fit = wanted.fit(&name.0);
@@ -125,31 +127,6 @@ impl Wanted {
         } else {
             Found::No
         }
-    }
-}
-
-/// A field's name, borrowed unless it is written with escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NameVisitor;
-        impl<'de> Visitor<'de> for NameVisitor {
-            type Value = Name<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a name")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Name<'de>, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(NameVisitor)
     }
 }
 

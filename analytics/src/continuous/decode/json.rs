@@ -3,11 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMillisecondArray,
-    TimestampMillisecondBuilder,
-};
-use datafusion::arrow::compute::cast;
+use datafusion::arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::SchemaRef;
 use model::clock::Timestamp;
 use serde::de::Error;
@@ -15,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::continuous::decode::field::{Field, Fields};
 use crate::continuous::decode::waiting::Waiting;
+use crate::rows::cells::{Cell, Cells};
 use crate::sql::schema::{ROWTIME, SqlColumn, SqlType, source_schema};
 use crate::window::tumbling::Window;
 
@@ -66,29 +63,10 @@ pub(crate) struct Decoder {
 /// A row that fits the columns.
 pub(crate) struct Row<'a>(Vec<Cell<'a>>);
 
-/// The values of one column, in the widest type of their family.
-#[derive(Debug)]
-enum Cells {
-    Boolean(BooleanBuilder),
-    Integer(Int64Builder),
-    Double(Float64Builder),
-    Text(StringBuilder),
-    Time(TimestampMillisecondBuilder),
-}
-
-/// One value on its way into a column.
-enum Cell<'a> {
-    Null,
-    Boolean(bool),
-    Integer(i64),
-    Double(f64),
-    Text(Cow<'a, str>),
-}
-
 impl Decoder {
     pub(crate) fn new(columns: &[SqlColumn]) -> Decoder {
         let columns: Vec<SqlColumn> = columns.iter().filter(|column| column.name != ROWTIME).cloned().collect();
-        let cells = columns.iter().map(|column| Cells::of(column.sql_type)).collect();
+        let cells = columns.iter().map(|column| Cells::new(&column.sql_type.arrow())).collect();
         Decoder { schema: source_schema(&columns), columns, cells, times: Default::default() }
     }
 
@@ -124,51 +102,11 @@ impl Waiting for Decoder {
 
     fn finish(&mut self) -> RecordBatch {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
-        for (cells, column) in self.cells.iter_mut().zip(&self.columns) {
-            let array = cells.finish();
-            arrays.push(cast(&array, &column.sql_type.arrow()).expect("values were checked to fit their column"));
-        }
+        arrays.extend(self.cells.iter_mut().map(Cells::finish));
         for times in &mut self.times {
             arrays.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(times))));
         }
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).expect("columns are as long as each other")
-    }
-}
-
-impl Cells {
-    fn of(sql_type: SqlType) -> Cells {
-        match sql_type {
-            SqlType::Boolean => Cells::Boolean(BooleanBuilder::new()),
-            SqlType::Double | SqlType::Decimal(..) => Cells::Double(Float64Builder::new()),
-            SqlType::Varchar(_) => Cells::Text(StringBuilder::new()),
-            SqlType::Timestamp => Cells::Time(TimestampMillisecondBuilder::new()),
-            _ => Cells::Integer(Int64Builder::new()),
-        }
-    }
-
-    fn push(&mut self, cell: Cell<'_>) {
-        match (self, cell) {
-            (Cells::Boolean(cells), Cell::Boolean(value)) => cells.append_value(value),
-            (Cells::Integer(cells), Cell::Integer(value)) => cells.append_value(value),
-            (Cells::Time(cells), Cell::Integer(value)) => cells.append_value(value),
-            (Cells::Double(cells), Cell::Double(value)) => cells.append_value(value),
-            (Cells::Text(cells), Cell::Text(value)) => cells.append_value(value),
-            (Cells::Boolean(cells), _) => cells.append_null(),
-            (Cells::Integer(cells), _) => cells.append_null(),
-            (Cells::Time(cells), _) => cells.append_null(),
-            (Cells::Double(cells), _) => cells.append_null(),
-            (Cells::Text(cells), _) => cells.append_null(),
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Cells::Boolean(cells) => Arc::new(cells.finish()),
-            Cells::Integer(cells) => Arc::new(cells.finish()),
-            Cells::Double(cells) => Arc::new(cells.finish()),
-            Cells::Text(cells) => Arc::new(cells.finish()),
-            Cells::Time(cells) => Arc::new(cells.finish()),
-        }
     }
 }
 

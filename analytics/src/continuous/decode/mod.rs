@@ -2,6 +2,8 @@
 
 pub(crate) mod waiting;
 
+pub(crate) mod discover;
+
 pub(crate) mod field;
 
 pub(crate) mod json;

@@ -10,13 +10,13 @@ use datafusion::arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, Times
 use datafusion::arrow::compute::{cast, kernels::substring::substring_by_char};
 use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit};
 use model::clock::Timestamp;
-use model::datagram::arrow::{array, times};
-use model::datagram::columns::{ColumnGatherer, SensorColumn};
+use model::datagram::columns::SensorColumn;
 use model::datagram::payload::Datagram;
 use model::datagram::schema::FieldKind;
 use model::datagram::sensor_stream::{SensorStream, TIME};
 
 use crate::continuous::decode::waiting::Waiting;
+use crate::rows::sensor::{SensorColumns, Shape};
 use crate::sql::schema::{ROWTIME, SqlColumn, SqlType, source_schema};
 use crate::window::tumbling::Window;
 
@@ -33,9 +33,9 @@ pub(crate) enum Unfillable {
 #[derive(Debug)]
 pub(crate) struct SensorDecoder {
     sensor: SensorStream,
-    columns: Vec<(SensorColumn, SqlType)>,
+    types: Vec<SqlType>,
     schema: SchemaRef,
-    gatherer: ColumnGatherer,
+    columns: SensorColumns,
     /// Per row: its time, its window's start and end.
     row_times: [Vec<i64>; 3],
 }
@@ -57,9 +57,13 @@ impl SensorDecoder {
             Err(Unfillable::Type { column: name, schema, kind, natural })
         });
         let filled: Vec<(SensorColumn, SqlType)> = filled.collect::<Result<_, _>>()?;
-        let gatherer = ColumnGatherer::new(filled.iter().map(|(column, _)| column.clone()));
-        let schema = source_schema(&declared);
-        Ok(SensorDecoder { sensor: sensor.clone(), columns: filled, schema, gatherer, row_times: Default::default() })
+        let types = filled.iter().map(|(_, sql_type)| *sql_type).collect();
+        let shaped = filled.into_iter().map(|(column, sql_type)| {
+            let is_time = column.name == TIME && sql_type == SqlType::Timestamp;
+            (column, if is_time { Shape::Times } else { Shape::AsSent })
+        });
+        let (columns, schema) = (SensorColumns::new(shaped), source_schema(&declared));
+        Ok(SensorDecoder { sensor: sensor.clone(), types, schema, columns, row_times: Default::default() })
     }
 
     /// What its datagrams are.
@@ -69,9 +73,7 @@ impl SensorDecoder {
 
     /// Adds the records of datagrams of its stream, all of one time.
     pub(crate) fn push(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp, window: Window) {
-        let before = self.gatherer.rows();
-        self.gatherer.push(datagrams);
-        let rows = self.gatherer.rows() - before;
+        let rows = self.columns.push(datagrams);
         for (times, time) in self.row_times.iter_mut().zip([rowtime, window.start, window.end]) {
             times.extend(std::iter::repeat_n(time.as_millis(), rows));
         }
@@ -80,16 +82,12 @@ impl SensorDecoder {
 
 impl Waiting for SensorDecoder {
     fn rows(&self) -> usize {
-        self.gatherer.rows()
+        self.columns.rows()
     }
 
     fn finish(&mut self) -> RecordBatch {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
-        for (values, (column, sql_type)) in self.gatherer.take().into_iter().zip(&self.columns) {
-            let is_time = column.name == TIME && *sql_type == SqlType::Timestamp;
-            let plain: ArrayRef = if is_time { Arc::new(times(values)) } else { array(values) };
-            arrays.push(fitted(&plain, *sql_type));
-        }
+        arrays.extend(self.columns.take().iter().zip(&self.types).map(|(plain, sql_type)| fitted(plain, *sql_type)));
         for times in &mut self.row_times {
             arrays.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(times))));
         }

@@ -7,7 +7,7 @@ use datafusion::arrow::compute::{CastOptions, cast_with_options};
 use datafusion::arrow::datatypes::SchemaRef;
 use model::query::engine::SqlError;
 
-use crate::adhoc::error::failed;
+use crate::error::failed;
 
 /// A batch of `schema` whose columns `find` knows by name; those it does not know are null. Error: a value that its
 /// column cannot hold, which is never a silent NULL.

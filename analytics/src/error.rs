@@ -1,4 +1,4 @@
-//! From what DataFusion says to what a user reads. The only file that knows DataFusion's errors.
+//! From what DataFusion says to what a user reads. The only file that knows what kinds of errors DataFusion has.
 
 use datafusion::arrow::error::ArrowError;
 use datafusion::common::SchemaError;
@@ -7,7 +7,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 use model::text::nearest::nearest;
 
-use crate::adhoc::place::Place;
+use crate::place::Place;
 
 /// Carries one of our errors through DataFusion.
 pub(crate) fn through(error: SqlError) -> DataFusionError {
@@ -24,25 +24,42 @@ pub(crate) fn carried_or_failed(doing: String, error: &DataFusionError) -> SqlEr
     carried(error).unwrap_or_else(|| failed(doing, error))
 }
 
+/// A name that a query uses and no table has.
+pub(crate) struct MissingColumn<'a> {
+    pub(crate) name: &'a str,
+    /// The columns that there are.
+    pub(crate) known: Vec<&'a str>,
+}
+
+impl MissingColumn<'_> {
+    /// What `error` says is missing, if that is what it says.
+    pub(crate) fn of(error: &DataFusionError) -> Option<MissingColumn<'_>> {
+        let DataFusionError::SchemaError(schema, _) = error.find_root() else { return None };
+        let SchemaError::FieldNotFound { field, valid_fields } = schema.as_ref() else { return None };
+        Some(MissingColumn {
+            name: &field.name,
+            known: valid_fields.iter().map(|column| column.name.as_str()).collect(),
+        })
+    }
+}
+
 /// Translates an error of DataFusion. `locate` finds where a name stands in the query's text.
 pub(crate) fn translate(error: &DataFusionError, locate: impl Fn(&str) -> Option<Place>) -> SqlError {
     if let Some(ours) = carried(error) {
         return ours;
     }
-    let root = error.find_root();
     let invalid = |message: String| SqlError::new(SqlErrorKind::Invalid, message);
-    match root {
+    if let Some(missing) = MissingColumn::of(error) {
+        let place = locate(missing.name);
+        let spelling = place.as_ref().map_or(missing.name, |place| &place.spelling);
+        let mut error = invalid(format!("column `{spelling}` does not exist"));
+        error.location = place.map(|place| place.location);
+        error.suggestion = suggestion(missing.name, missing.known.into_iter());
+        return error;
+    }
+    match error.find_root() {
         DataFusionError::SQL(parser, _) => syntax(parser),
         DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-            SchemaError::FieldNotFound { field, valid_fields } => {
-                let names: Vec<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
-                let place = locate(&field.name);
-                let spelling = place.as_ref().map_or(&field.name, |place| &place.spelling);
-                let mut error = invalid(format!("column `{spelling}` does not exist"));
-                error.location = place.map(|place| place.location);
-                error.suggestion = suggestion(&field.name, names.iter().copied());
-                error
-            }
             SchemaError::AmbiguousReference { field } => {
                 let mut error = invalid(format!("column `{}` is in more than one table", field.name));
                 error.location = locate(&field.name).map(|place| place.location);
@@ -55,7 +72,9 @@ pub(crate) fn translate(error: &DataFusionError, locate: impl Fn(&str) -> Option
         DataFusionError::Plan(message)
         | DataFusionError::NotImplemented(message)
         | DataFusionError::Execution(message)
-        | DataFusionError::Configuration(message) => invalid(first_line(message)),
+        | DataFusionError::Configuration(message) => {
+            SqlError { suggestion: offered(message), ..invalid(first_line(message)) }
+        }
         DataFusionError::ArrowError(arrow, _) => match arrow.as_ref() {
             ArrowError::ExternalError(_) | ArrowError::IoError(..) | ArrowError::MemoryError(_) => {
                 SqlError::new(SqlErrorKind::Failed, arrow.to_string())
@@ -113,6 +132,12 @@ fn syntax(error: &ParserError) -> SqlError {
         Some(Location { line: line.trim().parse().ok()?, column: column.trim().parse().ok()? })
     });
     SqlError { location, ..SqlError::new(SqlErrorKind::Invalid, fragment(message)) }
+}
+
+/// What DataFusion suggests on the line after its message: `Did you mean 'sum'?`.
+fn offered(message: &str) -> Option<String> {
+    let line = message.lines().nth(1).filter(|line| line.starts_with("Did you mean "))?;
+    Some(fragment(line).replace('\'', "`"))
 }
 
 fn first_line(message: &str) -> String {
