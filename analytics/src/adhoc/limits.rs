@@ -31,8 +31,8 @@ pub struct AdhocLimits {
     pub schema_cache_objects_max: usize,
     /// Threads that queries share, and partitions of one query.
     pub threads: usize,
-    /// Chunks of finished rows that wait for a slow reader.
-    pub chunks_waiting_max: usize,
+    /// Batches of finished rows that wait for a slow reader.
+    pub batches_waiting_max: usize,
 }
 
 impl Default for AdhocLimits {
@@ -52,7 +52,7 @@ impl Default for AdhocLimits {
             line_bytes_max: 64 << 20,
             schema_cache_objects_max: 100_000,
             threads: cores.clamp(1, 16),
-            chunks_waiting_max: 4,
+            batches_waiting_max: 4,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Ad hoc SQL: every stream is a table, archived records and the live tail together, without any DDL.
 //!
 //! ```text
-//! text -> fence (what may run) -> names (case, suggestions) -> table (list, then tip) -> DataFusion -> JSON lines
+//! text -> fence (what may run) -> names (case, suggestions) -> table (list, then tip) -> DataFusion -> batches
 //! ```
 //!
 //! Modules stand in reading order; [`engine`] on top puts them together.
@@ -18,6 +18,6 @@ mod fence;
 
 mod names;
 
-mod output;
+mod answer;
 
 pub mod engine;

@@ -54,7 +54,7 @@ async fn a_dropped_query_makes_room_for_the_next() {
     let queue_wait_max = Duration::from_millis(20);
     let engine = world.engine_with(AdhocLimits { queries_running_max: 1, queue_wait_max, ..limits() });
     let mut running = engine.query("SELECT * FROM generate_series(1, 5000000)").await.expect("it starts");
-    running.lines.next().await.expect("rows").expect("rows");
+    running.batches.next().await.expect("rows").expect("rows");
     let error = lines(&engine, "SELECT 1").await.expect_err("one at a time");
     assert_eq!(error.kind, SqlErrorKind::LimitExceeded);
     drop(running);

@@ -11,6 +11,7 @@ use model::archive::store::{Archive, ObjectName};
 use model::clock::Timestamp;
 use model::name::StreamName;
 use model::query::engine::{SqlEngine, SqlError};
+use model::query::json_lines::json_lines;
 use model::stream::aggregate::user_records;
 use model::stream::hash_key::{HashKeyRange, PartitionKey};
 use model::stream::record::{PutEntry, Record};
@@ -151,7 +152,7 @@ pub(crate) fn limits() -> AdhocLimits {
 /// The lines of a result, as they are written.
 pub(crate) async fn lines(engine: &AdhocEngine, sql: &str) -> Result<Vec<String>, SqlError> {
     let rows = engine.query(sql).await?;
-    let chunks: Vec<bytes::Bytes> = rows.lines.try_collect().await?;
+    let chunks: Vec<bytes::Bytes> = json_lines(rows).try_collect().await?;
     let text = String::from_utf8(chunks.concat()).expect("JSON is UTF-8");
     Ok(text.lines().map(str::to_owned).collect())
 }

@@ -4,5 +4,6 @@ mod exactness;
 mod fence;
 mod fixture;
 mod names;
+mod promises;
 mod sensors;
 mod values;

@@ -12,6 +12,7 @@ use futures::stream::{self, BoxStream};
 use http::Uri;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use model::query::engine::SqlError;
+use model::query::json_lines::json_lines;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -47,7 +48,7 @@ pub(crate) async fn query(
     let body = body::read(request.into_body()).await?;
     let input: Sql = serde_json::from_slice(&body)
         .map_err(|wrong| RestError::invalid(format!("the body is not {{\"sql\": \"…\"}}: {wrong}")))?;
-    let mut lines = state.sql.query(&input.sql).await?.lines;
+    let mut lines = json_lines(state.sql.query(&input.sql).await?);
     let first = lines.next().await.transpose()?;
     let mut response = Response::new(Body::from_stream(until_error(first, lines)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));

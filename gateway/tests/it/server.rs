@@ -18,36 +18,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use model::clock::{Clock, SystemClock, Timestamp};
-use model::query::engine::{Column, SqlEngine, SqlError, SqlErrorKind, SqlRows};
+use model::testing::canned_sql::CannedSql;
 use model::testing::clock::ManualClock;
 use model::testing::memory_store::MemoryStore;
 use model::testing::memory_table::MemoryTables;
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
-
-/// Answers `rows` with two, `late` with one and an error, all else with an error.
-struct Canned;
-
-#[async_trait]
-impl SqlEngine for Canned {
-    async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
-        let row = |n: u8| Ok(Bytes::from(format!("{{\"n\":{n}}}\n")));
-        let lines = match sql {
-            "rows" => vec![row(1), row(2)],
-            "late" => vec![row(1), Err(SqlError::new(SqlErrorKind::LimitExceeded, "out of time"))],
-            "early" => vec![Err(SqlError::new(SqlErrorKind::LimitExceeded, "out of time"))],
-            _ => {
-                return Err(SqlError {
-                    location: Some(model::query::engine::Location { line: 1, column: 8 }),
-                    suggestion: Some("did you mean `rows`?".to_owned()),
-                    ..SqlError::new(SqlErrorKind::Invalid, "no such query")
-                });
-            }
-        };
-        let columns = vec![Column { name: "n".to_owned(), sql_type: "BIGINT".to_owned() }];
-        Ok(SqlRows { columns, lines: futures::stream::iter(lines).boxed() })
-    }
-}
 
 /// When it is, where nothing is signed.
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -102,7 +78,7 @@ impl Server {
         let state = GatewayState {
             streams: Arc::new(MemoryStore::new(clock.clone()).with_keys(&["alias/one", "11-22"])),
             tables: Arc::new(MemoryTables::default()),
-            sql: Arc::new(Canned),
+            sql: Arc::new(CannedSql),
             flows: None,
             sensors: None,
             clock: clock.clone(),

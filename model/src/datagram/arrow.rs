@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ::arrow::array::{
+use arrow_array::{
     ArrayRef, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, StringArray,
     TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
-use ::arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 
 use super::columns::Values;
 
@@ -42,8 +42,8 @@ pub fn times(values: Values) -> TimestampNanosecondArray {
 
 #[cfg(test)]
 mod tests {
-    use ::arrow::array::Array;
-    use ::arrow::array::cast::AsArray;
+    use arrow_array::Array;
+    use arrow_array::cast::AsArray;
 
     use super::*;
 
@@ -52,7 +52,7 @@ mod tests {
         let texts = array(Values::Text { offsets: vec![0, 2, 2, 5], text: "abxyz".to_owned() });
         assert_eq!(texts.as_string::<i32>().iter().collect::<Vec<_>>(), [Some("ab"), Some(""), Some("xyz")]);
         let numbers = array(Values::F32(vec![0.5, -1.0]));
-        assert_eq!(numbers.as_primitive::<::arrow::datatypes::Float32Type>().values(), &[0.5, -1.0]);
+        assert_eq!(numbers.as_primitive::<arrow_array::types::Float32Type>().values(), &[0.5, -1.0]);
         let times = times(Values::U64(vec![7, i64::MAX as u64 + 1]));
         assert_eq!((times.value(0), times.is_null(1), times.null_count()), (7, true, 1));
     }

@@ -21,7 +21,6 @@
 //! records and begin anew with each epoch. Reading and writing allocate nothing and trust nothing: bytes that are not
 //! a datagram in every detail are [`malformed::Malformed`], by cause.
 
-#[cfg(feature = "arrow")]
 pub mod arrow;
 pub mod columns;
 pub mod header;

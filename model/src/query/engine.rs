@@ -1,26 +1,21 @@
-//! The seam of ad hoc queries: SQL in, rows as JSON lines out.
+//! The seam of ad hoc queries: SQL in, typed batches of rows out.
+//!
+//! Rows are Arrow, which has a type and a name for every column before the first row. Whoever answers clients writes
+//! them in its own form: JSON lines ([`super::json_lines`]), or what another protocol wants.
 
 use std::fmt;
 
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::stream::BoxStream;
-
-/// A result column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// Its SQL type, for people.
-    pub sql_type: String,
-}
 
 /// A running query. Dropping it cancels the query.
 pub struct SqlRows {
-    /// The columns in order; rows have their keys in the same order.
-    pub columns: Vec<Column>,
-    /// Chunks of whole JSON lines: one object a row, nulls written out, each line ended by `\n`.
-    pub lines: BoxStream<'static, Result<Bytes, SqlError>>,
+    /// The columns: names and types.
+    pub schema: SchemaRef,
+    /// The rows, in batches of these columns. The first error ends them.
+    pub batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
 }
 
 /// A place in the query's text, both counted from 1.
@@ -83,6 +78,9 @@ impl std::error::Error for SqlError {}
 /// Answers read-only queries over streams: one table a stream, archive and live tail together.
 #[async_trait]
 pub trait SqlEngine: Send + Sync {
-    /// Plans and starts one query.
+    /// Plans and starts one query. The columns are known when it returns.
     async fn query(&self, sql: &str) -> Result<SqlRows, SqlError>;
+
+    /// The columns that [`SqlEngine::query`] would answer with. Plans the query and does not run it.
+    async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError>;
 }

@@ -1,3 +1,6 @@
 //! Ad hoc SQL.
 
 pub mod engine;
+
+#[cfg(feature = "json-rows")]
+pub mod json_lines;

@@ -2,11 +2,13 @@
 
 mod archive;
 mod backend;
+mod sql_engine;
 mod stream_store;
 mod table_store;
 
 pub use archive::archive;
 pub use backend::Backend;
+pub use sql_engine::sql_engine;
 pub use stream_store::{stream_store, stream_store_of};
 pub use table_store::table_store;
 
@@ -15,6 +17,7 @@ mod tests {
     use std::sync::Arc;
 
     use crate::clock::Timestamp;
+    use crate::testing::canned_sql::CannedSql;
     use crate::testing::clock::ManualClock;
     use crate::testing::{memory_archive::MemoryArchive, memory_store::MemoryStore, memory_table::MemoryTables};
 
@@ -32,5 +35,10 @@ mod tests {
     #[tokio::test]
     async fn the_memory_archive_keeps_the_promises() {
         super::archive(&MemoryArchive::default()).await;
+    }
+
+    #[tokio::test]
+    async fn canned_sql_keeps_the_promises() {
+        super::sql_engine(&CannedSql, "rows", "else").await;
     }
 }

@@ -2,6 +2,7 @@
 //! implementation of a seam must pass.
 
 pub mod aggregator;
+pub mod canned_sql;
 pub mod clock;
 pub mod conformance;
 pub mod corpus;

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use hyper::{Method, StatusCode};
-use model::query::engine::{Location, SqlError, SqlErrorKind, SqlRows};
+use model::query::engine::{Location, SqlError, SqlErrorKind};
 use serde_json::Value;
 
 use crate::cli::authorization::Authorization;
@@ -13,6 +14,14 @@ use crate::cli::rest_client::failure_of;
 
 /// The service's name in signatures.
 const SERVICE: &str = "gallop";
+
+/// An answer's rows as JSON lines.
+pub(crate) struct JsonRows {
+    /// The columns in order; none where only the lines tell.
+    pub(crate) columns: Vec<String>,
+    /// Chunks of whole lines.
+    pub(crate) lines: BoxStream<'static, Result<Bytes, SqlError>>,
+}
 
 /// Asks a server.
 #[derive(Debug)]
@@ -51,7 +60,7 @@ fn error_in(json: &[u8]) -> Option<SqlError> {
 
 impl RemoteSql {
     /// The rows of a query. Error: a [`SqlError`] in what was asked; a [`Failure`](crate::cli::failure::Failure) in asking.
-    pub(crate) async fn query(&self, sql: &str) -> anyhow::Result<SqlRows> {
+    pub(crate) async fn query(&self, sql: &str) -> anyhow::Result<JsonRows> {
         let body = Bytes::from(serde_json::json!({ "sql": sql }).to_string());
         let headers = [("content-type", "application/json")];
         let call = Call { service: SERVICE, method: Method::POST, path: "/v1/sql", headers: &headers, body };
@@ -76,7 +85,7 @@ impl RemoteSql {
                 None => Ok(Some((chunk, lines))),
             }
         });
-        Ok(SqlRows { columns: Vec::new(), lines: lines.boxed() })
+        Ok(JsonRows { columns: Vec::new(), lines: lines.boxed() })
     }
 }
 

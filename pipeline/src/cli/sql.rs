@@ -9,11 +9,12 @@ use clap::Args;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::query::engine::{SqlEngine, SqlError};
+use model::query::json_lines::json_lines;
 
 use crate::backends;
 use crate::cli::connection::Connection;
 use crate::cli::failure::Failure;
-use crate::cli::remote_sql::RemoteSql;
+use crate::cli::remote_sql::{JsonRows, RemoteSql};
 use crate::cli::row_printer::{Output, OutputArgs, RowPrinter};
 use crate::cli::sql_failure;
 use crate::telemetry::logs;
@@ -65,6 +66,19 @@ enum Engine {
     Remote(Box<RemoteSql>),
 }
 
+impl Engine {
+    async fn ask(&self, sql: &str) -> anyhow::Result<JsonRows> {
+        match self {
+            Engine::Local(engine) => {
+                let rows = engine.query(sql).await?;
+                let columns = rows.schema.fields().iter().map(|column| column.name().clone()).collect();
+                Ok(JsonRows { columns, lines: json_lines(rows) })
+            }
+            Engine::Remote(server) => server.query(sql).await,
+        }
+    }
+}
+
 async fn query(engine: &Engine, sql: &str, output: Output) -> anyhow::Result<()> {
     answer(engine, sql, output).await.map_err(|error| match error.downcast::<SqlError>() {
         Ok(wrong) => sql_failure::failure(&wrong, sql, None).into(),
@@ -74,16 +88,9 @@ async fn query(engine: &Engine, sql: &str, output: Output) -> anyhow::Result<()>
 
 async fn answer(engine: &Engine, sql: &str, output: Output) -> anyhow::Result<()> {
     let mut progress = RowProgress::new(output);
-    let asked = async {
-        match engine {
-            Engine::Local(engine) => Ok(engine.query(sql).await?),
-            Engine::Remote(server) => server.query(sql).await,
-        }
-    };
-    let mut rows = asked.await?;
-    let columns = rows.columns.iter().map(|column| column.name.clone()).collect();
+    let JsonRows { columns, mut lines } = engine.ask(sql).await?;
     let mut printer = RowPrinter::new(output, columns, std::io::stdout());
-    while let Some(chunk) = rows.lines.next().await {
+    while let Some(chunk) = lines.next().await {
         let chunk = chunk?;
         progress.add(memchr::memchr_iter(b'\n', &chunk).count() as u64);
         progress.aside(|| printer.lines(&chunk))?;
