@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::clock::Timestamp;
-use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
 use model::stream::checkpoint::{Position, Positions};
 use model::stream::consumer::{READ_RECORDS_MAX, ShardBatch, StreamReader};
@@ -28,7 +27,7 @@ pub(crate) async fn follow(
     options: &DashboardOptions,
     stream: &StreamName,
     since: Timestamp,
-    mut take: impl FnMut(&ShardBatch, Option<&SensorStream>),
+    mut take: impl FnMut(&ShardBatch),
 ) {
     let mut start = StartingPosition::AtTime(since);
     loop {
@@ -47,10 +46,9 @@ async fn read(
     options: &DashboardOptions,
     stream: &StreamName,
     start: StartingPosition,
-    take: &mut impl FnMut(&ShardBatch, Option<&SensorStream>),
+    take: &mut impl FnMut(&ShardBatch),
 ) -> Result<(), StreamError> {
     let description = options.streams.describe(stream).await?;
-    let sensor = description.settings.sensor.as_ref();
     let mut reader = open(options, &description, start).await?;
     let mut caught_up = false;
     loop {
@@ -62,7 +60,7 @@ async fn read(
             return Ok(());
         }
         caught_up |= batch.at_tip;
-        take(&batch, sensor);
+        take(&batch);
         if batch.records.len() < READ_RECORDS_MAX {
             tokio::time::sleep(PACE).await;
         } else {

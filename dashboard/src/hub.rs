@@ -13,7 +13,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::{join, join_all};
 use model::clock::Timestamp;
-use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
 use model::stream::aggregate::user_records;
 use model::stream::consumer::ShardBatch;
@@ -155,16 +154,13 @@ impl Hub {
 
     async fn work(&self) {
         let (options, now) = (&self.options, self.options.clock.now());
-        let fleet = follower::follow(options, &options.fleet, now - SILENCE_MAX, |batch, sensor| {
-            self.take_readings(batch, sensor)
-        });
+        let fleet = follower::follow(options, &options.fleet, now - SILENCE_MAX, |batch| self.take_readings(batch));
         let outputs = options.flows.iter().filter_map(|flow| match &flow.target {
             FlowTarget::Query(output) => Some(output),
             FlowTarget::Delivery(_) => None,
         });
-        let windows = outputs.map(|output| {
-            follower::follow(options, output, now - HISTORY, move |batch, _| self.take_rows(output, batch))
-        });
+        let windows = outputs
+            .map(|output| follower::follow(options, output, now - HISTORY, move |batch| self.take_rows(output, batch)));
         join(join(fleet, join_all(windows)), join(survey::run(self), self.tick())).await;
     }
 
@@ -179,13 +175,13 @@ impl Hub {
         self.state.lock().expect("no holder of the lock panics")
     }
 
-    fn take_readings(&self, batch: &ShardBatch, sensor: Option<&SensorStream>) {
+    fn take_readings(&self, batch: &ShardBatch) {
         let mut state = self.lock();
         let room = READINGS_A_TICK_MAX.saturating_sub(state.readings);
         let passed = batch.records.len().saturating_sub(room);
         state.passed += passed as u64;
         for record in &batch.records[passed..] {
-            for user in user_records(record, batch.owned, sensor).filter(|user| !user.misplaced) {
+            for user in user_records(record, batch.owned, batch.stream.sensor()).filter(|user| !user.misplaced) {
                 state.readings += 1;
                 if let Some(reading) = Reading::parse(&user.data) {
                     state.change += 1;

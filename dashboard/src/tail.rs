@@ -124,7 +124,6 @@ impl Wanted {
 /// A connection.
 struct Tail {
     hub: Arc<Hub>,
-    stream: StreamName,
     reader: StreamReader,
     shards: ShardMap,
     wanted: Wanted,
@@ -214,7 +213,7 @@ impl Tail {
         let reader = StreamReader::open(store, stream.clone(), positions, start).await?;
         let following = json!({"following": {"stream": stream, "shards": reader.active().count()}});
         let greeting = Some(Bytes::from(format!("{following}\n")));
-        Ok(Tail { hub, stream, reader, shards, wanted, greeting, ended: false, _room: room })
+        Ok(Tail { hub, reader, shards, wanted, greeting, ended: false, _room: room })
     }
 
     /// The next lines; none once enough was said or the server stops.
@@ -230,11 +229,7 @@ impl Tail {
                 batch = self.reader.next() => batch,
                 () = tokio::time::sleep(SILENCE_MAX) => return Some(Bytes::from_static(b"\n")),
             };
-            let lines = match batch {
-                Ok(batch) => self.lines(&batch).await,
-                Err(error) => Err(error),
-            };
-            let lines = lines.unwrap_or_else(|error| {
+            let lines = batch.map(|batch| self.lines(&batch)).unwrap_or_else(|error| {
                 self.ended = true;
                 let error = json!({"error": {"code": code_of(&error).1, "message": error.to_string()}});
                 format!("{error}\n").into_bytes()
@@ -246,18 +241,17 @@ impl Tail {
         None
     }
 
-    async fn lines(&mut self, batch: &ShardBatch) -> Result<Vec<u8>, StreamError> {
+    fn lines(&mut self, batch: &ShardBatch) -> Vec<u8> {
         let mut lines = Vec::new();
         if batch.skipped > 0 {
             push(&mut lines, &json!({"skipped": batch.skipped, "shard": batch.shard.to_string()}));
         }
         if !batch.records.is_empty() {
-            let description = self.hub.options().streams.describe(&self.stream).await?;
             if self.shards.get(batch.shard).is_none() {
-                self.shards = description.shards.clone();
+                self.shards = batch.stream.shards.clone();
             }
             let created_at = self.shards.get(batch.shard).map_or(Timestamp::default(), |shard| shard.created_at);
-            let sensor = description.settings.sensor.as_ref();
+            let sensor = batch.stream.sensor();
             for record in &batch.records {
                 let number =
                     PrintedSequenceNumber::new(batch.shard, created_at, record.sequence_number, record.arrived_at);
@@ -271,7 +265,7 @@ impl Tail {
         if batch.position.finished {
             push(&mut lines, &json!({"ended": batch.shard.to_string()}));
         }
-        Ok(lines)
+        lines
     }
 
     /// Adds a line for each JSON value in a record, or one for bytes that are none.

@@ -27,7 +27,7 @@ impl ContinuousQuery {
             let checkpoint_at = running.dirty.then(|| running.committed_at + self.options.checkpoint_interval);
             tokio::select! {
                 () = &mut shutdown => break,
-                batch = running.reader.next() => running.absorb(batch.map_err(|error| self.stream(error))?).await?,
+                batch = running.reader.next() => running.absorb(batch.map_err(|error| self.stream(error))?)?,
                 () = sleep_until_some(&*clock, window_end) => running.ask_tips().await?,
                 () = sleep_until_some(&*clock, checkpoint_at) => running.commit(Vec::new()).await?,
             }

@@ -125,7 +125,7 @@ impl<'a> Running<'a> {
     }
 
     /// Takes in a batch whole.
-    pub(crate) async fn absorb(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
+    pub(crate) fn absorb(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
         self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.skipped > 0;
         self.complete.insert(batch.shard, batch.complete_until);
         if batch.skipped > 0 {
@@ -135,8 +135,7 @@ impl<'a> Running<'a> {
         if batch.records.is_empty() {
             return Ok(());
         }
-        let source = self.store.describe(&self.query.source).await.map_err(|error| self.query.stream(error))?;
-        match &source.settings.sensor {
+        match batch.stream.sensor() {
             Some(sensor) => self.absorb_datagrams(sensor, &batch.records),
             None => self.absorb_objects(&batch),
         }

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt;
 use gateway::accept::options::AcceptOptions;
 use gateway::accept::server::serve;
 use gateway::accept::tls::Tls;

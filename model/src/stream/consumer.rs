@@ -20,11 +20,14 @@ use crate::stream::hash_key::HashKeyRange;
 use crate::stream::record::Record;
 use crate::stream::sequence_number::SequenceNumber;
 use crate::stream::shard::{ShardId, ShardMap};
-use crate::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamError, StreamStore};
+use crate::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamDescription, StreamError, StreamStore};
 
 /// Records of one shard, and how far they take the consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardBatch {
+    /// The stream, described after these records were read: what they hold ([`StreamDescription::sensor`]), and its
+    /// shards. A batch without records has the description of the one before.
+    pub stream: Arc<StreamDescription>,
     /// The shard.
     pub shard: ShardId,
     /// The hash keys it owns: what [`crate::stream::aggregate::user_records`] asks for.
@@ -52,6 +55,8 @@ type ReadInFlight = BoxFuture<'static, (ShardId, SequenceNumber, Result<ReadBatc
 pub struct StreamReader {
     store: Arc<dyn StreamStore>,
     stream: StreamName,
+    /// As it was last described.
+    description: Arc<StreamDescription>,
     positions: Positions,
     /// Of every shard that was ever listed; a shard's range never changes.
     owned: BTreeMap<ShardId, HashKeyRange>,
@@ -71,16 +76,18 @@ impl StreamReader {
         positions: Positions,
         start: StartingPosition,
     ) -> Result<StreamReader, StreamError> {
+        let description = store.describe(&stream).await?;
         let mut reader = StreamReader {
             store,
             stream,
+            description,
             positions,
             owned: BTreeMap::new(),
             reads: FuturesUnordered::new(),
             ended: None,
             skipped: BTreeMap::new(),
         };
-        let map = reader.shard_map().await?;
+        let map = reader.learn_shards();
         if reader.positions.is_empty() {
             for shard in starting_shards(&map, start) {
                 let next = reader.store.locate(&reader.stream, shard, start).await?;
@@ -138,6 +145,7 @@ impl StreamReader {
             match self.store.read(&self.stream, shard, next, limit).await {
                 // Records are left to the read in flight, which returns them in its turn; time counts only at the tip.
                 Ok(batch) if batch.records.is_empty() && !batch.end_of_shard => batches.push(ShardBatch {
+                    stream: Arc::clone(&self.description),
                     shard,
                     owned: self.owned(shard),
                     records: Vec::new(),
@@ -153,11 +161,11 @@ impl StreamReader {
         Ok(batches)
     }
 
-    /// The shards as they are now.
-    async fn shard_map(&mut self) -> Result<ShardMap, StreamError> {
-        let map = self.store.describe(&self.stream).await?.shards.clone();
+    /// The shards as they were last described.
+    fn learn_shards(&mut self) -> ShardMap {
+        let map = self.description.shards.clone();
         self.owned.extend(map.iter().map(|shard| (shard.id, shard.range)));
-        Ok(map)
+        map
     }
 
     fn owned(&self, shard: ShardId) -> HashKeyRange {
@@ -167,8 +175,12 @@ impl StreamReader {
 
     /// Turns the ended read into a batch. It stays in `ended` until nothing can fail or be cancelled any more.
     async fn hand_out(&mut self) -> Result<ShardBatch, StreamError> {
+        // After the read, so that the description knows of every record in it.
+        if self.ended.as_ref().is_some_and(|(_, batch)| batch.end_of_shard || !batch.records.is_empty()) {
+            self.description = self.store.describe(&self.stream).await?;
+        }
         if self.ended.as_ref().is_some_and(|(_, batch)| batch.end_of_shard) {
-            let map = self.shard_map().await?;
+            let map = self.learn_shards();
             let (shard, batch) = self.ended.as_ref().expect("looked at above");
             self.positions.insert(*shard, Position { next: batch.next, finished: true });
             for (child, first) in self.begin_children(&map) {
@@ -182,6 +194,7 @@ impl StreamReader {
             self.start_read(shard, batch.next);
         }
         Ok(ShardBatch {
+            stream: Arc::clone(&self.description),
             shard,
             owned: self.owned(shard),
             at_tip: batch.next == batch.tip,

@@ -83,6 +83,13 @@ pub struct StreamDescription {
     pub shards: ShardMap,
 }
 
+impl StreamDescription {
+    /// What its records hold, if they are sensor datagrams.
+    pub fn sensor(&self) -> Option<&SensorStream> {
+        self.settings.sensor.as_ref()
+    }
+}
+
 /// Where a reader begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartingPosition {

@@ -21,7 +21,7 @@ impl DeliveryStream {
     pub(super) async fn keep(&self, promise: &Promise, backoff: &mut Backoff) -> Result<(), DeliveryError> {
         let mut cuts = Vec::new();
         let source = self.describe(backoff).await?;
-        let (shards, sensor) = (&source.shards, source.settings.sensor.clone().map(Arc::new));
+        let (shards, sensor) = (&source.shards, source.sensor().cloned().map(Arc::new));
         for range in &promise.cuts {
             let (records, skipped) = loop {
                 match read_cut(&*self.store, &self.source, range).await {

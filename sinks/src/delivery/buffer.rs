@@ -52,7 +52,7 @@ impl Buffer {
     }
 
     /// What records hold from now on; what they are cut into follows from it.
-    pub(super) fn set_sensor(&mut self, sensor: Option<&SensorStream>) {
+    fn set_sensor(&mut self, sensor: Option<&SensorStream>) {
         if self.sensor.as_deref() != sensor {
             self.open.keys().copied().collect::<Vec<_>>().into_iter().for_each(|shard| self.cut(shard));
             self.sensor = sensor.cloned().map(Arc::new);
@@ -61,7 +61,8 @@ impl Buffer {
 
     /// Takes over records of a shard that follow those before.
     pub(super) fn push(&mut self, batch: ShardBatch, now: Timestamp) {
-        let ShardBatch { shard, owned, records, position, .. } = batch;
+        let ShardBatch { stream, shard, owned, records, position, .. } = batch;
+        self.set_sensor(stream.sensor());
         for record in records {
             if self.open.get(&shard).is_some_and(|open| self.ends_before(open, &record)) {
                 self.cut(shard);
@@ -142,6 +143,8 @@ mod tests {
     use bytes::Bytes;
     use model::stream::checkpoint::Position;
     use model::stream::hash_key::PartitionKey;
+    use model::stream::shard::ShardMap;
+    use model::stream::store::{StreamDescription, StreamOptions};
 
     use super::*;
 
@@ -159,7 +162,14 @@ mod tests {
 
     fn batch(shard: u32, records: Vec<Record>, finished: bool) -> ShardBatch {
         let next = records.last().map_or(SequenceNumber::FIRST, |record| record.sequence_number.next());
+        let stream = StreamDescription {
+            name: "s".parse().unwrap(),
+            created_at: Timestamp::from_millis(0),
+            settings: StreamOptions::default().settings(),
+            shards: ShardMap::uniform(1, Timestamp::from_millis(0)),
+        };
         ShardBatch {
+            stream: Arc::new(stream),
             shard: ShardId(shard),
             owned: HashKeyRange::ALL,
             records,

@@ -92,10 +92,6 @@ impl Run {
                 if batch.skipped > 0 {
                     self.delivery.lost(batch.shard, batch.skipped);
                 }
-                if !batch.records.is_empty() {
-                    let source = self.delivery.describe(&mut self.backoff).await?;
-                    self.buffer.set_sensor(source.settings.sensor.as_ref());
-                }
                 self.buffer.push(batch, self.delivery.clock.now());
                 self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
             }
