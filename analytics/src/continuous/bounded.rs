@@ -12,7 +12,8 @@ use crate::continuous::decode::discover::discover;
 use crate::continuous::decode::field::{FieldNames, Fields};
 use crate::continuous::decode::json::{objects, time_of};
 use crate::continuous::definition::Definition;
-use crate::continuous::operator::{Closed, Operator};
+use crate::continuous::driver::{Driver, LateRows, Taken};
+use crate::continuous::operator::Closed;
 use crate::sql::schema::ROWTIME;
 
 /// Columns that are not declared are found in this many first lines.
@@ -88,8 +89,8 @@ pub fn run(
     let operator = definition.operator(&columns)?;
     let mut fields = operator.fields().clone();
     let time = fields.add_exactly(options.time_field.as_deref().unwrap_or(ROWTIME));
-    let mut run =
-        Run { operator, fields, time, options, report: RunReport::default(), closed_until: Timestamp::MIN, output };
+    let driver = Driver::new(operator, LateRows::Drop, Timestamp::MIN);
+    let mut run = Run { driver, fields, time, options, report: RunReport::default(), output };
     for line in sample.into_iter().map(Ok).chain(lines) {
         run.line(&line?)?;
     }
@@ -99,15 +100,13 @@ pub fn run(
 }
 
 struct Run<'a, W> {
-    operator: Operator,
+    driver: Driver,
     /// The columns' fields, and the time.
     fields: FieldNames,
     /// The place of the time.
     time: usize,
     options: BoundedOptions,
     report: RunReport,
-    /// The watermark: windows that end here or before are closed.
-    closed_until: Timestamp,
     output: &'a mut W,
 }
 
@@ -135,24 +134,23 @@ impl<W: Write> Run<'_, W> {
             self.report.errors += 1;
             return Ok(());
         };
-        if self.operator.window_of(at).end <= self.closed_until {
-            self.report.late += 1;
-            return Ok(());
-        }
-        match self.operator.row(fields) {
-            Ok(row) => self.operator.push(row, at),
+        match self.driver.push_fields(fields, at) {
+            Ok(Taken::InTime) => {}
+            Ok(Taken::Late) => {
+                self.report.late += 1;
+                return Ok(());
+            }
             Err(_) => {
                 self.report.errors += 1;
                 return Ok(());
             }
         }
-        self.operator.settle()?;
-        self.closed_until = self.closed_until.max(at - self.options.delay);
-        self.close(self.closed_until)
+        self.driver.operator_mut().settle()?;
+        self.close(at - self.options.delay)
     }
 
     fn close(&mut self, until: Timestamp) -> Result<(), BoundedError> {
-        let Closed { rows, errors } = self.operator.close(until)?;
+        let Closed { rows, errors } = self.driver.close(until)?;
         self.report.rows += rows.len() as u64;
         self.report.errors += errors.len() as u64;
         for row in rows {

@@ -1,7 +1,8 @@
 //! Continuous queries: each reads a stream and writes a row per window and key to another.
 //!
 //! ```text
-//! definition (SQL, checked) -> query (tied to streams) -> run: decode -> operator (plan, panes) -> encode -> commit
+//! definition (SQL, checked) -> query (tied to streams) -> run: decode -> driver (time) -> operator (plan, panes)
+//!                                                        -> encode -> commit
 //! ```
 //!
 //! Modules stand in reading order.
@@ -12,6 +13,8 @@ mod encode;
 mod plan;
 
 mod operator;
+
+mod driver;
 
 mod definition;
 

@@ -19,6 +19,7 @@ use crate::continuous::encode::{Encoder, OutputRow};
 use crate::continuous::plan::Plan;
 use crate::sql::rewrite::WindowedSelect;
 use crate::sql::schema::{SqlColumn, SqlType};
+use crate::window::assigner::Assigner;
 use crate::window::tumbling::Window;
 
 /// Rows wait until there are this many, or until state is asked for.
@@ -30,6 +31,7 @@ const PARTS_MAX: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Operator {
     select: WindowedSelect,
+    assigner: Assigner,
     plan: Plan,
     encoder: Encoder,
     columns: Vec<SqlColumn>,
@@ -78,9 +80,11 @@ impl Operator {
         let encoder = Encoder::new(target.map_or_else(own, <[_]>::to_vec));
         let decoder = Decoder::new(columns);
         let fields = FieldNames::new(decoder.names());
+        let assigner = Assigner::Tumbling(select.tumbling);
         let (select, columns) = (select.clone(), columns.to_vec());
         Ok(Operator {
             select,
+            assigner,
             plan,
             encoder,
             columns,
@@ -95,7 +99,7 @@ impl Operator {
 
     /// The window of a moment.
     pub(crate) fn window_of(&self, at: Timestamp) -> Window {
-        self.select.tumbling.window_of(at)
+        self.assigner.pane_of(at)
     }
 
     /// The fields that its columns name, in the order that [`Operator::row`] takes them.
@@ -110,9 +114,8 @@ impl Operator {
 
     /// Adds a row.
     pub(crate) fn push(&mut self, row: Row<'_>, rowtime: Timestamp) {
-        let window = self.window_of(rowtime);
-        self.decoder.push(row, rowtime, window);
-        self.panes.entry(window.start).or_insert(Pane { end: window.end, parts: Vec::new() });
+        self.decoder.push(row, rowtime);
+        self.open(rowtime);
     }
 
     /// Adds all objects of a record, or none of them.
@@ -139,9 +142,14 @@ impl Operator {
     ///
     /// Before [`Operator::set_sensor`].
     pub(crate) fn push_datagrams(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp) {
-        let window = self.window_of(rowtime);
-        self.sensor.as_mut().expect("the source is one of datagrams").push(datagrams, rowtime, window);
-        self.panes.entry(window.start).or_insert(Pane { end: window.end, parts: Vec::new() });
+        self.sensor.as_mut().expect("the source is one of datagrams").push(datagrams, rowtime);
+        self.open(rowtime);
+    }
+
+    /// Opens the pane of a row that waits.
+    fn open(&mut self, rowtime: Timestamp) {
+        let pane = self.assigner.pane_of(rowtime);
+        self.panes.entry(pane.start).or_insert(Pane { end: pane.end, parts: Vec::new() });
     }
 
     /// Folds waiting rows if there are many.
@@ -211,7 +219,7 @@ impl Operator {
         }
         for batch in batches {
             self.rows_read += batch.num_rows() as u64;
-            let states = self.plan.fold(batch)?;
+            let states = self.plan.fold(self.assigner.assign(&batch))?;
             self.keep(states)?;
         }
         Ok(())

@@ -28,7 +28,8 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::sql::rewrite::WindowedSelect;
-use crate::sql::schema::{SqlColumn, WINDOW_END, WINDOW_START, source_schema};
+use crate::sql::schema::{SqlColumn, row_schema};
+use crate::window::assigner::{Assigner, WINDOW_END, WINDOW_START};
 
 /// The three parts of a query that run again and again.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Plan {
         let context = SessionContext::new_with_config(config);
         // It splits COUNT(DISTINCT) into two aggregates; state is kept for one.
         context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
-        let rows = Slot::new(source_schema(columns));
+        let rows = Slot::new(Assigner::schema(&row_schema(columns)));
         let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(&rows) as _];
         let table = StreamingTable::try_new(Arc::clone(&rows.schema), partitions)?;
         context.register_table(datafusion::common::TableReference::bare(select.source.clone()), Arc::new(table))?;
@@ -104,7 +105,7 @@ impl Plan {
         self.window
     }
 
-    /// State rows of rows.
+    /// State rows of rows that have their panes.
     pub(crate) fn fold(&self, rows: RecordBatch) -> Result<RecordBatch, DataFusionError> {
         self.rows.fill(vec![rows]);
         self.run(&self.partial)

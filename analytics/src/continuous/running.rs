@@ -19,9 +19,9 @@ use tracing::{debug, info, warn};
 use crate::continuous::decode::discover::discover;
 use crate::continuous::decode::json::objects;
 use crate::continuous::decode::sensor::columns_of;
+use crate::continuous::driver::{Driver, LateRows};
 use crate::continuous::encode::OutputRow;
 use crate::continuous::error::QueryError;
-use crate::continuous::operator::Operator;
 use crate::continuous::query::ContinuousQuery;
 use crate::continuous::snapshot::{self, Header};
 use crate::rows::sensor::{BLOCK_DATAGRAMS_MAX, Block};
@@ -38,7 +38,8 @@ pub(crate) struct Running<'a> {
     store: Arc<dyn StreamStore>,
     clock: Arc<dyn Clock>,
     pub(crate) reader: StreamReader,
-    operator: Option<Operator>,
+    /// Once the source's columns are known.
+    driver: Option<Driver>,
     header: Header,
     /// The version of the last checkpoint.
     version: u64,
@@ -88,7 +89,7 @@ impl<'a> Running<'a> {
             query,
             store,
             reader,
-            operator: None,
+            driver: None,
             header,
             version,
             dirty,
@@ -100,7 +101,7 @@ impl<'a> Running<'a> {
             clock,
         };
         if let Some(columns) = running.header.columns.clone() {
-            running.plan(&columns)?.restore(states).map_err(|error| query.engine(error))?;
+            running.plan(&columns)?.operator_mut().restore(states).map_err(|error| query.engine(error))?;
         }
         if dirty {
             running.commit(Vec::new()).await?;
@@ -110,18 +111,23 @@ impl<'a> Running<'a> {
         Ok(running)
     }
 
-    fn plan(&mut self, columns: &[SqlColumn]) -> Result<&mut Operator, QueryError> {
+    fn plan(&mut self, columns: &[SqlColumn]) -> Result<&mut Driver, QueryError> {
         let query = self.query;
         let operator = query.definition.operator(columns).map_err(|source| QueryError::Sql {
             query: query.name.clone(),
             source: query.definition.advised(source),
         })?;
         self.header.columns = Some(columns.to_vec());
-        Ok(self.operator.insert(operator))
+        // A record's window is that of its arrival: one that was stamped below a closed window counts in the next.
+        Ok(self.driver.insert(Driver::new(operator, LateRows::Join, self.header.closed_until)))
+    }
+
+    fn open_windows(&self) -> usize {
+        self.driver.as_ref().map_or(0, |driver| driver.operator().open_windows())
     }
 
     pub(crate) fn next_end(&self) -> Option<Timestamp> {
-        self.operator.as_ref().and_then(Operator::next_end)
+        self.driver.as_ref().and_then(|driver| driver.operator().next_end())
     }
 
     /// Takes in a batch whole.
@@ -144,7 +150,7 @@ impl<'a> Running<'a> {
     /// Takes in records of JSON.
     fn absorb_objects(&mut self, batch: &ShardBatch) -> Result<(), QueryError> {
         let users = || batch.records.iter().flat_map(|record| user_records(record, batch.owned, None));
-        if self.operator.is_none() {
+        if self.driver.is_none() {
             let first: Vec<_> =
                 users().filter(|user| !user.misplaced).filter_map(|user| objects(&user.data).ok()).flatten().collect();
             if !first.is_empty() {
@@ -154,27 +160,26 @@ impl<'a> Running<'a> {
             }
         }
         users().for_each(|user| self.count(&user));
-        match &mut self.operator {
-            Some(operator) => operator.settle().map_err(|error| self.query.engine(error)),
+        match &mut self.driver {
+            Some(driver) => driver.operator_mut().settle().map_err(|error| self.query.engine(error)),
             None => Ok(()),
         }
     }
 
     /// Takes in sensor datagrams: blocks of them that arrived at one time, straight to columns.
     fn absorb_datagrams(&mut self, sensor: &SensorStream, records: &[Record]) -> Result<(), QueryError> {
-        if self.operator.is_none() {
+        if self.driver.is_none() {
             self.plan(&columns_of(sensor))?;
         }
         let query = self.query;
-        let operator = self.operator.as_mut().expect("planned just now");
-        operator.set_sensor(sensor).map_err(|error| query.engine(error))?.map_err(|unfillable| {
+        let driver = self.driver.as_mut().expect("planned just now");
+        driver.operator_mut().set_sensor(sensor).map_err(|error| query.engine(error))?.map_err(|unfillable| {
             let source = SqlError::new(SqlErrorKind::Invalid, unfillable.to_string());
             QueryError::Sql { query: query.name.clone(), source }
         })?;
-        let closed_until = self.header.closed_until;
         let mut unfit: Option<(u64, NotOfStream)> = None;
         for same_time in records.chunk_by(|one, other| one.arrived_at == other.arrived_at) {
-            let rowtime = same_time[0].arrived_at.max(closed_until);
+            let arrived_at = same_time[0].arrived_at;
             for block in same_time.chunks(BLOCK_DATAGRAMS_MAX) {
                 let Block { datagrams, unfit: count, reason, .. } = Block::read(sensor, block);
                 if let Some(reason) = reason {
@@ -182,9 +187,9 @@ impl<'a> Running<'a> {
                 }
                 self.header.records += datagrams.iter().map(|datagram| u64::from(datagram.header.count)).sum::<u64>();
                 if !datagrams.is_empty() {
-                    operator.push_datagrams(&datagrams, rowtime);
+                    driver.push_datagrams(&datagrams, arrived_at);
                 }
-                operator.settle().map_err(|error| query.engine(error))?;
+                driver.operator_mut().settle().map_err(|error| query.engine(error))?;
             }
         }
         if let Some((count, why)) = unfit {
@@ -200,9 +205,8 @@ impl<'a> Running<'a> {
         if user.misplaced {
             return self.left_out(1, "part of an aggregate belongs to another shard: its producer sends it again");
         }
-        let rowtime = user.record.arrived_at.max(self.header.closed_until);
-        let taken = match &mut self.operator {
-            Some(operator) => operator.push_record(&user.data, rowtime),
+        let taken = match &mut self.driver {
+            Some(driver) => driver.push_record(&user.data, user.record.arrived_at).map(|_| ()),
             // There are no columns because no record so far was one of objects.
             None => objects(&user.data).map(|_| ()),
         };
@@ -241,19 +245,14 @@ impl<'a> Running<'a> {
         let Some(until) = self.reader.active().map(complete).min() else { return Ok(()) };
         // Shards that no batch has come from yet promise nothing, and shards that are all at their end promise for ever.
         let watermark = Some(until).filter(|until| Timestamp::MIN < *until && *until < Timestamp::MAX);
-        let (window_end, open_windows) = (self.next_end(), self.operator.as_ref().map_or(0, Operator::open_windows));
+        let (window_end, open_windows) = (self.next_end(), self.open_windows());
         self.query.status.update(|status| {
             status.watermark = watermark.or(status.watermark);
             (status.window_end, status.open_windows) = (window_end, open_windows);
         });
-        let Some(operator) =
-            self.operator.as_mut().filter(|operator| operator.next_end().is_some_and(|end| end <= until))
-        else {
-            return Ok(());
-        };
-        let closed = operator.close(until).map_err(|error| self.query.engine(error))?;
-        // Rows that come from here on belong to a window that is still open.
-        self.header.closed_until = self.header.closed_until.max(operator.window_of(until).start);
+        let Some(driver) = self.driver.as_mut().filter(|driver| driver.is_due(until)) else { return Ok(()) };
+        let closed = driver.close(until).map_err(|error| self.query.engine(error))?;
+        self.header.closed_until = driver.closed_until();
         if let Some(reason) = closed.errors.first() {
             self.left_out(closed.errors.len() as u64, reason);
         }
@@ -263,8 +262,9 @@ impl<'a> Running<'a> {
     }
 
     pub(crate) async fn commit(&mut self, rows: Vec<OutputRow>) -> Result<(), QueryError> {
-        let states = match &mut self.operator {
-            Some(operator) => {
+        let states = match &mut self.driver {
+            Some(driver) => {
+                let operator = driver.operator_mut();
                 let states = operator.states().map_err(|error| self.query.engine(error))?;
                 Some((operator.state_schema(), states))
             }
@@ -289,8 +289,8 @@ impl<'a> Running<'a> {
     /// Shows what the checkpoint holds.
     fn show(&self) {
         let (header, window_end) = (&self.header, self.next_end());
-        let (rows_read, any_passed) = self.operator.as_ref().map_or((0, false), Operator::progress);
-        let open_windows = self.operator.as_ref().map_or(0, Operator::open_windows);
+        let (rows_read, any_passed) = self.driver.as_ref().map_or((0, false), |driver| driver.operator().progress());
+        let open_windows = self.open_windows();
         self.query.status.update(|status| {
             (status.rows_read, status.any_passed, status.open_windows) = (rows_read, any_passed, open_windows);
             (status.records, status.rows, status.left_out) = (header.records, header.rows, header.errors);

@@ -16,6 +16,7 @@ use crate::sql::missing::refuse_what_is_missing;
 use crate::sql::schema::ROWTIME;
 use crate::sql::tokens::{Cursor, Token, render};
 use crate::sql::window_function::window_function;
+use crate::window::assigner::{WINDOW_END, WINDOW_START};
 use crate::window::tumbling::Tumbling;
 
 /// A pump's query, checked and rewritten.
@@ -127,14 +128,14 @@ fn of_window(tokens: &[Token], tumbling: Tumbling) -> Result<Vec<Token>, SqlErro
             if found != tumbling {
                 return Err(token.refuse("this is not the window of GROUP BY", "write the same window in both places"));
             }
-            rewritten.push(hidden(crate::sql::schema::WINDOW_START));
+            rewritten.push(hidden(WINDOW_START));
             index += length;
             continue;
         }
         let qualified = index > 0 && tokens[index - 1].lexeme == Lexeme::Period;
         let qualifies = tokens.get(index + 1).is_some_and(|next| next.lexeme == Lexeme::Period);
         if token.name().as_deref() == Some(ROWTIME) && !qualified && !qualifies {
-            rewritten.push(hidden(crate::sql::schema::WINDOW_END));
+            rewritten.push(hidden(WINDOW_END));
         } else {
             rewritten.push(token.clone());
         }

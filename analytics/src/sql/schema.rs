@@ -6,10 +6,6 @@ use std::sync::Arc;
 
 /// The column that says when a record arrived; every source has it.
 pub(crate) const ROWTIME: &str = "ROWTIME";
-/// The column that holds the start of a record's window.
-pub(crate) const WINDOW_START: &str = "__window_start";
-/// The column that holds the end of a record's window.
-pub(crate) const WINDOW_END: &str = "__window_end";
 
 /// A type of the dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,12 +84,12 @@ pub(crate) fn timestamp_millis() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, None)
 }
 
-/// What a query's plan reads: the declared columns, then the row's time and its window.
-pub(crate) fn source_schema(columns: &[SqlColumn]) -> SchemaRef {
+/// Rows as they are decoded: the declared columns, then the row's time.
+pub(crate) fn row_schema(columns: &[SqlColumn]) -> SchemaRef {
     let declared = columns
         .iter()
         .filter(|column| column.name != ROWTIME)
         .map(|column| Field::new(&column.name, column.sql_type.arrow(), true));
-    let hidden = [ROWTIME, WINDOW_START, WINDOW_END].map(|name| Field::new(name, timestamp_millis(), false));
-    Arc::new(Schema::new(declared.chain(hidden).collect::<Vec<_>>()))
+    let rowtime = Field::new(ROWTIME, timestamp_millis(), false);
+    Arc::new(Schema::new(declared.chain([rowtime]).collect::<Vec<_>>()))
 }

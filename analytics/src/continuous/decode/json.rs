@@ -12,8 +12,7 @@ use serde_json::{Map, Value};
 use crate::continuous::decode::field::{Field, Fields};
 use crate::continuous::decode::waiting::Waiting;
 use crate::rows::cells::{Cell, Cells};
-use crate::sql::schema::{ROWTIME, SqlColumn, SqlType, source_schema};
-use crate::window::tumbling::Window;
+use crate::sql::schema::{ROWTIME, SqlColumn, SqlType, row_schema};
 
 /// Why a record is left out.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +55,8 @@ pub(crate) struct Decoder {
     columns: Vec<SqlColumn>,
     schema: SchemaRef,
     cells: Vec<Cells>,
-    /// Per row: its time, its window's start and end.
-    times: [Vec<i64>; 3],
+    /// The time of each row.
+    times: Vec<i64>,
 }
 
 /// A row that fits the columns.
@@ -67,7 +66,7 @@ impl Decoder {
     pub(crate) fn new(columns: &[SqlColumn]) -> Decoder {
         let columns: Vec<SqlColumn> = columns.iter().filter(|column| column.name != ROWTIME).cloned().collect();
         let cells = columns.iter().map(|column| Cells::new(&column.sql_type.arrow())).collect();
-        Decoder { schema: source_schema(&columns), columns, cells, times: Default::default() }
+        Decoder { schema: row_schema(&columns), columns, cells, times: Vec::new() }
     }
 
     /// The names of the columns, which are those of the fields it takes.
@@ -87,25 +86,21 @@ impl Decoder {
     }
 
     /// Adds a row.
-    pub(crate) fn push(&mut self, row: Row<'_>, rowtime: Timestamp, window: Window) {
+    pub(crate) fn push(&mut self, row: Row<'_>, rowtime: Timestamp) {
         self.cells.iter_mut().zip(row.0).for_each(|(cells, cell)| cells.push(cell));
-        for (times, time) in self.times.iter_mut().zip([rowtime, window.start, window.end]) {
-            times.push(time.as_millis());
-        }
+        self.times.push(rowtime.as_millis());
     }
 }
 
 impl Waiting for Decoder {
     fn rows(&self) -> usize {
-        self.times[0].len()
+        self.times.len()
     }
 
     fn finish(&mut self) -> RecordBatch {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         arrays.extend(self.cells.iter_mut().map(Cells::finish));
-        for times in &mut self.times {
-            arrays.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(times))));
-        }
+        arrays.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(&mut self.times))));
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).expect("columns are as long as each other")
     }
 }

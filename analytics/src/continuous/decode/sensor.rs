@@ -17,8 +17,7 @@ use model::datagram::sensor_stream::{SensorStream, TIME};
 
 use crate::continuous::decode::waiting::Waiting;
 use crate::rows::sensor::{SensorColumns, Shape};
-use crate::sql::schema::{ROWTIME, SqlColumn, SqlType, source_schema};
-use crate::window::tumbling::Window;
+use crate::sql::schema::{ROWTIME, SqlColumn, SqlType, row_schema};
 
 /// A column of a query that sensor records cannot fill.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +35,8 @@ pub(crate) struct SensorDecoder {
     types: Vec<SqlType>,
     schema: SchemaRef,
     columns: SensorColumns,
-    /// Per row: its time, its window's start and end.
-    row_times: [Vec<i64>; 3],
+    /// The time of each row.
+    times: Vec<i64>,
 }
 
 impl SensorDecoder {
@@ -62,8 +61,8 @@ impl SensorDecoder {
             let is_time = column.name == TIME && sql_type == SqlType::Timestamp;
             (column, if is_time { Shape::Times } else { Shape::AsSent })
         });
-        let (columns, schema) = (SensorColumns::new(shaped), source_schema(&declared));
-        Ok(SensorDecoder { sensor: sensor.clone(), types, schema, columns, row_times: Default::default() })
+        let (columns, schema) = (SensorColumns::new(shaped), row_schema(&declared));
+        Ok(SensorDecoder { sensor: sensor.clone(), types, schema, columns, times: Vec::new() })
     }
 
     /// What its datagrams are.
@@ -72,11 +71,9 @@ impl SensorDecoder {
     }
 
     /// Adds the records of datagrams of its stream, all of one time.
-    pub(crate) fn push(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp, window: Window) {
+    pub(crate) fn push(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp) {
         let rows = self.columns.push(datagrams);
-        for (times, time) in self.row_times.iter_mut().zip([rowtime, window.start, window.end]) {
-            times.extend(std::iter::repeat_n(time.as_millis(), rows));
-        }
+        self.times.extend(std::iter::repeat_n(rowtime.as_millis(), rows));
     }
 }
 
@@ -88,9 +85,7 @@ impl Waiting for SensorDecoder {
     fn finish(&mut self) -> RecordBatch {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         arrays.extend(self.columns.take().iter().zip(&self.types).map(|(plain, sql_type)| fitted(plain, *sql_type)));
-        for times in &mut self.row_times {
-            arrays.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(times))));
-        }
+        arrays.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(&mut self.times))));
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).expect("columns are as long as each other")
     }
 }
@@ -227,8 +222,7 @@ mod tests {
         let mut bytes = Vec::new();
         Datagram::write(header, &records.concat(), None, &mut bytes);
         let datagram = sensor().read(&bytes).unwrap();
-        let window = Window { start: Timestamp::from_millis(0), end: Timestamp::from_millis(60_000) };
-        decoder.push(&[datagram], Timestamp::from_millis(5), window);
+        decoder.push(&[datagram], Timestamp::from_millis(5));
         assert_eq!(decoder.rows(), 2);
         let batch = decoder.finish();
         let table = pretty_format_batches(&[batch.project(&[0, 1, 2, 3, 4, 5]).unwrap()]).unwrap().to_string();

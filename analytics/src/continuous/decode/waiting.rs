@@ -8,6 +8,6 @@ pub(crate) trait Waiting {
     /// How many rows wait.
     fn rows(&self) -> usize;
 
-    /// Everything gathered, as a batch of [`crate::sql::schema::source_schema`].
+    /// Everything gathered, as a batch of [`crate::sql::schema::row_schema`].
     fn finish(&mut self) -> RecordBatch;
 }
