@@ -2,6 +2,8 @@
 
 use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 
+use crate::golden::Case;
+
 const SOURCE: &str =
     "CREATE STREAM \"S\" (\"Name\" VARCHAR(16), \"Distance\" DOUBLE);\nCREATE STREAM \"OUT\" (\"n\" BIGINT);\n";
 
@@ -53,7 +55,8 @@ fn other_statements_are_refused() {
 
 #[test]
 fn pumps_and_streams_get_their_names() {
-    let golden = include_str!("../golden/per-minute.sql");
+    let case = Case::named("per-minute");
+    let golden = case.section("sql");
     let options = QueryOptions {
         streams: [("SOURCE_SQL_STREAM_001".to_owned(), "wildrydes".parse().unwrap())].into(),
         ..QueryOptions::default()

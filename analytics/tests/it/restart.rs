@@ -18,6 +18,8 @@ use model::testing::memory_store::MemoryStore;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::golden::Case;
+
 const SQL: &str = "
     CREATE OR REPLACE STREAM \"out\" (\"until\" TIMESTAMP, \"k\" VARCHAR(8), \"n\" BIGINT, \"sum\" BIGINT);
     CREATE OR REPLACE PUMP p AS INSERT INTO \"out\"
@@ -134,7 +136,8 @@ async fn unfit_records_are_left_out_and_the_minute_closes_without_later_records(
         ("SOURCE_SQL_STREAM_001".parse().unwrap(), "DESTINATION_SQL_STREAM".parse().unwrap());
     store.create(&source, StreamOptions { shards: 2, ..StreamOptions::default() }).await.unwrap();
     store.create(&output, StreamOptions::default()).await.unwrap();
-    let sql = include_str!("../golden/per-minute.sql");
+    let case = Case::named("per-minute");
+    let sql = case.section("sql");
     let query = ContinuousQuery::prepare(&"rides".parse().unwrap(), sql, QueryOptions::default()).unwrap().remove(0);
     let running = {
         let (store, clock) = (Arc::clone(&store), Arc::clone(&clock));
