@@ -4,7 +4,7 @@
 //! StreamStore ──▶ follower ──▶ fleet, windows ──┐
 //!             ──▶ survey   ──▶ overview ────────┼──▶ hub: a frame for all ──▶ live: one connection a page
 //!                                               ┘
-//! web/ ──▶ assets ──▶ page                  StreamStore ──▶ records: what the viewer asks for
+//! web/ ──▶ assets ──▶ page
 //! ```
 //!
 //! The modules stand in reading order. Nothing is read while nobody looks; one reader serves all pages.
@@ -18,8 +18,6 @@ pub mod options;
 mod overview;
 mod page;
 mod reading;
-mod records;
 pub mod routes;
 mod survey;
-mod tail;
 mod windows;

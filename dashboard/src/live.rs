@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
@@ -16,7 +16,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use tokio::sync::watch;
 
 use crate::hub::{Events, Frame, Hub, Watcher};
-use crate::routes::refuse;
 
 /// The most connections at a time.
 const CONNECTIONS_MAX: usize = 256;
@@ -79,25 +78,24 @@ struct Connection {
     _watcher: Watcher,
 }
 
-/// Follows what happens, as server-sent events.
+/// The feed of the dashboard's own page, as server-sent events. It may change with the page.
 ///
 /// Events are named after topics; the first of each holds everything, later ones what changed. Who reads slowly misses frames, not the newest values.
 #[utoipa::path(get, path = "/v1/live", tag = "dashboard", params(
     ("topics" = String, Query, description = "What to hear of: `fleet`, `windows`, `streams`, with commas between."),
 ), responses(
     (status = 200, description = "Events until the client goes or the server stops.", body = String, content_type = "text/event-stream"),
-    (status = 503, description = "Too many listen.", body = Object),
+    (status = 503, description = "Too many pages are open.", body = String, content_type = "text/plain"),
 ))]
 pub(crate) async fn live(State(hub): State<Arc<Hub>>, uri: Uri, headers: HeaderMap) -> Response {
     let topics = match Topics::read(uri.query().unwrap_or_default()) {
         Ok(topics) => topics,
-        Err(wrong) => return refuse(StatusCode::BAD_REQUEST, "invalid_parameter", wrong),
+        Err(wrong) => return (StatusCode::BAD_REQUEST, wrong).into_response(),
     };
     let Some((watcher, mut frames)) = hub.watch(CONNECTIONS_MAX) else {
         let message = format!("{CONNECTIONS_MAX} pages are open already; close one, or try again later");
-        let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, "too_many_pages", message);
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
-        return response;
+        let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
+        return (StatusCode::SERVICE_UNAVAILABLE, retry, message).into_response();
     };
     let has = headers.get("last-event-id").and_then(|id| frame_number(id.to_str().ok()?, hub.instance()));
     frames.mark_changed();

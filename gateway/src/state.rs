@@ -7,11 +7,13 @@ use std::sync::atomic::AtomicBool;
 
 use model::clock::Clock;
 use model::datagram::admin::SensorAdmin;
+use model::doctor::Doctor;
 use model::flow::report::Flows;
 use model::query::engine::SqlEngine;
 use model::stream::store::StreamStore;
 use model::table::store::TableStore;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use crate::auth::access::Access;
 
@@ -23,6 +25,8 @@ pub type Exposition = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct GatewayState {
     /// Streams.
     pub streams: Arc<dyn StreamStore>,
+    /// The same streams, without the quotas of shards: for people who look at records.
+    pub browse: Arc<dyn StreamStore>,
     /// Tables.
     pub tables: Arc<dyn TableStore>,
     /// Ad hoc queries.
@@ -31,6 +35,10 @@ pub struct GatewayState {
     pub flows: Option<Arc<dyn Flows>>,
     /// Control of sensor ports, where sensor datagrams are taken.
     pub sensors: Option<Arc<dyn SensorAdmin>>,
+    /// Checks of this server's machine, if it makes any.
+    pub doctor: Option<Arc<dyn Doctor>>,
+    /// Cancelled when the server stops: answers without end finish then.
+    pub stop: CancellationToken,
     /// The time: iterators and signatures expire by it.
     pub clock: Arc<dyn Clock>,
     /// Whether `/readyz` answers 200.

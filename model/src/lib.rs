@@ -22,6 +22,8 @@ pub mod query;
 
 pub mod flow;
 
+pub mod doctor;
+
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod testing;

@@ -50,7 +50,7 @@ use crate::bulk;
 use crate::config::delivery::DeliveryConfig;
 use crate::config::file::Config;
 use crate::config::query::QueryConfig;
-use crate::doctor::live::{self, Live};
+use crate::doctor::live::{Live, Looks};
 use crate::doctor::settings;
 use crate::flows::RunningFlows;
 use crate::holder::{self, InUse};
@@ -369,12 +369,20 @@ impl Engine {
         }
         let streams = metrics.streams(&streams, Reader::Api);
         let (counts, taking) = (Arc::clone(&metrics), Arc::clone(&ready));
+        let doctor = Looks::new(Live {
+            data: data.clone(),
+            secrets: settings::secret_files(&config, &folder, &data),
+            certificate: settings::certificate_file(&config, &folder),
+        });
         let state = GatewayState {
             streams,
+            browse: Arc::clone(&parts.streams),
             tables: Arc::clone(&parts.tables),
             sql: Arc::clone(&parts.sql),
             flows: Some(running),
             sensors: Some(sensors.control()),
+            doctor: Some(Arc::new(doctor)),
+            stop: stop_server.clone(),
             clock: Arc::clone(&parts.clock),
             ready: Arc::clone(&ready),
             metrics: Arc::new(move || counts.text(taking.load(Ordering::Relaxed))),
@@ -382,12 +390,7 @@ impl Engine {
             bulk: bulk::runtime(),
             options: config.gateway(),
         };
-        let doctor = live::router(Live {
-            data: data.clone(),
-            secrets: settings::secret_files(&config, &folder, &data),
-            certificate: settings::certificate_file(&config, &folder),
-        });
-        let beside = Beside { pages: dashboard.page(), data: dashboard.data().merge(doctor) };
+        let beside = Beside { pages: dashboard.page(), live: dashboard.feed() };
         let router = counted(gateway::router::router_beside(state, beside), metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {

@@ -16,10 +16,13 @@ const POSITIONS = [
   ["AT_SEQUENCE_NUMBER", "a sequence number"], ["AFTER_SEQUENCE_NUMBER", "after a sequence number"],
 ];
 
-/** JSON as people read it, anything else as it is. */
+/** JSON as people read it, other text as it is, other bytes in hexadecimal. */
 function pretty(record) {
-  if (!record.text) return record.data;
-  try { return JSON.stringify(JSON.parse(record.data), null, 2); } catch { return record.data; }
+  try { return JSON.stringify(JSON.parse(record.text), null, 2); } catch { return plain(record); }
+}
+
+function plain(record) {
+  return record.text ?? Array.from(atob(record.base64), (char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join(" ");
 }
 
 export default function RecordsPage({ rest }) {
@@ -77,7 +80,7 @@ export default function RecordsPage({ rest }) {
   const row = (record) => [
     html`<td class="mono">${stamp(record.arrived_at).slice(11)}</td>`, html`<td class="mono">${record.shard.replace(/^shardId-0*(?=\d)/, "")}</td>`,
     html`<th scope="row" class="cut key"><button class="link" onClick=${() => setShown(record)}>${record.partition_key}</button></th>`,
-    html`<td class="cut mono data">${record.data.slice(0, 300)}</td>`, html`<td class="number">${bytes(record.bytes)}</td>`,
+    html`<td class="cut mono data">${plain(record).slice(0, 300)}</td>`, html`<td class="number">${bytes(record.bytes)}</td>`,
   ];
   return html`<div class="page tall">
     <header class="title"><h1>Records</h1><p class="quiet" role="status">${whole(state.records.length)} shown, ${whole(state.looked_at)} looked at${going ? (state.at_tip ? ", waiting for more" : "") : ", held"}</p></header>
@@ -97,13 +100,14 @@ export default function RecordsPage({ rest }) {
       empty=${needsValue || wanted.contains ? "Nothing like that yet." : "Nothing has come yet. What comes is shown here."} />
     ${shown && html`<aside class="panel record" aria-label="Record"><header><h2>${shown.partition_key}</h2><button class="push" onClick=${() => setShown(null)}>Close</button></header>
       <dl><dt>Arrived</dt><dd>${stamp(shown.arrived_at)}</dd><dt>Shard</dt><dd class="mono">${shown.shard}</dd><dt>Number</dt><dd class="mono">${shown.sequence_number}${shown.sub !== null ? ` / ${shown.sub}` : ""}</dd><dt>Size</dt><dd>${bytes(shown.bytes)}</dd></dl>
-      <pre class="code" tabindex="0" aria-label="Data">${pretty(shown)}</pre>${shown.text && shown.bytes > shown.data.length * 2 && html`<p class="quiet">The rest is cut off.</p>`}</aside>`}</div>
+      <pre class="code" tabindex="0" aria-label="Data">${pretty(shown)}</pre>${shown.cut && html`<p class="quiet">The rest is cut off.</p>`}</aside>`}</div>
   </div>`;
 }
 
 /** @param {string} stream */
 function address(stream, wanted, cursor) {
-  const query = new URLSearchParams({ limit: String(PAGE) });
+  // As text: JSON in the page would round large numbers.
+  const query = new URLSearchParams({ limit: String(PAGE), as: "text" });
   if (cursor) query.set("cursor", cursor);
   else {
     query.set("position", wanted.position);

@@ -41,8 +41,13 @@ export async function ask(path, options = {}) {
   const response = await fetch(path, { ...options, headers, cache: "no-store", credentials: "omit" });
   if (response.ok) return response;
   if (response.status === 401) signedOut.value = true;
-  const body = await response.json().catch(() => ({}));
-  throw new Refused(response.status, body.error ?? {});
+  const text = await response.text().catch(() => "");
+  throw new Refused(response.status, reason(text));
+}
+
+/** The error that an answer holds: as JSON, or as text. @param {string} text */
+function reason(text) {
+  try { return JSON.parse(text).error ?? {}; } catch { return text ? { message: text } : {}; }
 }
 
 /** @param {string} path @returns {Promise<any>} */

@@ -35,7 +35,8 @@ export async function fetchReadings({ stream, rate, to, told, signal }) {
     cursor = answer.cursor;
     readings += answer.records.length;
     for (const record of answer.records) take(tracks, record);
-    const last = answer.records.at(-1)?.arrived_at ?? to;
+    const newest = answer.records.at(-1);
+    const last = newest ? Date.parse(newest.arrived_at) : to;
     told(Math.min(1, Math.max((last - from) / (to - from), readings / READINGS_MAX)));
     if (answer.at_tip || last > to) break;
   }
@@ -44,12 +45,11 @@ export async function fetchReadings({ stream, rate, to, told, signal }) {
 }
 
 function take(tracks, record) {
-  let data;
-  try { data = JSON.parse(record.data); } catch { return; }
-  const { Name, Latitude, Longitude } = data ?? {};
+  const data = record.data ?? {};
+  const { Name, Latitude, Longitude } = data;
   if (typeof Name !== "string" || !Name || !(Math.abs(Latitude) <= 90) || !(Math.abs(Longitude) <= 180)) return;
   const track = tracks.get(Name) ?? [];
-  track.push({ at: record.arrived_at, latitude: Latitude, longitude: Longitude, speed: number(data.Distance), health: number(data.HealthPoints), magic: number(data.MagicPoints) });
+  track.push({ at: Date.parse(record.arrived_at), latitude: Latitude, longitude: Longitude, speed: number(data.Distance), health: number(data.HealthPoints), magic: number(data.MagicPoints) });
   tracks.set(Name, track);
 }
 

@@ -1,16 +1,18 @@
 //! Before every request of `/v1`, where credentials are configured: who asks, and may they?
 //!
 //! A bearer token of the settings, or a signature for the service `gallop` (`curl --aws-sigv4 aws:amz:REGION:gallop`).
-//! Every route has an action in policies; a route without one is open only to those who may use all of `gallop:*`.
+//! Every route has an [`Action`] in policies: [`guarded`] is the only way to add one.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{MatchedPath, RawPathParams, Request, State};
-use axum::middleware::Next;
+use axum::extract::{RawPathParams, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::WWW_AUTHENTICATE;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, StatusCode};
+use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::auth::access::{Caller, bearer_token};
 use crate::auth::canonical::PathForm;
@@ -24,17 +26,61 @@ use crate::state::GatewayState;
 /// The service's name in signatures and policies.
 const SCOPE: &str = "gallop";
 
+/// What a route lets its caller do, as policies name it: `gallop:ListTables`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    ListTables,
+    DescribeTable,
+    Scan,
+    Query,
+    GetItem,
+    ListStreams,
+    Reshard,
+    Records,
+    ListSensorSchemas,
+    PutSensorSchema,
+    ListSensorPorts,
+    DescribeSensorPort,
+    PutSensorPort,
+    DeleteSensorPort,
+    SensorStats,
+    ListQueries,
+    DescribeQuery,
+    ListDeliveries,
+    DescribeDelivery,
+    Live,
+    Doctor,
+    Sql,
+    Metrics,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCOPE}:{self:?}")
+    }
+}
+
+/// What [`check`] needs.
+type Guard = State<(Arc<GatewayState>, Action)>;
+
+/// A route that only callers who may do `action` reach.
+pub(crate) fn guarded(
+    state: &Arc<GatewayState>,
+    action: Action,
+    (schemas, paths, methods): UtoipaMethodRouter<Arc<GatewayState>>,
+) -> UtoipaMethodRouter<Arc<GatewayState>> {
+    (schemas, paths, methods.route_layer(from_fn_with_state((Arc::clone(state), action), check)))
+}
+
 /// Lets a request pass, or answers 401 or 403.
 pub(crate) async fn check(
-    State(state): State<Arc<GatewayState>>,
-    path: Option<MatchedPath>,
+    State((state, action)): Guard,
     parameters: RawPathParams,
     request: Request,
     next: Next,
 ) -> Response {
     let Some(verifier) = state.access.verifier() else { return next.run(request).await };
     let table = parameters.iter().find(|(name, _)| *name == "table").map(|(_, table)| table.to_owned());
-    let action = action(request.method(), path.as_ref().map_or("", MatchedPath::as_str));
     let (caller, request) = match authenticate(&state, verifier, request).await {
         Ok(known) => known,
         Err(refused) => return refused,
@@ -44,39 +90,9 @@ pub(crate) async fn check(
         Some(table) => format!("arn:aws:gallop:{}:{}:table/{table}", options.region, options.account_id),
         None => "*".to_owned(),
     };
-    match caller.check(&options.account_id, action, &resource, Verdict::Silent) {
+    match caller.check(&options.account_id, &action.to_string(), &resource, Verdict::Silent) {
         Ok(()) => next.run(request).await,
         Err(denied) => refuse(&denied),
-    }
-}
-
-/// What a route is called in policies.
-fn action(method: &Method, path: &str) -> &'static str {
-    match (method.as_str(), path) {
-        ("GET" | "HEAD", "/v1/tables") => "gallop:ListTables",
-        ("GET" | "HEAD", "/v1/tables/{table}") => "gallop:DescribeTable",
-        ("GET" | "HEAD", "/v1/tables/{table}/items") => "gallop:Scan",
-        ("GET" | "HEAD", "/v1/tables/{table}/items/{partition}") => "gallop:Query",
-        ("GET" | "HEAD", "/v1/tables/{table}/items/{partition}/{sort}") => "gallop:GetItem",
-        ("GET" | "HEAD", "/v1/streams") => "gallop:ListStreams",
-        ("POST", "/v1/streams/{stream}/reshard") => "gallop:Reshard",
-        ("GET" | "HEAD", "/v1/sensor/schemas") => "gallop:ListSensorSchemas",
-        ("PUT", "/v1/sensor/schemas/{schema}") => "gallop:PutSensorSchema",
-        ("GET" | "HEAD", "/v1/sensor/ports") => "gallop:ListSensorPorts",
-        ("GET" | "HEAD", "/v1/sensor/ports/{port}") => "gallop:DescribeSensorPort",
-        ("PUT", "/v1/sensor/ports/{port}") => "gallop:PutSensorPort",
-        ("DELETE", "/v1/sensor/ports/{port}") => "gallop:DeleteSensorPort",
-        ("GET" | "HEAD", "/v1/sensor/stats" | "/v1/sensor/sources") => "gallop:SensorStats",
-        ("GET" | "HEAD", "/v1/streams/{stream}/records" | "/v1/streams/{stream}/tail") => "gallop:Records",
-        ("GET" | "HEAD", "/v1/queries") => "gallop:ListQueries",
-        ("GET" | "HEAD", "/v1/queries/{query}") => "gallop:DescribeQuery",
-        ("GET" | "HEAD", "/v1/deliveries") => "gallop:ListDeliveries",
-        ("GET" | "HEAD", "/v1/deliveries/{delivery}") => "gallop:DescribeDelivery",
-        ("GET" | "HEAD", "/v1/live") => "gallop:Live",
-        ("GET" | "HEAD", "/v1/doctor") => "gallop:Doctor",
-        ("POST", "/v1/sql") => "gallop:Sql",
-        ("GET" | "HEAD", "/metrics") => "gallop:Metrics",
-        _ => "gallop:Unknown",
     }
 }
 

@@ -57,6 +57,12 @@ impl RestError {
         RestError::new(StatusCode::BAD_REQUEST, "invalid_parameter", message)
     }
 
+    /// The status of the answer.
+    #[cfg(test)]
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// The body alone, for an error that comes after the status was sent.
     pub(crate) fn into_line(self) -> String {
         format!("{}\n", serde_json::to_string(&self.body).expect("text and numbers are JSON"))

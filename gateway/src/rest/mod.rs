@@ -1,17 +1,29 @@
-//! Our REST API: tables to read, streams to see, SQL to ask, health to watch.
-
-pub(crate) mod access;
-pub(crate) mod body;
-pub(crate) mod description;
-pub(crate) mod error;
-pub(crate) mod flows;
-pub(crate) mod health;
-pub(crate) mod host;
-pub(crate) mod metrics;
-pub(crate) mod reshard;
-pub(crate) mod sensors;
-pub(crate) mod sql;
-pub(crate) mod streams;
-pub(crate) mod tables;
+//! Our REST API. Every route below `/v1` is here, except the feed of the dashboard's own page.
+//!
+//! `record`, `position` and `error` say what a record, a place to begin and an error look like, on every route.
 
 mod parameters;
+mod position;
+mod record;
+
+pub(crate) mod error;
+
+mod body;
+
+pub(crate) mod access;
+pub(crate) mod host;
+
+mod description;
+mod doctor;
+mod flows;
+pub(crate) mod health;
+mod metrics;
+mod records;
+mod reshard;
+mod sensors;
+mod sql;
+mod streams;
+mod tables;
+mod tail;
+
+pub(crate) mod routes;

@@ -271,3 +271,21 @@ async fn the_rest_api_takes_signatures_of_its_own_service() {
     assert_eq!(send("kinesis", rows, rows).await.status, StatusCode::UNAUTHORIZED);
     assert_eq!(send("gallop", rows, r#"{"sql":"ROWS"}"#).await.status, StatusCode::UNAUTHORIZED);
 }
+
+#[tokio::test]
+async fn every_described_route_asks_who_calls() {
+    let server = server().await;
+    let document = server.get("/v1/openapi.json").await.json();
+    let mut asked = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let uri = format!("http://{}{}", server.address, path.replace(['{', '}'], ""));
+            let request = http::Request::builder().method(method.to_uppercase().as_str()).uri(uri);
+            let answer = server.send(request.body(String::new()).unwrap()).await;
+            let open = ["/healthz", "/readyz"].contains(&path.as_str());
+            assert_eq!(answer.status != http::StatusCode::UNAUTHORIZED, open, "{method} {path}: {}", answer.status);
+            asked += usize::from(!open);
+        }
+    }
+    assert!(asked >= 20, "{asked} routes");
+}

@@ -163,3 +163,42 @@ async fn shards_are_split_and_merged_and_a_preview_changes_nothing() {
     }
     assert_eq!(server.post("/v1/streams/t/reshard", r#"{"preview":true}"#).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn records_have_one_shape_whether_read_or_followed() {
+    let server = Server::start().await;
+    server.kinesis("CreateStream", r#"{"StreamName":"s","ShardCount":1}"#).await;
+    for data in ["eyJuIjoxfQ==", "cGxhaW4=", "/wA="] {
+        let record = format!(r#"{{"StreamName":"s","PartitionKey":"k","Data":"{data}"}}"#);
+        server.kinesis("PutRecord", &record).await;
+    }
+    let page = server.get("/v1/streams/s/records").await.json();
+    let records = page["records"].as_array().unwrap();
+    let data: Vec<_> =
+        records.iter().map(|record| [&record["data"]["n"], &record["text"], &record["base64"]]).collect();
+    let (one, plain, bytes) = (json!(1), json!("plain"), json!("/wA="));
+    assert_eq!(
+        data,
+        [
+            [&one, &Value::Null, &Value::Null],
+            [&Value::Null, &plain, &Value::Null],
+            [&Value::Null, &Value::Null, &bytes]
+        ]
+    );
+    let tail = server.get("/v1/streams/s/tail?limit=3").await;
+    let lines: Vec<Value> =
+        tail.body.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+    assert_eq!(lines[0]["following"]["stream"], "s");
+    assert_eq!(&lines[1..], records);
+    for (path, status, code) in [
+        ("/v1/streams/no/records", StatusCode::NOT_FOUND, "stream_not_found"),
+        ("/v1/streams/no/tail", StatusCode::NOT_FOUND, "stream_not_found"),
+        ("/v1/streams/s/records?shard=shardId-000000000009", StatusCode::NOT_FOUND, "shard_not_found"),
+        ("/v1/streams/s/tail?position=HERE", StatusCode::BAD_REQUEST, "invalid_parameter"),
+        ("/v1/streams/s/records?filter=n", StatusCode::BAD_REQUEST, "invalid_parameter"),
+        ("/v1/doctor", StatusCode::NOT_FOUND, "not_found"),
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (status, &json!(code)), "{path}");
+    }
+}

@@ -73,12 +73,17 @@ impl Server {
         tls: Option<Tls>,
     ) -> Server {
         let clock = Arc::new(ManualClock::new(now));
+        let streams = Arc::new(MemoryStore::new(clock.clone()).with_keys(&["alias/one", "11-22"]));
+        let stop = CancellationToken::new();
         let state = GatewayState {
-            streams: Arc::new(MemoryStore::new(clock.clone()).with_keys(&["alias/one", "11-22"])),
+            streams: streams.clone(),
+            browse: streams,
             tables: Arc::new(MemoryTables::default()),
             sql: Arc::new(CannedSql),
             flows: None,
             sensors: None,
+            doctor: None,
+            stop: stop.clone(),
             clock: clock.clone(),
             ready: Arc::new(AtomicBool::new(false)),
             metrics: Arc::new(|| "up 1\n".to_owned()),
@@ -88,7 +93,6 @@ impl Server {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
         tokio::spawn(serve(listener, router(state.clone()), accept, tls, stopped));
         Server { state, clock, address, _stop: stop.drop_guard() }

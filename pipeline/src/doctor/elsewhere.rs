@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use model::doctor::Finding;
 use model::text::chain::chain;
 
-use super::finding::{Finding, fail, ok};
+use super::finding::{fail, ok};
 use crate::config::file::Config;
 
 /// How long each may take to answer.

@@ -1,31 +1,6 @@
-//! What a check found.
+//! Makers of findings, and how they write sizes.
 
-use serde::Serialize;
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum State {
-    /// As it should be.
-    Ok,
-    /// It works, but not as well or as safely as it could.
-    Warn,
-    /// It does not work, or promises are not kept.
-    Fail,
-}
-
-/// A check and what it found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Finding {
-    /// What was looked at: an area and a noun.
-    pub(crate) check: &'static str,
-    /// How bad it is.
-    pub(crate) state: State,
-    /// What was found.
-    pub(crate) found: String,
-    /// What to do; nothing where all is well.
-    pub(crate) fix: Option<String>,
-}
+use model::doctor::{Finding, State};
 
 /// All is well.
 pub(crate) fn ok(check: &'static str, found: impl Into<String>) -> Finding {
@@ -40,11 +15,6 @@ pub(crate) fn warn(check: &'static str, found: impl Into<String>, fix: impl Into
 /// It does not work.
 pub(crate) fn fail(check: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Finding {
     Finding { check, state: State::Fail, found: found.into(), fix: Some(fix.into()) }
-}
-
-/// How bad it is altogether.
-pub(crate) fn worst(findings: &[Finding]) -> State {
-    findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
 }
 
 /// Bytes as people read them.

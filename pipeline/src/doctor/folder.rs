@@ -1,12 +1,13 @@
 //! The data folder: whose it is, what it stands on, and how fast that is.
 
+use model::doctor::Finding;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::finding::{Finding, fail, ok, size, warn};
+use super::finding::{fail, ok, size, warn};
 use crate::holder;
 
 /// Room, below which streams soon refuse records: some segments.
@@ -184,8 +185,8 @@ pub(crate) fn secrets(files: &[PathBuf]) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::State;
     use super::*;
+    use model::doctor::State;
 
     #[test]
     fn figures_are_judged() {

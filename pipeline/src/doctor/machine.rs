@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use model::doctor::Finding;
 use rustix::process::{Resource, getrlimit};
 
-use super::finding::{Finding, fail, ok, size, warn};
+use super::finding::{fail, ok, size, warn};
 
 /// Open files, below which connections are few.
 const FILES_WARN: u64 = 4096;
@@ -150,8 +151,8 @@ pub(super) fn knows_xdp(protocols: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::State;
     use super::*;
+    use model::doctor::State;
 
     #[test]
     fn figures_are_judged() {

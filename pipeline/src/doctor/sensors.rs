@@ -1,9 +1,10 @@
 //! The way of sensor frames past the kernel, where the settings ask for it.
 
+use model::doctor::Finding;
 use std::fs;
 use std::path::Path;
 
-use super::finding::{Finding, ok, warn};
+use super::finding::{ok, warn};
 use super::machine::{knows_xdp, version};
 use crate::config::sensor::SensorConfig;
 
@@ -57,8 +58,8 @@ fn capabilities(status: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::State;
     use super::*;
+    use model::doctor::State;
 
     #[test]
     fn what_keeps_frames_on_the_kernels_path_is_told() {

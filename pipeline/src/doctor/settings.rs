@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use model::clock::{Clock, SystemClock};
+use model::doctor::Finding;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::finding::{Finding, fail, ok, warn};
+use super::finding::{fail, ok, warn};
 use super::folder;
 use crate::config::admission::Signatures;
 use crate::config::effective::Effective;
@@ -131,8 +132,8 @@ fn port(address: SocketAddr, data: &Path) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::State;
     use super::*;
+    use model::doctor::State;
 
     #[test]
     fn certificates_are_judged_by_their_days() {

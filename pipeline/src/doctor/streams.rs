@@ -5,9 +5,10 @@ use std::path::Path;
 use ingest::log::inspect::{Damage, StreamFiles};
 use ingest::log::key::KeyRing;
 use model::clock::{Clock, SystemClock, Timestamp};
+use model::doctor::Finding;
 use model::text::chain::chain;
 
-use super::finding::{Finding, fail, ok, warn};
+use super::finding::{fail, ok, warn};
 use crate::holder;
 
 /// Streams whose last segment is read; of more the heads alone are.
@@ -104,8 +105,8 @@ pub(crate) fn tables(data: &Path) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::State;
     use super::*;
+    use model::doctor::State;
 
     #[test]
     fn a_clock_that_was_set_back_is_told() {

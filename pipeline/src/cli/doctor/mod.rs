@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use ingest::log::key::KeyRing;
+use model::doctor::{Finding, State, worst};
 use serde_json::json;
 
 use crate::cli::connection::Connection;
@@ -13,7 +14,6 @@ use crate::cli::failure::{Failure, Kind};
 use crate::cli::row_printer::{Output, OutputArgs};
 use crate::config::effective::{DATA, SettingsArgs};
 use crate::config::file::Config;
-use crate::doctor::finding::{Finding, State, worst};
 use crate::doctor::{elsewhere, folder, machine, sensors, settings, streams};
 use crate::telemetry::logs;
 

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::StatusCode;
+use model::doctor::Finding;
 
 use crate::cli::connection::{Connection, ENDPOINT};
 use crate::cli::rest_client::RestClient;
-use crate::doctor::finding::{Finding, fail, ok, warn};
+use crate::doctor::finding::{fail, ok, warn};
 
 /// How far a query or a delivery may be behind, in seconds: a window and an object's cut take a minute.
 const LAG_WARN_SECONDS: f64 = 120.0;
@@ -130,7 +131,7 @@ fn values(text: &str, metric: &str) -> Vec<(String, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::finding::State;
+    use model::doctor::State;
 
     fn judged(text: &str) -> Vec<(&'static str, State)> {
         figures(text).iter().map(|finding| (finding.check, finding.state)).collect()
