@@ -2,10 +2,10 @@
 # Kafka's own producer benchmark beside ours, one after the other on the same broker: one node, acks=all, four
 # partitions, as many bytes a record and a batch.
 #
-#   bench.sh GALLOP [SECONDS]        the gallop binary to measure, a release build
+#   bench.sh BENCH [SECONDS]         the bench binary, a release build, with gallop beside it
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-gallop=$1
+bench=$1
 seconds=${2:-10}
 record_bytes=200
 # 500 records of 200 bytes a call, over four partitions.
@@ -24,7 +24,7 @@ tool org.apache.kafka.tools.TopicCommand --bootstrap-server "$brokers" --create 
 echo "kafka-producer-perf-test, linger.ms=1, batch.size=$batch_bytes:"
 tool org.apache.kafka.tools.ProducerPerformance --topic perf --num-records "$records" --record-size "$record_bytes" \
     --throughput -1 --producer-props "bootstrap.servers=$brokers" acks=all linger.ms=1 "batch.size=$batch_bytes" | tail -n 1
-echo "gallop bench put --store kafka:"
-"$gallop" bench put --store kafka --brokers "$brokers" --bytes "$record_bytes" --seconds "$seconds"
-echo "gallop bench put --store log:"
-"$gallop" bench put --store log --bytes "$record_bytes" --seconds "$seconds"
+echo "bench put --store kafka:"
+"$bench" put --store kafka --brokers "$brokers" --bytes "$record_bytes" --seconds "$seconds"
+echo "bench put --store log:"
+"$bench" put --store log --bytes "$record_bytes" --seconds "$seconds"

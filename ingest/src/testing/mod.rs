@@ -4,5 +4,4 @@ pub mod faulty;
 pub mod kafka_cluster;
 pub mod plain_loop;
 pub mod power_cut;
-pub mod sensor_bench;
 pub mod wire;

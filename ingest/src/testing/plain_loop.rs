@@ -58,7 +58,7 @@ impl PlainLoop {
 }
 
 /// Keeps this thread to one processor, if that may be used.
-pub(super) fn keep_to(processor: usize) {
+pub fn keep_to(processor: usize) {
     let mut one = CpuSet::new();
     one.set(processor);
     if let Err(error) = sched_setaffinity(None, &one) {

@@ -3,7 +3,6 @@
 
 mod authorization;
 mod aws;
-mod bench;
 mod completions;
 mod connection;
 mod demo;
@@ -103,8 +102,6 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// The manual's pages.
     Man(completions::ManArgs),
-    /// Measures this machine.
-    Bench(bench::BenchArgs),
 }
 
 impl Command {
@@ -193,7 +190,6 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Inspect(args) => inspect::run(args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
-        Command::Bench(args) => bench::run(args).await,
     }
 }
 

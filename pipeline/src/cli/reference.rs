@@ -8,8 +8,7 @@ use crate::cli::Cli;
 use crate::reference::{cell, hold};
 
 /// What the page begins with.
-const HEAD: &str = "# Command line\n\nMade from the code. `gallop COMMAND --help` says the same; what `gallop bench` measures stands with its \
-    figures in [BENCHMARKS.md](../BENCHMARKS.md).\n";
+const HEAD: &str = "# Command line\n\nMade from the code. `gallop COMMAND --help` says the same.\n";
 /// What stands in every command.
 const OF_ALL: [&str; 2] = ["help", "version"];
 
@@ -23,11 +22,9 @@ fn page() -> String {
     page
 }
 
-/// The commands below one, in their own order. What `bench` measures stands in BENCHMARKS.md, with figures.
+/// The commands below one, in their own order.
 fn shown(command: &Command) -> impl Iterator<Item = &Command> {
-    let is_bench = command.get_name() == "bench";
-    let below = command.get_subcommands().filter(move |_| !is_bench);
-    below.filter(|command| !command.is_hide_set() && command.get_name() != "help")
+    command.get_subcommands().filter(|command| !command.is_hide_set() && command.get_name() != "help")
 }
 
 /// A command, and what is below it.

@@ -1,7 +1,6 @@
 //! Tests of the house and of the binary as its users meet it.
 
 mod auth;
-mod bench;
 mod book;
 mod borders;
 mod browser;

@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ingest::sensor::cause::Rejection;
-use ingest::testing::sensor_bench::{Keeping, Run, Way};
 use ingest::xdp::program::Verdict;
 use ingest::xdp::setup::XdpMode;
 
@@ -183,32 +182,5 @@ fn fragments_reach_the_ordinary_socket_and_damage_is_counted() {
         assert_eq!((tally.rejected(Rejection::Magic), tally.rejected(Rejection::Length)), (1, 1), "{tally:?}");
         let seen = seen(receiver);
         assert_eq!((seen.of(Verdict::Redirected), seen.of(Verdict::Fragment)), (1, 3));
-    });
-}
-
-/// The frames that measurements use, tags and all, are what a poller takes.
-#[test]
-fn frames_made_by_the_kernel_are_taken_with_their_tags() {
-    apart(|| {
-        let Some(wire) = wire() else { return };
-        wire.enter_receiver().expect("the namespace is there");
-        if setup().is_none() {
-            return;
-        }
-        for (tagged, verified) in [(false, false), (true, true)] {
-            let run = Run {
-                way: Way::Past,
-                queues: 1,
-                record_bytes: 24,
-                count: 3,
-                tagged,
-                verified,
-                keeping: Keeping::Memory,
-            };
-            let outcome = run.measure(&wire, Duration::from_millis(200)).expect("frames come");
-            assert!(outcome.stored > 0, "{outcome:?}");
-            assert_eq!(outcome.unaccounted(), 0, "{outcome:?}");
-            eprintln!("{outcome:?}");
-        }
     });
 }

@@ -1,4 +1,4 @@
-//! `gallop bench sensor-columns`: how fast datagrams become Arrow columns, by how many of them at a time.
+//! `bench sensor-columns`: how fast datagrams become Arrow columns, by how many of them at a time.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,12 @@ use model::datagram::payload::Datagram;
 use model::datagram::schema::{Field, FieldKind, Schema};
 use model::datagram::sensor_stream::{SensorReaders, SensorStream};
 
-use super::process::{cpu_time, peak_memory};
-use super::report::{Figure, Measured, Report, latencies, micros};
+use crate::rig::process::{cpu_time, peak_memory};
+use crate::rig::report::{Figure, Measured, Report, latencies, micros};
 
-/// Arguments of `gallop bench sensor-columns`.
+/// Arguments of `bench sensor-columns`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  gallop bench sensor-columns\n  gallop bench sensor-columns --records 57 --seconds 5"
-)]
+#[command(after_help = "Examples:\n  bench sensor-columns\n  bench sensor-columns --records 57 --seconds 5")]
 pub(crate) struct SensorColumnsArgs {
     /// Records of a datagram.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]

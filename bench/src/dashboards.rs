@@ -1,4 +1,4 @@
-//! `gallop bench dashboards`: what open dashboards cost the server, and those who put.
+//! `bench dashboards`: what open dashboards cost the server, and those who put.
 //!
 //! Rounds without dashboards and with them take turns, each against a server of its own: what the machine does besides
 //! falls on both. A dashboard here is the connection of an open page; what a browser makes of it is another machine's cost.
@@ -16,17 +16,15 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::http::{Caller, Request};
-use super::pace::Pace;
-use super::process::cpu_time;
-use super::report::{Figure, Measured, Report, latencies};
-use super::server::Server;
+use crate::rig::http::{Caller, Request};
+use crate::rig::pace::Pace;
+use crate::rig::process::cpu_time;
+use crate::rig::report::{Figure, Measured, Report, latencies};
+use crate::rig::server::Server;
 
-/// Arguments of `gallop bench dashboards`.
+/// Arguments of `bench dashboards`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  gallop bench dashboards\n  gallop bench dashboards --unicorns 20 --rounds 5 --json"
-)]
+#[command(after_help = "Examples:\n  bench dashboards\n  bench dashboards --unicorns 20 --rounds 5 --json")]
 pub(crate) struct DashboardsArgs {
     /// Open dashboards.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=250))]

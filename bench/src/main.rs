@@ -1,38 +1,40 @@
-//! `gallop bench`: figures for this machine, as text and as JSON.
+//! Figures for this machine, as text and as JSON: `cargo run --release -p bench -- put`.
+//!
+//! A second roof: it starts the `gallop` that stands beside it, or runs single crates in its own process. Nobody imports
+//! it, and nothing of it is in the product.
 
-mod backlog;
-mod call;
-mod dashboards;
-mod fanout;
-mod get;
-mod http;
-mod latency;
-mod load;
-mod pace;
-mod page;
-mod process;
+mod rig;
+
 mod put;
-mod recovery;
-mod report;
-mod sensor;
-mod sensor_columns;
-mod sensor_store;
-mod server;
-mod shards;
-mod sign;
-mod start;
-mod subscription;
+mod backlog;
+mod get;
+mod fanout;
+mod latency;
 mod tap;
+mod call;
 mod window;
+mod start;
+mod recovery;
+mod shards;
+mod dashboards;
+mod sensor;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
 
-use crate::telemetry::logs;
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Arguments of `gallop bench`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench latency --output json")]
-pub(crate) struct BenchArgs {
+/// Measures Gallop on this machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bench",
+    version,
+    max_term_width = 100,
+    after_help = "Build gallop with it: cargo build --release -p pipeline -p bench\n\n\
+                  Examples:\n  bench put\n  bench latency --output json"
+)]
+struct Bench {
     #[command(subcommand)]
     what: What,
     /// The same as --output json.
@@ -74,20 +76,22 @@ enum What {
     /// Opening a log of a given size.
     Recovery(recovery::RecoveryArgs),
     /// Sensor datagrams from a poller's hands to a durable stream, without a network.
-    SensorStore(sensor_store::SensorStoreArgs),
+    SensorStore(sensor::store::SensorStoreArgs),
     /// Sensor datagrams into Arrow columns, by how many at a time.
-    SensorColumns(sensor_columns::SensorColumnsArgs),
+    SensorColumns(sensor::columns::SensorColumnsArgs),
     /// Memory of a stream with very many open shards.
     Shards(shards::ShardsArgs),
     /// What open dashboards cost the server, and those who put.
     Dashboards(dashboards::DashboardsArgs),
     /// Sensor frames a second by each way to receive them, over a cable between two network namespaces; needs root.
-    Sensor(sensor::SensorBenchArgs),
+    Sensor(sensor::reception::SensorBenchArgs),
 }
 
-/// Runs one benchmark and prints its report.
-pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
-    logs::start_quiet()?;
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Bench::parse();
+    let filter = EnvFilter::try_from_env("GALLOP_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let as_json = args.json || args.output == ReportForm::Json;
     let report = match args.what {
         What::Put(put) => put::run(put).await?,
@@ -99,12 +103,12 @@ pub(crate) async fn run(args: BenchArgs) -> anyhow::Result<()> {
         What::Window(window) => window::run(window).await?,
         What::Start(start) => start::run(start).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,
-        What::SensorStore(store) => sensor_store::run(store).await?,
+        What::SensorStore(store) => sensor::store::run(store).await?,
         What::Dashboards(dashboards) => dashboards::run(dashboards).await?,
-        What::SensorColumns(columns) => sensor_columns::run(&columns)?,
+        What::SensorColumns(columns) => sensor::columns::run(&columns)?,
         What::Shards(shards) => shards::run(shards).await?,
         What::Sensor(sensor) => {
-            return tokio::task::spawn_blocking(move || sensor::run(&sensor, as_json)).await?;
+            return tokio::task::spawn_blocking(move || sensor::reception::run(&sensor, as_json)).await?;
         }
     };
     report.print(as_json);

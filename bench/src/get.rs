@@ -1,4 +1,4 @@
-//! `gallop bench get`: GetRecords from the oldest record to the newest, again and again, with writers beside it or not.
+//! `bench get`: GetRecords from the oldest record to the newest, again and again, with writers beside it or not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,17 +10,17 @@ use hdrhistogram::Histogram;
 use tokio::task::JoinSet;
 
 use super::backlog::{Form, Reading};
-use super::http::Caller;
-use super::load;
-use super::pace::Pace;
-use super::process::cpu_time;
-use super::report::{Figure, Measured, Report};
-use super::server::Server;
+use crate::rig::http::Caller;
+use crate::rig::load;
+use crate::rig::pace::Pace;
+use crate::rig::process::cpu_time;
+use crate::rig::report::{Figure, Measured, Report};
+use crate::rig::server::Server;
 
-/// Arguments of `gallop bench get`.
+/// Arguments of `bench get`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench get\n  gallop bench get --mib 2048 --writing 100000 --json\n  \
-                         gallop bench get --mib 10240 --bytes 1000 --writing 100000 --form cbor")]
+#[command(after_help = "Examples:\n  bench get\n  bench get --mib 2048 --writing 100000 --json\n  \
+                         bench get --mib 10240 --bytes 1000 --writing 100000 --form cbor")]
 pub(crate) struct GetBenchArgs {
     /// How long to read.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]

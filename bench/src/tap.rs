@@ -1,4 +1,4 @@
-//! `gallop bench tap`: from the put of a record to the line that `gallop tap` in a process of its own prints of it.
+//! `bench tap`: from the put of a record to the line that `gallop tap` in a process of its own prints of it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,16 +9,17 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use memchr::memmem;
 
-use super::http::Request;
-use super::load;
-use super::process::cpu_time;
-use super::report::{Figure, Measured, Report, latencies};
-use super::server::Server;
-use super::sign::{ACCESS_KEY_ID, REGION, SECRET};
+use crate::rig::http::Request;
+use crate::rig::load;
+use crate::rig::process::cpu_time;
+use crate::rig::program;
+use crate::rig::report::{Figure, Measured, Report, latencies};
+use crate::rig::server::Server;
+use crate::rig::sign::{ACCESS_KEY_ID, REGION, SECRET};
 
-/// Arguments of `gallop bench tap`.
+/// Arguments of `bench tap`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench tap\n  gallop bench tap --probes 5000 --rate 500 --output json")]
+#[command(after_help = "Examples:\n  bench tap\n  bench tap --probes 5000 --rate 500 --output json")]
 pub(crate) struct TapBenchArgs {
     /// Records that are put, one after the other.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -62,7 +63,7 @@ fn probe(number: u32) -> Request {
 
 /// Starts it; the number of each probe that it prints, and the microseconds since that was put.
 fn follow(address: &str) -> anyhow::Result<(Tap, Receiver<(u32, u64)>)> {
-    let mut child = Command::new(std::env::current_exe().context("this program has no path")?)
+    let mut child = Command::new(program::gallop()?)
         .args(["tap", load::STREAM, "--output", "json", "--endpoint", &format!("http://{address}")])
         .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
         .env("AWS_SECRET_ACCESS_KEY", SECRET)

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use memchr::memmem;
 use tokio::net::TcpStream;
 
-use super::http::{Caller, Request};
+use crate::rig::http::{Caller, Request};
 
 /// What may be under way to one subscription, and to all of a connection.
 const WINDOW_BYTES: u32 = 4 << 20;

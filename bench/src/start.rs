@@ -1,4 +1,4 @@
-//! `gallop bench start`: how long a start takes on an empty folder, from the process to the line that says where it listens.
+//! `bench start`: how long a start takes on an empty folder, from the process to the line that says where it listens.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -9,13 +9,14 @@ use model::clock::{Clock, SystemClock};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-use super::process::{cpu_time, peak_memory};
-use super::report::{Figure, Measured, Report, latencies, micros};
-use super::server::DataFolder;
+use crate::rig::process::{cpu_time, peak_memory};
+use crate::rig::program;
+use crate::rig::report::{Figure, Measured, Report, latencies, micros};
+use crate::rig::server::DataFolder;
 
-/// Arguments of `gallop bench start`.
+/// Arguments of `bench start`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench start\n  gallop bench start --starts 200 --json")]
+#[command(after_help = "Examples:\n  bench start\n  bench start --starts 200 --json")]
 pub(crate) struct StartArgs {
     /// How many starts, one after the other.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -50,7 +51,7 @@ pub(crate) async fn run(args: StartArgs) -> anyhow::Result<Report> {
 
 async fn start() -> anyhow::Result<Start> {
     let data = DataFolder::create("start")?;
-    let program = std::env::current_exe().context("this program has no path")?;
+    let program = program::gallop()?;
     let begin = Instant::now();
     let mut child = Command::new(program)
         .args(["serve", "--port", "0", "--data"])

@@ -1,19 +1,19 @@
-//! `gallop bench put`: PutRecords as fast as it is answered, each answer after its fsync.
+//! `bench put`: PutRecords as fast as it is answered, each answer after its fsync.
 
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 use tokio::task::JoinSet;
 
-use super::load;
-use super::process::cpu_time;
-use super::report::{Measured, Report, latencies};
-use super::server::Server;
+use crate::rig::load;
+use crate::rig::process::cpu_time;
+use crate::rig::report::{Measured, Report, latencies};
+use crate::rig::server::Server;
 
-/// Arguments of `gallop bench put`.
+/// Arguments of `bench put`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench put\n  gallop bench put --connections 64 --records 1 --json\n  \
-                         gallop bench put --store kafka --brokers 127.0.0.1:9092")]
+#[command(after_help = "Examples:\n  bench put\n  bench put --connections 64 --records 1 --json\n  \
+                         bench put --store kafka --brokers 127.0.0.1:9092")]
 pub(crate) struct PutBenchArgs {
     /// How long to send.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]

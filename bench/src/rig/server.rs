@@ -8,10 +8,13 @@ use anyhow::Context;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::http::Caller;
-use super::process::{cpu_time, disk_read, peak_memory};
-use super::sign::{ACCESS_KEY_ID, REGION, SECRET};
-use crate::config::file::FILE_NAME;
+use crate::rig::http::Caller;
+use crate::rig::process::{cpu_time, disk_read, peak_memory};
+use crate::rig::program;
+use crate::rig::sign::{ACCESS_KEY_ID, REGION, SECRET};
+
+/// The file of settings in a data folder.
+const FILE_NAME: &str = "gallop.toml";
 
 /// A credential that may do everything.
 fn settings() -> String {
@@ -62,7 +65,7 @@ impl Server {
         let kafka = brokers.map(|brokers| format!("[kafka]\nbrokers = {brokers:?}\n")).unwrap_or_default();
         let signatures = if signed { settings() } else { String::new() };
         std::fs::write(data.0.join(FILE_NAME), signatures + &kafka)?;
-        let mut child = Command::new(std::env::current_exe().context("this program has no path")?)
+        let mut child = Command::new(program::gallop()?)
             .args(["serve", "--port", "0", "--data"])
             .arg(&data.0)
             .env("GALLOP_LOG", "warn")

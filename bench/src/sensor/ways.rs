@@ -1,6 +1,6 @@
 //! How many sensor frames a second come in, by each way to receive them, beside what the cable itself can carry.
 //!
-//! Frames come from the kernel itself (`xdp::generator`) over a cable between two namespaces, to one receive queue. The
+//! Frames come from the kernel itself (`ingest::xdp::generator`) over a cable between two namespaces, to one receive queue. The
 //! receiving interface works on the sender's processor, between bursts, so the sender slows down to what the path takes;
 //! pollers, or the plain loop, have the next processors. A writer to memory has the last, which of four it shares with the
 //! second poller where there are two: that one waits for frames half of its time, and a sender never. Ways take turns
@@ -20,20 +20,20 @@ use model::datagram::tag::TagKey;
 use model::name::StreamName;
 use model::stream::store::{StreamOptions, StreamStore};
 
-use super::plain_loop::{PlainLoop, keep_to};
-use super::wire::{ADDRESSES, ETHERNET, RECEIVER, SENDER, Wire};
-use crate::log::file::StdDisk;
-use crate::log::store::{LogOptions, LogStore};
-use crate::sensor::accounts::Tally;
-use crate::sensor::port_rule::{PortRule, SourceRule};
-use crate::sensor::reader::BatchReader;
-use crate::sensor::reception::{Reception, ReceptionOptions};
-use crate::sensor::writer::StreamWriter;
-use crate::udp::receiver::{UdpOptions, UdpReceiver};
-use crate::xdp::generator::{Dropping, Generator, Sending, Traffic};
-use crate::xdp::program::Verdict;
-use crate::xdp::receiver::XdpReceiver;
-use crate::xdp::setup::{XdpOptions, XdpSetup};
+use ingest::log::file::StdDisk;
+use ingest::log::store::{LogOptions, LogStore};
+use ingest::sensor::accounts::Tally;
+use ingest::sensor::port_rule::{PortRule, SourceRule};
+use ingest::sensor::reader::BatchReader;
+use ingest::sensor::reception::{Reception, ReceptionOptions};
+use ingest::sensor::writer::StreamWriter;
+use ingest::testing::plain_loop::{PlainLoop, keep_to};
+use ingest::testing::wire::{ADDRESSES, ETHERNET, RECEIVER, SENDER, Wire};
+use ingest::udp::receiver::{UdpOptions, UdpReceiver};
+use ingest::xdp::generator::{Dropping, Generator, Sending, Traffic};
+use ingest::xdp::program::Verdict;
+use ingest::xdp::receiver::XdpReceiver;
+use ingest::xdp::setup::{XdpOptions, XdpSetup};
 
 const PORT: u16 = 9_000;
 const FLOWS: u16 = 1_024;
@@ -45,7 +45,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// A way to receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub(crate) enum Way {
     /// An XDP program that reads the headers and drops the frame: the most that the cable carries.
     Drop,
     /// One thread with recvmmsg(2).
@@ -58,7 +58,7 @@ pub enum Way {
 
 /// Where accepted datagrams go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Keeping {
+pub(crate) enum Keeping {
     /// Into memory: the cost of a copy, without a disk.
     Memory,
     /// Into a stream's log in this folder, durably.
@@ -67,43 +67,43 @@ pub enum Keeping {
 
 /// What is sent, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     /// How it is received.
-    pub way: Way,
+    pub(crate) way: Way,
     /// Receive queues, each with a sender.
-    pub queues: u32,
+    pub(crate) queues: u32,
     /// Bytes of a record.
-    pub record_bytes: u16,
+    pub(crate) record_bytes: u16,
     /// Records of a datagram.
-    pub count: u8,
+    pub(crate) count: u8,
     /// Whether datagrams have tags.
-    pub tagged: bool,
+    pub(crate) tagged: bool,
     /// Whether tags are verified.
-    pub verified: bool,
+    pub(crate) verified: bool,
     /// Where datagrams go.
-    pub keeping: Keeping,
+    pub(crate) keeping: Keeping,
 }
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Frames a second that were received: stored ones, where they are stored.
-    pub frames_per_second: f64,
+    pub(crate) frames_per_second: f64,
     /// Frames that the steering program redirected, over the whole run.
-    pub redirected: u64,
+    pub(crate) redirected: u64,
     /// Of those, lost in the kernel's rings.
-    pub lost: u64,
+    pub(crate) lost: u64,
     /// Of those, taken by pollers.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Of those, stored.
-    pub stored: u64,
+    pub(crate) stored: u64,
     /// Of those, rejected or refused by cause.
-    pub turned_away: u64,
+    pub(crate) turned_away: u64,
 }
 
 impl Outcome {
     /// Frames whose whereabouts nobody knows; there are none.
-    pub fn unaccounted(&self) -> u64 {
+    pub(crate) fn unaccounted(&self) -> u64 {
         let received = if self.redirected > 0 { self.redirected - self.lost } else { self.received };
         received.abs_diff(self.received) + self.received.abs_diff(self.stored + self.turned_away)
     }
@@ -126,7 +126,7 @@ impl Run {
     }
 
     /// Receives for so long, over a cable of as many queues.
-    pub fn measure(&self, wire: &Wire, time: Duration) -> io::Result<Outcome> {
+    pub(crate) fn measure(&self, wire: &Wire, time: Duration) -> io::Result<Outcome> {
         std::thread::scope(|scope| {
             let receiver = scope.spawn(|| {
                 wire.enter_receiver()?;
@@ -297,7 +297,7 @@ fn keep_in_memory(mut reader: BatchReader) {
 }
 
 /// Bytes a second that a folder's disk takes durably, in blocks of 2 MiB, each synced.
-pub fn disk_bytes_per_second(folder: &Path, time: Duration) -> io::Result<f64> {
+pub(crate) fn disk_bytes_per_second(folder: &Path, time: Duration) -> io::Result<f64> {
     use std::io::Write;
     let path = folder.join("disk");
     let mut file = std::fs::File::create(&path)?;
@@ -313,7 +313,7 @@ pub fn disk_bytes_per_second(folder: &Path, time: Duration) -> io::Result<f64> {
 }
 
 /// The part of one processor that a receiver uses when nothing comes.
-pub fn idle(wire: &Wire, time: Duration) -> io::Result<f64> {
+pub(crate) fn idle(wire: &Wire, time: Duration) -> io::Result<f64> {
     let run = Run {
         way: Way::Past,
         queues: 1,
@@ -349,4 +349,38 @@ fn processor_ticks() -> io::Result<u64> {
     // The name, in brackets, may hold spaces; the figures are the 12th and 13th after it.
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
     Ok(fields.filter_map(|field| field.parse::<u64>().ok()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The frames that measurements use, with their tags, are what a poller takes.
+    #[test]
+    fn frames_made_by_the_kernel_are_taken_with_their_tags() {
+        let wire = match Wire::lay(1) {
+            Ok(wire) => wire,
+            Err(error) => return eprintln!("left out: no network namespaces here: {error}"),
+        };
+        let options = XdpOptions { interface: RECEIVER.to_owned(), processors: vec![1] };
+        let entered = || wire.enter_receiver().map(|()| XdpSetup::open(options).map(drop));
+        let setup = std::thread::scope(|scope| scope.spawn(entered).join()).expect("it does not panic");
+        if let Err(error) = setup.expect("the namespace is there") {
+            return eprintln!("left out: no AF_XDP here: {error}");
+        }
+        for (tagged, verified) in [(false, false), (true, true)] {
+            let run = Run {
+                way: Way::Past,
+                queues: 1,
+                record_bytes: 24,
+                count: 3,
+                tagged,
+                verified,
+                keeping: Keeping::Memory,
+            };
+            let outcome = run.measure(&wire, Duration::from_millis(200)).expect("frames come");
+            assert!(outcome.stored > 0, "{outcome:?}");
+            assert_eq!(outcome.unaccounted(), 0, "{outcome:?}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! `gallop bench shards`: what a stream of very many open shards costs in memory: created, a record in each, each read.
+//! `bench shards`: what a stream of very many open shards costs in memory: created, a record in each, each read.
 
 use std::time::Instant;
 
@@ -6,15 +6,15 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use memchr::memmem;
 
-use super::http::{Connection, Request, text_member};
-use super::load::{self, STREAM};
-use super::process::cpu_time;
-use super::report::{Figure, Measured, Report, latencies, micros};
-use super::server::Server;
+use crate::rig::http::{Connection, Request, text_member};
+use crate::rig::load::{self, STREAM};
+use crate::rig::process::cpu_time;
+use crate::rig::report::{Figure, Measured, Report, latencies, micros};
+use crate::rig::server::Server;
 
-/// Arguments of `gallop bench shards`.
+/// Arguments of `bench shards`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench shards\n  gallop bench shards --shards 1000 --json")]
+#[command(after_help = "Examples:\n  bench shards\n  bench shards --shards 1000 --json")]
 pub(crate) struct ShardsArgs {
     /// Open shards of the stream.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]

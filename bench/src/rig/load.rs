@@ -8,8 +8,8 @@ use memchr::memmem;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngCore, SeedableRng};
 
-use super::http::{Caller, Connection, Request};
-use super::report::{latencies, micros};
+use crate::rig::http::{Caller, Connection, Request};
+use crate::rig::report::{latencies, micros};
 
 /// The stream that is measured.
 pub(crate) const STREAM: &str = "bench";

@@ -1,4 +1,4 @@
-//! `gallop bench cli`: a command that asks a running server, from the start of its process to its end.
+//! `bench cli`: a command that asks a running server, from the start of its process to its end.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -6,14 +6,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Args;
 
-use super::load;
-use super::report::{Figure, Measured, Report, latencies, micros};
-use super::server::Server;
-use super::sign::{ACCESS_KEY_ID, REGION, SECRET};
+use crate::rig::load;
+use crate::rig::program;
+use crate::rig::report::{Figure, Measured, Report, latencies, micros};
+use crate::rig::server::Server;
+use crate::rig::sign::{ACCESS_KEY_ID, REGION, SECRET};
 
-/// Arguments of `gallop bench cli`.
+/// Arguments of `bench cli`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench cli\n  gallop bench cli --calls 1000 --output json")]
+#[command(after_help = "Examples:\n  bench cli\n  bench cli --calls 1000 --output json")]
 pub(crate) struct CallArgs {
     /// How often `gallop stream list` is run, once after the other.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -27,7 +28,7 @@ const WARM_UP: u32 = 5;
 pub(crate) async fn run(args: CallArgs) -> anyhow::Result<Report> {
     let server = Server::start(true).await?;
     load::create_stream(&server.caller, 1).await?;
-    let (program, endpoint) = (std::env::current_exe()?, format!("http://{}", server.caller.address));
+    let (program, endpoint) = (program::gallop()?, format!("http://{}", server.caller.address));
     let call = move || -> anyhow::Result<Duration> {
         let begin = Instant::now();
         let status = Command::new(&program)

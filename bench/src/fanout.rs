@@ -1,4 +1,4 @@
-//! `gallop bench fanout`: how long after its put a record reaches the consumers that it is pushed to, fsync included,
+//! `bench fanout`: how long after its put a record reaches the consumers that it is pushed to, fsync included,
 //! and how many a server pushes.
 
 use std::cell::{Cell, RefCell};
@@ -13,19 +13,17 @@ use memchr::memmem;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
-use super::http::{Caller, Request, text_member};
-use super::load::{self, STREAM};
-use super::pace::Pace;
-use super::process::cpu_time;
-use super::report::{Figure, Measured, Report, latencies, micros};
-use super::server::Server;
-use super::subscription::{Consumer, Subscription};
+use crate::rig::http::{Caller, Request, text_member};
+use crate::rig::load::{self, STREAM};
+use crate::rig::pace::Pace;
+use crate::rig::process::cpu_time;
+use crate::rig::report::{Figure, Measured, Report, latencies, micros};
+use crate::rig::server::Server;
+use crate::rig::subscription::{Consumer, Subscription};
 
-/// Arguments of `gallop bench fanout`.
+/// Arguments of `bench fanout`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  gallop bench fanout\n  gallop bench fanout --rate 0 --records 500 --consumers 4 --json"
-)]
+#[command(after_help = "Examples:\n  bench fanout\n  bench fanout --rate 0 --records 500 --consumers 4 --json")]
 pub(crate) struct FanoutArgs {
     /// How long to put.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=240))]

@@ -9,7 +9,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::sign::{Signable, Signer, sha256_hex};
+use crate::rig::sign::{Signable, Signer, sha256_hex};
 
 /// The largest answer that is taken.
 const ANSWER_BYTES_MAX: usize = 64 << 20;

@@ -1,4 +1,4 @@
-//! `gallop bench latency`: single durable PutRecords at a fixed rate, and what the same disk needs for an fsync.
+//! `bench latency`: single durable PutRecords at a fixed rate, and what the same disk needs for an fsync.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,15 +8,15 @@ use std::time::Instant;
 use clap::Args;
 use hdrhistogram::Histogram;
 
-use super::load;
-use super::pace::Pace;
-use super::process::cpu_time;
-use super::report::{Figure, Measured, Report, latencies, micros};
-use super::server::Server;
+use crate::rig::load;
+use crate::rig::pace::Pace;
+use crate::rig::process::cpu_time;
+use crate::rig::report::{Figure, Measured, Report, latencies, micros};
+use crate::rig::server::Server;
 
-/// Arguments of `gallop bench latency`.
+/// Arguments of `bench latency`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench latency\n  gallop bench latency --rate 5000 --connections 32 --json")]
+#[command(after_help = "Examples:\n  bench latency\n  bench latency --rate 5000 --connections 32 --json")]
 pub(crate) struct LatencyArgs {
     /// How long to send.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]

@@ -12,9 +12,9 @@ use anyhow::{Context, ensure};
 use hdrhistogram::Histogram;
 use memchr::memmem;
 
-use super::http::{Caller, Heads, Request, content_length};
-use super::load::check_put;
-use super::report::{latencies, micros};
+use crate::rig::http::{Caller, Heads, Request, content_length};
+use crate::rig::load::check_put;
+use crate::rig::report::{latencies, micros};
 
 /// The largest answer to a call.
 const ANSWER_BYTES_MAX: usize = 256 << 10;

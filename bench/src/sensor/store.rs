@@ -1,4 +1,4 @@
-//! `gallop bench sensor-store`: how fast accepted datagrams become durable records. One thread does what a poller does with
+//! `bench sensor-store`: how fast accepted datagrams become durable records. One thread does what a poller does with
 //! datagrams that are in its hands already; the stream's writer and the log's thread do the rest.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use ingest::log::file::StdDisk;
-use ingest::log::key::KeyRing;
 use ingest::sensor::intake::{Intake, Taken};
 use ingest::sensor::port_rule::{FullPolicy, PortRule};
 use ingest::sensor::reception::{Reception, ReceptionOptions};
@@ -17,14 +15,14 @@ use model::datagram::header::{HEADER_BYTES, Header, SchemaId, SourceId};
 use model::name::StreamName;
 use model::stream::store::{StreamOptions, StreamStore};
 
-use super::process::{cpu_time, peak_memory};
-use super::report::{Figure, Measured, Report, latencies, micros};
-use crate::streams::open_log;
+use crate::rig::log::open_log;
+use crate::rig::process::{cpu_time, peak_memory};
+use crate::rig::report::{Figure, Measured, Report, latencies, micros};
 
-/// Arguments of `gallop bench sensor-store`.
+/// Arguments of `bench sensor-store`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gallop bench sensor-store\n  gallop bench sensor-store --bytes 1400 --record-bytes 24 --seconds 20"
+    after_help = "Examples:\n  bench sensor-store\n  bench sensor-store --bytes 1400 --record-bytes 24 --seconds 20"
 )]
 pub(crate) struct SensorStoreArgs {
     /// Bytes of a datagram, its header of 32 included.
@@ -58,7 +56,7 @@ pub(crate) async fn run(args: SensorStoreArgs) -> anyhow::Result<Report> {
     let count = u8::try_from(count).ok().filter(|count| *count > 0);
     let count = count.context("a datagram must have room for 1 to 255 records")?;
     let folder = tempfile_folder()?;
-    let log = open_log(&folder.join("streams"), Arc::new(StdDisk), KeyRing::default()).await?;
+    let log = open_log(&folder.join("streams")).await?;
     let stream = StreamName::new("bench")?;
     let options = StreamOptions {
         shards: args.shards,

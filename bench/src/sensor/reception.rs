@@ -1,20 +1,18 @@
-//! `gallop bench sensor`: sensor frames a second by each way to receive them, in rounds that take turns. Needs root, `ip`
+//! `bench sensor`: sensor frames a second by each way to receive them, in rounds that take turns. Needs root, `ip`
 //! and `ethtool`: it lays a cable between two network namespaces of its own.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::ways::{Keeping, Outcome, Run, Way, disk_bytes_per_second, idle};
 use anyhow::Context;
 use clap::Args;
-use ingest::testing::sensor_bench::{Keeping, Outcome, Run, Way, disk_bytes_per_second, idle};
 use ingest::testing::wire::Wire;
 use serde_json::json;
 
-/// Arguments of `gallop bench sensor`.
+/// Arguments of `bench sensor`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  sudo gallop bench sensor\n  sudo gallop bench sensor --rounds 3 --data /mnt/disk --json"
-)]
+#[command(after_help = "Examples:\n  sudo bench sensor\n  sudo bench sensor --rounds 3 --data /mnt/disk --json")]
 pub(crate) struct SensorBenchArgs {
     /// Rounds, in each of which every way to receive has its turn.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1000))]

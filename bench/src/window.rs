@@ -1,4 +1,4 @@
-//! `gallop bench window`: the per-minute query over generated records, from JSON lines to rows, in this process.
+//! `bench window`: the per-minute query over generated records, from JSON lines to rows, in this process.
 
 use std::io::{BufRead, Read};
 use std::time::{Duration, Instant};
@@ -9,14 +9,12 @@ use hdrhistogram::Histogram;
 use model::clock::Timestamp;
 use producer_sim::fleet::sample;
 
-use super::process::{cpu_time, peak_memory};
-use super::report::{Measured, Report, latencies, micros};
+use crate::rig::process::{cpu_time, peak_memory};
+use crate::rig::report::{Measured, Report, latencies, micros};
 
-/// Arguments of `gallop bench window`.
+/// Arguments of `bench window`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  gallop bench window\n  gallop bench window --records 5000000 --unicorns 1000 --json"
-)]
+#[command(after_help = "Examples:\n  bench window\n  bench window --records 5000000 --unicorns 1000 --json")]
 pub(crate) struct WindowArgs {
     /// Records to fold.
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
@@ -27,7 +25,7 @@ pub(crate) struct WindowArgs {
 }
 
 /// The query that is measured.
-const QUERY: &str = include_str!("../../demo/per-minute.sql");
+const QUERY: &str = include_str!("../../pipeline/src/demo/per-minute.sql");
 /// Lines that are made once and repeated with the clock going on.
 const LINES: usize = 200_000;
 /// A latency is how long the query takes for this many records.

@@ -8,10 +8,10 @@ use hdrhistogram::Histogram;
 use minicbor::Encoder;
 use tokio::task::JoinSet;
 
-use super::http::{Caller, Request, text_member};
-use super::load::STREAM;
-use super::page::Page;
-use super::report::{latencies, micros};
+use crate::rig::http::{Caller, Request, text_member};
+use crate::rig::load::STREAM;
+use crate::rig::page::Page;
+use crate::rig::report::{latencies, micros};
 
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,7 @@ use memchr::memmem;
 use minicbor::Decoder;
 use minicbor::data::Type;
 
-use super::http::text_member;
+use crate::rig::http::text_member;
 
 /// What is in one answer.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,24 +1,21 @@
-//! `gallop bench recovery`: how long a log of a given size takes to open, after a kill and after a clean close.
+//! `bench recovery`: how long a log of a given size takes to open, after a kill and after a clean close.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use ingest::log::file::StdDisk;
-use ingest::log::key::KeyRing;
 use model::clock::{Clock, SystemClock};
 use model::name::StreamName;
 use model::stream::hash_key::PartitionKey;
 use model::stream::record::PutEntry;
 use model::stream::store::{StreamOptions, StreamStore};
 
-use super::process::{cpu_time, peak_memory};
-use super::report::{Measured, Report, latencies, micros};
-use crate::streams::open_log;
+use crate::rig::log::open_log;
+use crate::rig::process::{cpu_time, peak_memory};
+use crate::rig::report::{Measured, Report, latencies, micros};
 
-/// Arguments of `gallop bench recovery`.
+/// Arguments of `bench recovery`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop bench recovery\n  gallop bench recovery --mib 4096 --json")]
+#[command(after_help = "Examples:\n  bench recovery\n  bench recovery --mib 4096 --json")]
 pub(crate) struct RecoveryArgs {
     /// Size of the log.
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=65536))]
@@ -45,7 +42,7 @@ pub(crate) async fn run(args: RecoveryArgs) -> anyhow::Result<Report> {
 
 async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Result<Report> {
     let stream = StreamName::new("bench")?;
-    let store = open_log(folder, Arc::new(StdDisk), KeyRing::default()).await?;
+    let store = open_log(folder).await?;
     store.create(&stream, StreamOptions { shards: 4, ..StreamOptions::default() }).await?;
     let records = (args.mib << 20) / args.bytes;
     let data = vec![b'x'; args.bytes as usize];
@@ -62,7 +59,7 @@ async fn measure(args: &RecoveryArgs, folder: &std::path::Path) -> anyhow::Resul
     let (mut latency, mut wall, begin_cpu) = (latencies(), Duration::ZERO, cpu_time("self")?);
     for _ in 0..args.times {
         let begin = Instant::now();
-        let store = open_log(folder, Arc::new(StdDisk), KeyRing::default()).await?;
+        let store = open_log(folder).await?;
         latency.saturating_record(micros(begin.elapsed()));
         wall += begin.elapsed();
         store.describe(&stream).await?;
