@@ -5,21 +5,23 @@
 //!               positions and promised cuts ──▶ checkpoint in the stream
 //! ```
 //!
-//! [`delivery::stream::DeliveryStream`] joins a stream to a [`sink::Sink`]: it buffers, retries, keeps the
-//! checkpoint and tells its status. What a sink writes is a pure function of a [`cut::Cut`], a range of one shard's
+//! [`delivery::stream::DeliveryStream`] joins a stream to a [`delivery::sink::Sink`]: it buffers, retries, keeps the
+//! checkpoint and tells its status. What a sink writes is a pure function of a [`delivery::cut::Cut`], a range of one shard's
 //! records; that is why a crash at any moment leaves nothing missing and nothing double.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod archive;
-pub mod archive_sink;
 #[cfg(feature = "aws")]
 pub mod aws;
-pub mod cut;
-pub mod delivery;
-pub mod destination;
-pub mod object;
-pub mod sink;
+
 pub mod table;
-pub mod table_sink;
+
+pub mod archive;
+
+pub mod delivery;
+
+pub mod object;
+
+pub mod destination;
+
 pub mod testing;

@@ -13,8 +13,8 @@ use tracing::{error, warn};
 
 use super::backoff::Backoff;
 use super::stream::{DeliveryError, DeliveryStream};
-use crate::cut::{Cut, Promise, read_cut};
-use crate::sink::{Delivered, SinkError};
+use crate::delivery::cut::{Cut, Promise, read_cut};
+use crate::delivery::sink::{Delivered, SinkError};
 
 impl DeliveryStream {
     /// Keeps a promise made before a restart.

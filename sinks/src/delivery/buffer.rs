@@ -12,7 +12,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use super::options::DeliveryOptions;
-use crate::cut::{Cut, CutRange};
+use crate::delivery::cut::{Cut, CutRange};
 use crate::object::name::hour_of;
 
 /// What a record takes in memory beside its data and key, about.

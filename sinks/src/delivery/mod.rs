@@ -1,11 +1,16 @@
 //! Delivery streams: a consumer joined to a sink, with buffering, retry and dead letters.
 
+pub mod cut;
+pub mod sink;
+
 pub mod options;
 pub mod status;
-pub mod stream;
 
-mod attempts;
 mod backoff;
 mod buffer;
 mod ledger;
+
+pub mod stream;
+
+mod attempts;
 mod run;

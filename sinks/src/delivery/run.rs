@@ -16,7 +16,7 @@ use super::backoff::Backoff;
 use super::buffer::Buffer;
 use super::ledger::Ledger;
 use super::stream::{DeliveryError, DeliveryStream};
-use crate::cut::{Cut, Promise};
+use crate::delivery::cut::{Cut, Promise};
 
 /// A delivery stream that runs.
 pub(super) struct Run {

@@ -25,7 +25,7 @@ use tracing::{info, warn};
 use super::options::DeliveryOptions;
 use super::run::Run;
 use super::status::StatusHandle;
-use crate::sink::Sink;
+use crate::delivery::sink::Sink;
 
 /// Why a delivery stream ended by itself. Anything that may pass is waited for instead.
 #[derive(Debug, thiserror::Error)]

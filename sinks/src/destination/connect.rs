@@ -10,12 +10,12 @@ use model::name::{ConsumerName, StreamName};
 use model::stream::store::{StartingPosition, StreamStore};
 use model::table::store::TableStore;
 
-use crate::archive_sink::ArchiveSink;
+use crate::destination::archive::ArchiveSink;
 use crate::delivery::options::DeliveryOptions;
 use crate::delivery::stream::DeliveryStream;
 use crate::object::format::Format;
-use crate::sink::Sink;
-use crate::table_sink::TableSink;
+use crate::delivery::sink::Sink;
+use crate::destination::table::TableSink;
 
 /// What a delivery reads from and may write to. Each kind of destination takes what it needs.
 #[derive(Clone)]

@@ -16,7 +16,7 @@ use model::archive::store::ObjectName;
 use model::clock::Timestamp;
 use model::name::StreamName;
 
-use crate::cut::CutRange;
+use crate::delivery::cut::CutRange;
 
 /// Where records of `stream` are archived.
 pub fn data_object(stream: &StreamName, range: &CutRange) -> ObjectName {

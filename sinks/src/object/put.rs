@@ -6,7 +6,7 @@ use tracing::error;
 
 use super::format::Format;
 use super::name::conflict_object;
-use crate::sink::SinkError;
+use crate::delivery::sink::SinkError;
 
 /// Packing more than this takes so long that it moves to a thread of its own.
 const PACK_INLINE_BYTES_MAX: usize = 64 << 10;

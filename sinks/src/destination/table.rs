@@ -13,11 +13,11 @@ use model::name::{ConsumerName, TableName};
 use model::stream::aggregate::UserRecord;
 use model::table::store::{Item, TableError, TableSchema, TableStore, VersionedItem};
 
-use crate::cut::Cut;
+use crate::delivery::cut::Cut;
 use crate::object::dead_letter::{MISPLACED, push_dead_letter};
 use crate::object::name::error_object;
 use crate::object::put::put_lines;
-use crate::sink::{Delivered, Sink, SinkError};
+use crate::delivery::sink::{Delivered, Sink, SinkError};
 use crate::table::decimal::check_numbers;
 
 /// Delivers cuts to a table.

@@ -14,14 +14,14 @@ use model::name::StreamName;
 use model::stream::aggregate::UserRecord;
 use model::stream::record::Record;
 
-use crate::cut::Cut;
+use crate::delivery::cut::Cut;
 use crate::object::dead_letter::{MISPLACED, push_dead_letter};
 use crate::object::format::Format;
 use crate::object::json_line::push_line;
 use crate::object::name::{data_object, error_object};
 use crate::object::parquet::{Packed, pack, same_rows};
 use crate::object::put::{put_lines, put_object};
-use crate::sink::{Delivered, Sink, SinkError};
+use crate::delivery::sink::{Delivered, Sink, SinkError};
 
 /// Delivers cuts of `stream` to an archive.
 pub struct ArchiveSink {

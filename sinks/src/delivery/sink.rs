@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::cut::Cut;
+use crate::delivery::cut::Cut;
 
 /// What a sink did with a cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +33,7 @@ pub enum SinkError {
     },
 }
 
-/// Takes cuts. Two implementations: [`crate::table_sink::TableSink`] and [`crate::archive_sink::ArchiveSink`].
+/// Takes cuts. Two implementations: [`crate::destination::table::TableSink`] and [`crate::destination::archive::ArchiveSink`].
 #[async_trait]
 pub trait Sink: Send + Sync {
     /// Whether delivering these cuts, stopping half-way and then cutting the same records elsewhere would leave
