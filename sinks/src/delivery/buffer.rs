@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::archive::format::ObjectFormat;
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::SensorStream;
+use model::flow::destination::SensorFormat;
 use model::stream::consumer::ShardBatch;
 use model::stream::hash_key::HashKeyRange;
 use model::stream::record::Record;
@@ -104,9 +106,17 @@ impl Buffer {
             first: first.sequence_number,
             last: last.sequence_number,
             arrived_at: first.arrived_at,
-            format: if self.sensor.is_some() { self.options.sensor_format } else { self.options.format },
+            format: self.format(),
         };
         self.ready.push(Cut { range, records: open.records, owned: open.owned, sensor: self.sensor.clone() });
+    }
+
+    /// How objects made from the next cut are written.
+    fn format(&self) -> ObjectFormat {
+        match (&self.sensor, self.options.sensor_format) {
+            (Some(_), SensorFormat::Parquet) => ObjectFormat::Parquet,
+            (Some(_), SensorFormat::Json) | (None, _) => ObjectFormat::Lines(self.options.compression),
+        }
     }
 
     /// When the next cut is to be taken, if nothing more comes.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::archive::format::ObjectFormat;
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
@@ -16,8 +17,6 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StreamError, StreamStore};
 use serde::{Deserialize, Serialize};
-
-use crate::object::format::Format;
 
 /// The most bytes that one read of [`read_cut`] asks for.
 const READ_BYTES_MAX: usize = 1 << 20;
@@ -36,7 +35,7 @@ pub struct CutRange {
     /// When the first record arrived.
     pub arrived_at: Timestamp,
     /// How objects made from it are written.
-    pub format: Format,
+    pub format: ObjectFormat,
 }
 
 /// A range and its records: what a sink delivers.

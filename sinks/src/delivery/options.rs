@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::object::format::Format;
+use model::archive::format::Compression;
+use model::flow::destination::SensorFormat;
 
 /// Bounds of a delivery stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +20,10 @@ pub struct DeliveryOptions {
     pub buffered_bytes_max: usize,
     /// Cuts that are delivered at the same time.
     pub in_flight_max: usize,
-    /// How objects are written.
-    pub format: Format,
+    /// How the lines of objects are compressed.
+    pub compression: Compression,
     /// How objects of a stream of sensor datagrams are written.
-    pub sensor_format: Format,
+    pub sensor_format: SensorFormat,
     /// Positions that moved are committed after this long at the latest.
     pub checkpoint_interval: Duration,
     /// Wait after the first failure; doubled after each further one, and jittered.
@@ -45,8 +46,8 @@ impl DeliveryOptions {
             cut_at_hours: true,
             buffered_bytes_max: 128 << 20,
             in_flight_max: 4,
-            format: Format::JsonZstd,
-            sensor_format: Format::Parquet,
+            compression: Compression::Zstd,
+            sensor_format: SensorFormat::Parquet,
             checkpoint_interval: Duration::from_secs(1),
             retry_delay_min: Duration::from_millis(100),
             retry_delay_max: Duration::from_secs(30),

@@ -9,19 +9,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use model::archive::format::ObjectFormat;
 use model::archive::store::Archive;
 use model::name::StreamName;
 use model::stream::aggregate::UserRecord;
 use model::stream::record::Record;
 
 use crate::delivery::cut::Cut;
+use crate::delivery::sink::{Delivered, Sink, SinkError};
 use crate::object::dead_letter::{MISPLACED, push_dead_letter};
-use crate::object::format::Format;
 use crate::object::json_line::push_line;
 use crate::object::name::{data_object, error_object};
 use crate::object::parquet::{Packed, pack, same_rows};
 use crate::object::put::{put_lines, put_object};
-use crate::delivery::sink::{Delivered, Sink, SinkError};
 
 /// Delivers cuts of `stream` to an archive.
 pub struct ArchiveSink {
@@ -75,7 +75,7 @@ impl ArchiveSink {
         }
         if count > 0 {
             let name = error_object(self.stream.as_str(), &cut.range);
-            put_lines(&*self.archive, &name, cut.range.format.of_lines(), lines, count).await?;
+            put_lines(&*self.archive, &name, cut.range.format.compression(), lines, count).await?;
         }
         Ok(Delivered { records: 0, dead_letters: count as u64 })
     }
@@ -121,17 +121,17 @@ impl Sink for ArchiveSink {
     }
 
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
-        if cut.range.format == Format::Parquet {
-            return self.deliver_rows(cut).await;
-        }
+        let compression = match cut.range.format {
+            ObjectFormat::Parquet => return self.deliver_rows(cut).await,
+            ObjectFormat::Lines(compression) => compression,
+        };
         let Lines { data, data_count, errors, errors_count } = lines_of(cut);
-        let format = cut.range.format;
         if data_count > 0 {
-            put_lines(&*self.archive, &data_object(&self.stream, &cut.range), format, data, data_count).await?;
+            put_lines(&*self.archive, &data_object(&self.stream, &cut.range), compression, data, data_count).await?;
         }
         if errors_count > 0 {
             let name = error_object(self.stream.as_str(), &cut.range);
-            put_lines(&*self.archive, &name, format, errors, errors_count).await?;
+            put_lines(&*self.archive, &name, compression, errors, errors_count).await?;
         }
         Ok(Delivered { records: data_count as u64, dead_letters: errors_count as u64 })
     }

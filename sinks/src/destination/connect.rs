@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use model::archive::format::Compression;
 use model::archive::store::Archive;
 use model::clock::Clock;
-use model::flow::destination::{ArchiveOptions, Destination, SensorFormat};
+use model::flow::destination::{ArchiveOptions, Destination};
 use model::name::{ConsumerName, StreamName};
 use model::stream::store::{StartingPosition, StreamStore};
 use model::table::store::TableStore;
 
-use crate::destination::archive::ArchiveSink;
 use crate::delivery::options::DeliveryOptions;
-use crate::delivery::stream::DeliveryStream;
-use crate::object::format::Format;
 use crate::delivery::sink::Sink;
+use crate::delivery::stream::DeliveryStream;
+use crate::destination::archive::ArchiveSink;
 use crate::destination::table::TableSink;
 
 /// What a delivery reads from and may write to. Each kind of destination takes what it needs.
@@ -62,19 +60,11 @@ impl DeliveryOptions {
 }
 
 fn archive_options(archive: &ArchiveOptions) -> DeliveryOptions {
-    let format = match archive.compression {
-        Compression::Zstd => Format::JsonZstd,
-        Compression::Gzip => Format::JsonGzip,
-        Compression::None => Format::Json,
-    };
     DeliveryOptions {
         cut_bytes_max: archive.bytes_max,
         cut_interval: archive.interval,
-        format,
-        sensor_format: match archive.sensor_format {
-            SensorFormat::Parquet => Format::Parquet,
-            SensorFormat::Json => format,
-        },
+        compression: archive.compression,
+        sensor_format: archive.sensor_format,
         ..DeliveryOptions::for_archive()
     }
 }

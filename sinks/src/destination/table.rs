@@ -14,10 +14,10 @@ use model::stream::aggregate::UserRecord;
 use model::table::store::{Item, TableError, TableSchema, TableStore, VersionedItem};
 
 use crate::delivery::cut::Cut;
+use crate::delivery::sink::{Delivered, Sink, SinkError};
 use crate::object::dead_letter::{MISPLACED, push_dead_letter};
 use crate::object::name::error_object;
 use crate::object::put::put_lines;
-use crate::delivery::sink::{Delivered, Sink, SinkError};
 use crate::table::decimal::check_numbers;
 
 /// Delivers cuts to a table.
@@ -72,7 +72,7 @@ impl TableSink {
             push_dead_letter(&mut lines, shard, user, reason);
         }
         let name = error_object(self.delivery.as_str(), &cut.range);
-        put_lines(&*self.dead_letters, &name, cut.range.format.of_lines(), lines, letters.len()).await
+        put_lines(&*self.dead_letters, &name, cut.range.format.compression(), lines, letters.len()).await
     }
 }
 

@@ -12,6 +12,7 @@
 //! Numbers have 20 digits: names of a shard sort as its records do. Ranges never overlap; a range that is missing
 //! between two objects held only dead letters, or fell to retention. No object spans two hours.
 
+use model::archive::format::ObjectFormat;
 use model::archive::store::ObjectName;
 use model::clock::Timestamp;
 use model::name::StreamName;
@@ -25,7 +26,8 @@ pub fn data_object(stream: &StreamName, range: &CutRange) -> ObjectName {
 
 /// Where dead letters of `owner` go: the stream's name for an archive, the delivery's name for a table.
 pub fn error_object(owner: &str, range: &CutRange) -> ObjectName {
-    object_name(&format!("errors/{owner}"), &CutRange { format: range.format.of_lines(), ..range.clone() })
+    let format = ObjectFormat::Lines(range.format.compression());
+    object_name(&format!("errors/{owner}"), &CutRange { format, ..range.clone() })
 }
 
 /// Where an object goes when its name is taken by other content of another origin.
@@ -48,11 +50,11 @@ fn object_name(folder: &str, range: &CutRange) -> ObjectName {
 
 #[cfg(test)]
 mod tests {
+    use model::archive::format::Compression;
     use model::stream::sequence_number::SequenceNumber;
     use model::stream::shard::ShardId;
 
     use super::*;
-    use crate::object::format::Format;
 
     #[test]
     fn names_say_what_is_inside() {
@@ -66,15 +68,15 @@ mod tests {
         let stream = StreamName::new("wildrydes").unwrap();
         let shard = "shardId-000000000007-00000000000000000000-18446744073709551615";
         assert_eq!(
-            data_object(&stream, &range(1_793_505_599_999, Format::JsonZstd)).as_str(),
+            data_object(&stream, &range(1_793_505_599_999, ObjectFormat::Lines(Compression::Zstd))).as_str(),
             format!("wildrydes/dt=2026-11-01/hour=03/{shard}.json.zst")
         );
         assert_eq!(
-            error_object("wildrydes", &range(-1, Format::JsonGzip)).as_str(),
+            error_object("wildrydes", &range(-1, ObjectFormat::Lines(Compression::Gzip))).as_str(),
             format!("errors/wildrydes/dt=1969-12-31/hour=23/{shard}.json.gz")
         );
         let longest = StreamName::new(&"s".repeat(128)).unwrap();
-        let name = data_object(&longest, &range(i64::MAX, Format::Json));
+        let name = data_object(&longest, &range(i64::MAX, ObjectFormat::Lines(Compression::None)));
         assert!(conflict_object(&name, 1).as_str().starts_with("conflicts/00000001/ssss"));
         assert_eq!(hour_of(Timestamp::from_millis(-1)), -1);
     }

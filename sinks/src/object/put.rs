@@ -1,12 +1,13 @@
 //! Putting an object that may have been put before.
 
 use bytes::Bytes;
+use model::archive::format::Compression;
 use model::archive::store::{Archive, ObjectName, PutOutcome};
 use tracing::error;
 
-use super::format::Format;
-use super::name::conflict_object;
 use crate::delivery::sink::SinkError;
+use crate::object::compressed::{compress, decompress};
+use crate::object::name::conflict_object;
 
 /// Packing more than this takes so long that it moves to a thread of its own.
 const PACK_INLINE_BYTES_MAX: usize = 64 << 10;
@@ -17,21 +18,21 @@ const PACK_INLINE_BYTES_MAX: usize = 64 << 10;
 pub async fn put_lines(
     archive: &dyn Archive,
     name: &ObjectName,
-    format: Format,
+    compression: Compression,
     lines: Vec<u8>,
     records: usize,
 ) -> Result<(), SinkError> {
     let failed = |source| SinkError::Encode { records, source };
     let lines_len = lines.len() as u64;
     let packed = if lines.len() <= PACK_INLINE_BYTES_MAX {
-        format.encode(lines)
+        compress(compression, lines)
     } else {
-        let packing = tokio::task::spawn_blocking(move || format.encode(lines)).await;
+        let packing = tokio::task::spawn_blocking(move || compress(compression, lines)).await;
         packing.map_err(std::io::Error::other).and_then(|packed| packed)
     };
     let body = Bytes::from(packed.map_err(failed)?);
     // Another version of a compressor may have written the same lines as other bytes.
-    put_object(archive, name, body, |there, ours| same_lines(format, there, ours, lines_len)).await
+    put_object(archive, name, body, |there, ours| same_lines(compression, there, ours, lines_len)).await
 }
 
 /// Puts an object whose bytes are made, the same way; `is_same` compares the content of two objects.
@@ -56,8 +57,8 @@ pub async fn put_object(
     Ok(())
 }
 
-fn same_lines(format: Format, there: &[u8], ours: &[u8], lines_len: u64) -> bool {
-    match (format.decode(there, lines_len), format.decode(ours, lines_len)) {
+fn same_lines(compression: Compression, there: &[u8], ours: &[u8], lines_len: u64) -> bool {
+    match (decompress(compression, there, lines_len), decompress(compression, ours, lines_len)) {
         (Ok(there), Ok(ours)) => there == ours,
         _ => false,
     }

@@ -3,9 +3,9 @@
 use std::future::pending;
 use std::time::Duration;
 
+use model::archive::format::{Compression, ObjectFormat};
 use model::stream::store::StreamStore;
 use sinks::delivery::options::DeliveryOptions;
-use sinks::object::format::Format;
 use tokio::sync::oneshot;
 
 use crate::world::World;
@@ -18,10 +18,11 @@ const FIRST: &str = "wildrydes/dt=2026-11-01/hour=03/shardId-000000000000-000000
 
 #[tokio::test]
 async fn records_become_lines_of_named_objects() {
-    for format in [Format::JsonZstd, Format::JsonGzip, Format::Json] {
+    for compression in [Compression::Zstd, Compression::Gzip, Compression::None] {
+        let format = ObjectFormat::Lines(compression);
         let world = World::new(1, 1).await;
         world.put(&[("a", "{\"n\":0}"), ("a", "{\n\"n\": 1\n}\n"), ("a", "hello"), ("b", "{\"n\":3}")]).await;
-        world.run_to_the_end(world.to_archive(DeliveryOptions { format, ..options() })).await;
+        world.run_to_the_end(world.to_archive(DeliveryOptions { compression, ..options() })).await;
         let objects = world.objects("").await;
         let names: Vec<_> = objects.keys().map(String::as_str).collect();
         let name = format!("{FIRST}-00000000000000000003.{format}");
@@ -45,7 +46,8 @@ async fn aggregates_are_lines_one_by_one_and_never_cut_apart() {
     world.put(&[("a", "{\"n\":0}")]).await;
     world.put_packed(&parts).await;
     world.put(&[("a", "{\"n\":5}")]).await;
-    let delivery = world.to_archive(DeliveryOptions { cut_records_max: 2, format: Format::Json, ..options() });
+    let delivery =
+        world.to_archive(DeliveryOptions { cut_records_max: 2, compression: Compression::None, ..options() });
     let status = delivery.status();
     world.run_to_the_end(delivery).await;
     let objects = world.objects("").await;

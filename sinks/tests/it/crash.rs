@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use model::archive::format::Compression;
 use model::stream::hash_key::HashKey;
 use model::stream::shard::Reshard;
 use model::stream::store::StreamStore;
@@ -12,7 +13,6 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryStream;
-use sinks::object::format::Format;
 
 use crate::world::World;
 
@@ -86,13 +86,13 @@ async fn live(seed: u64, deliver: impl Fn(&World, DeliveryOptions) -> DeliverySt
     let world = World::new(seed, random.random_range(1..4)).await;
     let mut written = Written::default();
     for round in 0..ROUNDS {
-        let formats = [Format::Json, Format::JsonGzip, Format::JsonZstd];
+        let compressions = [Compression::None, Compression::Gzip, Compression::Zstd];
         let options = DeliveryOptions {
             cut_bytes_max: random.random_range(1..400),
             cut_records_max: random.random_range(1..20),
             cut_interval: Duration::from_millis(random.random_range(0..100)),
             in_flight_max: random.random_range(1..4),
-            format: formats[random.random_range(0..3)],
+            compression: compressions[random.random_range(0..3)],
             checkpoint_interval: Duration::from_millis(random.random_range(0..50)),
             seed: Some(seed),
             ..DeliveryOptions::for_archive()

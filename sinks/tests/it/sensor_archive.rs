@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use model::archive::store::Archive;
+use model::flow::destination::SensorFormat;
 use model::name::TableName;
 use model::stream::hash_key::PartitionKey;
 use model::stream::record::PutEntry;
@@ -13,7 +14,6 @@ use model::table::store::{ItemKey, KeyAttribute, KeyType, KeyValue, TableSchema,
 use model::testing::datagrams::{Engine, engine_datagram, engine_stream};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sinks::delivery::options::DeliveryOptions;
-use sinks::object::format::Format;
 use sinks::object::parquet::{pack, same_rows};
 
 use crate::world::World;
@@ -85,7 +85,7 @@ async fn datagrams_become_rows_of_parquet_and_what_is_none_a_dead_letter() {
 async fn lines_are_written_where_they_are_asked_for() {
     let world = sensor_world().await;
     put(&world, "17", engine_datagram(17, 5, &[engine(500), engine(501)])).await;
-    world.run_to_the_end(world.to_archive(DeliveryOptions { sensor_format: Format::Json, ..options() })).await;
+    world.run_to_the_end(world.to_archive(DeliveryOptions { sensor_format: SensorFormat::Json, ..options() })).await;
     let lines = world.lines("wildrydes/").await;
     assert_eq!(lines.len(), 2);
     assert!(

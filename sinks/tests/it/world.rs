@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64_simd::STANDARD;
+use model::archive::format::ObjectFormat;
 use model::archive::store::Archive;
 use model::clock::Timestamp;
 use model::flow::destination::{ArchiveOptions, Destination};
@@ -22,7 +23,7 @@ use serde_json::Value;
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryStream;
 use sinks::destination::connect::Parts;
-use sinks::object::format::Format;
+use sinks::object::compressed::decompress;
 use tokio::sync::oneshot;
 
 use crate::faults::{Faults, FaultyArchive, FaultyStore, FaultyTables};
@@ -141,7 +142,10 @@ impl World {
         for object in self.archive.list(folder).await.unwrap() {
             let body = self.archive.get(&object.name, None).await.unwrap();
             let extension = object.name.as_str().split_once('.').unwrap().1;
-            let lines = extension.parse::<Format>().unwrap().decode(&body, 1 << 30).unwrap();
+            let ObjectFormat::Lines(compression) = extension.parse().unwrap() else {
+                panic!("{} holds no lines", object.name)
+            };
+            let lines = decompress(compression, &body, 1 << 30).unwrap();
             let lines = String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect();
             objects.insert(object.name.as_str().to_owned(), lines);
         }
