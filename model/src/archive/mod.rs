@@ -3,3 +3,4 @@
 pub mod store;
 
 pub mod format;
+pub mod name;

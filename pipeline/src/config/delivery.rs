@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::archive::name::RESERVED_FOLDERS;
 use model::flow::destination::{ArchiveOptions, Destination};
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
@@ -9,9 +10,6 @@ use serde::Deserialize;
 use crate::config::error::{Faults, meant};
 use crate::config::query::Start;
 use crate::config::table::TableConfig;
-
-/// Folders of the archive that hold no stream.
-const ARCHIVE_FOLDERS: [&str; 2] = ["conflicts", "errors"];
 
 /// A delivery stream to run: a source, and a key for each kind of destination, one of which is given.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,7 +56,7 @@ pub(crate) fn check(
     for (name, delivery) in deliveries {
         let (source, key) = (&delivery.source, name.as_str());
         if let Some(archive) = &delivery.archive {
-            if ARCHIVE_FOLDERS.contains(&source.as_str()) {
+            if RESERVED_FOLDERS.contains(&source.as_str()) {
                 faults.add(
                     &["deliveries", key, "source"],
                     format!(

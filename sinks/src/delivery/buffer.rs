@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::archive::format::ObjectFormat;
+use model::archive::name::hour_of;
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::SensorStream;
 use model::flow::destination::SensorFormat;
@@ -15,7 +16,6 @@ use model::stream::shard::ShardId;
 
 use super::options::DeliveryOptions;
 use crate::delivery::cut::{Cut, CutRange};
-use crate::object::name::hour_of;
 
 /// What a record takes in memory beside its data and key, about.
 const RECORD_OVERHEAD_BYTES: usize = 128;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::archive::format::ObjectFormat;
+use model::archive::name::RecordRange;
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
@@ -36,6 +37,13 @@ pub struct CutRange {
     pub arrived_at: Timestamp,
     /// How objects made from it are written.
     pub format: ObjectFormat,
+}
+
+impl CutRange {
+    /// The records, as names of objects tell them.
+    pub fn records(&self) -> RecordRange {
+        RecordRange { shard: self.shard, first: self.first, last: self.last }
+    }
 }
 
 /// A range and its records: what a sink delivers.

@@ -4,22 +4,22 @@
 //! Of a stream of sensor datagrams every sensor record is a row of a Parquet file, or a line where lines are asked for.
 //!
 //! A record that is exactly one JSON object is a line of the data object; any other goes to the error object of the
-//! same cut with the reason (see [`crate::object::name`] for where). A cut of nothing but such records has no data object.
+//! same cut with the reason (see [`model::archive::name`] for where). A cut of nothing but such records has no data object.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::archive::format::ObjectFormat;
-use model::archive::store::Archive;
+use model::archive::name::data_object;
+use model::archive::store::{Archive, ObjectName};
 use model::name::StreamName;
 use model::stream::aggregate::UserRecord;
 use model::stream::record::Record;
 
 use crate::delivery::cut::Cut;
 use crate::delivery::sink::{Delivered, Sink, SinkError};
-use crate::object::dead_letter::{MISPLACED, push_dead_letter};
+use crate::object::dead_letter::{DeadLetters, MISPLACED};
 use crate::object::json_line::push_line;
-use crate::object::name::{data_object, error_object};
 use crate::object::parquet::{Packed, pack, same_rows};
 use crate::object::put::{put_lines, put_object};
 
@@ -39,55 +39,51 @@ impl ArchiveSink {
 impl ArchiveSink {
     /// Delivers a cut of sensor datagrams as a file of columns.
     async fn deliver_rows(&self, cut: &Cut) -> Result<Delivered, SinkError> {
+        let mut letters = DeadLetters::default();
         let Some(sensor) = cut.sensor.clone() else {
             // The stream was deleted and created anew as another kind after the cut was promised.
-            return self
-                .bury(
-                    cut,
-                    cut.records.iter().map(|record| (record, "the stream is none of sensor datagrams".to_owned())),
-                )
-                .await;
+            for record in &cut.records {
+                letters.push(cut.range.shard, &whole(record), "this stream does not hold sensor datagrams");
+            }
+            return self.delivered(cut, 0, letters).await;
         };
         let (records, count) = (cut.records.clone(), cut.records.len());
         let packing = tokio::task::spawn_blocking(move || pack(&sensor, &records)).await;
         let packed = packing.map_err(std::io::Error::other).and_then(|packed| packed);
         let Packed { file, rows, unfit } = packed.map_err(|source| SinkError::Encode { records: count, source })?;
         if rows > 0 {
-            put_object(&*self.archive, &data_object(&self.stream, &cut.range), file.into(), same_rows).await?;
+            put_object(&*self.archive, &self.object(cut), file.into(), same_rows).await?;
         }
-        let unfit = unfit.into_iter().map(|(index, why)| (&cut.records[index], why.to_string()));
-        let Delivered { dead_letters, .. } = self.bury(cut, unfit).await?;
-        Ok(Delivered { records: rows, dead_letters })
+        for (index, why) in unfit {
+            letters.push(cut.range.shard, &whole(&cut.records[index]), &why.to_string());
+        }
+        self.delivered(cut, rows, letters).await
     }
 
-    /// Keeps whole records that are no rows.
-    async fn bury<'a>(
-        &self,
-        cut: &Cut,
-        letters: impl Iterator<Item = (&'a Record, String)>,
-    ) -> Result<Delivered, SinkError> {
-        let (mut lines, mut count) = (Vec::new(), 0);
-        for (record, reason) in letters {
-            let (partition_key, data) = (record.partition_key.as_str(), (&record.data[..]).into());
-            let letter = UserRecord { record, sub_sequence_number: None, partition_key, data, misplaced: false };
-            push_dead_letter(&mut lines, cut.range.shard, &letter, &reason);
-            count += 1;
-        }
-        if count > 0 {
-            let name = error_object(self.stream.as_str(), &cut.range);
-            put_lines(&*self.archive, &name, cut.range.format.compression(), lines, count).await?;
-        }
-        Ok(Delivered { records: 0, dead_letters: count as u64 })
+    /// The name of the object that holds the cut's records.
+    fn object(&self, cut: &Cut) -> ObjectName {
+        data_object(&self.stream, cut.range.records(), cut.range.arrived_at, cut.range.format)
     }
+
+    /// Keeps the dead letters of a cut whose other records are delivered.
+    async fn delivered(&self, cut: &Cut, records: u64, letters: DeadLetters) -> Result<Delivered, SinkError> {
+        let dead_letters = letters.put(&*self.archive, self.stream.as_str(), &cut.range).await?;
+        Ok(Delivered { records, dead_letters })
+    }
+}
+
+/// A record as its producer put it.
+fn whole(record: &Record) -> UserRecord<'_> {
+    let (partition_key, data) = (record.partition_key.as_str(), (&record.data[..]).into());
+    UserRecord { record, sub_sequence_number: None, partition_key, data, misplaced: false }
 }
 
 /// What becomes of a cut's records.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Lines {
     data: Vec<u8>,
-    data_count: usize,
-    errors: Vec<u8>,
-    errors_count: usize,
+    count: usize,
+    letters: DeadLetters,
 }
 
 fn lines_of(cut: &Cut) -> Lines {
@@ -99,11 +95,8 @@ fn lines_of(cut: &Cut) -> Lines {
             false => push_line(&mut lines.data, &user.data).map_err(|reason| reason.to_string()),
         };
         match pushed {
-            Ok(()) => lines.data_count += 1,
-            Err(reason) => {
-                push_dead_letter(&mut lines.errors, cut.range.shard, &user, &reason);
-                lines.errors_count += 1;
-            }
+            Ok(()) => lines.count += 1,
+            Err(reason) => lines.letters.push(cut.range.shard, &user, &reason),
         }
     }
     lines
@@ -117,7 +110,7 @@ impl Sink for ArchiveSink {
     }
 
     fn place(&self, cut: &Cut) -> String {
-        data_object(&self.stream, &cut.range).to_string()
+        self.object(cut).to_string()
     }
 
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
@@ -125,14 +118,10 @@ impl Sink for ArchiveSink {
             ObjectFormat::Parquet => return self.deliver_rows(cut).await,
             ObjectFormat::Lines(compression) => compression,
         };
-        let Lines { data, data_count, errors, errors_count } = lines_of(cut);
-        if data_count > 0 {
-            put_lines(&*self.archive, &data_object(&self.stream, &cut.range), compression, data, data_count).await?;
+        let Lines { data, count, letters } = lines_of(cut);
+        if count > 0 {
+            put_lines(&*self.archive, &self.object(cut), compression, data, count).await?;
         }
-        if errors_count > 0 {
-            let name = error_object(self.stream.as_str(), &cut.range);
-            put_lines(&*self.archive, &name, compression, errors, errors_count).await?;
-        }
-        Ok(Delivered { records: data_count as u64, dead_letters: errors_count as u64 })
+        self.delivered(cut, count as u64, letters).await
     }
 }

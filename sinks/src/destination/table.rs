@@ -15,9 +15,7 @@ use model::table::store::{Item, TableError, TableSchema, TableStore, VersionedIt
 
 use crate::delivery::cut::Cut;
 use crate::delivery::sink::{Delivered, Sink, SinkError};
-use crate::object::dead_letter::{MISPLACED, push_dead_letter};
-use crate::object::name::error_object;
-use crate::object::put::put_lines;
+use crate::object::dead_letter::{DeadLetters, MISPLACED};
 use crate::table::decimal::check_numbers;
 
 /// Delivers cuts to a table.
@@ -64,16 +62,6 @@ impl TableSink {
         }
         Ok(count)
     }
-
-    async fn bury(&self, cut: &Cut, letters: &[(UserRecord<'_>, String)]) -> Result<(), SinkError> {
-        let shard = cut.range.shard;
-        let mut lines = Vec::new();
-        for (user, reason) in letters {
-            push_dead_letter(&mut lines, shard, user, reason);
-        }
-        let name = error_object(self.delivery.as_str(), &cut.range);
-        put_lines(&*self.dead_letters, &name, cut.range.format.compression(), lines, letters.len()).await
-    }
 }
 
 fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem, String> {
@@ -108,10 +96,12 @@ impl Sink for TableSink {
             }
         }
         let records = self.put(items, &mut letters).await?;
-        if !letters.is_empty() {
-            letters.sort_by_key(|(user, _)| (user.record.sequence_number, user.sub_sequence_number));
-            self.bury(cut, &letters).await?;
+        letters.sort_by_key(|(user, _)| (user.record.sequence_number, user.sub_sequence_number));
+        let mut dead = DeadLetters::default();
+        for (user, reason) in &letters {
+            dead.push(cut.range.shard, user, reason);
         }
-        Ok(Delivered { records, dead_letters: letters.len() as u64 })
+        let dead_letters = dead.put(&*self.dead_letters, self.delivery.as_str(), &cut.range).await?;
+        Ok(Delivered { records, dead_letters })
     }
 }

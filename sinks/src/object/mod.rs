@@ -1,10 +1,9 @@
-//! Objects that sinks write: their names, their lines, their bytes.
+//! Objects that sinks write: their lines, their bytes, and how they are put.
 
 pub mod compressed;
 pub mod json_line;
-
-pub mod dead_letter;
-pub mod name;
 pub mod parquet;
 
 pub mod put;
+
+pub mod dead_letter;

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use model::archive::format::Compression;
+use model::archive::name::conflict_object;
 use model::archive::store::{Archive, ObjectName, PutOutcome};
 use tracing::error;
 
 use crate::delivery::sink::SinkError;
 use crate::object::compressed::{compress, decompress};
-use crate::object::name::conflict_object;
 
 /// Packing more than this takes so long that it moves to a thread of its own.
 const PACK_INLINE_BYTES_MAX: usize = 64 << 10;

@@ -16,13 +16,13 @@ use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::object_store::{ObjectMeta, ObjectStore};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use model::archive::name::{RESERVED_FOLDERS, RecordRange};
 use model::archive::store::Archive;
 use model::query::engine::{SqlError, SqlErrorKind};
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use tokio::runtime::Handle;
 
-use crate::adhoc::archive::object_name::{Cut, FOLDERS_WITHOUT_TABLES};
 use crate::adhoc::archive::store::ArchiveStore;
 use crate::adhoc::limits::AdhocLimits;
 use crate::error::{carried_or_failed, failed};
@@ -50,7 +50,7 @@ pub(crate) struct Object {
     /// Where it stands, how large it is and when it was written.
     pub(crate) meta: ObjectMeta,
     /// The records it holds, when its name is one of ours.
-    pub(crate) cut: Option<Cut>,
+    pub(crate) cut: Option<RecordRange>,
 }
 
 /// A folder of objects, read through an object store that is confined to it.
@@ -79,7 +79,7 @@ impl ArchiveFolder {
         let listing = self.store.list_with_delimiter(None).await;
         let folders = listing.map_err(|error| failed("listing the archive", &error))?.common_prefixes;
         let names = folders.iter().filter_map(|folder| folder.filename());
-        Ok(names.filter(|name| !FOLDERS_WITHOUT_TABLES.contains(name) && !is_hidden(name)).map(str::to_owned).collect())
+        Ok(names.filter(|name| !RESERVED_FOLDERS.contains(name) && !is_hidden(name)).map(str::to_owned).collect())
     }
 
     /// The objects of a table in order of their names, such that the cuts of every shard have no gap behind which
@@ -111,7 +111,7 @@ impl ArchiveFolder {
                 let message = format!("table `{table}` has more than {} objects", self.objects_max);
                 return Err(SqlError::new(SqlErrorKind::LimitExceeded, message));
             }
-            let cut = Cut::from_path(meta.location.as_ref());
+            let cut = RecordRange::of_object(meta.location.as_ref());
             objects.push(Object { meta, cut });
         }
         Ok(objects)
@@ -199,7 +199,7 @@ pub(crate) fn highest_cuts(objects: &[Object]) -> BTreeMap<ShardId, SequenceNumb
 
 /// Two objects with the same record would count it twice.
 fn check_cuts(objects: &[Object]) -> Result<(), SqlError> {
-    let mut cuts: Vec<(Cut, &Object)> =
+    let mut cuts: Vec<(RecordRange, &Object)> =
         objects.iter().filter_map(|object| object.cut.map(|cut| (cut, object))).collect();
     cuts.sort_by_key(|(cut, _)| *cut);
     for pair in cuts.windows(2) {

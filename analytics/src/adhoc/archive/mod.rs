@@ -1,6 +1,4 @@
-//! The archive as SQL reads it: objects, what their names say, and the rows in them.
-
-pub mod object_name;
+//! The archive as SQL reads it: objects and the rows in them.
 
 mod store;
 
