@@ -7,9 +7,11 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
 use model::name::TableName;
-use model::table::store::{Item, ItemKey, KeyAttribute, KeyType, KeyValue, Order, Page, Query, TableSchema};
+use model::table::number::Number;
+use model::table::store::{ItemKey, KeyAttribute, KeyType, KeyValue, Order, Page, Query, TableSchema};
+use model::table::value::{AttributeValue, Item};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::rest::error::{ErrorBody, RestError};
@@ -159,10 +161,12 @@ fn answer(page: Page) -> Json<ItemPage> {
 /// Where a page ended, as text for a URL.
 fn seal(key: &ItemKey) -> String {
     let value = |value: &KeyValue| match value {
-        KeyValue::String(text) => json!(text),
-        KeyValue::Number(number) => Value::Number(number.clone()),
+        KeyValue::String(text) => AttributeValue::String(text.clone()),
+        KeyValue::Number(number) => AttributeValue::Number(number.clone()),
+        KeyValue::Binary(_) => AttributeValue::String(value.to_string()),
     };
-    let parts = json!([value(&key.partition), key.sort.as_ref().map(value)]);
+    let sort = key.sort.as_ref().map_or(AttributeValue::Null, value);
+    let parts = AttributeValue::List(vec![value(&key.partition), sort]);
     base64_simd::URL_SAFE_NO_PAD.encode_to_string(parts.to_string())
 }
 
@@ -172,15 +176,17 @@ fn open(schema: &TableSchema, text: &str) -> Result<ItemKey, RestError> {
 
 fn read(schema: &TableSchema, text: &str) -> Option<ItemKey> {
     let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?;
-    let (partition, sort): (Value, Value) = serde_json::from_slice(&bytes).ok()?;
-    let value = |key: &KeyAttribute, value: Value| match (key.key_type, value) {
-        (KeyType::String, Value::String(text)) => Some(KeyValue::String(text)),
-        (KeyType::Number, Value::Number(number)) => Some(KeyValue::Number(number)),
-        _ => None,
+    let (partition, sort): (&RawValue, &RawValue) = serde_json::from_slice(&bytes).ok()?;
+    let value = |key: &KeyAttribute, value: &RawValue| match key.key_type {
+        KeyType::Number => Number::parse(value.get()).ok().map(KeyValue::Number),
+        KeyType::String | KeyType::Binary => {
+            let text: String = serde_json::from_str(value.get()).ok()?;
+            schema.parse_key(key, &text).ok()
+        }
     };
     let sort = match &schema.sort_key {
         Some(key) => Some(value(key, sort)?),
-        None => sort.is_null().then_some(None)?,
+        None => (sort.get() == "null").then_some(None)?,
     };
     Some(ItemKey { partition: value(&schema.partition_key, partition)?, sort })
 }

@@ -1,6 +1,7 @@
 //! The REST API.
 
 use http::{Request, StatusCode};
+use model::table::json::read_item;
 use model::table::store::{KeyAttribute, KeyType, TableSchema, VersionedItem};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ async fn with_rides() -> Server {
     };
     server.state.tables.create(schema).await.unwrap();
     let item = |name: &str, at: u64| {
-        let item = json!({"Name": name, "At": at, "Empty": null}).as_object().unwrap().clone();
+        let item = read_item(json!({"Name": name, "At": at, "Empty": null}).to_string().as_bytes()).unwrap();
         VersionedItem { item, version: 1 }
     };
     let items = [("Rocinante / é", 1), ("Rocinante / é", 2), ("Rocinante / é", 3), ("Shadowfax", 1)];

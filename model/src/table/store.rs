@@ -3,9 +3,13 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use base64_simd::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::number::Number;
+use super::value::{AttributeValue, Item, NESTING_MAX};
 use crate::name::TableName;
 
 /// Type of a key attribute.
@@ -17,6 +21,8 @@ pub enum KeyType {
     String,
     /// A number, ordered by value.
     Number,
+    /// Bytes, ordered as they are.
+    Binary,
 }
 
 /// A key attribute: its name in the item and its type.
@@ -41,16 +47,35 @@ pub struct TableSchema {
     pub sort_key: Option<KeyAttribute>,
 }
 
-/// A row: attributes by name, in the order they were written. Nulls are kept.
-pub type Item = serde_json::Map<String, serde_json::Value>;
-
-/// The value of a key attribute.
-#[derive(Debug, Clone, PartialEq)]
+/// The value of a key attribute. Values of one kind order as the items of a table do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyValue {
     /// Text.
     String(String),
-    /// A finite number.
-    Number(serde_json::Number),
+    /// A number.
+    Number(Number),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl KeyValue {
+    /// Its type.
+    pub fn key_type(&self) -> KeyType {
+        match self {
+            KeyValue::String(_) => KeyType::String,
+            KeyValue::Number(_) => KeyType::Number,
+            KeyValue::Binary(_) => KeyType::Binary,
+        }
+    }
+
+    /// Whether it is empty text or no bytes. No item has such a key.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            KeyValue::String(text) => text.is_empty(),
+            KeyValue::Number(_) => false,
+            KeyValue::Binary(bytes) => bytes.is_empty(),
+        }
+    }
 }
 
 impl fmt::Display for KeyValue {
@@ -58,12 +83,13 @@ impl fmt::Display for KeyValue {
         match self {
             KeyValue::String(text) => f.write_str(text),
             KeyValue::Number(number) => number.fmt(f),
+            KeyValue::Binary(bytes) => f.write_str(&URL_SAFE_NO_PAD.encode_to_string(bytes)),
         }
     }
 }
 
 /// What names an item in its table.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ItemKey {
     /// Value of the partition key.
     pub partition: KeyValue,
@@ -79,6 +105,19 @@ impl TableSchema {
         Ok(ItemKey { partition, sort })
     }
 
+    /// The key of `item`, which any store may keep. Error: [`TableError::InvalidItem`] as of [`TableSchema::key_of`],
+    /// or because it nests too deep.
+    pub fn check_item(&self, item: &Item) -> Result<ItemKey, TableError> {
+        let key = self.key_of(item)?;
+        match item.iter().find(|(_, value)| !value.nests_at_most(NESTING_MAX)) {
+            None => Ok(key),
+            Some((name, _)) => Err(TableError::InvalidItem {
+                table: self.name.clone(),
+                reason: format!("`{name}` is nested deeper than {NESTING_MAX}"),
+            }),
+        }
+    }
+
     fn key_value(&self, key: &KeyAttribute, item: &Item) -> Result<KeyValue, TableError> {
         let invalid = |found: &str| TableError::InvalidItem {
             table: self.name.clone(),
@@ -86,11 +125,15 @@ impl TableSchema {
         };
         match (key.key_type, item.get(&key.name)) {
             (_, None) => Err(invalid("nothing")),
-            (KeyType::String, Some(serde_json::Value::String(text))) if !text.is_empty() => {
+            (KeyType::String, Some(AttributeValue::String(text))) if !text.is_empty() => {
                 Ok(KeyValue::String(text.clone()))
             }
-            (KeyType::Number, Some(serde_json::Value::Number(number))) => Ok(KeyValue::Number(number.clone())),
-            (_, Some(serde_json::Value::String(text))) if text.is_empty() => Err(invalid("an empty text")),
+            (KeyType::Number, Some(AttributeValue::Number(number))) => Ok(KeyValue::Number(number.clone())),
+            (KeyType::Binary, Some(AttributeValue::Binary(bytes))) if !bytes.is_empty() => {
+                Ok(KeyValue::Binary(bytes.clone()))
+            }
+            (_, Some(AttributeValue::String(text))) if text.is_empty() => Err(invalid("an empty text")),
+            (_, Some(AttributeValue::Binary(bytes))) if bytes.is_empty() => Err(invalid("no bytes")),
             (_, Some(other)) => Err(invalid(&other.to_string())),
         }
     }
@@ -120,11 +163,7 @@ impl TableSchema {
     }
 
     fn check_type(&self, attribute: &KeyAttribute, value: &KeyValue) -> Result<(), TableError> {
-        let fits = match value {
-            KeyValue::String(_) => attribute.key_type == KeyType::String,
-            KeyValue::Number(_) => attribute.key_type == KeyType::Number,
-        };
-        if fits {
+        if value.key_type() == attribute.key_type {
             return Ok(());
         }
         Err(self.invalid_key(format!("`{}` is a {}, found `{value}`", attribute.name, attribute.key_type)))
@@ -134,14 +173,20 @@ impl TableSchema {
         TableError::InvalidKey { table: self.name.clone(), reason }
     }
 
-    /// Reads a key value from text, as in a URL. Error: [`TableError::InvalidKey`].
+    /// Reads a key value from text, as in a URL: a number as in JSON, bytes as base64 of the alphabet for URLs without
+    /// padding. [`KeyValue`] prints so. Error: [`TableError::InvalidKey`].
     pub fn parse_key(&self, key: &KeyAttribute, text: &str) -> Result<KeyValue, TableError> {
+        let wrong = |what: &str| self.invalid_key(format!("`{text}` is not {what}, as key `{}` is", key.name));
         match key.key_type {
             KeyType::String => Ok(KeyValue::String(text.to_owned())),
-            KeyType::Number => serde_json::from_str(text).map(KeyValue::Number).map_err(|_| TableError::InvalidKey {
-                table: self.name.clone(),
-                reason: format!("`{text}` is not a number, as key `{}` is", key.name),
-            }),
+            KeyType::Number => {
+                serde_json::from_str::<serde_json::Number>(text).map_err(|_| wrong("a number"))?;
+                Number::parse(text).map(KeyValue::Number).map_err(|error| self.invalid_key(error.to_string()))
+            }
+            KeyType::Binary => match URL_SAFE_NO_PAD.decode_to_vec(text) {
+                Ok(bytes) => Ok(KeyValue::Binary(bytes.into())),
+                Err(_) => Err(wrong("base64 for URLs")),
+            },
         }
     }
 }
@@ -151,6 +196,7 @@ impl fmt::Display for KeyType {
         f.write_str(match self {
             KeyType::String => "string",
             KeyType::Number => "number",
+            KeyType::Binary => "binary value",
         })
     }
 }
@@ -274,7 +320,7 @@ pub trait TableStore: Send + Sync {
     /// Whether the store can keep `item` at all, as far as it knows without asking anybody.
     /// Error: [`TableError::InvalidItem`].
     fn check_item(&self, schema: &TableSchema, item: &VersionedItem) -> Result<(), TableError> {
-        schema.key_of(&item.item).map(drop)
+        schema.check_item(&item.item).map(drop)
     }
 
     /// Writes items, durable when this returns. For a key that is there, the higher version stays (equal versions

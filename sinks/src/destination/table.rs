@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use model::archive::store::Archive;
 use model::name::{ConsumerName, TableName};
 use model::stream::aggregate::UserRecord;
-use model::table::store::{Item, TableError, TableSchema, TableStore, VersionedItem};
+use model::table::json::read_item;
+use model::table::store::{TableError, TableSchema, TableStore, VersionedItem};
 
 use crate::delivery::cut::Cut;
 use crate::delivery::sink::{Delivered, Sink, SinkError};
 use crate::object::dead_letter::{DeadLetters, MISPLACED};
-use crate::table::decimal::check_numbers;
 
 /// Delivers cuts to a table.
 pub struct TableSink {
@@ -68,8 +68,7 @@ fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem,
     if user.misplaced {
         return Err(MISPLACED.to_owned());
     }
-    let item: Item = serde_json::from_slice(&user.data).map_err(|error| format!("not a JSON object: {error}"))?;
-    check_numbers(&user.data).map_err(|number| format!("number {number} has more digits than an item keeps"))?;
+    let item = read_item(&user.data).map_err(|error| error.to_string())?;
     schema.key_of(&item).map_err(|error| error.to_string())?;
     Ok(VersionedItem { item, version: user.record.sequence_number.0 })
 }

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
-pub mod embedded;
 
-pub(crate) mod decimal;
 mod key_bytes;
+
+pub mod embedded;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use model::name::TableName;
+use model::table::json::read_item;
 use model::table::store::{KeyAttribute, KeyType, KeyValue, Order, Query, TableSchema, TableStore, VersionedItem};
 use serde_json::json;
 use sinks::table::embedded::store::EmbeddedTables;
@@ -45,7 +46,7 @@ impl Drop for SmallDisk {
 
 fn item(n: u64) -> VersionedItem {
     let item = json!({ "name": "Shadowfax", "at": n, "text": "x".repeat(20_000) });
-    VersionedItem { item: serde_json::from_value(item).unwrap(), version: n }
+    VersionedItem { item: read_item(item.to_string().as_bytes()).unwrap(), version: n }
 }
 
 #[tokio::test]
@@ -81,7 +82,7 @@ async fn a_full_disk_refuses_puts_until_there_is_room() {
         tables.put(&name, vec![item(n)]).await.expect("there is room again, and no restart was needed");
         kept.push(n);
         let found = tables.query(&name, all.clone()).await.unwrap().items;
-        let found: Vec<u64> = found.iter().map(|item| item["at"].as_u64().unwrap()).collect();
+        let found: Vec<u64> = found.iter().map(|item| item["at"].to_string().parse().unwrap()).collect();
         assert_eq!(found, kept, "what was refused is not there, all else is");
     }
 }

@@ -124,8 +124,8 @@ async fn a_table_takes_each_sensor_record_as_an_item() {
     put(&world, "17", engine_datagram(17, 5, &[at(500, "east"), at(501, "west"), at(502, "east")])).await;
     world.run_to_the_end(world.to_table(DeliveryOptions { seed: Some(1), ..DeliveryOptions::for_table() })).await;
     let key = |site: &str| ItemKey { partition: KeyValue::String(site.into()), sort: None };
-    for (site, rpm) in [("east", 502), ("west", 501)] {
+    for (site, rpm) in [("east", "502"), ("west", "501")] {
         let item = world.tables.get(&table, &key(site)).await.unwrap().expect("an item");
-        assert_eq!(item.item["rpm"], rpm, "{site}");
+        assert_eq!(item.item["rpm"].to_string(), rpm, "{site}");
     }
 }

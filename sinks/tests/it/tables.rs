@@ -1,6 +1,8 @@
 //! The embedded table against the one in memory, step by random step, with the file closed and opened in between.
 
 use model::name::TableName;
+use model::table::json::read_item;
+use model::table::number::Number;
 use model::table::store::{
     ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableSchema, TableStore, VersionedItem,
 };
@@ -22,7 +24,7 @@ fn sort(random: &mut SmallRng) -> f64 {
 }
 
 fn number(value: f64) -> KeyValue {
-    KeyValue::Number(serde_json::Number::from_f64(value).unwrap())
+    KeyValue::Number(Number::from(&serde_json::Number::from_f64(value).unwrap()))
 }
 
 fn key(random: &mut SmallRng) -> ItemKey {
@@ -31,7 +33,7 @@ fn key(random: &mut SmallRng) -> ItemKey {
 
 fn item(random: &mut SmallRng) -> VersionedItem {
     let item = json!({"at": sort(random), "value": random.random::<f64>(), "name": partition(random)});
-    VersionedItem { item: item.as_object().unwrap().clone(), version: random.random_range(0..5) }
+    VersionedItem { item: read_item(item.to_string().as_bytes()).unwrap(), version: random.random_range(0..5) }
 }
 
 fn query(random: &mut SmallRng) -> Query {

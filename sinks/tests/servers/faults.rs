@@ -153,7 +153,7 @@ impl Places {
         }
         let page = tables.scan(&table(), None, RECORDS).await.unwrap();
         assert_eq!(page.next, None);
-        let text = |item: &model::table::store::Item| serde_json::to_string(item).unwrap();
+        let text = |item: &model::table::value::Item| serde_json::to_string(item).unwrap();
         let items = page.items.iter().map(|item| (format!("{} {}", item["Name"], item["StatusTime"]), text(item)));
         Outcome { objects, items: items.collect() }
     }

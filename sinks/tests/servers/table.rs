@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use model::clock::{Clock, Timestamp};
 use model::name::TableName;
+use model::table::json::read_item;
+use model::table::number::Number;
 use model::table::store::{
     ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableError, TableSchema, TableStore,
     VersionedItem,
@@ -37,7 +39,8 @@ fn with(table: &str, particular: DynamoTableOptions) -> DynamoOptions {
 
 fn item(at: impl Into<serde_json::Value>, value: serde_json::Value, version: u64) -> VersionedItem {
     let at = at.into();
-    VersionedItem { item: json!({"name": "a", "at": at, "value": value}).as_object().unwrap().clone(), version }
+    let item = json!({"name": "a", "at": at, "value": value}).to_string();
+    VersionedItem { item: read_item(item.as_bytes()).unwrap(), version }
 }
 
 fn all(limit: usize) -> Query {
@@ -106,7 +109,7 @@ fn sort(random: &mut SmallRng) -> f64 {
 }
 
 fn number(value: f64) -> KeyValue {
-    KeyValue::Number(serde_json::Number::from_f64(value).unwrap())
+    KeyValue::Number(Number::from(&serde_json::Number::from_f64(value).unwrap()))
 }
 
 fn random_key(random: &mut SmallRng) -> ItemKey {
@@ -115,7 +118,7 @@ fn random_key(random: &mut SmallRng) -> ItemKey {
 
 fn random_item(random: &mut SmallRng) -> VersionedItem {
     let item = json!({"at": sort(random), "value": random.random::<f64>(), "name": partition(random), "none": null});
-    VersionedItem { item: item.as_object().unwrap().clone(), version: random.random_range(0..5) }
+    VersionedItem { item: read_item(item.to_string().as_bytes()).unwrap(), version: random.random_range(0..5) }
 }
 
 fn random_query(random: &mut SmallRng) -> Query {

@@ -1,12 +1,15 @@
 //! What every [`TableStore`] promises.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::name::TableName;
+use crate::table::number::Number;
 use crate::table::store::{
-    Item, ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableError, TableSchema, TableStore,
+    ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableError, TableSchema, TableStore,
     VersionedItem,
 };
+use crate::table::value::{AttributeValue, Item, NonEmptySet};
 
 fn schema(name: &str, sort_type: Option<KeyType>) -> TableSchema {
     TableSchema {
@@ -17,8 +20,8 @@ fn schema(name: &str, sort_type: Option<KeyType>) -> TableSchema {
 }
 
 fn item(value: Value) -> Item {
-    match value {
-        Value::Object(item) => item,
+    match value.into() {
+        AttributeValue::Map(item) => item,
         other => panic!("{other} is not an object"),
     }
 }
@@ -41,7 +44,11 @@ fn all_of(name: &str) -> Query {
 }
 
 fn values(items: &[Item]) -> Vec<Value> {
-    items.iter().map(|item| item["Value"].clone()).collect()
+    items.iter().map(|item| json(&item["Value"])).collect()
+}
+
+fn json(value: &AttributeValue) -> Value {
+    serde_json::to_value(value).expect("a value is JSON")
 }
 
 /// Runs the suite on a store without tables.
@@ -51,6 +58,9 @@ pub async fn table_store(tables: &dyn TableStore) {
     conditional_puts_hold_their_condition(tables).await;
     ranges_and_pages(tables).await;
     numbers_sort_by_value(tables).await;
+    numbers_are_exact(tables).await;
+    every_kind_of_value_comes_back(tables).await;
+    binary_keys_order_as_bytes(tables).await;
     odd_keys_do_not_mix(tables).await;
     bad_items_change_nothing(tables).await;
     deletes_and_drops(tables).await;
@@ -75,11 +85,11 @@ async fn the_higher_version_stays(tables: &dyn TableStore) {
         tables.put(&schema.name, vec![row("a", "1", version, value)]).await.expect("put");
     }
     let there = tables.get(&schema.name, &key("a", "1")).await.expect("get").expect("there");
-    assert_eq!((there.version, &there.item["Value"]), (7, &json!("seven again")));
+    assert_eq!((there.version, json(&there.item["Value"])), (7, json!("seven again")));
     // One batch may name a key twice.
     tables.put(&schema.name, vec![row("a", "2", 9, "new"), row("a", "2", 8, "old")]).await.expect("put");
     let there = tables.get(&schema.name, &key("a", "2")).await.expect("get").expect("there");
-    assert_eq!(there.item["Value"], "new");
+    assert_eq!(json(&there.item["Value"]), "new");
 }
 
 async fn conditional_puts_hold_their_condition(tables: &dyn TableStore) {
@@ -133,10 +143,114 @@ async fn numbers_sort_by_value(tables: &dyn TableStore) {
     rows.reverse();
     tables.put(&schema.name, rows).await.expect("put");
     let page = tables.query(&schema.name, all_of("a")).await.expect("query");
-    assert_eq!(page.items.iter().map(|item| item["At"].clone()).collect::<Vec<_>>(), sorted);
-    let from = Some(KeyValue::Number(serde_json::Number::from(2)));
+    assert_eq!(page.items.iter().map(|item| json(&item["At"])).collect::<Vec<_>>(), sorted);
+    let from = Some(KeyValue::Number(number("2")));
     let page = tables.query(&schema.name, Query { from, ..all_of("a") }).await.expect("query");
     assert_eq!(values(&page.items), [json!(5), json!(6), json!(7)]);
+}
+
+fn number(text: &str) -> Number {
+    Number::parse(text).expect("a number")
+}
+
+async fn numbers_are_exact(tables: &dyn TableStore) {
+    let schema = schema("exact", Some(KeyType::Number));
+    tables.create(schema.clone()).await.expect("create");
+    let rising = [
+        "-12345678901234567890123456789012345678",
+        "-12345678901234567890123456789012345677",
+        "-0.1",
+        "-0.0999999999999999999999999999",
+        "0",
+        "1e-100",
+        "0.1",
+        "0.10000000000000000000000000000000000001",
+        "9007199254740992",
+        "9007199254740992.5",
+        "9007199254740993",
+        "1234567890123456789012345678.9",
+        "99999999999999999999999999999999999999e80",
+    ];
+    let of = |text: &str| {
+        let mut item = item(json!({"Name": "a"}));
+        item.insert("At".to_owned(), AttributeValue::Number(number(text)));
+        item.insert("Value".to_owned(), AttributeValue::List(vec![AttributeValue::Number(number(text))]));
+        VersionedItem { item, version: 1 }
+    };
+    tables.put(&schema.name, rising.iter().rev().map(|text| of(text)).collect()).await.expect("put");
+    let page = tables.query(&schema.name, all_of("a")).await.expect("query");
+    let found: Vec<Item> = rising.iter().map(|text| of(text).item).collect();
+    assert_eq!(page.items, found);
+    let sort = |text: &str| Some(KeyValue::Number(number(text)));
+    let (from, to) = (sort("0.10000000000000000000000000000000000001"), sort("9007199254740992.5"));
+    let page = tables.query(&schema.name, Query { from, to, ..all_of("a") }).await.expect("query");
+    assert_eq!(page.items, found[7..10]);
+    let one = ItemKey { partition: text("a"), sort: sort("9007199254740992.50") };
+    tables.delete(&schema.name, vec![one.clone()]).await.expect("delete");
+    assert_eq!(tables.get(&schema.name, &one).await.expect("get"), None, "a key is a value, however it is written");
+    assert_eq!(tables.query(&schema.name, all_of("a")).await.expect("query").items.len(), rising.len() - 1);
+}
+
+async fn every_kind_of_value_comes_back(tables: &dyn TableStore) {
+    let schema = schema("kinds", None);
+    tables.create(schema.clone()).await.expect("create");
+    let bytes = |bytes: &'static [u8]| Bytes::from_static(bytes);
+    let number_set = NonEmptySet::new([number("2"), number("1.50"), number("1.5"), number("-3e20")]);
+    let binary_set = NonEmptySet::new([bytes(&[0xff, 0]), bytes(b"a")]);
+    let kinds = [
+        AttributeValue::Null,
+        AttributeValue::Bool(true),
+        AttributeValue::String(String::new()),
+        AttributeValue::String("é\0\u{10ffff}".to_owned()),
+        json!(175.0).into(),
+        AttributeValue::Number(number("-0.00000000012345678901234567890123456789")),
+        AttributeValue::Binary(bytes(&[])),
+        AttributeValue::Binary(bytes(&[0, 255, 128])),
+        AttributeValue::List(Vec::new()),
+        AttributeValue::Map(Item::new()),
+        AttributeValue::StringSet(NonEmptySet::new(["b".to_owned(), "a".to_owned()]).expect("two")),
+        AttributeValue::NumberSet(number_set.expect("three")),
+        AttributeValue::BinarySet(binary_set.expect("two")),
+    ];
+    let mut whole = item(json!({"Name": "a"}));
+    for (index, value) in kinds.iter().enumerate() {
+        whole.insert(format!("Kind{}", kinds.len() - index), value.clone());
+    }
+    whole.insert("List".to_owned(), AttributeValue::List(kinds.to_vec()));
+    let inner = [("z".to_owned(), AttributeValue::List(kinds.to_vec())), ("b".to_owned(), kinds[10].clone())];
+    whole.insert("Map".to_owned(), AttributeValue::Map(Item::from_iter(inner)));
+    let versioned = VersionedItem { item: whole, version: u64::MAX };
+    tables.put(&schema.name, vec![versioned.clone()]).await.expect("put");
+    let key = ItemKey { partition: text("a"), sort: None };
+    let back = tables.get(&schema.name, &key).await.expect("get").expect("there");
+    assert_eq!(back, versioned);
+    let shown = |versioned: &VersionedItem| serde_json::to_string(&versioned.item).expect("JSON");
+    assert_eq!(shown(&back), shown(&versioned), "order and spelling are kept too");
+}
+
+async fn binary_keys_order_as_bytes(tables: &dyn TableStore) {
+    let mut schema = schema("bytes", Some(KeyType::Binary));
+    schema.partition_key.key_type = KeyType::Binary;
+    tables.create(schema.clone()).await.expect("create");
+    assert_eq!(tables.describe(&schema.name).await.expect("describe"), schema);
+    let names: [&'static [u8]; 8] = [&[0], &[0, 0], &[0, 1], &[0, 0xff], &[1], b"a", &[0xff], &[0xff, 0]];
+    let row = |name: &'static [u8], at: &'static [u8]| {
+        let key = |bytes| AttributeValue::Binary(Bytes::from_static(bytes));
+        let item = Item::from_iter([("Name".to_owned(), key(name)), ("At".to_owned(), key(at))]);
+        VersionedItem { item, version: 1 }
+    };
+    let rows = names.iter().rev().flat_map(|name| names.iter().map(move |at| row(name, at)));
+    tables.put(&schema.name, rows.collect()).await.expect("put");
+    for name in names {
+        let partition = KeyValue::Binary(Bytes::from_static(name));
+        let page = tables.query(&schema.name, Query { partition, ..all_of("") }).await.expect("query");
+        assert_eq!(page.items, names.map(|at| row(name, at).item));
+    }
+    let empty = VersionedItem { item: row(b"", b"a").item, version: 1 };
+    let refused = tables.put(&schema.name, vec![empty]).await;
+    assert!(matches!(refused, Err(TableError::InvalidItem { .. })), "{refused:?}");
+    let page = tables.scan(&schema.name, None, 100).await.expect("scan");
+    assert_eq!(page.items.len(), names.len() * names.len());
 }
 
 async fn odd_keys_do_not_mix(tables: &dyn TableStore) {

@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue as Attribute;
+use bytes::Bytes;
+use model::clock::Timestamp;
 use model::name::TableName;
-use model::table::store::{Item, ItemKey, KeyAttribute, KeyValue, TableError, TableSchema, VersionedItem};
+use model::table::number::Number;
+use model::table::store::{ItemKey, KeyAttribute, KeyValue, TableError, TableSchema, VersionedItem};
+use model::table::value::{AttributeValue, Item, NonEmptySet};
 use serde_json::Value;
 
-use super::shape::{reshape, shape_of};
-use crate::table::decimal::Decimal;
+use super::shape::{reshape_item, shape_of_item};
 
 /// Holds an item's version.
 pub(super) const VERSION: &str = "_gallop_version";
 /// Holds what [`super::shape`] says of an item.
 pub(super) const SHAPE: &str = "_gallop_shape";
 
-/// Digits that a number keeps.
-const NUMBER_DIGITS_MAX: usize = 38;
 /// Powers of ten that a number may begin at.
 const NUMBER_MAGNITUDES: std::ops::RangeInclusive<i64> = -130..=125;
 /// The largest item, names included.
@@ -29,7 +31,7 @@ const PARTITION_KEY_BYTES_MAX: usize = 2048;
 const SORT_KEY_BYTES_MAX: usize = 1024;
 
 /// Attributes by name.
-pub(super) type Attributes = HashMap<String, AttributeValue>;
+pub(super) type Attributes = HashMap<String, Attribute>;
 
 /// An item as it is kept. Error: [`TableError::InvalidItem`] that names what cannot be.
 pub(super) fn encode(schema: &TableSchema, versioned: &VersionedItem) -> Result<Attributes, TableError> {
@@ -46,14 +48,14 @@ pub(super) fn encode(schema: &TableSchema, versioned: &VersionedItem) -> Result<
         let attribute = attribute_of(name, value, NESTING_MAX, &mut bytes).map_err(invalid)?;
         attributes.insert(name.clone(), attribute);
     }
-    if let Some(shape) = shape_of(&Value::Object(versioned.item.clone())) {
+    if let Some(shape) = shape_of_item(&versioned.item) {
         let shape = shape.to_string();
         bytes += SHAPE.len() + shape.len();
-        attributes.insert(SHAPE.to_owned(), AttributeValue::S(shape));
+        attributes.insert(SHAPE.to_owned(), Attribute::S(shape));
     }
     let version = versioned.version.to_string();
     bytes += VERSION.len() + version.len();
-    attributes.insert(VERSION.to_owned(), AttributeValue::N(version));
+    attributes.insert(VERSION.to_owned(), Attribute::N(version));
     if bytes > ITEM_BYTES_MAX {
         return Err(invalid(format!("it has {bytes} bytes; DynamoDB keeps {ITEM_BYTES_MAX}")));
     }
@@ -61,68 +63,82 @@ pub(super) fn encode(schema: &TableSchema, versioned: &VersionedItem) -> Result<
 }
 
 fn check_key(key: &ItemKey) -> Result<(), String> {
+    let fits = |bytes: usize, bytes_max: usize| match bytes <= bytes_max {
+        true => Ok(()),
+        false => Err(format!("a key of {bytes} bytes is longer than {bytes_max}")),
+    };
     let check = |value: &KeyValue, bytes_max: usize| match value {
-        KeyValue::String(text) if text.len() > bytes_max => {
-            Err(format!("a key of {} bytes is longer than {bytes_max}", text.len()))
-        }
-        _ => Ok(()),
+        KeyValue::String(text) => fits(text.len(), bytes_max),
+        KeyValue::Binary(bytes) => fits(bytes.len(), bytes_max),
+        KeyValue::Number(_) => Ok(()),
     };
     check(&key.partition, PARTITION_KEY_BYTES_MAX)?;
     key.sort.as_ref().map_or(Ok(()), |sort| check(sort, SORT_KEY_BYTES_MAX))
 }
 
-fn attribute_of(name: &str, value: &Value, nesting: usize, bytes: &mut usize) -> Result<AttributeValue, String> {
+fn attribute_of(name: &str, value: &AttributeValue, nesting: usize, bytes: &mut usize) -> Result<Attribute, String> {
     if name.is_empty() {
         return Err("an attribute has an empty name".to_owned());
     }
     let deeper = || nesting.checked_sub(1).ok_or_else(|| format!("`{name}` is nested deeper than {NESTING_MAX}"));
+    let number = |number: &Number| number_text(number).map_err(|reason| format!("`{name}` is {number}: {reason}"));
+    let mut counted = |text: String| {
+        *bytes += text.len();
+        text
+    };
     Ok(match value {
-        Value::Null => {
+        AttributeValue::Null => {
             *bytes += 1;
-            AttributeValue::Null(true)
+            Attribute::Null(true)
         }
-        Value::Bool(value) => {
+        AttributeValue::Bool(value) => {
             *bytes += 1;
-            AttributeValue::Bool(*value)
+            Attribute::Bool(*value)
         }
-        Value::Number(number) => {
-            let text = number_text(number).map_err(|reason| format!("`{name}` is {number}: {reason}"))?;
-            *bytes += text.len();
-            AttributeValue::N(text)
+        AttributeValue::Number(value) => Attribute::N(counted(number(value)?)),
+        AttributeValue::String(text) => Attribute::S(counted(text.clone())),
+        AttributeValue::Binary(binary) => {
+            *bytes += binary.len();
+            Attribute::B(blob(binary))
         }
-        Value::String(text) => {
-            *bytes += text.len();
-            AttributeValue::S(text.clone())
-        }
-        Value::Array(values) => {
+        AttributeValue::List(values) => {
             *bytes += 3 + values.len();
             let nesting = deeper()?;
             let each = values.iter().map(|value| attribute_of(name, value, nesting, bytes));
-            AttributeValue::L(each.collect::<Result<_, _>>()?)
+            Attribute::L(each.collect::<Result<_, _>>()?)
         }
-        Value::Object(object) => {
+        AttributeValue::Map(item) => {
             let nesting = deeper()?;
             *bytes += 3;
-            let mut map = HashMap::with_capacity(object.len());
-            for (name, value) in object {
+            let mut map = HashMap::with_capacity(item.len());
+            for (name, value) in item {
                 *bytes += 1 + name.len();
                 map.insert(name.clone(), attribute_of(name, value, nesting, bytes)?);
             }
-            AttributeValue::M(map)
+            Attribute::M(map)
+        }
+        AttributeValue::StringSet(texts) => Attribute::Ss(texts.iter().cloned().map(counted).collect()),
+        AttributeValue::NumberSet(numbers) => {
+            Attribute::Ns(numbers.iter().map(|value| number(value).map(&mut counted)).collect::<Result<_, _>>()?)
+        }
+        AttributeValue::BinarySet(set) => {
+            *bytes += set.iter().map(Bytes::len).sum::<usize>();
+            Attribute::Bs(set.iter().map(blob).collect())
         }
     })
 }
 
+fn blob(bytes: &Bytes) -> Blob {
+    Blob::new(bytes.to_vec())
+}
+
 /// A number as DynamoDB reads it, in full.
-fn number_text(number: &serde_json::Number) -> Result<String, String> {
-    let decimal = Decimal::of(number);
-    if decimal.digits() > NUMBER_DIGITS_MAX {
-        return Err(format!("DynamoDB keeps {NUMBER_DIGITS_MAX} digits"));
-    }
-    if decimal.digits() > 0 && !NUMBER_MAGNITUDES.contains(&decimal.magnitude()) {
+fn number_text(number: &Number) -> Result<String, String> {
+    let decimal = number.decimal();
+    if !decimal.digits().is_empty() && !NUMBER_MAGNITUDES.contains(&decimal.magnitude()) {
         return Err("DynamoDB keeps numbers from 1E-130 to 9.9E+125".to_owned());
     }
-    Ok(decimal.to_string())
+    Ok(decimal.to_string().replace('e', "E"))
 }
 
 /// A key value. Error: [`TableError::InvalidKey`].
@@ -130,10 +146,11 @@ pub(super) fn key_attribute(
     table: &TableName,
     attribute: &KeyAttribute,
     value: &KeyValue,
-) -> Result<AttributeValue, TableError> {
+) -> Result<Attribute, TableError> {
     match value {
-        KeyValue::String(text) => Ok(AttributeValue::S(text.clone())),
-        KeyValue::Number(number) => number_text(number).map(AttributeValue::N).map_err(|reason| {
+        KeyValue::String(text) => Ok(Attribute::S(text.clone())),
+        KeyValue::Binary(bytes) => Ok(Attribute::B(blob(bytes))),
+        KeyValue::Number(number) => number_text(number).map(Attribute::N).map_err(|reason| {
             let reason = format!("`{}` is {number}: {reason}", attribute.name);
             TableError::InvalidKey { table: table.clone(), reason }
         }),
@@ -150,56 +167,67 @@ pub(super) fn key_attributes(schema: &TableSchema, key: &ItemKey) -> Result<Attr
     Ok(attributes)
 }
 
-/// An item as it was put. Error: [`TableError::Backend`] when somebody else put what an item of ours cannot hold.
+/// DynamoDB removes expired items within days, so they are passed over here.
+pub(super) fn is_expired(item: &Attributes, ttl_attribute: Option<&str>, now: Timestamp) -> bool {
+    let Some(Attribute::N(second)) = ttl_attribute.and_then(|name| item.get(name)) else { return false };
+    Number::parse(second).is_ok_and(|second| second <= Number::from(now.as_millis() / 1000))
+}
+
+/// No item has an empty key, and DynamoDB does not want to be asked for one.
+pub(super) fn is_nowhere(key: &ItemKey) -> bool {
+    key.partition.is_empty() || key.sort.as_ref().is_some_and(KeyValue::is_empty)
+}
+
+/// An item as it was put. Error: [`TableError::Backend`] when it holds what no item can.
 pub(super) fn decode(table: &TableName, mut attributes: Attributes) -> Result<VersionedItem, TableError> {
     let version = match attributes.remove(VERSION) {
-        Some(AttributeValue::N(text)) => text.parse().unwrap_or(0),
+        Some(Attribute::N(text)) => text.parse().unwrap_or(0),
         // Put by somebody else.
         _ => 0,
     };
     let shape = match attributes.remove(SHAPE) {
-        Some(AttributeValue::S(text)) => serde_json::from_str(&text).unwrap_or(Value::Null),
+        Some(Attribute::S(text)) => serde_json::from_str(&text).unwrap_or(Value::Null),
         _ => Value::Null,
     };
-    let mut names: Vec<String> = attributes.keys().cloned().collect();
-    names.sort_unstable();
-    let mut item = Item::new();
-    for name in names {
-        let attribute = attributes.remove(&name).expect("it is one of its names");
-        let value = value_of(&name, attribute).map_err(|reason| TableError::Backend {
-            table: table.clone(),
-            doing: "reading an item".to_owned(),
-            source: reason.into(),
-        })?;
-        item.insert(name, value);
-    }
-    let mut item = Value::Object(item);
-    reshape(&mut item, &shape);
-    match item {
-        Value::Object(item) => Ok(VersionedItem { item, version }),
-        _ => unreachable!("it was made an object above"),
-    }
+    let mut item = item_of(attributes).map_err(|reason| TableError::Backend {
+        table: table.clone(),
+        doing: "reading an item".to_owned(),
+        source: reason.into(),
+    })?;
+    reshape_item(&mut item, &shape);
+    Ok(VersionedItem { item, version })
 }
 
-fn value_of(name: &str, attribute: AttributeValue) -> Result<Value, String> {
+/// Attributes in order of their names.
+fn item_of(attributes: Attributes) -> Result<Item, String> {
+    let mut attributes: Vec<(String, Attribute)> = attributes.into_iter().collect();
+    attributes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    attributes.into_iter().map(|(name, value)| value_of(&name, value).map(|value| (name, value))).collect()
+}
+
+fn value_of(name: &str, attribute: Attribute) -> Result<AttributeValue, String> {
+    let number = |text: String| Number::parse(&text).map_err(|error| format!("`{name}`: {error}"));
+    let empty = || format!("`{name}` is an empty set");
     Ok(match attribute {
-        AttributeValue::Null(_) => Value::Null,
-        AttributeValue::Bool(value) => Value::Bool(value),
-        AttributeValue::S(text) => Value::String(text),
-        AttributeValue::N(text) => {
-            let number = Decimal::parse(&text).and_then(|decimal| decimal.to_number());
-            Value::Number(number.ok_or_else(|| format!("number {text} of `{name}` has more digits than can be read"))?)
+        Attribute::Null(_) => AttributeValue::Null,
+        Attribute::Bool(value) => AttributeValue::Bool(value),
+        Attribute::S(text) => AttributeValue::String(text),
+        Attribute::N(text) => AttributeValue::Number(number(text)?),
+        Attribute::B(blob) => AttributeValue::Binary(blob.into_inner().into()),
+        Attribute::L(values) => {
+            AttributeValue::List(values.into_iter().map(|value| value_of(name, value)).collect::<Result<_, _>>()?)
         }
-        AttributeValue::L(values) => {
-            Value::Array(values.into_iter().map(|value| value_of(name, value)).collect::<Result<_, _>>()?)
+        Attribute::M(map) => AttributeValue::Map(item_of(map)?),
+        Attribute::Ss(texts) => AttributeValue::StringSet(NonEmptySet::new(texts).ok_or_else(empty)?),
+        Attribute::Ns(texts) => {
+            let numbers = texts.into_iter().map(number).collect::<Result<Vec<_>, _>>()?;
+            AttributeValue::NumberSet(NonEmptySet::new(numbers).ok_or_else(empty)?)
         }
-        AttributeValue::M(map) => {
-            let mut fields: Vec<(String, AttributeValue)> = map.into_iter().collect();
-            fields.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-            let fields = fields.into_iter().map(|(name, value)| value_of(&name, value).map(|value| (name, value)));
-            Value::Object(fields.collect::<Result<_, _>>()?)
+        Attribute::Bs(blobs) => {
+            let members = blobs.into_iter().map(|blob| Bytes::from(blob.into_inner()));
+            AttributeValue::BinarySet(NonEmptySet::new(members).ok_or_else(empty)?)
         }
-        _ => return Err(format!("`{name}` is binary or a set, which items here cannot hold")),
+        _ => return Err(format!("`{name}` is of a kind that this version does not know")),
     })
 }
 
@@ -217,8 +245,8 @@ mod tests {
     }
 
     fn versioned(value: Value) -> VersionedItem {
-        let mut item = Item::from_iter([("Name".to_owned(), "a".into())]);
-        item.insert("Value".to_owned(), value);
+        let mut item = Item::from_iter([("Name".to_owned(), json!("a").into())]);
+        item.insert("Value".to_owned(), value.into());
         VersionedItem { item, version: u64::MAX }
     }
 
@@ -235,30 +263,32 @@ mod tests {
         let nested = (0..33).fold(json!(1), |inner, _| json!([inner]));
         assert!(refused(nested).contains("nested deeper than 32"));
         let mut reserved = versioned(json!(1));
-        reserved.item.insert(VERSION.to_owned(), json!(1));
+        reserved.item.insert(VERSION.to_owned(), json!(1).into());
         assert!(encode(&schema(), &reserved).unwrap_err().to_string().contains("reserved"));
         let mut long = versioned(json!(1));
-        long.item["Name"] = json!("x".repeat(2049));
+        long.item["Name"] = json!("x".repeat(2049)).into();
         assert!(encode(&schema(), &long).unwrap_err().to_string().contains("longer than 2048"));
     }
 
     #[test]
     fn items_of_others_are_read_where_they_can_be() {
         let table = schema().name;
-        let number = |text: &str| Attributes::from([("n".to_owned(), AttributeValue::N(text.to_owned()))]);
-        assert_eq!(decode(&table, number("1E2")).unwrap().item["n"], json!(100));
-        assert_eq!(
-            decode(&table, number("0.5")).unwrap(),
-            VersionedItem { item: json!({"n": 0.5}).as_object().unwrap().clone(), version: 0 }
-        );
-        let long = decode(&table, number("1234567890123456789012345678")).unwrap_err();
+        let number = |text: &str| Attributes::from([("n".to_owned(), Attribute::N(text.to_owned()))]);
+        let read = |text: &str| decode(&table, number(text)).unwrap().item["n"].to_string();
+        assert_eq!(read("1E2"), "100");
+        assert_eq!(read("0.5"), "0.5");
+        assert_eq!(read("1234567890123456789012345678"), "1234567890123456789012345678");
+        assert_eq!(decode(&table, number("0.5")).unwrap().version, 0);
+        let long = decode(&table, number(&"7".repeat(39))).unwrap_err();
         assert!(matches!(&long, TableError::Backend { source, .. } if source.to_string().contains("`n`")), "{long:?}");
-        let set = Attributes::from([("s".to_owned(), AttributeValue::Ss(vec!["a".to_owned()]))]);
-        assert!(decode(&table, set).is_err());
+        let set = |members: &[&str]| Attribute::Ss(members.iter().map(ToString::to_string).collect());
+        let back = decode(&table, Attributes::from([("s".to_owned(), set(&["b", "a"]))])).unwrap();
+        assert_eq!(back.item["s"].to_string(), r#"["a","b"]"#);
+        assert!(decode(&table, Attributes::from([("s".to_owned(), set(&[]))])).is_err());
         // Somebody changed a number and left the shape as it was.
         let mut changed = encode(&schema(), &versioned(json!(175.0))).unwrap();
-        changed.insert("Value".to_owned(), AttributeValue::N("3".to_owned()));
-        assert_eq!(decode(&table, changed).unwrap().item["Value"], json!(3));
+        changed.insert("Value".to_owned(), Attribute::N("3".to_owned()));
+        assert_eq!(decode(&table, changed).unwrap().item["Value"].to_string(), "3");
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -13,6 +13,7 @@ pub(super) fn definitions(schema: &TableSchema) -> Vec<AttributeDefinition> {
         let attribute_type = match key.key_type {
             KeyType::String => ScalarAttributeType::S,
             KeyType::Number => ScalarAttributeType::N,
+            KeyType::Binary => ScalarAttributeType::B,
         };
         let definition = AttributeDefinition::builder().attribute_name(&key.name).attribute_type(attribute_type);
         definition.build().expect("name and type are set")
@@ -30,7 +31,7 @@ pub(super) fn roles(schema: &TableSchema) -> Vec<KeySchemaElement> {
     [partition, sort].into_iter().flatten().map(element).collect()
 }
 
-/// The keys of a table; none when they are of a type that tables here cannot have.
+/// The keys of a table; none when they are of a type that this version does not know.
 pub(super) fn schema_from(name: &TableName, description: &TableDescription) -> Option<TableSchema> {
     let key = |role: &KeyRole| {
         let element = description.key_schema().iter().find(|element| element.key_type() == role)?;
@@ -39,6 +40,7 @@ pub(super) fn schema_from(name: &TableName, description: &TableDescription) -> O
         let key_type = match definition.attribute_type() {
             ScalarAttributeType::S => KeyType::String,
             ScalarAttributeType::N => KeyType::Number,
+            ScalarAttributeType::B => KeyType::Binary,
             _ => return Some(None),
         };
         Some(Some(KeyAttribute { name: name.to_owned(), key_type }))

@@ -2,34 +2,15 @@
 
 use std::cmp::Ordering;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use model::clock::Timestamp;
 use model::table::store::{ItemKey, KeyValue, Order, Page, Query, TableError, TableSchema};
 
-use super::attribute::{Attributes, decode, key_attribute, key_attributes};
+use super::attribute::{Attributes, decode, is_expired, key_attribute, key_attributes};
 use super::error::table_error;
 use super::store::DynamoTables;
-use super::write::Comparable;
-use crate::table::decimal::Decimal;
 
 /// Items that one call is asked for.
 const CALL_ITEMS_MAX: usize = 1000;
-
-/// DynamoDB removes expired items within days, so they are passed over here.
-pub(super) fn is_expired(item: &Attributes, ttl_attribute: Option<&str>, now: Timestamp) -> bool {
-    let Some(AttributeValue::N(second)) = ttl_attribute.and_then(|name| item.get(name)) else { return false };
-    let now = Decimal::of(&(now.as_millis() / 1000).into());
-    Decimal::parse(second).is_some_and(|second| second <= now)
-}
-
-/// Empty text is no key: nothing can stand under it, and DynamoDB does not want to be asked.
-pub(super) fn is_nowhere(key: &ItemKey) -> bool {
-    is_empty(&key.partition) || key.sort.as_ref().is_some_and(is_empty)
-}
-
-fn is_empty(value: &KeyValue) -> bool {
-    matches!(value, KeyValue::String(text) if text.is_empty())
-}
 
 /// Sort keys that a query can find; none when it can find nothing.
 struct Range {
@@ -39,27 +20,23 @@ struct Range {
     after: Option<ItemKey>,
 }
 
-fn compare(one: &KeyValue, other: &KeyValue) -> Ordering {
-    Comparable::of(one).cmp(&Comparable::of(other))
-}
-
 /// DynamoDB refuses ranges that are empty and pages that begin outside of the range: decided here.
 fn range_of(query: &Query) -> Option<Range> {
-    let from = query.from.clone().filter(|from| !is_empty(from));
+    let from = query.from.clone().filter(|from| !from.is_empty());
     let to = query.to.clone();
-    if is_empty(&query.partition) || to.as_ref().is_some_and(is_empty) {
+    if query.partition.is_empty() || to.as_ref().is_some_and(KeyValue::is_empty) {
         return None;
     }
     if let (Some(from), Some(to)) = (&from, &to)
-        && compare(from, to) == Ordering::Greater
+        && from > to
     {
         return None;
     }
     let Some(after) = query.after.clone() else { return Some(Range { from, to, after: None }) };
     // A table without a sort key has one item a partition, and that was on the page before.
     let sort = after.sort.clone()?;
-    let to_first = from.as_ref().map_or(Ordering::Greater, |from| compare(&sort, from));
-    let to_last = to.as_ref().map_or(Ordering::Less, |to| compare(&sort, to));
+    let to_first = from.as_ref().map_or(Ordering::Greater, |from| sort.cmp(from));
+    let to_last = to.as_ref().map_or(Ordering::Less, |to| sort.cmp(to));
     match (query.order, to_first, to_last) {
         (Order::Asc, _, Ordering::Equal | Ordering::Greater) => None,
         (Order::Desc, Ordering::Equal | Ordering::Less, _) => None,
@@ -184,6 +161,8 @@ fn check_bounds(schema: &TableSchema, query: &Query) -> Result<(), TableError> {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_dynamodb::types::AttributeValue;
+
     use super::*;
 
     fn text(text: &str) -> Option<KeyValue> {

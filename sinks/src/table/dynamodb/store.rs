@@ -14,11 +14,10 @@ use model::name::TableName;
 use model::table::store::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use tracing::info;
 
-use super::attribute::{decode, encode, key_attributes};
+use super::attribute::{decode, encode, is_expired, is_nowhere, key_attributes};
 use super::error::table_error;
 use super::keys::{definitions, roles, schema_from};
 use super::options::{DynamoOptions, DynamoTableOptions};
-use super::read::is_expired;
 use crate::aws::config;
 
 /// The first wait for a table to become ready, doubled after each look.
@@ -92,7 +91,7 @@ impl DynamoTables {
         schema_from(table, description).ok_or_else(|| TableError::Backend {
             table: table.clone(),
             doing: "reading its keys".to_owned(),
-            source: "a key is binary, which keys here cannot be".into(),
+            source: "a key is of a type that this version does not know".into(),
         })
     }
 
@@ -255,7 +254,7 @@ impl TableStore for DynamoTables {
     async fn get(&self, table: &TableName, key: &ItemKey) -> Result<Option<VersionedItem>, TableError> {
         let schema = self.schema(table).await?;
         schema.check_key(key)?;
-        if super::read::is_nowhere(key) {
+        if is_nowhere(key) {
             return Ok(None);
         }
         let get = self.client.get_item().table_name(self.physical(table)).consistent_read(true);

@@ -7,38 +7,15 @@ use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, Put, PutRequest, TransactWriteItem, WriteRequest};
 use futures::{StreamExt, TryStreamExt, stream};
 use model::name::TableName;
-use model::table::store::{ItemKey, KeyValue, PutCondition, TableError, TableSchema, VersionedItem};
+use model::table::store::{ItemKey, PutCondition, TableError, TableSchema, VersionedItem};
 use rand::Rng;
 
-use super::attribute::{Attributes, VERSION, key_attributes};
+use super::attribute::{Attributes, VERSION, is_nowhere, key_attributes};
 use super::error::put_error;
 use super::store::DynamoTables;
-use crate::table::decimal::Decimal;
 
 /// Items of one call.
 const BATCH_ITEMS_MAX: usize = 25;
-
-/// A key value that equals another exactly when DynamoDB takes both for the same.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Comparable {
-    Number(Decimal),
-    Text(String),
-}
-
-impl Comparable {
-    pub(super) fn of(value: &KeyValue) -> Self {
-        match value {
-            KeyValue::String(text) => Comparable::Text(text.clone()),
-            KeyValue::Number(number) => Comparable::Number(Decimal::of(number)),
-        }
-    }
-}
-
-type ComparableKey = (Comparable, Option<Comparable>);
-
-fn comparable(key: &ItemKey) -> ComparableKey {
-    (Comparable::of(&key.partition), key.sort.as_ref().map(Comparable::of))
-}
 
 /// Of each key the item that stays: the one of the highest version, of equal ones the last.
 fn only_last(
@@ -46,9 +23,9 @@ fn only_last(
     items: &[VersionedItem],
     attributes: Vec<Attributes>,
 ) -> Result<Vec<(u64, Attributes)>, TableError> {
-    let mut last: BTreeMap<ComparableKey, (u64, Attributes)> = BTreeMap::new();
+    let mut last: BTreeMap<ItemKey, (u64, Attributes)> = BTreeMap::new();
     for (versioned, attributes) in items.iter().zip(attributes) {
-        let key = comparable(&schema.key_of(&versioned.item)?);
+        let key = schema.key_of(&versioned.item)?;
         if last.get(&key).is_none_or(|(version, _)| *version <= versioned.version) {
             last.insert(key, (versioned.version, attributes));
         }
@@ -163,9 +140,9 @@ impl DynamoTables {
     /// Deletes items by key.
     pub(super) async fn delete_all(&self, schema: &TableSchema, keys: &[ItemKey]) -> Result<(), TableError> {
         let mut deletes = BTreeMap::new();
-        for key in keys.iter().filter(|key| !super::read::is_nowhere(key)) {
+        for key in keys.iter().filter(|key| !is_nowhere(key)) {
             // A batch may name a key only once.
-            deletes.insert(comparable(key), key_attributes(schema, key)?);
+            deletes.insert(key.clone(), key_attributes(schema, key)?);
         }
         let delete = |key| {
             let delete = DeleteRequest::builder().set_key(Some(key)).build().expect("the key is set");

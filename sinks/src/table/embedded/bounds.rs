@@ -2,21 +2,23 @@
 
 use std::ops::Bound;
 
-use model::table::store::{KeyValue, Order, Query, TableError, TableSchema};
+use model::table::store::{KeyValue, Order, Query, TableError};
 
-use crate::table::key_bytes::{AFTER_PARTITION, key_bytes, push_value, value_bytes};
+use super::rows::TableForm;
+use crate::table::key_bytes::AFTER_PARTITION;
 
 /// From where to where.
 pub(super) type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 /// The stored keys that a query asks for; none when its range is empty.
-pub(super) fn query_bounds(schema: &TableSchema, query: &Query) -> Result<Option<Bounds>, TableError> {
+pub(super) fn query_bounds(form: &TableForm, query: &Query) -> Result<Option<Bounds>, TableError> {
+    let (schema, numbers) = (&form.schema, form.numbers);
     schema.check_partition(&query.partition)?;
-    let partition = value_bytes(&query.partition);
+    let partition = numbers.value(&query.partition).map_err(|error| form.invalid_key(&error))?;
     let with_sort = |sort: &KeyValue| -> Result<Vec<u8>, TableError> {
         schema.check_sort(sort)?;
         let mut key = partition.clone();
-        push_value(&mut key, sort);
+        numbers.push(&mut key, sort).map_err(|error| form.invalid_key(&error))?;
         Ok(key)
     };
     let mut low = match &query.from {
@@ -28,8 +30,7 @@ pub(super) fn query_bounds(schema: &TableSchema, query: &Query) -> Result<Option
         None => Bound::Excluded([partition.as_slice(), &[AFTER_PARTITION]].concat()),
     };
     if let Some(after) = &query.after {
-        schema.check_key(after)?;
-        let after = key_bytes(after);
+        let after = form.key(after)?;
         // A page key from outside the range must not widen it.
         match query.order {
             Order::Asc if after >= *inside(&low) => low = Bound::Excluded(after),

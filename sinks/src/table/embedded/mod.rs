@@ -1,9 +1,13 @@
 //! Tables in one file of this process.
 
-mod bounds;
 mod failure;
 mod file;
+mod item_bytes;
+
 mod rows;
 
+mod bounds;
+
 pub mod store;
+
 pub mod summary;

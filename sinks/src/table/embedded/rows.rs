@@ -1,10 +1,14 @@
 //! What stands in the file: schemas and items as bytes, and how a page of them is read.
 
 use model::name::TableName;
-use model::table::store::{Page, TableError, TableSchema, VersionedItem};
+use model::table::store::{ItemKey, Page, TableError, TableSchema, VersionedItem};
+use model::table::value::Item;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use super::item_bytes;
+use crate::table::key_bytes::{KeyNumbers, TooLongForTable};
 
 /// The table of schemas.
 pub(super) const SCHEMAS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("schemas");
@@ -19,25 +23,86 @@ pub(super) fn items_name(table: &TableName) -> String {
     format!("items/{table}")
 }
 
-pub(super) fn schema_from(bytes: &[u8], table: &TableName) -> Result<TableSchema, TableError> {
-    serde_json::from_slice(bytes).map_err(|source| damaged(table, "reading its keys", source))
+/// A table's keys, and how they are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct TableForm {
+    pub(super) schema: TableSchema,
+    pub(super) numbers: KeyNumbers,
+}
+
+/// The same as JSON. Older versions kept the schema alone, and their tables keep the numbers of that time. They cannot
+/// read the new form, so they never write keys of the old one beside keys of the new one.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredForm {
+    WithNumbers { schema: TableSchema, numbers: KeyNumbers },
+    Alone(TableSchema),
+}
+
+impl TableForm {
+    /// Of a table that is created now.
+    pub(super) fn new(schema: TableSchema) -> Self {
+        TableForm { schema, numbers: KeyNumbers::Exact }
+    }
+
+    pub(super) fn to_json(&self) -> Result<Vec<u8>, TableError> {
+        let TableForm { schema, numbers } = self.clone();
+        let name = schema.name.clone();
+        let stored = StoredForm::WithNumbers { schema, numbers };
+        serde_json::to_vec(&stored).map_err(|source| damaged(&name, "writing its keys", source))
+    }
+
+    pub(super) fn from_json(json: &[u8]) -> Result<Self, serde_json::Error> {
+        Ok(match serde_json::from_slice(json)? {
+            StoredForm::WithNumbers { schema, numbers } => TableForm { schema, numbers },
+            StoredForm::Alone(schema) => TableForm { schema, numbers: KeyNumbers::Bits64 },
+        })
+    }
+
+    /// The stored key of an item. Error: [`TableError::InvalidItem`].
+    pub(super) fn key_of(&self, item: &Item) -> Result<Vec<u8>, TableError> {
+        let key = self.schema.check_item(item)?;
+        let invalid = |error: TooLongForTable| TableError::InvalidItem {
+            table: self.schema.name.clone(),
+            reason: error.to_string(),
+        };
+        self.numbers.key(&key).map_err(invalid)
+    }
+
+    /// The stored form of a key. Error: [`TableError::InvalidKey`].
+    pub(super) fn key(&self, key: &ItemKey) -> Result<Vec<u8>, TableError> {
+        self.schema.check_key(key)?;
+        self.numbers.key(key).map_err(|error| self.invalid_key(&error))
+    }
+
+    pub(super) fn invalid_key(&self, error: &TooLongForTable) -> TableError {
+        TableError::InvalidKey { table: self.schema.name.clone(), reason: error.to_string() }
+    }
+}
+
+pub(super) fn form_from(bytes: &[u8], table: &TableName) -> Result<TableForm, TableError> {
+    TableForm::from_json(bytes).map_err(|source| damaged(table, "reading its keys", source))
 }
 
 /// The error of an item or a schema that is not what it should be.
-pub(super) fn damaged(table: &TableName, doing: &str, source: serde_json::Error) -> TableError {
+pub(super) fn damaged(
+    table: &TableName,
+    doing: &str,
+    source: impl std::error::Error + Send + Sync + 'static,
+) -> TableError {
     TableError::Backend { table: table.clone(), doing: doing.to_owned(), source: source.into() }
 }
 
-pub(super) fn schema_in_read(transaction: &ReadTransaction, table: &TableName) -> Result<TableSchema, Failure> {
+pub(super) fn form_in_read(transaction: &ReadTransaction, table: &TableName) -> Result<TableForm, Failure> {
     let schemas = transaction.open_table(SCHEMAS)?;
     let bytes = schemas.get(table.as_str())?.ok_or_else(|| TableError::NotFound(table.clone()))?;
-    Ok(schema_from(bytes.value(), table)?)
+    Ok(form_from(bytes.value(), table)?)
 }
 
-pub(super) fn schema_in_write(transaction: &WriteTransaction, table: &TableName) -> Result<TableSchema, Failure> {
+pub(super) fn form_in_write(transaction: &WriteTransaction, table: &TableName) -> Result<TableForm, Failure> {
     let schemas = transaction.open_table(SCHEMAS)?;
     let bytes = schemas.get(table.as_str())?.ok_or_else(|| TableError::NotFound(table.clone()))?;
-    Ok(schema_from(bytes.value(), table)?)
+    Ok(form_from(bytes.value(), table)?)
 }
 
 pub(super) fn open_items(transaction: &ReadTransaction, table: &TableName) -> Result<ItemsTable, Failure> {
@@ -45,21 +110,12 @@ pub(super) fn open_items(transaction: &ReadTransaction, table: &TableName) -> Re
     Ok(transaction.open_table(ItemsDefinition::new(&name))?)
 }
 
-pub(super) fn encode(versioned: &VersionedItem, table: &TableName) -> Result<Vec<u8>, TableError> {
-    let mut bytes = versioned.version.to_be_bytes().to_vec();
-    serde_json::to_writer(&mut bytes, &versioned.item).map_err(|source| damaged(table, "writing an item", source))?;
-    Ok(bytes)
+pub(super) fn row_from(bytes: &[u8], table: &TableName) -> Result<VersionedItem, TableError> {
+    item_bytes::decode(bytes).map_err(|source| damaged(table, "reading an item", source))
 }
 
-pub(super) fn decode(bytes: &[u8], table: &TableName) -> Result<VersionedItem, TableError> {
-    let (version, json) = split(bytes);
-    let item = serde_json::from_slice(json).map_err(|source| damaged(table, "reading an item", source))?;
-    Ok(VersionedItem { item, version })
-}
-
-pub(super) fn split(value: &[u8]) -> (u64, &[u8]) {
-    let (version, json) = value.split_first_chunk::<8>().expect("every value begins with its version");
-    (u64::from_be_bytes(*version), json)
+pub(super) fn version_from(bytes: &[u8], table: &TableName) -> Result<u64, TableError> {
+    item_bytes::version_of(bytes).map_err(|source| damaged(table, "reading an item", source))
 }
 
 /// Takes up to `limit` items; the key of the last one goes along when there are more.
@@ -72,9 +128,33 @@ pub(super) fn page<'a>(
 ) -> Result<Page, Failure> {
     let mut items = Vec::new();
     for entry in found.by_ref().take(limit) {
-        items.push(decode(entry?.1.value(), &schema.name)?.item);
+        items.push(row_from(entry?.1.value(), &schema.name)?.item);
     }
     let more = found.next().transpose()?.is_some();
     let next = if more { items.last().map(|item| schema.key_of(item)).transpose()? } else { None };
     Ok(Page { items, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::table::store::{KeyAttribute, KeyType};
+
+    use super::*;
+
+    #[test]
+    fn schemas_of_older_versions_are_read_and_theirs_do_not_read_ours() {
+        let old = r#"{"name":"t","partition_key":{"name":"id","key_type":"number"},"sort_key":null}"#;
+        let schema = TableSchema {
+            name: TableName::new("t").unwrap(),
+            partition_key: KeyAttribute { name: "id".into(), key_type: KeyType::Number },
+            sort_key: None,
+        };
+        let form = TableForm::from_json(old.as_bytes()).unwrap();
+        assert_eq!(form, TableForm { schema: schema.clone(), numbers: KeyNumbers::Bits64 });
+        let new = TableForm::new(schema);
+        let json = new.to_json().unwrap();
+        assert_eq!(TableForm::from_json(&json).unwrap(), new);
+        assert!(serde_json::from_slice::<TableSchema>(&json).is_err());
+        assert!(TableForm::from_json(b"{}").is_err());
+    }
 }

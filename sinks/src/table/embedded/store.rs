@@ -1,12 +1,9 @@
 //! Tables in one file of this process, kept by redb.
 //!
 //! Every put is one transaction: all or none of its items, on disk when it returns. One writer at a time; readers
-//! never wait. A full disk refuses puts until there is room (`file.rs`). Schemas stand in the table `schemas` as JSON, the items of table `t` in `items/t`:
-//!
-//! ```text
-//! key    partition and sort key, see `key_bytes`
-//! value  version (8 bytes, big-endian)  item as JSON
-//! ```
+//! never wait. A full disk refuses puts until there is room (`file.rs`). Schemas stand in the table `schemas` as JSON
+//! (`rows.rs`), the items of table `t` in `items/t`: keys as of `key_bytes.rs`, rows as of `item_bytes.rs`. Files that
+//! older versions wrote are read, and go on in the same file.
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -22,11 +19,11 @@ use redb::{Database, ReadableDatabase, ReadableTable};
 use super::bounds::query_bounds;
 use super::failure::Failure;
 use super::file::TablesFile;
+use super::item_bytes::encode;
 use super::rows::{
-    ItemsDefinition, SCHEMAS, damaged, decode, encode, items_name, open_items, page, schema_from, schema_in_read,
-    schema_in_write, split,
+    ItemsDefinition, SCHEMAS, TableForm, form_from, form_in_read, form_in_write, items_name, open_items, page,
+    row_from, version_from,
 };
-use crate::table::key_bytes::key_bytes;
 
 /// Tables in one file.
 #[derive(Clone)]
@@ -91,14 +88,13 @@ impl TableStore for EmbeddedTables {
             let transaction = database.begin_write()?;
             {
                 let mut schemas = transaction.open_table(SCHEMAS)?;
-                let there = schemas.get(name.as_str())?.map(|bytes| schema_from(bytes.value(), name)).transpose()?;
+                let there = schemas.get(name.as_str())?.map(|bytes| form_from(bytes.value(), name)).transpose()?;
                 match there {
-                    Some(there) if there == schema => return Ok(()),
+                    Some(there) if there.schema == schema => return Ok(()),
                     Some(_) => return Err(TableError::Exists(name.clone()).into()),
                     None => {}
                 }
-                let json = serde_json::to_vec(&schema).map_err(|source| damaged(name, "writing its keys", source))?;
-                schemas.insert(name.as_str(), json.as_slice())?;
+                schemas.insert(name.as_str(), TableForm::new(schema).to_json()?.as_slice())?;
                 transaction.open_table(ItemsDefinition::new(&items_name(name)))?;
             }
             Ok(transaction.commit()?)
@@ -113,7 +109,7 @@ impl TableStore for EmbeddedTables {
             let schemas = transaction.open_table(SCHEMAS)?;
             let mut list = Vec::new();
             for entry in schemas.iter()? {
-                list.push(schema_from(entry?.1.value(), name)?);
+                list.push(form_from(entry?.1.value(), name)?.schema);
             }
             Ok(list)
         })
@@ -121,7 +117,10 @@ impl TableStore for EmbeddedTables {
     }
 
     async fn describe(&self, table: &TableName) -> Result<TableSchema, TableError> {
-        self.blocking(table, "reading its keys", |database, name| schema_in_read(&database.begin_read()?, name)).await
+        self.blocking(table, "reading its keys", |database, name| {
+            Ok(form_in_read(&database.begin_read()?, name)?.schema)
+        })
+        .await
     }
 
     async fn drop_table(&self, table: &TableName) -> Result<(), TableError> {
@@ -144,15 +143,15 @@ impl TableStore for EmbeddedTables {
         self.blocking(table, "putting items", move |database, name| {
             // Dropped without a commit, a transaction leaves nothing behind.
             let transaction = database.begin_write()?;
-            let schema = schema_in_write(&transaction, name)?;
+            let form = form_in_write(&transaction, name)?;
             {
                 let mut there = transaction.open_table(ItemsDefinition::new(&items_name(name)))?;
                 for versioned in &items {
-                    let key = key_bytes(&schema.key_of(&versioned.item)?);
-                    let newer =
-                        there.get(key.as_slice())?.is_some_and(|found| split(found.value()).0 > versioned.version);
-                    if !newer {
-                        there.insert(key.as_slice(), encode(versioned, name)?.as_slice())?;
+                    let key = form.key_of(&versioned.item)?;
+                    let found =
+                        there.get(key.as_slice())?.map(|found| version_from(found.value(), name)).transpose()?;
+                    if found.is_none_or(|found| found <= versioned.version) {
+                        there.insert(key.as_slice(), encode(versioned).as_slice())?;
                     }
                 }
             }
@@ -169,11 +168,11 @@ impl TableStore for EmbeddedTables {
     ) -> Result<bool, TableError> {
         self.blocking(table, "putting an item", move |database, name| {
             let transaction = database.begin_write()?;
-            let schema = schema_in_write(&transaction, name)?;
-            let key = key_bytes(&schema.key_of(&item.item)?);
+            let form = form_in_write(&transaction, name)?;
+            let key = form.key_of(&item.item)?;
             {
                 let mut there = transaction.open_table(ItemsDefinition::new(&items_name(name)))?;
-                let found = there.get(key.as_slice())?.map(|found| split(found.value()).0);
+                let found = there.get(key.as_slice())?.map(|found| version_from(found.value(), name)).transpose()?;
                 let holds = match condition {
                     PutCondition::Absent => found.is_none(),
                     PutCondition::VersionIs(version) => found == Some(version),
@@ -181,7 +180,7 @@ impl TableStore for EmbeddedTables {
                 if !holds {
                     return Ok(false);
                 }
-                there.insert(key.as_slice(), encode(&item, name)?.as_slice())?;
+                there.insert(key.as_slice(), encode(&item).as_slice())?;
             }
             transaction.commit()?;
             Ok(true)
@@ -193,10 +192,10 @@ impl TableStore for EmbeddedTables {
         let key = key.clone();
         self.blocking(table, "getting an item", move |database, name| {
             let transaction = database.begin_read()?;
-            schema_in_read(&transaction, name)?.check_key(&key)?;
+            let key = form_in_read(&transaction, name)?.key(&key)?;
             let items = open_items(&transaction, name)?;
-            let found = items.get(key_bytes(&key).as_slice())?;
-            Ok(found.map(|found| decode(found.value(), name)).transpose()?)
+            let found = items.get(key.as_slice())?;
+            Ok(found.map(|found| row_from(found.value(), name)).transpose()?)
         })
         .await
     }
@@ -204,15 +203,15 @@ impl TableStore for EmbeddedTables {
     async fn query(&self, table: &TableName, query: Query) -> Result<Page, TableError> {
         self.blocking(table, "querying items", move |database, name| {
             let transaction = database.begin_read()?;
-            let schema = schema_in_read(&transaction, name)?;
-            let Some((low, high)) = query_bounds(&schema, &query)? else {
+            let form = form_in_read(&transaction, name)?;
+            let Some((low, high)) = query_bounds(&form, &query)? else {
                 return Ok(Page { items: Vec::new(), next: None });
             };
             let items = open_items(&transaction, name)?;
             let range = items.range::<&[u8]>((low.as_ref().map(Vec::as_slice), high.as_ref().map(Vec::as_slice)))?;
             match query.order {
-                Order::Asc => page(&schema, range, query.limit),
-                Order::Desc => page(&schema, range.rev(), query.limit),
+                Order::Asc => page(&form.schema, range, query.limit),
+                Order::Desc => page(&form.schema, range.rev(), query.limit),
             }
         })
         .await
@@ -221,10 +220,10 @@ impl TableStore for EmbeddedTables {
     async fn scan(&self, table: &TableName, after: Option<ItemKey>, limit: usize) -> Result<Page, TableError> {
         self.blocking(table, "scanning items", move |database, name| {
             let transaction = database.begin_read()?;
-            let schema = schema_in_read(&transaction, name)?;
-            let after = after.map(|key| schema.check_key(&key).map(|()| key_bytes(&key))).transpose()?;
+            let form = form_in_read(&transaction, name)?;
+            let after = after.map(|key| form.key(&key)).transpose()?;
             let low = after.as_ref().map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_slice()));
-            page(&schema, open_items(&transaction, name)?.range::<&[u8]>((low, Bound::Unbounded))?, limit)
+            page(&form.schema, open_items(&transaction, name)?.range::<&[u8]>((low, Bound::Unbounded))?, limit)
         })
         .await
     }
@@ -232,12 +231,11 @@ impl TableStore for EmbeddedTables {
     async fn delete(&self, table: &TableName, keys: Vec<ItemKey>) -> Result<(), TableError> {
         self.blocking(table, "deleting items", move |database, name| {
             let transaction = database.begin_write()?;
-            let schema = schema_in_write(&transaction, name)?;
+            let form = form_in_write(&transaction, name)?;
             {
                 let mut items = transaction.open_table(ItemsDefinition::new(&items_name(name)))?;
                 for key in &keys {
-                    schema.check_key(key)?;
-                    items.remove(key_bytes(key).as_slice())?;
+                    items.remove(form.key(key)?.as_slice())?;
                 }
             }
             Ok(transaction.commit()?)
@@ -248,6 +246,8 @@ impl TableStore for EmbeddedTables {
 
 #[cfg(test)]
 mod tests {
+    use model::table::json::read_item;
+    use model::table::number::Number;
     use model::table::store::{KeyAttribute, KeyType, KeyValue};
     use model::testing::conformance;
     use serde_json::json;
@@ -270,7 +270,7 @@ mod tests {
             sort_key: None,
         };
         let item = json!({"id": 9_007_199_254_740_993_u64, "z": null, "a": [1, {"b": "é"}]});
-        let versioned = VersionedItem { item: item.as_object().unwrap().clone(), version: 7 };
+        let versioned = VersionedItem { item: read_item(item.to_string().as_bytes()).unwrap(), version: 7 };
         {
             let tables = EmbeddedTables::open(&path).unwrap();
             tables.create(schema.clone()).await.unwrap();
@@ -298,9 +298,57 @@ mod tests {
         assert!(matches!(wrong, Err(TableError::InvalidKey { .. })), "{wrong:?}");
         let wrong = tables.get(&schema.name, &ItemKey { partition: text("a"), sort: None }).await;
         assert!(matches!(wrong, Err(TableError::InvalidKey { .. })), "{wrong:?}");
-        let number = |n: i64| Some(KeyValue::Number(n.into()));
+        let number = |n: i64| Some(KeyValue::Number(Number::from(n)));
         let backwards =
             Query { partition: text("a"), from: number(5), to: number(3), order: Order::Asc, limit: 1, after: None };
         assert!(tables.query(&schema.name, backwards).await.unwrap().items.is_empty());
+    }
+
+    /// A file as an older version left it: schema and rows are JSON, and keys hold doubles.
+    fn write_old_file(path: &Path) {
+        let database = Database::create(path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let schema = r#"{"name":"old","partition_key":{"name":"id","key_type":"number"},"sort_key":null}"#;
+        transaction.open_table(SCHEMAS).unwrap().insert("old", schema.as_bytes()).unwrap();
+        {
+            let name = items_name(&TableName::new("old").unwrap());
+            let mut items = transaction.open_table(ItemsDefinition::new(&name)).unwrap();
+            for (key, json) in [
+                ([1, 0xbf, 0xf8, 0, 0, 0, 0, 0, 0, 0x80, 0], r#"{"id":1.5,"Distance":175.0,"z":null}"#),
+                ([1, 0xc3, 0x40, 0, 0, 0, 0, 0, 0, 0x80, 1], r#"{"id":9007199254740993,"a":[1,{"b":"é"}]}"#),
+            ] {
+                let row = [&3_u64.to_be_bytes(), json.as_bytes()].concat();
+                items.insert(&key[..], row.as_slice()).unwrap();
+            }
+        }
+        transaction.commit().unwrap();
+    }
+
+    #[tokio::test]
+    async fn files_of_older_versions_are_read_and_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tables.redb");
+        write_old_file(&path);
+        let tables = EmbeddedTables::open(&path).unwrap();
+        let name = TableName::new("old").unwrap();
+        let key = |text: &str| ItemKey { partition: KeyValue::Number(Number::parse(text).unwrap()), sort: None };
+        let get = |text: &'static str| {
+            let (tables, name) = (tables.clone(), name.clone());
+            async move { tables.get(&name, &key(text)).await.unwrap() }
+        };
+        let first = get("1.50").await.unwrap();
+        assert_eq!(serde_json::to_string(&first.item).unwrap(), r#"{"id":1.5,"Distance":175.0,"z":null}"#);
+        let put = |json: &str, version| VersionedItem { item: read_item(json.as_bytes()).unwrap(), version };
+        tables.put(&name, vec![put(r#"{"id":1.5,"new":true}"#, 2), put(r#"{"id":2}"#, 1)]).await.unwrap();
+        assert_eq!(get("1.5").await, Some(first), "versions of old rows count");
+        tables.put(&name, vec![put(r#"{"id":1.5,"new":true}"#, 4)]).await.unwrap();
+        assert_eq!(get("1.5").await, Some(put(r#"{"id":1.5,"new":true}"#, 4)));
+        let page = tables.scan(&name, None, 10).await.unwrap();
+        let ids: Vec<_> = page.items.iter().map(|item| item["id"].to_string()).collect();
+        assert_eq!(ids, ["1.5", "2", "9007199254740993"]);
+        let refused = tables.put(&name, vec![put(r#"{"id":0.10000000000000000000000001}"#, 1)]).await.unwrap_err();
+        assert!(refused.to_string().contains("create it anew"), "{refused}");
+        let refused = tables.get(&name, &key("0.10000000000000000000000001")).await.unwrap_err();
+        assert!(matches!(refused, TableError::InvalidKey { .. }), "{refused}");
     }
 }

@@ -6,7 +6,7 @@ use model::name::TableName;
 use model::table::store::TableSchema;
 use redb::{ReadOnlyDatabase, ReadableDatabase, ReadableTable};
 
-use super::rows::{ItemsDefinition, SCHEMAS, items_name};
+use super::rows::{ItemsDefinition, SCHEMAS, TableForm, items_name};
 use super::store::OpenTablesError;
 
 /// A table of the file.
@@ -32,8 +32,8 @@ fn read(path: &Path) -> Result<Vec<TableSummary>, redb::Error> {
     for entry in transaction.open_table(SCHEMAS)?.iter()? {
         let (name, schema) = entry?;
         let damaged = |what: String| redb::Error::Corrupted(format!("table `{}`: {what}", name.value()));
-        let schema: TableSchema = serde_json::from_slice(schema.value())
-            .map_err(|error| damaged(format!("its keys do not read: {error}")))?;
+        let form = TableForm::from_json(schema.value())
+            .map_err(|error| damaged(format!("its keys cannot be read: {error}")))?;
         let name = TableName::new(name.value()).map_err(|error| damaged(error.to_string()))?;
         let (mut items, mut bytes) = (0, 0);
         for item in transaction.open_table(ItemsDefinition::new(&items_name(&name)))?.iter()? {
@@ -41,7 +41,7 @@ fn read(path: &Path) -> Result<Vec<TableSummary>, redb::Error> {
             items += 1;
             bytes += (key.value().len() + value.value().len()) as u64;
         }
-        tables.push(TableSummary { schema, items, bytes });
+        tables.push(TableSummary { schema: form.schema, items, bytes });
     }
     Ok(tables)
 }
@@ -64,7 +64,7 @@ mod tests {
         let name = TableName::new("Rides").expect("a name");
         let schema = TableSchema { name: name.clone(), partition_key, sort_key: None };
         tables.create(schema.clone()).await.expect("created");
-        let item = serde_json::json!({"Name": "Shadowfax"}).as_object().expect("an object").clone();
+        let item = model::table::json::read_item(br#"{"Name": "Shadowfax"}"#).expect("an object");
         let versioned = model::table::store::VersionedItem { item, version: 7 };
         tables.put(&name, vec![versioned]).await.expect("put");
         assert!(summary(&file).is_err(), "it is open to write");
