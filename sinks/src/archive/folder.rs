@@ -94,6 +94,16 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// What a get found.
+enum Got {
+    /// All the bytes that were asked for.
+    Whole(Bytes),
+    /// No object of that name.
+    Missing,
+    /// An object of `bytes`, which `range` is not inside.
+    OutOfRange { bytes: u64, range: Range<u64> },
+}
+
 impl Folder {
     /// Where the object stands. Names have no `..`, so it is below the root; `.tmp` is ours.
     fn path_of(&self, name: &ObjectName) -> io::Result<PathBuf> {
@@ -184,28 +194,28 @@ impl Folder {
         Ok(objects)
     }
 
-    fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> io::Result<Result<Bytes, ArchiveError>> {
+    fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> io::Result<Got> {
         let mut file = match File::open(self.path_of(name)?) {
             Ok(file) => file,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(Err(ArchiveError::NotFound(name.clone())));
+                return Ok(Got::Missing);
             }
             Err(error) => return Err(error),
         };
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            return Ok(Err(ArchiveError::NotFound(name.clone())));
+            return Ok(Got::Missing);
         }
         let bytes = metadata.len();
         let range = range.unwrap_or(0..bytes);
         if range.end < range.start || bytes < range.end {
-            return Ok(Err(ArchiveError::InvalidRange { name: name.clone(), bytes, range }));
+            return Ok(Got::OutOfRange { bytes, range });
         }
         let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
         let mut body = vec![0; length];
         file.seek(SeekFrom::Start(range.start))?;
         file.read_exact(&mut body)?;
-        Ok(Ok(body.into()))
+        Ok(Got::Whole(body.into()))
     }
 
     fn delete(&self, name: &ObjectName) -> io::Result<()> {
@@ -238,7 +248,11 @@ impl Archive for FolderArchive {
 
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Bytes, ArchiveError> {
         let object = name.clone();
-        self.blocking(format!("getting `{name}`"), move |folder| folder.get(&object, range)).await?
+        match self.blocking(format!("getting `{name}`"), move |folder| folder.get(&object, range)).await? {
+            Got::Whole(bytes) => Ok(bytes),
+            Got::Missing => Err(ArchiveError::NotFound(name.clone())),
+            Got::OutOfRange { bytes, range } => Err(ArchiveError::InvalidRange { name: name.clone(), bytes, range }),
+        }
     }
 
     async fn delete(&self, name: &ObjectName) -> Result<(), ArchiveError> {

@@ -14,3 +14,5 @@ pub mod stream;
 
 mod attempts;
 mod run;
+
+mod work;

@@ -33,7 +33,7 @@ pub enum SinkError {
     },
 }
 
-/// Takes cuts. Two implementations: [`crate::destination::table::TableSink`] and [`crate::destination::archive::ArchiveSink`].
+/// Takes cuts. Two implementations: `destination/table.rs` and `destination/archive.rs`.
 #[async_trait]
 pub trait Sink: Send + Sync {
     /// Whether delivering these cuts, stopping half-way and then cutting the same records elsewhere would leave

@@ -5,11 +5,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use bytes::Bytes;
 use model::archive::store::{ArchiveError, PutOutcome};
 
-use super::store::{S3Archive, status, unavailable};
+use super::store::{PROBE, S3Archive, status, unavailable};
 use crate::aws::CallFailure;
-
-/// Key, after the prefix, of the object that conditional puts are tried with.
-pub(super) const PROBE: &str = ".gallop-probe";
 
 impl S3Archive {
     /// Checks the bucket; once it has passed, it is not checked again. Error: [`ArchiveError::Unusable`] says what

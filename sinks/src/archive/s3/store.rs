@@ -15,11 +15,12 @@ use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOu
 use model::clock::Timestamp;
 use tokio::sync::OnceCell;
 
-use super::check::PROBE;
 use super::key_text::decoded;
 use super::options::S3Options;
 use crate::aws::{CallFailure, config};
 
+/// Key, after the prefix, of the object that conditional puts are tried with.
+pub(super) const PROBE: &str = ".gallop-probe";
 /// Tries of a put that the store refuses because another put of the name is under way.
 const CONFLICT_TRIES_MAX: usize = 8;
 /// Tries of a get whose body breaks off or does not fit its checksum.

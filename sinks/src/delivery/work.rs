@@ -1,0 +1,95 @@
+//! A delivery stream at work: reads a stream, buffers, and hands cuts to a sink until all is delivered.
+//!
+//! ```text
+//! loop   read ──▶ buffer ──▶ cuts that are due
+//!                              1. commit: positions before the cuts, and the cuts as a promise
+//!                              2. deliver each, again and again until it succeeds
+//!                              3. commit, now or with the next promise: positions after the cuts
+//! start  read the promised cuts again ──▶ deliver them ──▶ read on after them
+//! ```
+//!
+//! A crash before 1 leaves nothing behind; one after it repeats exactly the promised cuts, and delivering a cut twice
+//! changes nothing. So every record is in the sink or among the dead letters, once. While a sink fails nothing more is
+//! read: records wait in the stream. Whatever was dropped unfinished, at any await point, a new start sets right.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use model::clock::sleep_until_some;
+use model::stream::stand_by::stand_by;
+use model::stream::store::StreamError;
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::run::Run;
+use super::stream::{DeliveryError, DeliveryStream};
+
+impl DeliveryStream {
+    /// Runs until `shutdown` ends; then delivers what is buffered, for at most `shutdown_max`. Dropping the future at
+    /// any moment is safe: a new run goes on from the checkpoint. While another process runs this delivery, this one
+    /// stands by. Error: [`DeliveryError`].
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DeliveryError> {
+        let (stop, stopping) = watch::channel(false);
+        let (clock, status, name) = (Arc::clone(&self.clock), self.status.clone(), self.name.clone());
+        let shutdown_max = self.options.shutdown_max;
+        let out_of_time = async {
+            shutdown.await;
+            stop.send_replace(true);
+            clock.sleep_until(clock.now() + shutdown_max).await;
+        };
+        status.update(|status| status.running = true);
+        let ended = tokio::select! {
+            biased;
+            ended = Box::pin(self.work_or_stand_by(stopping)) => ended,
+            () = out_of_time => {
+                warn!(delivery = %name, ?shutdown_max, "stopped before everything read was delivered; it comes after the next start");
+                Ok(())
+            }
+        };
+        status.update(|status| status.running = false);
+        if let Err(error) = &ended {
+            status.failed(error);
+        }
+        ended
+    }
+
+    async fn work_or_stand_by(self, mut stopping: watch::Receiver<bool>) -> Result<(), DeliveryError> {
+        loop {
+            match self.clone().work(stopping.clone()).await {
+                Err(DeliveryError::Stream { source: source @ StreamError::CheckpointConflict { .. }, .. }) => {
+                    self.status.failed(&source);
+                    warn!(delivery = %self.name, reason = %source, "stands by until the other holder is silent");
+                }
+                ended => return ended,
+            }
+            tokio::select! {
+                biased;
+                () = stopped(&mut stopping) => return Ok(()),
+                () = stand_by(&*self.store, &*self.clock, &self.source, &self.name) => {}
+            }
+        }
+    }
+
+    async fn work(self, mut stopping: watch::Receiver<bool>) -> Result<(), DeliveryError> {
+        let mut run = Run::start(self).await?;
+        info!(delivery = %run.name(), stream = %run.delivery.source, "delivery started");
+        while !*stopping.borrow() {
+            let wake_at = run.wake_at();
+            let clock = Arc::clone(&run.delivery.clock);
+            tokio::select! {
+                biased;
+                () = stopped(&mut stopping) => {}
+                batch = run.reader.next() => run.take(batch).await?,
+                () = sleep_until_some(&*clock, wake_at) => {}
+            }
+            run.turn(false).await?;
+        }
+        run.turn(true).await
+    }
+}
+
+/// Returns once a stop is asked for. A future of its own, so that the value's lock is never held over an await.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error says that the sender is gone, and with it whoever could wait for us: stop too.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
