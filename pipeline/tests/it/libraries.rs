@@ -1,7 +1,7 @@
 //! The Kinesis Producer and Client Libraries, unchanged, through a split, a merge and the death of a worker.
 //!
 //! ```text
-//!                              ┌─▶ cbor-polls ─┐   Each is an application with leases in DynamoDB Local and two
+//!                              ┌─▶ cbor-polls ─┐   Each is an application with leases in a table server and two
 //!  Producer ─▶ gallop serve ───┼─▶ cbor-fans  ─┼─▶ workers, of which `one` is killed. All tell what they do over
 //!  (aggregates)                ├─▶ json-polls ─┤   one pipe, so that the order is that in which they did it.
 //!                              └─▶ json-fans  ─┘
@@ -41,7 +41,7 @@ async fn a_hundred_thousand_records() {
     const RECORDS: usize = 100_000;
     const KEYS: usize = 1000;
     let (_keep, folder) = folder_with(&[]);
-    let leases = RealServer::dynamodb().expect("DynamoDB Local starts");
+    let leases = RealServer::dynamodb().expect("a DynamoDB server starts");
     let server = Server::start_guarded(&folder.join("data"));
     let certificate = folder.join("data").join(CERTIFICATE);
     server.kinesis().create_stream().stream_name(STREAM).shard_count(2).send().await.expect("a stream");

@@ -17,7 +17,7 @@ use crate::book::reader::Reader;
 #[tokio::test]
 async fn pages_about_other_servers_work() {
     let s3 = RealServer::s3().expect("an S3 server starts");
-    let dynamodb = RealServer::dynamodb().expect("DynamoDB Local starts");
+    let dynamodb = RealServer::dynamodb().expect("a DynamoDB server starts");
     let kafka = KafkaCluster::start(1);
     let address = |url: &str| url.strip_prefix("http://").expect("no TLS here").to_owned();
     for page in ELSEWHERE {

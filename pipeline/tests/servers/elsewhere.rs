@@ -29,7 +29,7 @@ fn s3_url() -> &'static str {
 
 fn dynamodb_url() -> &'static str {
     static SERVER: OnceLock<RealServer> = OnceLock::new();
-    SERVER.get_or_init(|| RealServer::dynamodb().expect("DynamoDB Local starts")).url()
+    SERVER.get_or_init(|| RealServer::dynamodb().expect("a DynamoDB server starts")).url()
 }
 
 /// S3 and DynamoDB behind proxies, in a bucket and under a key of their own.
@@ -54,7 +54,7 @@ impl Elsewhere {
         let Elsewhere { name, s3, dynamodb } = self;
         let settings = format!(
             "[s3]\nbucket = \"{name}\"\nprefix = \"{place}/\"\ncreate_bucket = true\nendpoint = \"{}\"\n\
-             attempt_timeout_ms = 500\n\n[dynamodb]\ntable_prefix = \"{place}-\"\nendpoint = \"{}\"\n\
+             attempt_timeout_ms = 500\n\n[dynamodb]\ntable_prefix = \"{name}-{place}-\"\nendpoint = \"{}\"\n\
              attempt_timeout_ms = 500\n",
             s3.url(),
             dynamodb.url()

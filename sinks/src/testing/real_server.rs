@@ -16,7 +16,7 @@ pub struct RealServer {
 }
 
 impl RealServer {
-    /// DynamoDB Local. Tables are kept apart by access key.
+    /// A DynamoDB server. All its clients see the same tables.
     pub fn dynamodb() -> io::Result<RealServer> {
         RealServer::start(&infra().join("dynamodb/start.sh"), &[])
     }

@@ -17,7 +17,7 @@ pub(crate) fn s3_url() -> &'static str {
 
 pub(crate) fn dynamodb_url() -> &'static str {
     static SERVER: OnceLock<RealServer> = OnceLock::new();
-    SERVER.get_or_init(|| RealServer::dynamodb().expect("DynamoDB Local starts")).url()
+    SERVER.get_or_init(|| RealServer::dynamodb().expect("a DynamoDB server starts")).url()
 }
 
 /// Short waits, and keys that nobody else has.
@@ -53,8 +53,9 @@ pub(crate) async fn s3() -> S3Archive {
     S3Archive::open(bucket(s3_url())).await.unwrap()
 }
 
+/// Tables with a prefix of their own: all clients of the server see the same tables.
 pub(crate) fn tables_at(endpoint: &str) -> DynamoOptions {
-    DynamoOptions { table_prefix: "test-".to_owned(), ..DynamoOptions::new(aws(endpoint)) }
+    DynamoOptions { table_prefix: format!("{}-", unique("test")), ..DynamoOptions::new(aws(endpoint)) }
 }
 
 pub(crate) async fn dynamodb() -> DynamoTables {
