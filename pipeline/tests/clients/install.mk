@@ -6,9 +6,6 @@ CLIENTS ?= $(CLIENTS_ALL)
 
 clients_from := pipeline/tests/clients
 clients_to := $(CARGO_TARGET_DIR)/clients
-clients_left_out := $(filter-out $(CLIENTS),$(CLIENTS_ALL))
-# By parts of names: `java` would be `javascript` too.
-tests_left_out := $(patsubst %,foreign::%,$(clients_left_out:javascript=node)) $(if $(filter java,$(clients_left_out)),libraries::) $(if $(filter browser,$(clients_left_out)),browser::)
 
 .PHONY: clients kcl
 clients: $(CLIENTS:%=$(clients_to)/%/installed)
