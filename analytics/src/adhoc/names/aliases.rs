@@ -1,10 +1,11 @@
 //! The names that a query gives itself: of `WITH`, of tables and of columns.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, TableAlias, TableFactor, VisitorMut};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, Select, SelectItem, TableAlias, TableFactor};
+use model::query::engine::SqlError;
 
+use crate::adhoc::names::walk::Walker;
 use crate::place::{Place, location_of};
 
 /// Collects the names that a query gives itself, and where all names stand.
@@ -34,35 +35,33 @@ impl Aliases {
     }
 }
 
-impl VisitorMut for Aliases {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+impl Walker for Aliases {
+    fn query(&mut self, query: &mut Query) -> Result<(), SqlError> {
         for cte in query.with.iter().flat_map(|with| &with.cte_tables) {
             self.ctes.insert(cte.alias.name.value.to_lowercase());
             self.table_alias(&cte.alias);
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+    fn select(&mut self, select: &mut Select) -> Result<(), SqlError> {
         for item in &select.projection {
             if let SelectItem::ExprWithAlias { alias, .. } = item {
                 self.columns.push(alias.value.clone());
             }
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+    fn table_factor(&mut self, factor: &mut TableFactor) -> Result<(), SqlError> {
         if let Some(alias) = alias_of(factor) {
             let alias = alias.clone();
             self.table_alias(&alias);
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn expr(&mut self, expr: &mut Expr) -> Result<(), SqlError> {
         match expr {
             Expr::Identifier(ident) => self.place(ident),
             Expr::CompoundIdentifier(idents) => {
@@ -72,7 +71,7 @@ impl VisitorMut for Aliases {
             }
             _ => {}
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 

@@ -5,16 +5,14 @@
 //! has. Quoted names stay as they are.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
 
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{
-    ObjectName, ObjectNamePart, Statement as SqlStatement, TableFactor, VisitMut, VisitorMut,
-};
+use datafusion::sql::sqlparser::ast::{ObjectName, ObjectNamePart, Statement as SqlStatement, TableFactor};
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 
 use crate::adhoc::names::aliases::Aliases;
 use crate::adhoc::names::spelling::{Speller, Spellings};
+use crate::adhoc::names::walk::{Walker, walk};
 use crate::error::suggestion;
 use crate::place::{Place, location_of};
 
@@ -41,11 +39,9 @@ fn query_of(statement: &mut Statement) -> Option<&mut SqlStatement> {
 pub(crate) fn resolve_tables(statement: &mut Statement, existing: &[String]) -> Result<Names, SqlError> {
     let Some(query) = query_of(statement) else { return Ok(Names::default()) };
     let mut aliases = Aliases::default();
-    let _ = query.visit(&mut aliases);
+    walk(query, &mut aliases)?;
     let mut visitor = TableResolver { existing, ctes: &aliases.ctes, tables: BTreeSet::new() };
-    if let ControlFlow::Break(error) = query.visit(&mut visitor) {
-        return Err(error);
-    }
+    walk(query, &mut visitor)?;
     let tables = visitor.tables;
     Ok(Names { tables, relation_aliases: aliases.relations, column_aliases: aliases.columns, places: aliases.places })
 }
@@ -96,10 +92,7 @@ impl Names {
             columns: Spellings::new(columns, &self.column_aliases),
             relations: Spellings::new(relations, &self.relation_aliases),
         };
-        match query.visit(&mut speller) {
-            ControlFlow::Break(error) => Err(error),
-            ControlFlow::Continue(()) => Ok(()),
-        }
+        walk(query, &mut speller)
     }
 
     /// Where a name first stands in the text.
@@ -114,11 +107,9 @@ struct TableResolver<'a> {
     tables: BTreeSet<String>,
 }
 
-impl VisitorMut for TableResolver<'_> {
-    type Break = SqlError;
-
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
-        let TableFactor::Table { name, args: None, .. } = factor else { return ControlFlow::Continue(()) };
+impl Walker for TableResolver<'_> {
+    fn table_factor(&mut self, factor: &mut TableFactor) -> Result<(), SqlError> {
+        let TableFactor::Table { name, args: None, .. } = factor else { return Ok(()) };
         let is_cte = name.0.len() == 1 && self.ctes.contains(&plain(name).to_lowercase());
         match find_table(name, self.existing) {
             Ok(table) => {
@@ -127,10 +118,10 @@ impl VisitorMut for TableResolver<'_> {
                     ident.quote_style = Some('"');
                 }
                 self.tables.insert(table);
-                ControlFlow::Continue(())
+                Ok(())
             }
-            Err(_) if is_cte => ControlFlow::Continue(()),
-            Err(error) => ControlFlow::Break(error),
+            Err(_) if is_cte => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

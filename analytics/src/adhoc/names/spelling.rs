@@ -1,15 +1,15 @@
 //! The spelling of unquoted names: what it is, and how it gets into every place of a query where a name can stand.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, Ident, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SelectItemQualifiedWildcardKind, TableAlias, TableFactor, VisitorMut,
+    SelectItemQualifiedWildcardKind, TableAlias, TableFactor,
 };
 use model::query::engine::{SqlError, SqlErrorKind};
 
 use crate::adhoc::names::aliases::alias_of;
+use crate::adhoc::names::walk::Walker;
 use crate::place::location_of;
 
 /// The spellings of names that differ in case only.
@@ -72,7 +72,7 @@ impl Speller {
         alias.columns.iter_mut().try_for_each(|column| self.columns.rewrite(&mut column.name))
     }
 
-    fn select(&self, select: &mut Select) -> Result<(), SqlError> {
+    fn rewrite_select(&self, select: &mut Select) -> Result<(), SqlError> {
         for item in &mut select.projection {
             match item {
                 SelectItem::ExprWithAlias { alias, .. } => self.columns.rewrite(alias)?,
@@ -117,39 +117,28 @@ fn constraint_of(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {
     }
 }
 
-fn flow(result: Result<(), SqlError>) -> ControlFlow<SqlError> {
-    match result {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(error) => ControlFlow::Break(error),
-    }
-}
-
-impl VisitorMut for Speller {
-    type Break = SqlError;
-
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<SqlError> {
+impl Walker for Speller {
+    fn query(&mut self, query: &mut Query) -> Result<(), SqlError> {
         let mut ctes = query.with.iter_mut().flat_map(|with| &mut with.cte_tables);
-        flow(ctes.try_for_each(|cte| self.table_alias(&mut cte.alias)))
+        ctes.try_for_each(|cte| self.table_alias(&mut cte.alias))
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<SqlError> {
-        flow(self.select(select))
+    fn select(&mut self, select: &mut Select) -> Result<(), SqlError> {
+        self.rewrite_select(select)
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<SqlError> {
-        if let TableFactor::Table { name, .. } = factor
-            && let Err(error) = idents_of(name).try_for_each(|ident| self.relations.rewrite(ident))
-        {
-            return ControlFlow::Break(error);
+    fn table_factor(&mut self, factor: &mut TableFactor) -> Result<(), SqlError> {
+        if let TableFactor::Table { name, .. } = factor {
+            idents_of(name).try_for_each(|ident| self.relations.rewrite(ident))?;
         }
-        flow(alias_of(factor).map_or(Ok(()), |alias| self.table_alias(alias)))
+        alias_of(factor).map_or(Ok(()), |alias| self.table_alias(alias))
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<SqlError> {
-        flow(match expr {
+    fn expr(&mut self, expr: &mut Expr) -> Result<(), SqlError> {
+        match expr {
             Expr::Identifier(ident) => self.columns.rewrite(ident),
             Expr::CompoundIdentifier(idents) => self.compound(idents.iter_mut()),
             _ => Ok(()),
-        })
+        }
     }
 }
