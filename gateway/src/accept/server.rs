@@ -15,8 +15,8 @@ use tracing::{debug, warn};
 
 use crate::accept::answers::Answers;
 use crate::accept::connection::{self, Shared};
+use crate::accept::connection_limit::ConnectionLimit;
 use crate::accept::options::AcceptOptions;
-use crate::accept::seats::Seats;
 use crate::accept::tls::Tls;
 
 /// Pause after a failed accept, as when file descriptors run out.
@@ -32,7 +32,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let slots = Arc::new(Semaphore::new(options.connections_max));
-    let seats = Seats::new(options.connections_per_address_max);
+    let limit = ConnectionLimit::new(options.connections_per_address_max);
     let connections = TaskTracker::new();
     let (drain, cut) = (CancellationToken::new(), CancellationToken::new());
     let shared = Shared { answers: answers.into(), options, tls, drain: drain.clone(), cut: cut.clone() };
@@ -42,14 +42,14 @@ pub async fn serve(
             () = &mut shutdown => break,
             accepted = accept(&listener, &slots, &options) => accepted,
         };
-        let Some(seat) = seats.take(peer.ip()) else {
+        let Some(permit) = limit.take(peer.ip()) else {
             debug!(peer = %peer.ip(), "connection closed: its address has its share");
             continue;
         };
         let shared = shared.clone();
         connections.spawn(async move {
             connection::run(stream, shared).await;
-            drop((seat, slot));
+            drop((permit, slot));
         });
     }
     drop(listener);

@@ -1,32 +1,32 @@
-//! Who has how many connections.
+//! Limits the number of connections by address.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Connections by address.
+/// Counts connections by address and rejects those over the limit.
 #[derive(Debug)]
-pub(crate) struct Seats {
+pub(crate) struct ConnectionLimit {
     per_address_max: usize,
     taken: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A connection's place; free again when it is dropped.
+/// Permission for one connection. Dropping it frees the place.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    seats: Arc<Seats>,
+pub(crate) struct ConnectionPermit {
+    limit: Arc<ConnectionLimit>,
     /// Nothing for loopback, which is not counted.
     address: Option<IpAddr>,
 }
 
-impl Seats {
-    /// Nobody yet.
+impl ConnectionLimit {
+    /// A limit with no connections counted yet.
     pub(crate) fn new(per_address_max: usize) -> Arc<Self> {
-        Arc::new(Seats { per_address_max, taken: Mutex::default() })
+        Arc::new(ConnectionLimit { per_address_max, taken: Mutex::default() })
     }
 
-    /// A place for a connection from `peer`, unless that address has its share.
-    pub(crate) fn take(self: &Arc<Self>, peer: IpAddr) -> Option<Seat> {
+    /// A permit for a connection from `peer`; none if that address has reached its limit.
+    pub(crate) fn take(self: &Arc<Self>, peer: IpAddr) -> Option<ConnectionPermit> {
         let address = counted(peer);
         if let Some(address) = address {
             let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,14 +36,14 @@ impl Seats {
             }
             *count += 1;
         }
-        Some(Seat { seats: Arc::clone(self), address })
+        Some(ConnectionPermit { limit: Arc::clone(self), address })
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let Some(address) = self.address else { return };
-        let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.limit.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(count) = taken.get_mut(&address) else { return };
         *count -= 1;
         if *count == 0 {
@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn an_address_has_its_share_and_gets_it_back() {
-        let seats = Seats::new(2);
-        let take = |peer: &str| seats.take(peer.parse().expect("an address"));
+        let limit = ConnectionLimit::new(2);
+        let take = |peer: &str| limit.take(peer.parse().expect("an address"));
         let first = take("10.0.0.1").expect("free");
         let mapped = take("::ffff:10.0.0.1").expect("free");
         assert!(take("10.0.0.1").is_none());
@@ -80,8 +80,8 @@ mod tests {
         let again = take("10.0.0.1").expect("free again");
         let _network = [take("2001:db8::1").expect("free"), take("2001:db8::2:0:0:1").expect("free")];
         assert!(take("2001:db8::3").is_none() && take("2001:db8:0:1::3").is_some());
-        let _loopback: Vec<Seat> = (0..9).map(|_| take("127.0.0.1").expect("never counted")).collect();
+        let _loopback: Vec<ConnectionPermit> = (0..9).map(|_| take("127.0.0.1").expect("never counted")).collect();
         drop((again, mapped));
-        assert!(!seats.taken.lock().expect("nobody panicked").contains_key(&"10.0.0.1".parse().expect("an address")));
+        assert!(!limit.taken.lock().expect("nobody panicked").contains_key(&"10.0.0.1".parse().expect("an address")));
     }
 }
