@@ -131,7 +131,7 @@ impl StreamReader {
                 }
             }
         }
-        self.hand_out().await
+        self.finish_read().await
     }
 
     /// Asks every active shard that is at its tip how far time is complete there, without waiting for records.
@@ -173,8 +173,9 @@ impl StreamReader {
         self.owned.get(&shard).copied().unwrap_or(HashKeyRange::ALL)
     }
 
-    /// Turns the ended read into a batch. It stays in `ended` until nothing can fail or be cancelled any more.
-    async fn hand_out(&mut self) -> Result<ShardBatch, StreamError> {
+    /// Turns the ended read into a batch. The read stays in `ended` until nothing can fail or be
+    /// cancelled any more, so that a call which does is simply repeated.
+    async fn finish_read(&mut self) -> Result<ShardBatch, StreamError> {
         // After the read, so that the description knows of every record in it.
         if self.ended.as_ref().is_some_and(|(_, batch)| batch.end_of_shard || !batch.records.is_empty()) {
             self.description = self.store.describe(&self.stream).await?;
