@@ -18,7 +18,7 @@ use crate::kafka::fault::Fault;
 use crate::kafka::fenced::{Fenced, NotCommitted};
 use crate::kafka::outgoing::{Delivered, Outgoing};
 use crate::kafka::stream::{Stream, partition_number};
-use crate::kafka::views::{Outdated, Views, Young};
+use crate::kafka::views::{Freshness, Outdated, Views};
 
 /// How often a commit is tried before its error is the caller's.
 const ATTEMPTS_MAX: u32 = 5;
@@ -88,10 +88,10 @@ impl Committer {
             // Nothing may become readable in a shard that others closed too long ago.
             let views = Arc::clone(&self.views);
             let still_open = async {
-                let young = views.young().await?;
+                let freshness = views.fresh().await?;
                 let map = home.description();
                 let open = |place: &Place| map.shards.get(place.shard).is_some_and(Shard::is_open);
-                if young == Young::AllAlong || places.iter().all(open) { Ok(()) } else { Err(Outdated) }
+                if freshness == Freshness::Fresh || places.iter().all(open) { Ok(()) } else { Err(Outdated) }
             };
             match self.fenced.commit_if(messages, still_open).await {
                 Ok(delivered) => {

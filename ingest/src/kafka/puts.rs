@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::kafka::appender::{Appender, Refused};
 use crate::kafka::stream::{Stream, partition_number};
-use crate::kafka::views::{Outdated, Views, Young};
+use crate::kafka::views::{Freshness, Outdated, Views};
 
 /// Puts entries into the shards that their keys name, and waits until brokers have them.
 pub(crate) async fn append(
@@ -33,7 +33,7 @@ pub(crate) async fn append(
         results.push(refused);
     }
     let answers = appender.append(name.as_str(), &taken).await;
-    let young = views.young().await;
+    let freshness = views.fresh().await;
     let mut unanswered = answers.iter().filter_map(|answer| match answer {
         Err(Refused::Unanswered(reason)) => Some(reason),
         _ => None,
@@ -47,7 +47,7 @@ pub(crate) async fn append(
             Ok(delivered) => {
                 let base = description.shards.get(shard).expect("an open shard is in the map").first;
                 let sequence_number = base.plus(delivered.offset);
-                kept(young, stream, shard, sequence_number)
+                kept(freshness, stream, shard, sequence_number)
                     .map_err(|reason| AppendError::Unanswered { shard, reason })?;
                 stream.acknowledge(shard, sequence_number);
                 Ok(Appended { shard, sequence_number, arrived_at: delivered.arrived_at })
@@ -65,11 +65,16 @@ pub(crate) async fn append(
 }
 
 /// Whether a record that the brokers have taken will be read. Error: its shard may have been closed too long before for that.
-fn kept(young: Result<Young, Outdated>, stream: &Stream, shard: ShardId, number: SequenceNumber) -> Result<(), String> {
-    match young {
-        Ok(Young::AllAlong) => Ok(()),
-        Ok(Young::Again) if stream.is_kept(shard, number) => Ok(()),
-        Ok(Young::Again) => Err("another process has closed the shard".to_owned()),
+fn kept(
+    freshness: Result<Freshness, Outdated>,
+    stream: &Stream,
+    shard: ShardId,
+    number: SequenceNumber,
+) -> Result<(), String> {
+    match freshness {
+        Ok(Freshness::Fresh) => Ok(()),
+        Ok(Freshness::Renewed) if stream.is_kept(shard, number) => Ok(()),
+        Ok(Freshness::Renewed) => Err("another process has closed the shard".to_owned()),
         Err(outdated) => Err(outdated.to_string()),
     }
 }

@@ -66,29 +66,29 @@ impl Views {
         *self.seen_until.lock().expect("no holder of the lock panics")
     }
 
-    /// Whether the maps were young enough until now. If not, waits for younger ones: then the caller has to see whether its
-    /// shards are still open. Error: there were none in time.
-    pub(crate) async fn young(&self) -> Result<Young, Outdated> {
+    /// Waits until the shard maps are recent enough to rely on. After [`Freshness::Renewed`], the
+    /// caller must check whether its shards are still open. Fails if they are not renewed in time.
+    pub(crate) async fn fresh(&self) -> Result<Freshness, Outdated> {
         let now = Instant::now();
         if now.duration_since(*self.began.borrow()) <= self.age_max {
-            return Ok(Young::AllAlong);
+            return Ok(Freshness::Fresh);
         }
         let mut views = self.began.subscribe();
         let renewed = tokio::time::timeout(self.delay_max, views.wait_for(|began| *began > now)).await;
         match renewed {
-            Ok(Ok(_)) => Ok(Young::Again),
+            Ok(Ok(_)) => Ok(Freshness::Renewed),
             _ => Err(Outdated),
         }
     }
 }
 
-/// Shard maps can be relied on.
+/// Whether shard maps had to be renewed before they could be relied on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Young {
-    /// They were young enough.
-    AllAlong,
-    /// They were not, and have been looked at since: shards may have been closed in between.
-    Again,
+pub(crate) enum Freshness {
+    /// They were recent enough.
+    Fresh,
+    /// They were too old and have been renewed. Shards may have been closed in between.
+    Renewed,
 }
 
 /// Nobody could say which shards are open.
@@ -105,14 +105,14 @@ mod tests {
         let options = KafkaOptions::new("127.0.0.1:1");
         let views = Views::new(Instant::now(), &options);
         tokio::time::advance(options.view_age_max).await;
-        assert_eq!(views.young().await, Ok(Young::AllAlong));
+        assert_eq!(views.fresh().await, Ok(Freshness::Fresh));
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(views.young().await, Err(Outdated));
-        let waiting = views.young();
+        assert_eq!(views.fresh().await, Err(Outdated));
+        let waiting = views.fresh();
         let looked = async {
             tokio::time::advance(Duration::from_millis(10)).await;
             views.renewed(Instant::now(), None);
         };
-        assert_eq!(tokio::join!(waiting, looked).0, Ok(Young::Again));
+        assert_eq!(tokio::join!(waiting, looked).0, Ok(Freshness::Renewed));
     }
 }
