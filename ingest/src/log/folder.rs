@@ -21,7 +21,7 @@ use crate::log::queue::{Closing, Queue};
 use crate::log::recovery::{self, Recovered};
 use crate::log::roll;
 use crate::log::store::LogOptions;
-use crate::log::stream::{Ended, ShardState, Shared, StreamLog};
+use crate::log::stream::{EndReason, ShardState, Shared, StreamLog};
 use crate::log::stream_folder;
 use crate::log::tail::Tail;
 use crate::log::writer::Writer;
@@ -62,7 +62,7 @@ impl Drop for StreamsFolder {
     fn drop(&mut self) {
         for stream in self.all() {
             stream.queue.close(Closing::Abandon);
-            stream.end(Ended::Closed);
+            stream.end(EndReason::Closed);
         }
         // A group that is being written comes to its end, so that no writer is left when the folder is opened again.
         for (_, writer) in self.writers().drain() {
@@ -280,7 +280,7 @@ impl StreamsFolder {
         if !self.is_refused(name) {
             let stream = self.get(name)?;
             // First the reason: whoever finds the queue closed is told that there is no such stream.
-            stream.end(Ended::Deleted);
+            stream.end(EndReason::Deleted);
             stream.queue.close(Closing::Abandon);
             let writer = self.writers().remove(name);
             writer.into_iter().for_each(join);

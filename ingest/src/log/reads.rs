@@ -11,7 +11,7 @@ use crate::log::block::{Block, Read};
 use crate::log::file::Disk;
 use crate::log::reader::{self, Stretch};
 use crate::log::segment::Segment;
-use crate::log::stream::{Ended, StreamLog};
+use crate::log::stream::{EndReason, StreamLog};
 
 /// Where a read finds its records.
 enum Found {
@@ -67,7 +67,7 @@ impl StreamLog {
             return Err(StreamError::Trimmed { stream: self.name.clone(), shard, oldest });
         }
         if from >= next {
-            if limit.wait && matches!(shared.ended, Some(Ended::Closed)) {
+            if limit.wait && matches!(shared.ended, Some(EndReason::Closed)) {
                 return Err(StreamError::Stopped { stream: self.name.clone(), reason: "the store is closed".into() });
             }
             return Ok(Found::Nothing(shared.batch(shard, from, Vec::new(), now)));

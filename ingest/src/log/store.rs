@@ -34,7 +34,7 @@ use crate::log::folder::{StreamsFolder, join};
 use crate::log::key::KeyRing;
 use crate::log::queue::{Closing, Job};
 use crate::log::status::StreamStatus;
-use crate::log::stream::Ended;
+use crate::log::stream::EndReason;
 
 /// Bounds of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl LogStore {
                 join(writer);
             }
             for stream in inner.all() {
-                stream.end(Ended::Closed);
+                stream.end(EndReason::Closed);
             }
         })
         .await;

@@ -51,12 +51,12 @@ pub(crate) struct Shared {
     pub(crate) horizon: Timestamp,
     /// The stamp of the group that is being written.
     pub(crate) in_flight: Option<Timestamp>,
-    pub(crate) ended: Option<Ended>,
+    pub(crate) ended: Option<EndReason>,
 }
 
-/// Why a stream takes no more.
+/// Why a stream accepts no more records.
 #[derive(Debug, Clone)]
-pub(crate) enum Ended {
+pub(crate) enum EndReason {
     /// A write or sync failed; reads go on.
     Failed(String),
     /// The store is closed.
@@ -127,17 +127,17 @@ impl StreamLog {
     /// Why the stream takes no more records.
     pub(crate) fn ended(&self) -> StreamError {
         let reason = match &self.lock().ended {
-            Some(Ended::Deleted) => return StreamError::NotFound(self.name.clone()),
-            Some(Ended::Failed(reason)) => reason.clone(),
-            Some(Ended::Closed) | None => "the store is closed".to_owned(),
+            Some(EndReason::Deleted) => return StreamError::NotFound(self.name.clone()),
+            Some(EndReason::Failed(reason)) => reason.clone(),
+            Some(EndReason::Closed) | None => "the store is closed".to_owned(),
         };
         StreamError::Stopped { stream: self.name.clone(), reason }
     }
 
     /// Ends the stream and wakes everyone who waits. The first reason stays, but for a deletion.
-    pub(crate) fn end(&self, ended: Ended) {
+    pub(crate) fn end(&self, ended: EndReason) {
         let mut shared = self.lock();
-        if shared.ended.is_none() || matches!(ended, Ended::Deleted) {
+        if shared.ended.is_none() || matches!(ended, EndReason::Deleted) {
             shared.ended = Some(ended);
         }
         for shard in shared.shards.values() {
@@ -148,7 +148,7 @@ impl StreamLog {
 
 impl Shared {
     pub(crate) fn shard(&self, stream: &StreamName, shard: ShardId) -> Result<&ShardState, StreamError> {
-        if matches!(self.ended, Some(Ended::Deleted)) {
+        if matches!(self.ended, Some(EndReason::Deleted)) {
             return Err(StreamError::NotFound(stream.clone()));
         }
         self.shards.get(&shard).ok_or_else(|| StreamError::ShardNotFound { stream: stream.clone(), shard })

@@ -26,7 +26,7 @@ use crate::log::manifest::{Manifest, Synced};
 use crate::log::queue::{Closing, Done, Job};
 use crate::log::room::{self};
 use crate::log::segment::log_name;
-use crate::log::stream::{Ended, StreamLog};
+use crate::log::stream::{EndReason, StreamLog};
 
 /// Owns the end of a stream's log.
 pub(crate) struct Writer {
@@ -51,13 +51,13 @@ pub(crate) struct Writer {
     pub(crate) sealer: Option<Arc<Sealer>>,
 }
 
-/// Ends the stream when its writer panics, so that nobody waits for it.
-struct Fallen(Arc<StreamLog>);
+/// Ends the stream if its writer panics, so that no caller waits for it.
+struct EndOnPanic(Arc<StreamLog>);
 
-impl Drop for Fallen {
+impl Drop for EndOnPanic {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.end(Ended::Failed("its writer panicked".to_owned()));
+            self.0.end(EndReason::Failed("its writer panicked".to_owned()));
             self.0.queue.close(Closing::Abandon);
             // Dropped jobs answer their callers with the stream's end.
             drop(self.0.queue.drain());
@@ -69,7 +69,7 @@ impl Writer {
     /// Works until the queue is closed or a write fails. Runs on a thread of its own.
     pub(crate) fn run(mut self) {
         let stream = Arc::clone(&self.stream);
-        let _fallen = Fallen(Arc::clone(&stream));
+        let _end_on_panic = EndOnPanic(Arc::clone(&stream));
         while let Some(jobs) = stream.queue.take(self.group_bytes_max) {
             if let Err(failed) = self.work(jobs) {
                 self.fail(&failed);
@@ -120,7 +120,7 @@ impl Writer {
     fn fail(&self, failed: &LogError) {
         let reason = failed.in_full();
         error!(stream = %self.stream.name, reason, "stream stopped");
-        self.stream.end(Ended::Failed(reason));
+        self.stream.end(EndReason::Failed(reason));
         self.stream.queue.close(Closing::Abandon);
         for job in self.stream.queue.drain() {
             job.fail(self.stream.ended());
