@@ -24,9 +24,9 @@ const CLOSING_BURSTS_MAX: usize = 1_024;
 /// is the processor which receives.
 const SPIN: Duration = Duration::from_micros(50);
 
-/// What a poller and those who tell it what to do share.
+/// What a poller shares with the threads that control it.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct PollerControl {
     orders: Mutex<Vec<Order>>,
     /// The inodes of its open sockets.
     inodes: Mutex<BTreeSet<u64>>,
@@ -44,9 +44,9 @@ enum Order {
     Close(u16, SyncSender<()>),
 }
 
-impl Desk {
+impl PollerControl {
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Desk {
+        Ok(PollerControl {
             orders: Mutex::default(),
             inodes: Mutex::default(),
             dropped_before: AtomicU64::new(0),
@@ -90,18 +90,18 @@ impl Desk {
 }
 
 /// Reads until it is stopped; what is accepted by then is handed over.
-pub(super) fn run(desk: &Desk, mut intake: Intake) {
-    desk.thread.get_or_init(rustix::thread::gettid);
+pub(super) fn run(control: &PollerControl, mut intake: Intake) {
+    control.thread.get_or_init(rustix::thread::gettid);
     let mut poller = Poller { sockets: BTreeMap::new(), burst: Burst::new() };
     let mut idle_since = Instant::now();
-    while !desk.stopped() {
-        if desk.wake.take() {
-            poller.follow(desk, &mut intake);
+    while !control.stopped() {
+        if control.wake.take() {
+            poller.follow(control, &mut intake);
         }
         intake.begin(now_nanos());
         let mut received = 0;
         for (port, socket) in &poller.sockets {
-            received += receive(&mut poller.burst, *port, socket, desk, &mut intake);
+            received += receive(&mut poller.burst, *port, socket, control, &mut intake);
         }
         let waiting = intake.end();
         if received > 0 {
@@ -109,7 +109,7 @@ pub(super) fn run(desk: &Desk, mut intake: Intake) {
         } else if poller.sockets.is_empty() || idle_since.elapsed() >= SPIN {
             let sockets = poller.sockets.values().map(AsFd::as_fd);
             let limit = waiting.then_some(BATCH_WAIT_MAX);
-            if let Err(error) = desk.wake.wait(sockets, &mut Vec::new(), limit) {
+            if let Err(error) = control.wake.wait(sockets, &mut Vec::new(), limit) {
                 error!(%error, "sensor sockets cannot be waited for");
                 return;
             }
@@ -123,17 +123,17 @@ struct Poller {
 }
 
 impl Poller {
-    fn follow(&mut self, desk: &Desk, intake: &mut Intake) {
-        let orders = std::mem::take(&mut *desk.orders.lock().unwrap_or_else(PoisonError::into_inner));
+    fn follow(&mut self, control: &PollerControl, intake: &mut Intake) {
+        let orders = std::mem::take(&mut *control.orders.lock().unwrap_or_else(PoisonError::into_inner));
         for order in orders {
             match order {
                 Order::Open(port, socket) => {
-                    desk.inodes.lock().unwrap_or_else(PoisonError::into_inner).extend(inode(&socket));
+                    control.inodes.lock().unwrap_or_else(PoisonError::into_inner).extend(inode(&socket));
                     self.sockets.insert(port, socket);
                 }
                 Order::Close(port, _closed) => {
                     if let Some(socket) = self.sockets.remove(&port) {
-                        self.close(port, &socket, desk, intake);
+                        self.close(port, &socket, control, intake);
                     }
                 }
             }
@@ -141,26 +141,26 @@ impl Poller {
     }
 
     /// Reads what the socket holds and counts what it dropped, so that nothing is unaccounted for.
-    fn close(&mut self, port: u16, socket: &Socket, desk: &Desk, intake: &mut Intake) {
+    fn close(&mut self, port: u16, socket: &Socket, control: &PollerControl, intake: &mut Intake) {
         for _ in 0..CLOSING_BURSTS_MAX {
             intake.begin(now_nanos());
-            if receive(&mut self.burst, port, socket, desk, intake) == 0 {
+            if receive(&mut self.burst, port, socket, control, intake) == 0 {
                 break;
             }
         }
-        let mut inodes = desk.inodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inodes = control.inodes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(inode) = inode(socket) {
             let dropped = drops::dropped(rustix::thread::gettid(), &BTreeSet::from([inode]));
-            desk.dropped_before.fetch_add(dropped, Ordering::Relaxed);
+            control.dropped_before.fetch_add(dropped, Ordering::Relaxed);
             inodes.remove(&inode);
         }
     }
 }
 
 /// One burst of a socket. Errors that a socket reports of earlier packets are no reason to stop reading.
-fn receive(burst: &mut Burst, port: u16, socket: &Socket, desk: &Desk, intake: &mut Intake) -> usize {
+fn receive(burst: &mut Burst, port: u16, socket: &Socket, control: &PollerControl, intake: &mut Intake) -> usize {
     let received = burst.receive(socket.as_fd(), |from, bytes| {
-        intake.take_patiently(from, port, bytes, || desk.stopped());
+        intake.take_patiently(from, port, bytes, || control.stopped());
     });
     received.unwrap_or_else(|error| {
         error!(port, %error, "sensor socket cannot be read now");

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::poller::{self, Desk};
+use super::poller::{self, PollerControl};
 use crate::sensor::port_table::{PortError, PortMirror};
 use crate::sensor::reception::Reception;
 
@@ -61,13 +61,13 @@ pub enum UdpError {
 /// Receives what is sent to the ports of a reception until it is stopped.
 #[derive(Debug)]
 pub struct UdpReceiver {
-    desks: Vec<Arc<Desk>>,
+    desks: Vec<Arc<PollerControl>>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// Binds sockets for a port and gives one to each poller.
 struct Sockets {
-    desks: Vec<Arc<Desk>>,
+    desks: Vec<Arc<PollerControl>>,
     options: UdpOptions,
 }
 
@@ -80,12 +80,12 @@ impl UdpReceiver {
     pub fn start(reception: &Arc<Reception>, options: UdpOptions) -> Result<Self, UdpError> {
         let mut receiver = UdpReceiver { desks: Vec::new(), threads: Vec::new() };
         for number in 0..options.pollers.clamp(1, POLLERS_MAX) {
-            let desk = Arc::new(Desk::new().map_err(UdpError::Start)?);
+            let control = Arc::new(PollerControl::new().map_err(UdpError::Start)?);
             let intake = reception.intake(format!("udp {number}"));
             let name = format!("sensor-udp-{number}");
-            let of_thread = Arc::clone(&desk);
+            let of_thread = Arc::clone(&control);
             let thread = std::thread::Builder::new().name(name).spawn(move || poller::run(&of_thread, intake));
-            receiver.desks.push(desk);
+            receiver.desks.push(control);
             receiver.threads.push(thread.map_err(UdpError::Start)?);
         }
         reception.ports().mirror(Arc::new(Sockets { desks: receiver.desks.clone(), options }))?;
@@ -94,14 +94,14 @@ impl UdpReceiver {
 
     /// Datagrams that the kernel dropped because pollers were behind, by poller.
     pub fn dropped(&self) -> Vec<u64> {
-        self.desks.iter().map(|desk| desk.dropped()).collect()
+        self.desks.iter().map(|control| control.dropped()).collect()
     }
 }
 
 impl Drop for UdpReceiver {
     /// Stops the pollers; what they accepted is handed over.
     fn drop(&mut self) {
-        self.desks.iter().for_each(|desk| desk.stop());
+        self.desks.iter().for_each(|control| control.stop());
         for thread in self.threads.drain(..) {
             // A poller that panicked has said so.
             let _ = thread.join();
@@ -121,12 +121,12 @@ impl PortMirror for Sockets {
             std::thread::sleep(FREE_PAUSE);
         }
         let sockets: Vec<Socket> = self.desks.iter().map(|_| self.bind(port, true)).collect::<io::Result<_>>()?;
-        self.desks.iter().zip(sockets).for_each(|(desk, socket)| desk.open(port, socket));
+        self.desks.iter().zip(sockets).for_each(|(control, socket)| control.open(port, socket));
         Ok(())
     }
 
     fn close(&self, port: u16) {
-        let closing: Vec<Receiver<()>> = self.desks.iter().map(|desk| desk.close(port)).collect();
+        let closing: Vec<Receiver<()>> = self.desks.iter().map(|control| control.close(port)).collect();
         let deadline = Instant::now() + CLOSE_WAIT_MAX;
         for closed in closing {
             // Closed, or too busy to: then the port stays taken until the poller comes to it.

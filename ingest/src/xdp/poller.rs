@@ -19,18 +19,18 @@ const SPIN: Duration = Duration::from_micros(50);
 /// Empty looks between two looks at the clock.
 const LOOKS: u32 = 64;
 
-/// What a poller and its receiver share.
+/// What a poller shares with its receiver.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct PollerControl {
     pub(super) wake: Wake,
     stop: AtomicBool,
     /// Frames that waited when the poller looked last.
     waiting: AtomicU32,
 }
 
-impl Desk {
+impl PollerControl {
     pub(super) fn new() -> std::io::Result<Self> {
-        Ok(Desk { wake: Wake::new()?, stop: AtomicBool::new(false), waiting: AtomicU32::new(0) })
+        Ok(PollerControl { wake: Wake::new()?, stop: AtomicBool::new(false), waiting: AtomicU32::new(0) })
     }
 
     pub(super) fn stop(&self) {
@@ -48,24 +48,24 @@ impl Desk {
 }
 
 /// Reads until it is stopped; what is accepted by then is handed over.
-pub(super) fn run(desk: &Desk, mut socket: XdpSocket, mut intake: Intake) {
-    while !desk.stopped() {
-        desk.wake.take();
-        if round(desk, &mut socket, &mut intake) > 0 || spin(desk, &mut socket, &mut intake) {
+pub(super) fn run(control: &PollerControl, mut socket: XdpSocket, mut intake: Intake) {
+    while !control.stopped() {
+        control.wake.take();
+        if round(control, &mut socket, &mut intake) > 0 || spin(control, &mut socket, &mut intake) {
             continue;
         }
         let limit = intake.end().then_some(BATCH_WAIT_MAX);
-        if let Err(error) = desk.wake.wait([socket.as_fd()], &mut Vec::new(), limit) {
+        if let Err(error) = control.wake.wait([socket.as_fd()], &mut Vec::new(), limit) {
             error!(%error, "sensor frames cannot be waited for");
             return;
         }
     }
     // The program is off the interface by now: what it redirected before is in the ring, and no more comes.
-    while round(desk, &mut socket, &mut intake) > 0 {}
+    while round(control, &mut socket, &mut intake) > 0 {}
 }
 
 /// Takes what is there, up to a burst.
-fn round(desk: &Desk, socket: &mut XdpSocket, intake: &mut Intake) -> u32 {
+fn round(control: &PollerControl, socket: &mut XdpSocket, intake: &mut Intake) -> u32 {
     let mut begun = false;
     let count = socket.receive(BURST_FRAMES, |frame| {
         if !begun {
@@ -75,14 +75,14 @@ fn round(desk: &Desk, socket: &mut XdpSocket, intake: &mut Intake) -> u32 {
         match packet::read(frame) {
             Some(packet) => {
                 let from = IpAddr::V4(packet.from);
-                intake.take_patiently(from, packet.port, packet.payload, || desk.stopped());
+                intake.take_patiently(from, packet.port, packet.payload, || control.stopped());
             }
             None => intake.reject_packet(),
         }
     });
     if count > 0 {
         intake.end();
-        desk.waiting.store(socket.ring_fill().0, Ordering::Relaxed);
+        control.waiting.store(socket.ring_fill().0, Ordering::Relaxed);
         if socket.needs_wakeup() {
             socket.wake();
         }
@@ -91,9 +91,9 @@ fn round(desk: &Desk, socket: &mut XdpSocket, intake: &mut Intake) -> u32 {
 }
 
 /// Looks again for a while. Whether something came.
-fn spin(desk: &Desk, socket: &mut XdpSocket, intake: &mut Intake) -> bool {
+fn spin(control: &PollerControl, socket: &mut XdpSocket, intake: &mut Intake) -> bool {
     let begin = Instant::now();
-    while begin.elapsed() < SPIN && !desk.stopped() {
+    while begin.elapsed() < SPIN && !control.stopped() {
         intake.begin(now_nanos());
         intake.end();
         for _ in 0..LOOKS {

@@ -9,7 +9,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 use tracing::warn;
 
-use super::poller::{self, Desk};
+use super::poller::{self, PollerControl};
 use super::program::{Seen, Steering};
 use super::setup::{XdpError, XdpMode, XdpSetup};
 use super::socket::{RING_FRAMES, SocketCounters, SocketLosses};
@@ -45,7 +45,7 @@ pub struct XdpReceiver {
 
 #[derive(Debug)]
 struct Queue {
-    desk: Arc<Desk>,
+    control: Arc<PollerControl>,
     counters: SocketCounters,
 }
 
@@ -90,16 +90,16 @@ impl XdpReceiver {
             link: Some(link),
         };
         for (number, socket) in sockets.into_iter().enumerate() {
-            let desk = Arc::new(Desk::new().map_err(XdpStartError::Start)?);
+            let control = Arc::new(PollerControl::new().map_err(XdpStartError::Start)?);
             let counters = socket.counters().map_err(XdpStartError::Start)?;
             let intake = reception.intake(format!("xdp {number}"));
             let processor = options.processors.get(number).copied();
-            let of_thread = Arc::clone(&desk);
+            let of_thread = Arc::clone(&control);
             let thread = std::thread::Builder::new().name(format!("sensor-xdp-{number}")).spawn(move || {
                 pin(number, processor);
                 poller::run(&of_thread, socket, intake);
             });
-            receiver.queues.push(Queue { desk, counters });
+            receiver.queues.push(Queue { control, counters });
             receiver.threads.push(thread.map_err(XdpStartError::Start)?);
         }
         reception.ports().mirror(Arc::new(Steered(Arc::clone(&receiver.steering))))?;
@@ -130,7 +130,7 @@ impl XdpReceiver {
     pub fn queues(&self) -> io::Result<Vec<QueueReport>> {
         let report = |queue: &Queue| {
             let losses = queue.counters.losses()?;
-            Ok(QueueReport { losses, waiting: queue.desk.waiting(), room: RING_FRAMES })
+            Ok(QueueReport { losses, waiting: queue.control.waiting(), room: RING_FRAMES })
         };
         self.queues.iter().map(report).collect()
     }
@@ -140,7 +140,7 @@ impl Drop for XdpReceiver {
     /// Takes the program off the interface and stops the pollers; what they accepted is handed over.
     fn drop(&mut self) {
         drop(self.link.take());
-        self.queues.iter().for_each(|queue| queue.desk.stop());
+        self.queues.iter().for_each(|queue| queue.control.stop());
         for thread in self.threads.drain(..) {
             // A poller that panicked has said so.
             let _ = thread.join();
