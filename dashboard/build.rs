@@ -1,6 +1,8 @@
-//! Packs the files of `web/` into the crate: each as it is and as brotli, under the hash of them all.
+//! Packs the files of `web/` into the crate: each as it is and as brotli, under a hash of all of
+//! them. Browsers keep them until the hash changes.
 //!
-//! Whoever builds needs cargo alone: the page is plain ES modules, and the libraries in `web/vendor` are kept as files.
+//! A build needs only cargo: the page is plain ES modules, and the libraries in `web/vendor` are
+//! files. `dashboard/vendor/make.sh` builds those from their packages.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -7,7 +7,7 @@
 //!   continuous      adhoc            queries that run on; questions that are answered once
 //! ```
 //!
-//! Modules stand in reading order.
+//! The modules are in reading order.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -7,7 +7,8 @@
 //! web/ ──▶ assets ──▶ page
 //! ```
 //!
-//! The modules stand in reading order. Nothing is read while nobody looks; one reader serves all pages.
+//! Nothing is read while no page is open. One reader serves all pages: a frame is made once and
+//! sent to every connection. A slow page has no queue; it gets the newest frame.
 
 pub mod assets;
 mod fleet;

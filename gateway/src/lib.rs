@@ -1,8 +1,8 @@
-//! The front door: AWS wire protocols and our REST API.
+//! The HTTP server: AWS wire protocols and Gallop's REST API.
 //!
-//! [`router::router`] is everything as one value; [`accept::server::serve`] gives it to a listener. Nothing here keeps
-//! data: a request is read, checked against the limits of its protocol, handed to a seam of `model`, and the
-//! answer or the error is put into that protocol's words.
+//! [`router::router`] has all routes; [`accept::server::serve`] runs it on a listener. Nothing here
+//! keeps data. A request is read, checked against the limits of its protocol and passed to a trait
+//! of `model`. The answer or the error is then written in that protocol's words.
 
 pub mod accept;
 pub mod auth;

@@ -1,4 +1,4 @@
-//! Time, handed in, so that a test can hold it still.
+//! The clock that code receives as an argument, so that a test can stop time.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -70,7 +70,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where time comes from. Two implementations: [`SystemClock`] and [`crate::testing::clock::ManualClock`].
+/// Where time comes from. Two implementations: [`SystemClock`] and
+/// [`crate::testing::clock::ManualClock`].
 #[async_trait]
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Wall-clock time. It may step backwards: whoever stamps must guard order itself.

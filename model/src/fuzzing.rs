@@ -1,4 +1,7 @@
-//! What must hold for any bytes from outside; called by the targets in `fuzz/`, and by a test with their corpora.
+//! Properties that must hold for any bytes from outside.
+//!
+//! The targets in `fuzz/` (a workspace of its own, `make fuzz`) look for bytes that break them.
+//! Every test run replays the corpora that they left.
 
 use bytes::Bytes;
 
@@ -9,7 +12,8 @@ use crate::stream::record::Record;
 use crate::stream::sequence_number::SequenceNumber;
 use crate::testing::aggregator;
 
-/// A record that may be an aggregate: once as it is, once with the frame that makes it one if its message is right.
+/// A record that may be an aggregate: once as it is, once with the frame that makes it one if its
+/// message is right.
 pub fn kpl_aggregate(data: &[u8]) {
     take_apart(data);
     take_apart(&aggregator::seal(data));

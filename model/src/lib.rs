@@ -1,9 +1,13 @@
-//! The words and the seams of Gallop; no I/O.
+//! The names, rules and traits that all crates of Gallop share. It does no I/O.
 //!
-//! Every other crate stands on this one and meets its neighbours only here: a producer's entries become
-//! records of a [`stream::store::StreamStore`], queries fold them and commit rows with a
-//! [`stream::checkpoint::Checkpoint`], delivery writes them to a [`table::store::TableStore`] or an [`archive::store::Archive`],
-//! and [`query::engine::SqlEngine`] reads them back. The modules stand in reading order.
+//! Every other crate depends on this one, and crates meet only here:
+//!
+//! - A producer's entries become records of a [`stream::store::StreamStore`].
+//! - Queries fold records and commit rows together with a [`stream::checkpoint::Checkpoint`].
+//! - Deliveries write records to a [`table::store::TableStore`] or an [`archive::store::Archive`].
+//! - [`query::engine::SqlEngine`] reads all of it back.
+//!
+//! The modules are in reading order: each uses only those before it.
 
 pub mod clock;
 pub mod name;

@@ -1,7 +1,8 @@
-//! The threads for bulk work: reading segment files for whoever is behind the tip, and writing large answers.
+//! The threads for bulk work: reading segment files for consumers behind the tip, and writing large
+//! answers.
 //!
-//! They give way to the threads that take calls and to the writers of streams: a consumer with a long backlog reads as
-//! fast as the processors that nobody else needs allow, and puts are answered meanwhile as if it were not there.
+//! They give way to the threads that serve requests and to the writers of streams. A consumer with
+//! a long backlog uses the processors that nothing else needs, and does not slow puts down.
 
 use std::sync::LazyLock;
 
@@ -12,11 +13,13 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// The most pieces of work at a time; more wait for their turn, first come first served.
 const THREADS_MAX: usize = 32;
 
-/// How much they give way, in the system's measure: of one processor, a usual thread gets three times their time.
+/// How much they give way, in the system's measure: of one processor, a usual thread gets three
+/// times their time.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
-/// One for the process, as long as it runs: what is under way at the end of a server belongs to calls that were cut.
+/// One for the process, as long as it runs: what is under way at the end of a server belongs to
+/// calls that were cut.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,7 +1,8 @@
 //! Unicorns: a seeded fleet of producers, and files as producers.
 //!
-//! A [`fleet::Fleet`] or a file of lines makes entries; a [`producer::Producer`] batches them, sends them through a
-//! [`transport::Transport`], sends again what was refused, and ends in a [`report::Report`].
+//! A [`fleet::Fleet`] or a file of lines makes entries. A [`producer::Producer`] batches them,
+//! sends them through a [`transport::Transport`], retries what was rejected, and ends with a
+//! [`report::Report`].
 
 pub mod fleet;
 pub mod identity;

@@ -5,9 +5,10 @@
 //!               positions and promised cuts ──▶ checkpoint in the stream
 //! ```
 //!
-//! [`delivery::stream::DeliveryStream`] joins a stream to a [`delivery::sink::Sink`]: it buffers, retries, keeps the
-//! checkpoint and tells its status. What a sink writes is a pure function of a [`delivery::cut::Cut`], a range of one shard's
-//! records; that is why a crash at any moment leaves nothing missing and nothing double.
+//! [`delivery::stream::DeliveryStream`] joins a stream to a [`delivery::sink::Sink`]: it buffers, retries,
+//! keeps the checkpoint and reports its status. What a sink writes depends only on a [`delivery::cut::Cut`],
+//! a range of one shard's records. So a crash at any moment leaves nothing missing and nothing
+//! twice.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -1,11 +1,14 @@
-//! Who answers requests: one router while a server starts, and another from then on.
+//! Chooses the router that answers: one while the server starts, and the full one afterwards.
+//!
+//! The port answers from the beginning, with 503 to everything but `/healthz`, and the full router
+//! replaces it at one moment.
 
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
 
-/// The routers of a server. Clones share the moment from which the second one answers; a request is answered by one of
-/// them whole, whichever connection it came on.
+/// The routers of a server. Clones share the moment from which the second one answers; a request is
+/// answered by one of them whole, whichever connection it came on.
 #[derive(Debug, Clone)]
 pub struct Answers {
     starting: Router,

@@ -1,4 +1,4 @@
-//! Who asks, and what they may do.
+//! Authentication and authorization: who sent a request, and what they may do.
 //!
 //! ```text
 //! head ──▶ claim (what the request says of itself) ──▶ verifier ──▶ principal ──▶ policy ──▶ yes or no
@@ -6,9 +6,9 @@
 //!                                                   body │ hash
 //! ```
 //!
-//! Signatures are AWS Signature Version 4, in the header or in the query. A request is taken when it was signed by a
-//! known key for this region and this service within the last minutes, over everything that matters: method, path,
-//! query, host, all `x-amz-*` headers and the whole body. Nothing of a request is done before that is proven.
+//! Signatures are AWS Signature Version 4, in the header or in the query. A request is accepted if
+//! a known key signed it for this region and service within the last minutes, over method, path,
+//! query, host, all `x-amz-*` headers and the whole body. Nothing is done before that is proven.
 
 pub mod access;
 pub mod credential;

@@ -1,4 +1,9 @@
-//! The steering program: programmed ports to the sockets, all else to the kernel stack, and a count of either.
+//! The steering program: it sends sensor ports to the sockets and everything else to the kernel's
+//! stack, and counts both.
+//!
+//! It has about 80 instructions and is assembled at run time: no compiler, no file. A link attaches
+//! it, which the kernel removes when the process ends, however it ends. Ports are changed by
+//! writing to a map, which takes no privileges.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -134,7 +139,8 @@ impl Steering {
     }
 }
 
-/// The program. Numbers read from packets are compared as the processor reads them, so constants are in network order.
+/// The program. Numbers read from packets are compared as the processor reads them, so constants
+/// are in network order.
 #[rustfmt::skip]
 fn assemble(ports: RawFd, sockets: RawFd, counts: RawFd) -> Vec<u64> {
     use Register::{R0, R1, R2, R3, R4, R5, R6, R9, Stack};

@@ -1,4 +1,4 @@
-//! The archive: objects written whole and never changed.
+//! The archive: objects that are written once, as a whole, and never change.
 
 pub mod store;
 

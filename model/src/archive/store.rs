@@ -1,4 +1,5 @@
-//! The seam that object archives stand behind: files written whole, never changed, named by what they hold.
+//! The trait of object archives. Objects are written as a whole, never change, and have names that
+//! say what they hold.
 
 use std::fmt;
 use std::ops::Range;
@@ -55,7 +56,8 @@ pub struct ObjectMeta {
     pub name: ObjectName,
     /// Its size in bytes.
     pub bytes: u64,
-    /// When it was written, where the backend tells: one that was deleted and put again is another object.
+    /// When it was written, where the backend tells: one that was deleted and put again is another
+    /// object.
     pub written_at: Option<Timestamp>,
 }
 
@@ -104,17 +106,20 @@ pub enum ArchiveError {
     },
 }
 
-/// Objects by name. Implementations: a folder, S3 and memory; all run [`crate::testing::conformance`].
+/// Objects by name. Implementations: a folder, S3 and memory; all run
+/// [`crate::testing::conformance`].
 #[async_trait]
 pub trait Archive: Send + Sync {
-    /// Writes an object whole, unless one of that name is there. When this returns the object is durable, and no
-    /// reader ever sees a part of it. Of several puts of a name at once exactly one is [`PutOutcome::Created`].
+    /// Writes an object whole, unless one of that name is there. When this returns the object is
+    /// durable, and no reader ever sees a part of it. Of several puts of a name at once exactly one
+    /// is [`PutOutcome::Created`].
     async fn put_if_absent(&self, name: &ObjectName, body: Bytes) -> Result<PutOutcome, ArchiveError>;
 
     /// Objects whose names begin with `prefix`, in order of name.
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, ArchiveError>;
 
-    /// The first segments of the names that have more than one, each once, in order: `a` for `a/b` and `a/c/d`.
+    /// The first segments of the names that have more than one, each once, in order: `a` for `a/b`
+    /// and `a/c/d`.
     async fn folders(&self) -> Result<Vec<String>, ArchiveError> {
         let objects = self.list("").await?;
         let first = |object: &ObjectMeta| object.name.as_str().split_once('/').map(|(first, _)| first.to_owned());

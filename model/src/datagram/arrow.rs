@@ -1,4 +1,4 @@
-//! Gathered columns as Arrow arrays: values are taken over, not copied.
+//! Columns as Arrow arrays. Values are moved, not copied.
 
 use std::sync::Arc;
 

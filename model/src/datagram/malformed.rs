@@ -1,4 +1,4 @@
-//! Why bytes are no datagram.
+//! Why bytes are not a valid datagram.
 
 /// The first thing that is wrong with the bytes, in the order in which they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -15,7 +15,8 @@ pub enum Malformed {
     /// A flag that this reader does not know: what follows cannot be understood.
     #[error("unknown flags")]
     Flags,
-    /// No record, records of no bytes, records too short for their time, or more or fewer bytes than the header says.
+    /// No record, records of no bytes, records too short for their time, or more or fewer bytes
+    /// than the header says.
     #[error("lengths do not add up")]
     Length,
     /// The sequence numbers of its records, or their times, pass the largest number.

@@ -1,8 +1,9 @@
-//! A stream whose records are sensor datagrams: what they hold, and how readers who know nothing of them see them.
+//! A stream whose records are sensor datagrams, and how ordinary readers see them.
 //!
-//! A record of such a stream is one datagram, whole, as the device sent it; its partition key is the source id in decimal. What
-//! it holds is part of the stream's settings, so that whoever has the stream can read it, whatever is registered by then.
-//! Queries and archives see the sensor records inside as rows: [`PREFIX_COLUMNS`], then the schema's fields.
+//! A record of such a stream is one datagram, as the device sent it. Its partition key is the
+//! source id in decimal. The schema is part of the stream's settings, so every reader of the stream
+//! can decode it, whatever is registered later. Queries and archives see the sensor records inside
+//! as rows: [`PREFIX_COLUMNS`], then the schema's fields.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -22,7 +23,8 @@ pub const SEQ: &str = "seq";
 pub const TIME: &str = "time";
 /// Column that holds when the stream accepted a record; archives and SQL have it beside the others.
 pub const ARRIVED_AT: &str = "arrived_at";
-/// Columns that every sensor record has before its fields, with the kinds of their values; [`TIME`] is nanoseconds since 1970.
+/// Columns that every sensor record has before its fields, with the kinds of their values; [`TIME`]
+/// is nanoseconds since 1970.
 pub const PREFIX_COLUMNS: [(&str, FieldKind); 4] =
     [(SOURCE, FieldKind::U32), (EPOCH, FieldKind::U16), (SEQ, FieldKind::U64), (TIME, FieldKind::U64)];
 
@@ -38,7 +40,8 @@ pub struct SensorStream {
     pub readers: SensorReaders,
 }
 
-/// What readers of the Kinesis API get for a record. Sequence numbers and keys are the same either way.
+/// What readers of the Kinesis API get for a record. Sequence numbers and keys are the same either
+/// way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SensorReaders {
@@ -91,8 +94,9 @@ impl SensorStream {
         PREFIX_COLUMNS.into_iter().chain(fields)
     }
 
-    /// Appends the records of a datagram of this stream as lines of JSON, one object each, with the columns in their order.
-    /// The time is RFC 3339 with nanoseconds, since few readers keep integers of its size.
+    /// Appends the records of a datagram of this stream as lines of JSON, one object each, with the
+    /// columns in their order. The time is RFC 3339 with nanoseconds, since few readers keep
+    /// integers of its size.
     pub fn push_json_lines(&self, datagram: &Datagram<'_>, lines: &mut Vec<u8>) {
         for record in datagram.records() {
             self.push_json(datagram, &record, lines);

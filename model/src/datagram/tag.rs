@@ -1,7 +1,8 @@
-//! The tag of a datagram: who has the key made it, and nothing was changed on the way.
+//! The tag of a datagram proves that somebody with the key made it, and that nothing was changed.
 //!
-//! SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) with a key of 128 bits for each source
-//! and key id. It authenticates; it does not hide anything. At 64 bits, forging one datagram takes 2^63 tries on average.
+//! SipHash-2-4 (Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012) with a key of 128
+//! bits for each source and key id. It authenticates; it does not hide anything. At 64 bits,
+//! forging one datagram takes 2^63 tries on average.
 
 use std::fmt;
 use std::hash::Hasher;

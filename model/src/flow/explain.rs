@@ -1,5 +1,7 @@
-//! Why a continuous query has written no row yet, or writes none now: decided from what it and the deliveries behind it tell.
-//! Pure: a report in, reasons out.
+//! Decides why a continuous query has written no row yet, or writes none now.
+//!
+//! This is a pure function: the reports of the query and its deliveries go in, reasons come out. So
+//! every cause has a test.
 
 use std::time::Duration;
 
@@ -49,7 +51,8 @@ pub enum Cause {
     RowsWritten,
 }
 
-/// The reasons, the one that matters most first; never none. `deliveries` may be those of the whole server.
+/// The reasons, the one that matters most first; never none. `deliveries` may be those of the whole
+/// server.
 pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestamp) -> Vec<Reason> {
     let mut reasons = Vec::new();
     let mut add = |code, what: String, fix: String| reasons.push(Reason { code, what, fix });

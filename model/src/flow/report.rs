@@ -1,4 +1,6 @@
-//! What continuous queries and deliveries tell of themselves: one source for the REST API, the dashboard and the command line.
+//! Reports of continuous queries and deliveries.
+//!
+//! REST, the dashboard and the command line all read these, so they never disagree.
 
 use async_trait::async_trait;
 use serde::{Serialize, Serializer};
@@ -39,14 +41,15 @@ pub struct QueryReport {
     pub rows: u64,
     /// Records or rows that it could not use, likewise.
     pub left_out: u64,
-    /// Records that retention took before it came to them, since the server started. Windows are of arrival: nothing else can
-    /// be too late.
+    /// Records that retention took before it came to them, since the server started. Windows are of
+    /// arrival: nothing else can be too late.
     pub late: u64,
     /// Rows read from records since the server started.
     pub rows_read: u64,
     /// Whether the WHERE clause, or the lack of one, has let any of them pass.
     pub any_passed: bool,
-    /// Records in the source that are not in its checkpoint; none where asking costs too much (streams on Kafka).
+    /// Records in the source that are not in its checkpoint; none where asking costs too much
+    /// (streams on Kafka).
     pub behind: Option<u64>,
     /// Records taken in a second, lately.
     pub records_per_second: f64,
@@ -95,9 +98,11 @@ pub struct DeliveryReport {
     pub late: u64,
     /// Tries that failed, and are repeated.
     pub retries: u64,
-    /// Age of the oldest record that was read and is not delivered, in milliseconds; 0 when there is none.
+    /// Age of the oldest record that was read and is not delivered, in milliseconds; 0 when there
+    /// is none.
     pub lag_millis: u64,
-    /// Records in the source that are not in its checkpoint; none where asking costs too much (streams on Kafka).
+    /// Records in the source that are not in its checkpoint; none where asking costs too much
+    /// (streams on Kafka).
     pub behind: Option<u64>,
     /// Records delivered a second, lately.
     pub records_per_second: f64,

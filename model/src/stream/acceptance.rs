@@ -1,4 +1,4 @@
-//! What every store takes, whatever keeps its records.
+//! What every store accepts, wherever it keeps records.
 
 use crate::name::ConsumerName;
 use crate::stream::checkpoint::{Checkpoint, STATE_BYTES_MAX};

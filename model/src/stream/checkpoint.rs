@@ -1,4 +1,4 @@
-//! How far a consumer has come: positions in all shards, and the state that belongs to them.
+//! A checkpoint: a consumer's positions in all shards, and the state that belongs to them.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,8 @@ impl Position {
     }
 }
 
-/// Positions of a consumer in the shards it has begun. A shard that is missing here has not been begun.
+/// Positions of a consumer in the shards it has begun. A shard that is missing here has not been
+/// begun.
 pub type Positions = BTreeMap<ShardId, Position>;
 
 /// All positions of a consumer, its state, and a version that fences out a second holder.

@@ -1,4 +1,4 @@
-//! Streams: what a producer hands over, how it is routed, numbered, kept and read.
+//! Streams: how records are routed, numbered, kept and read.
 
 pub mod hash_key;
 mod md5_lanes;

@@ -1,5 +1,6 @@
-//! Many small records as one run of bytes: what a source of datagrams hands over, with nothing to do for each record that could
-//! be done for each key.
+//! Many small records as one run of bytes, for sources of datagrams.
+//!
+//! Work is done once for each key where it does not have to be done for each record.
 //!
 //! ```text
 //! keys     [ ("17", hash), ("18", hash), .. ]         hashed once, shared by runs

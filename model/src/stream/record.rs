@@ -1,4 +1,4 @@
-//! What producers hand over and what streams keep.
+//! The entries that producers put, and the records that streams keep.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! Changes of a shard map, worked out on values: which shards close, which come into being.
+//! Changes of a shard map, computed on values: which shards close and which open.
 
 use std::collections::BTreeMap;
 
@@ -64,8 +64,9 @@ impl<F: Fn(ShardId) -> SequenceNumber> Draft<F> {
         Ok(self.child(shard, Some(adjacent), HashKeyRange { start: low.start, end: high.end }))
     }
 
-    /// Cuts at every new border that is not one yet, then joins what lies between two new borders. Both by halves, so
-    /// that few generations come into being: each is created in a later second than the one before.
+    /// Cuts at every new border that is not one yet, then joins what lies between two new borders.
+    /// Both by halves, so that few generations come into being: each is created in a later second
+    /// than the one before.
     fn uniform(&mut self, shards: u32) -> Result<(), ReshardError> {
         let targets = HashKeyRange::uniform(shards.max(1));
         let mut open: Vec<(HashKeyRange, ShardId)> =
@@ -86,7 +87,8 @@ impl<F: Fn(ShardId) -> SequenceNumber> Draft<F> {
         Ok(())
     }
 
-    /// Cuts `shard` where each of `borders` begins; the pieces go to `pieces` in order of their ranges.
+    /// Cuts `shard` where each of `borders` begins; the pieces go to `pieces` in order of their
+    /// ranges.
     fn cut(
         &mut self,
         shard: ShardId,

@@ -1,4 +1,8 @@
-//! Sequence numbers: a record's place in its shard, and the decimal form in which Kinesis prints it.
+//! Sequence numbers: a record's position in its shard.
+//!
+//! Inside, a number is a `u64` for each shard. At the border it has the 56-digit form of Kinesis,
+//! which clients compare as a big integer. A child shard is created in a later second than its
+//! parents, so the printed numbers keep the order of the lineage.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::stream::shard::ShardId;
 
-/// A record's number in its shard: strictly increasing, gaps allowed. A child shard's first number is above its
-/// parents' last.
+/// A record's number in its shard: strictly increasing, gaps allowed. A child shard's first number
+/// is above its parents' last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SequenceNumber(pub u64);
@@ -44,8 +48,9 @@ impl fmt::Display for SequenceNumber {
 ///              "2"   shard created, s   shard, low 4b   index   00   record at, s   shard   "2"
 /// ```
 ///
-/// The layout is version 2 of what Kinesis itself uses, as reverse-engineered by kinesalite; it orders by shard
-/// creation first, then by index, so a child's numbers are above its parents' when it was created in a later second.
+/// The layout is version 2 of what Kinesis itself uses, as reverse-engineered by kinesalite; it
+/// orders by shard creation first, then by index, so a child's numbers are above its parents' when
+/// it was created in a later second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PrintedSequenceNumber {
     /// When the shard was created, in whole seconds since the epoch.
@@ -54,7 +59,8 @@ pub struct PrintedSequenceNumber {
     pub shard: ShardId,
     /// The record's number in the shard.
     pub sequence_number: SequenceNumber,
-    /// When the record arrived, in whole seconds since the epoch; zero where it stands for no record.
+    /// When the record arrived, in whole seconds since the epoch; zero where it stands for no
+    /// record.
     pub arrived_secs: u64,
 }
 
@@ -72,14 +78,15 @@ impl PrintedSequenceNumber {
     /// Index that Kinesis prints for the end of a shard's range.
     pub const INDEX_MAX: SequenceNumber = SequenceNumber(0x7fff_ffff_ffff_ffff);
 
-    /// The printed form of `sequence_number` in `shard`, created at `created_at`, for a record that arrived at `arrived_at`.
+    /// The printed form of `sequence_number` in `shard`, created at `created_at`, for a record that
+    /// arrived at `arrived_at`.
     pub fn new(shard: ShardId, created_at: Timestamp, sequence_number: SequenceNumber, arrived_at: Timestamp) -> Self {
         let secs = |at: Timestamp| u64::try_from(at.as_secs()).unwrap_or(0) & SECS_MASK;
         Self { shard_created_secs: secs(created_at), shard, sequence_number, arrived_secs: secs(arrived_at) }
     }
 
-    /// A number that no record has: above all before `next`, and below that of `next` itself. What begins at it or after
-    /// it begins with `next`.
+    /// A number that no record has: above all before `next`, and below that of `next` itself. What
+    /// begins at it or after it begins with `next`.
     pub fn before(shard: ShardId, created_at: Timestamp, next: SequenceNumber) -> Self {
         Self::new(shard, created_at, next, Timestamp::from_millis(0))
     }

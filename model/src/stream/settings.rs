@@ -1,5 +1,7 @@
-//! What a stream is told to be, and can be told otherwise while it lives: a pure value that a store replaces as a whole
-//! ([`crate::stream::store::StreamStore::alter`]). What follows from it is said at each field.
+//! A stream's settings, which can change while it exists.
+//!
+//! They are a plain value that a store replaces as a whole
+//! ([`crate::stream::store::StreamStore::alter`]). Each field says what follows from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -62,8 +64,8 @@ pub struct RegisteredConsumer {
 pub struct StreamSettings {
     /// Who counts shards.
     pub mode: StreamMode,
-    /// Records older than this may be dropped. When it becomes shorter, older records are not readable from then on;
-    /// when it becomes longer, what was dropped does not come back.
+    /// Records older than this may be dropped. When it becomes shorter, older records are not
+    /// readable from then on; when it becomes longer, what was dropped does not come back.
     pub retention: Duration,
     /// When the stream is larger than this on disk, its oldest records may be dropped.
     pub retention_bytes_max: Option<u64>,
@@ -78,7 +80,8 @@ pub struct StreamSettings {
     /// Consumers that records are pushed to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub consumers: BTreeMap<ConsumerName, RegisteredConsumer>,
-    /// When the youngest of the consumers that are gone was registered: a later one of its name is told from it by the second.
+    /// When the youngest of the consumers that are gone was registered: a later one of its name is
+    /// told from it by the second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumers_gone_at: Option<Timestamp>,
     /// What is kept per shard.
@@ -87,10 +90,12 @@ pub struct StreamSettings {
     /// MiB a second that the stream is kept ready for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm_throughput_mibps: Option<u32>,
-    /// The key that records are encrypted with at rest, from when it was set on; records before it stay as they are.
+    /// The key that records are encrypted with at rest, from when it was set on; records before it
+    /// stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption_key: Option<String>,
-    /// Where the records are sensor datagrams, what they hold. It is set while the stream is empty, and stays.
+    /// Where the records are sensor datagrams, what they hold. It is set while the stream is empty,
+    /// and stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sensor: Option<SensorStream>,
     /// When the mode was changed, the last few times.

@@ -1,4 +1,4 @@
-//! Shards and the map of them: a pure value that routes keys, splits, merges and knows the lineage.
+//! Shards and the shard map: a plain value that routes keys, splits, merges and knows the lineage.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -54,7 +54,8 @@ pub struct Shard {
     pub parent: Option<ShardId>,
     /// The second of the two it was merged from.
     pub adjacent_parent: Option<ShardId>,
-    /// When it was created; in a later second than its parents, so that printed sequence numbers keep order.
+    /// When it was created; in a later second than its parents, so that printed sequence numbers
+    /// keep order.
     pub created_at: Timestamp,
     /// The first number its records can have.
     pub first: SequenceNumber,
@@ -199,12 +200,14 @@ impl ShardMap {
         self.shards.values().filter(move |shard| shard.parents().any(|parent| parent == id))
     }
 
-    /// The shards that a reader of everything begins with: those none of whose parents is still in the map.
+    /// The shards that a reader of everything begins with: those none of whose parents is still in
+    /// the map.
     pub fn roots(&self) -> impl Iterator<Item = &Shard> {
         self.shards.values().filter(|shard| !shard.parents().any(|parent| self.shards.contains_key(&parent)))
     }
 
-    /// The map after `change`. `next` gives the number that would come next in a shard; children begin there.
+    /// The map after `change`. `next` gives the number that would come next in a shard; children
+    /// begin there.
     pub fn resharded(
         &self,
         change: Reshard,
@@ -345,7 +348,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is split and merged, every key has exactly one open shard, and the lineage never skips a number.
+        /// Whatever is split and merged, every key has exactly one open shard, and the lineage
+        /// never skips a number.
         #[test]
         fn random_reshards_tile_the_space(shards in 1u32..5, steps in prop::collection::vec((any::<u128>(), 0u32..9), 0..20), keys in prop::collection::vec(any::<u128>(), 20)) {
             let mut map = ShardMap::uniform(shards, NOW);

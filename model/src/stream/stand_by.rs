@@ -1,6 +1,8 @@
-//! A consumer that has lost its place to another holder of its name, in another process say: it stands by until that one
-//! has committed nothing for a while, and then goes on from the checkpoint. So one of several does the work, and when it
-//! is gone the next one does. An idle holder that is replaced so stands by in its turn.
+//! What a consumer does when another process has moved its checkpoint on.
+//!
+//! It stands by until the other one has committed nothing for a while, and then continues from the
+//! checkpoint. So one of several processes does the work, and another takes over when that one is
+//! gone. An idle process that is replaced like this stands by in turn.
 
 use std::time::Duration;
 
@@ -8,11 +10,12 @@ use crate::clock::Clock;
 use crate::name::{ConsumerName, StreamName};
 use crate::stream::store::StreamStore;
 
-/// How long a holder has committed nothing when it is taken for gone. One at work commits about every second.
+/// How long a holder has committed nothing when it is taken for gone. One at work commits about
+/// every second.
 pub const SILENCE: Duration = Duration::from_secs(4);
 
-/// Returns when nobody has committed for `consumer` in `home` during [`SILENCE`]. A store that does not answer says
-/// nothing about the other holder: it is asked again.
+/// Returns when nobody has committed for `consumer` in `home` during [`SILENCE`]. A store that does
+/// not answer says nothing about the other holder: it is asked again.
 pub async fn stand_by(store: &dyn StreamStore, clock: &dyn Clock, home: &StreamName, consumer: &ConsumerName) {
     let mut seen = None;
     loop {

@@ -1,5 +1,8 @@
-//! The seam that streams stand behind: ordered shards, durable appends, and outputs committed with the checkpoint
-//! that caused them.
+//! The trait of stream stores: ordered shards, durable appends, and outputs that are committed
+//! together with the checkpoint that caused them.
+//!
+//! A checkpoint lives in the log of its *home* stream: a query's in its output stream, a delivery's
+//! in its source. One frame holds rows and checkpoint, so no second store has to agree.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +57,8 @@ impl StreamOptions {
 }
 
 impl Default for StreamOptions {
-    /// One provisioned shard, 24 hours, no limit by size, records up to 1 MiB: the defaults of Kinesis.
+    /// One provisioned shard, 24 hours, no limit by size, records up to 1 MiB: the defaults of
+    /// Kinesis.
     fn default() -> Self {
         let StreamSettings { mode, retention, retention_bytes_max, record_bytes_max, .. } = StreamSettings::default();
         StreamOptions {
@@ -101,7 +105,8 @@ pub enum StartingPosition {
     At(SequenceNumber),
     /// The first record above that number.
     After(SequenceNumber),
-    /// The first record that arrived at that time or later; [`StartingPosition::Latest`] when there is none.
+    /// The first record that arrived at that time or later; [`StartingPosition::Latest`] when there
+    /// is none.
     AtTime(Timestamp),
 }
 
@@ -123,11 +128,13 @@ pub struct ReadBatch {
     pub records: Vec<Record>,
     /// Where to read next.
     pub next: SequenceNumber,
-    /// The number the shard's next record would get: `next == tip` means nothing is left to read now.
+    /// The number the shard's next record would get: `next == tip` means nothing is left to read
+    /// now.
     pub tip: SequenceNumber,
     /// The shard is closed and this was its end: go on with its children.
     pub end_of_shard: bool,
-    /// A promise of the store: no record at `next` or after it arrives, or arrived, before this time.
+    /// A promise of the store: no record at `next` or after it arrives, or arrived, before this
+    /// time.
     pub complete_until: Timestamp,
 }
 
@@ -157,7 +164,8 @@ pub enum AppendError {
         /// What is allowed.
         bytes_max: usize,
     },
-    /// The store gave no answer in time. The record may be kept or not: a producer that tries again may put it twice.
+    /// The store gave no answer in time. The record may be kept or not: a producer that tries again
+    /// may put it twice.
     #[error("{shard} did not answer: {reason}")]
     Unanswered {
         /// The shard that the entry belongs to.
@@ -230,8 +238,8 @@ pub enum StreamError {
     /// The store takes no more at the moment.
     #[error("stream `{0}` has too many bytes waiting to be written")]
     Throttled(StreamName),
-    /// The disk has no room: nothing of this was taken, what was there before stands, and reads go on. Trying again
-    /// later helps as soon as there is room.
+    /// The disk has no room: nothing of this was taken, what was there before stands, and reads go
+    /// on. Trying again later helps as soon as there is room.
     #[error("stream `{stream}` takes nothing while the disk is full: {doing}; free some room, a restart is not needed")]
     DiskFull {
         /// The stream.
@@ -267,7 +275,8 @@ pub enum StreamError {
         /// What does not fit.
         reason: String,
     },
-    /// A write or sync failed: what reached the disk is unknown, so the stream takes no more records until it is opened anew.
+    /// A write or sync failed: what reached the disk is unknown, so the stream takes no more
+    /// records until it is opened anew.
     #[error("stream `{stream}` takes no records since a write failed: {reason}; restart to recover what is on disk")]
     Stopped {
         /// The stream.
@@ -291,11 +300,12 @@ pub enum StreamError {
 /// Sharded, ordered, durable logs. Two implementations: the embedded log and the memory store of
 /// [`crate::testing::memory_store`]; both run [`crate::testing::conformance`].
 ///
-/// Every future is cancel-safe: dropping an append leaves its entries either all in or, if they had not been
-/// handed to the writer, all out.
+/// Every future is cancel-safe: dropping an append leaves its entries either all in or, if they had
+/// not been handed to the writer, all out.
 #[async_trait]
 pub trait StreamStore: Send + Sync {
-    /// Creates a stream; it takes records as soon as this returns, and is still there after a crash.
+    /// Creates a stream; it takes records as soon as this returns, and is still there after a
+    /// crash.
     async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError>;
 
     /// Deletes a stream with its records and the checkpoints kept in it.
@@ -307,13 +317,15 @@ pub trait StreamStore: Send + Sync {
     /// What is known of a stream. Cheap: called for every request.
     async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError>;
 
-    /// Changes the shard map. Records appended before are in the closed parents, later ones in the children.
+    /// Changes the shard map. Records appended before are in the closed parents, later ones in the
+    /// children.
     async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError>;
 
-    /// Replaces the settings `from`, which [`StreamStore::describe`] has shown, by `to`: durable when this returns, all of it
-    /// or nothing. Error [`StreamError::SettingsConflict`] where other settings stand by now. A shorter retention holds at
-    /// once: no older record is read any more. Records that come after an encryption key was set are encrypted with it at
-    /// rest, [`StreamError::KeyMissing`] where the store cannot.
+    /// Replaces the settings `from`, which [`StreamStore::describe`] has shown, by `to`: durable
+    /// when this returns, all of it or nothing. Error [`StreamError::SettingsConflict`] where other
+    /// settings stand by now. A shorter retention holds at once: no older record is read any more.
+    /// Records that come after an encryption key was set are encrypted with it at rest,
+    /// [`StreamError::KeyMissing`] where the store cannot.
     async fn alter(
         &self,
         stream: &StreamName,
@@ -350,16 +362,19 @@ pub trait StreamStore: Send + Sync {
         limit: ReadLimit,
     ) -> Result<ReadBatch, StreamError>;
 
-    /// Drops what retention no longer asks to keep: records by their age, and shards by the time they have been closed.
-    /// No record that is older than retention at that moment is read any more. Called from time to time.
+    /// Drops what retention no longer asks to keep: records by their age, and shards by the time
+    /// they have been closed. No record that is older than retention at that moment is read any
+    /// more. Called from time to time.
     async fn trim(&self, stream: &StreamName) -> Result<(), StreamError>;
 
-    /// Makes `outputs`, appended to `home`, and `checkpoint` durable together or not at all, and returns where the
-    /// outputs went. The checkpoint is kept in `home`: a query's home is its output stream, a delivery's its source.
+    /// Makes `outputs`, appended to `home`, and `checkpoint` durable together or not at all, and
+    /// returns where the outputs went. The checkpoint is kept in `home`: a query's home is its
+    /// output stream, a delivery's its source.
     ///
-    /// `checkpoint.version` must be one above what [`StreamStore::checkpoint`] returns (1 when there is none), else
-    /// [`StreamError::CheckpointConflict`]. An output that `append` would refuse is [`StreamError::InvalidCommit`].
-    /// Waits for room instead of throttling: a commit is never half taken.
+    /// `checkpoint.version` must be one above what [`StreamStore::checkpoint`] returns (1 when
+    /// there is none), else [`StreamError::CheckpointConflict`]. An output that `append` would
+    /// refuse is [`StreamError::InvalidCommit`]. Waits for room instead of throttling: a commit is
+    /// never half taken.
     async fn commit(
         &self,
         home: &StreamName,
@@ -368,7 +383,8 @@ pub trait StreamStore: Send + Sync {
         outputs: Vec<PutEntry>,
     ) -> Result<Vec<Appended>, StreamError>;
 
-    /// The last checkpoint committed for `consumer` in `home`. It outlives the retention of records.
+    /// The last checkpoint committed for `consumer` in `home`. It outlives the retention of
+    /// records.
     async fn checkpoint(&self, home: &StreamName, consumer: &ConsumerName) -> Result<Option<Checkpoint>, StreamError>;
 }
 

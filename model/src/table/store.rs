@@ -1,4 +1,4 @@
-//! The seam that key-value tables stand behind: rows upserted under a partition key and a sort key.
+//! The trait of key-value tables: rows upserted under a partition key and a sort key.
 
 use std::fmt;
 
@@ -98,7 +98,8 @@ pub struct ItemKey {
 }
 
 impl TableSchema {
-    /// The key of `item`. Error: [`TableError::InvalidItem`] naming the attribute that is missing, of another type, or empty text.
+    /// The key of `item`. Error: [`TableError::InvalidItem`] naming the attribute that is missing,
+    /// of another type, or empty text.
     pub fn key_of(&self, item: &Item) -> Result<ItemKey, TableError> {
         let partition = self.key_value(&self.partition_key, item)?;
         let sort = self.sort_key.as_ref().map(|key| self.key_value(key, item)).transpose()?;
@@ -138,8 +139,8 @@ impl TableSchema {
         }
     }
 
-    /// Whether a whole key is of the table's types: one that is not would be found nowhere, so it is refused.
-    /// Error: [`TableError::InvalidKey`].
+    /// Whether a whole key is of the table's types: one that is not would be found nowhere, so it
+    /// is refused. Error: [`TableError::InvalidKey`].
     pub fn check_key(&self, key: &ItemKey) -> Result<(), TableError> {
         self.check_partition(&key.partition)?;
         match (&key.sort, &self.sort_key) {
@@ -302,10 +303,12 @@ pub enum TableError {
     },
 }
 
-/// Tables of items. Implementations: embedded (redb), DynamoDB and memory; all run [`crate::testing::conformance`].
+/// Tables of items. Implementations: embedded (redb), DynamoDB and memory; all run
+/// [`crate::testing::conformance`].
 #[async_trait]
 pub trait TableStore: Send + Sync {
-    /// Creates a table; does nothing when it exists with the same keys. Error: [`TableError::Exists`].
+    /// Creates a table; does nothing when it exists with the same keys. Error:
+    /// [`TableError::Exists`].
     async fn create(&self, schema: TableSchema) -> Result<(), TableError>;
 
     /// All tables, by name.
@@ -323,10 +326,11 @@ pub trait TableStore: Send + Sync {
         schema.check_item(&item.item).map(drop)
     }
 
-    /// Writes items, durable when this returns. For a key that is there, the higher version stays (equal versions
-    /// overwrite, so a repeated put changes nothing). An item that cannot be kept ([`TableError::InvalidItem`]) refuses
-    /// them all before any is written. After another error a store of several machines may have written some of them:
-    /// putting them again completes it. The embedded table writes all or none.
+    /// Writes items, durable when this returns. For a key that is there, the higher version stays
+    /// (equal versions overwrite, so a repeated put changes nothing). An item that cannot be kept
+    /// ([`TableError::InvalidItem`]) refuses them all before any is written. After another error a
+    /// store of several machines may have written some of them: putting them again completes it.
+    /// The embedded table writes all or none.
     async fn put(&self, table: &TableName, items: Vec<VersionedItem>) -> Result<(), TableError>;
 
     /// Writes one item if `condition` holds; says whether it did.

@@ -1,10 +1,11 @@
-//! "Did you mean ..?": the name somebody probably wanted to write.
+//! "Did you mean ..?": finds the name that was probably meant.
 
 use strsim::damerau_levenshtein;
 
-/// The candidate nearest to `word`, if it is near enough to be a slip: at most one letter in four plus one is added,
-/// missing, swapped or different. Upper and lower case count as the same letter; among equally near candidates, the one
-/// whose case is nearer comes first, then the first in the alphabet.
+/// The candidate nearest to `word`, if it is near enough to be a slip: at most one letter in four
+/// plus one is added, missing, swapped or different. Upper and lower case count as the same letter;
+/// among equally near candidates, the one whose case is nearer comes first, then the first in the
+/// alphabet.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = word.to_lowercase();
     candidates

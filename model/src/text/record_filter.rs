@@ -1,11 +1,13 @@
-//! Conditions on the fields of a record's JSON: `Name=Rocinante`, `HealthPoints<50`. For looking at streams; queries have SQL.
+//! Conditions on the fields of a record's JSON, such as `Name=Rocinante` or `HealthPoints<50`.
+//!
+//! They are for looking at streams; queries have SQL.
 //!
 //! ```text
 //! FIELD OP VALUE      OP is one of  =  !=  <  <=  >  >=  ~ (has this text in it, whatever the case)
 //! ```
 //!
-//! Numbers are compared as numbers, all else as text. A field that is not there meets `!=` alone. Dots lead into objects:
-//! `place.zone=3`, unless a field has such a name itself.
+//! Numbers are compared as numbers, everything else as text. A missing field matches only `!=`.
+//! Dots lead into objects, as in `place.zone=3`, unless a field has that name itself.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -1,5 +1,9 @@
-//! Flags, variables and the settings file, brought together: what a start of the server goes by. Whoever asks for it gets
-//! the same refusals, before anything is started or written: `serve`, `config check`, `doctor`.
+//! The settings in effect: flags, variables and the settings file, combined.
+//!
+//! Text, values, their relations and the files they name are checked in one pass, before anything
+//! is started or written. `serve`, `config check` and `doctor` report the same errors. A check of a
+//! value knows nothing of the text; the keys that lead to the value find its line. What cannot be
+//! read is left out and the rest is read again, so one error does not hide the next.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,8 @@
-//! What may keep a server from starting or from keeping its promises: looked at one by one, each with what was found and what
-//! to do about it. Nothing is changed but for a file of a few KiB that is written to the data folder, synced and removed.
+//! Checks for anything that can keep a server from starting or from keeping its promises.
+//!
+//! Each check looks at the machine, the folder, the log or a service, and a pure function judges
+//! what it found, so tests can call it with any value. Nothing is changed, except for a file of a
+//! few KiB that is written to the data folder, synced and removed.
 
 pub(crate) mod elsewhere;
 pub(crate) mod finding;

@@ -1,4 +1,4 @@
-//! Object archives behind [`model::archive::store::Archive`].
+//! Implementations of [`model::archive::store::Archive`]: a folder and S3.
 
 pub mod folder;
 #[cfg(feature = "s3")]

@@ -1,4 +1,4 @@
-//! Key-value tables behind [`model::table::store::TableStore`].
+//! Implementations of [`model::table::store::TableStore`]: redb and DynamoDB.
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;

@@ -1,6 +1,8 @@
-//! The book: what its pages tell readers to type is typed, and what they say is there is looked for.
+//! The README, the book and the examples are followed to the letter.
 //!
-//! mdBook makes HTML of it (`make book`), and judges little. What must hold is checked here.
+//! Every block of code is typed in an empty folder, and the output is compared with what the page
+//! shows; `page` lists the marks of blocks. Links, anchors and the list of chapters are checked
+//! too. mdBook only makes HTML (`make book`) and checks little.
 
 mod expectation;
 mod page;
@@ -12,11 +14,13 @@ use std::time::Duration;
 
 use crate::book::reader::Reader;
 
-/// What the tutorial promises: so many commands, and so much of a machine's time apart from waiting for windows to close.
+/// What the tutorial promises: so many commands, and so much of a machine's time apart from waiting
+/// for windows to close.
 const TUTORIAL_COMMANDS_MAX: usize = 15;
 const TUTORIAL_MACHINE_MAX: Duration = Duration::from_secs(60);
 
-/// Pages that are followed one after the other in one folder, by the test's name. Everybody who shows code is in one.
+/// Pages that are followed one after the other in one folder, by the test's name. Everybody who
+/// shows code is in one.
 macro_rules! followed {
     ($($test:ident: $pages:expr;)*) => {
         $(#[tokio::test]
