@@ -135,12 +135,12 @@ impl Backends {
             match tokio::time::timeout(START_WAIT_MAX, self.tables.create(table.schema(name))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error @ TableError::Unavailable { .. })) => {
-                    warn!(table = %name, %error, "table is out of reach: its rows wait in their stream until it is back");
+                    warn!(table = %name, %error, "table is unreachable: its rows wait in their stream until it is back");
                     later.push(table.schema(name));
                 }
                 Ok(Err(error)) => return Err(error.into()),
                 Err(_) => {
-                    warn!(table = %name, "table is not there yet: its rows wait in their stream until it is");
+                    warn!(table = %name, "table does not exist yet: its rows wait in their stream until it does");
                     later.push(table.schema(name));
                 }
             }
@@ -162,7 +162,7 @@ impl Backends {
                 }
                 stop.run_until_cancelled(tokio::time::sleep(RESTART_DELAY)).await;
             }
-            info!(table = %schema.name, "table is there");
+            info!(table = %schema.name, "table exists");
         }
     }
 
@@ -252,7 +252,7 @@ fn not_bound(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {
     if error.kind() != std::io::ErrorKind::AddrInUse {
         return anyhow::Error::from(error).context(format!("{listen} cannot be listened on"));
     }
-    let fix = "stop that process, or choose another port with --port (0 takes a free one)".to_owned();
+    let fix = "stop that process, or choose another port with --port (0 chooses a free one)".to_owned();
     InUse { what: format!("port {} is in use", listen.port()), holder: holder::of_port(listen), fix }.into()
 }
 
@@ -281,7 +281,7 @@ async fn run_again_and_again(query: ContinuousQuery, parts: &Backends, flows: &R
                 }
                 parts.metrics.query_restarted(query.name());
                 if lost {
-                    warn!(query = %query.name(), reason = text, "stands by until the other holder is silent");
+                    warn!(query = %query.name(), reason = text, "standing by until the other holder is silent");
                     let waits = stand_by(&*parts.streams, &*parts.clock, query.output(), query.name());
                     stop.run_until_cancelled(waits).await;
                     continue;
@@ -431,7 +431,7 @@ impl Engine {
         }
         self.stop_workers.cancel();
         if tokio::time::timeout(WORKERS_DRAIN_MAX, self.workers.wait()).await.is_err() {
-            warn!("not everything was delivered in {WORKERS_DRAIN_MAX:?}; the rest comes after the next start");
+            warn!("not everything was delivered in {WORKERS_DRAIN_MAX:?}; the rest follows after the next start");
         }
         if tokio::time::timeout(CLOSE_MAX, self.parts.close()).await.is_err() {
             warn!("the streams were not closed in {CLOSE_MAX:?}; the next start recovers them");

@@ -27,20 +27,20 @@ function Flow({ flow, counts }) {
   const before = value(counts.before, "gallop_delivery_records_total", one);
   const dead = value(counts.now, "gallop_delivery_dead_letters_total", one);
   const mood = running === 0 ? "bad" : (flow.behind ?? 0) > BEHIND_MAX || (lag ?? 0) > LAG_MAX ? "wait" : "good";
-  const words = { good: "runs", wait: "is behind", bad: "has stopped" };
+  const words = { good: "runs", wait: "behind", bad: "stopped" };
   return html`<li class="flow">
     <span class="arrow" aria-hidden="true"></span>
     <div class="step"><header><h3>${flow.name}</h3><span class="state"><span class="dot still ${mood}" aria-hidden="true"></span>${running === null ? "…" : words[mood]}</span></header>
       <p class="quiet">${describe(flow.kind)[0]}</p>
-      <dl>${flow.behind !== null && html`<dt>not yet done</dt><dd>${whole(flow.behind)} records</dd>`}
-        ${lag !== null && html`<dt>${flow.kind === "query" ? "windows overdue" : "oldest waits"}</dt><dd>${span(lag)}</dd>`}
+      <dl>${flow.behind !== null && html`<dt>records to read</dt><dd>${whole(flow.behind)} records</dd>`}
+        ${lag !== null && html`<dt>${flow.kind === "query" ? "window overdue by" : "oldest waiting record"}</dt><dd>${span(lag)}</dd>`}
         ${watermark ? html`<dt>watermark</dt><dd>${ago(now() - watermark * 1000)}</dd>` : null}
-        ${flow.window_end !== null && html`<dt>open window until</dt><dd>${clock(flow.window_end)}</dd>`}
+        ${flow.window_end !== null && html`<dt>open window ends</dt><dd>${clock(flow.window_end)}</dd>`}
         ${rows !== null && html`<dt>rows written</dt><dd>${whole(rows)}</dd>`}
-        ${leftOut !== null && html`<dt>late or of no use</dt><dd>${whole(leftOut)} records</dd>`}
+        ${leftOut !== null && html`<dt>expired or unreadable</dt><dd>${whole(leftOut)} records</dd>`}
         ${delivered !== null && html`<dt>delivered</dt><dd>${whole(delivered)}, ${rate(Math.max(0, delivered - (before ?? delivered)) / counts.seconds)}/s</dd>`}
-        ${restarts !== null && html`<dt>${flow.kind === "query" ? "restarts" : "failed tries"}</dt><dd>${whole(restarts)}</dd>`}
-        ${dead ? html`<dt>cannot be taken</dt><dd>${whole(dead)} records</dd>` : null}</dl>
+        ${restarts !== null && html`<dt>${flow.kind === "query" ? "restarts" : "failed attempts"}</dt><dd>${whole(restarts)}</dd>`}
+        ${dead ? html`<dt>dead letters</dt><dd>${whole(dead)} records</dd>` : null}</dl>
       ${flow.last_error && html`<p class="error"><b>${ago(now() - flow.last_error.at)}:</b> ${flow.last_error.message}</p>`}</div>
     <span class="arrow" aria-hidden="true"></span>
     <div class="step end"><h3>${flow.kind === "query" ? html`<a href=${`#/records/${encodeURIComponent(flow.target)}`}>${flow.target}</a>` : flow.target}</h3>
@@ -54,7 +54,7 @@ export default function PipelinePage() {
   // Sources before what is made of them.
   const made = new Set(flows.filter((flow) => flow.kind === "query").map((flow) => flow.target));
   const ordered = [...streams].sort((a, b) => Number(made.has(a.name)) - Number(made.has(b.name)));
-  return html`<div class="page"><header class="title"><h1>Pipeline</h1><p class="quiet">Each stream with who reads it, and how far they are.</p></header>
+  return html`<div class="page"><header class="title"><h1>Pipeline</h1><p class="quiet">Each stream, its queries and deliveries, and how far they are.</p></header>
     ${counts.error && html`<p class="error" role="alert">${counts.error}</p>`}
     ${ordered.map((stream) => {
       const readers = flows.filter((flow) => flow.source === stream.name);
@@ -66,10 +66,10 @@ export default function PipelinePage() {
           ${stream.error ? html`<p class="error">${stream.error}</p>` : html`<dl><dt>records</dt><dd>${rate(rateOf(stream))}/s</dd>
             ${put !== null && before !== null && html`<dt>put</dt><dd>${rate(Math.max(0, put - before) / counts.seconds / 1000)} KB/s</dd>`}
             <dt>open shards</dt><dd>${whole(stream.shards.length + stream.more_shards)}</dd>
-            ${refused ? html`<dt>told to slow down</dt><dd>${whole(refused)}</dd>` : null}</dl>`}</div>
+            ${refused ? html`<dt>throttled</dt><dd>${whole(refused)}</dd>` : null}</dl>`}</div>
         <ul class="flows">${readers.map((flow) => html`<${Flow} key=${flow.name} flow=${flow} counts=${counts} />`)}
           ${!readers.length && html`<li class="quiet pad">Nothing on this server reads it.</li>`}</ul></section>`;
     })}
-    ${!streams.length && html`<p class="quiet">There is no stream yet. A first put may create one: <code>gallop sim --create-shards 2</code></p>`}
+    ${!streams.length && html`<p class="quiet">There is no stream yet. Create one, for example with <code>gallop sim --create-shards 2</code></p>`}
   </div>`;
 }

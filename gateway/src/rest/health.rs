@@ -21,7 +21,7 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Says that the process lives. Always 200; asks for no credentials.
+/// Reports that the process runs. Always 200; requires no credentials.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = Health)))]
 pub(crate) async fn live() -> Json<Health> {
     Json(Health { status: "ok" })
@@ -33,10 +33,10 @@ pub(crate) async fn starting() -> impl IntoResponse {
     ([(RETRY_AFTER, "1")], RestError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message))
 }
 
-/// Says whether the server takes calls: 200 once all is recovered, 503 before and while it stops. Asks for no credentials.
+/// Reports whether the server accepts requests: 200 once recovery is complete, 503 before that and while it stops. Requires no credentials.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
     (status = 200, body = Health),
-    (status = 503, description = "Not yet, or no more.", body = Health),
+    (status = 503, description = "The server is starting or stopping.", body = Health),
 ))]
 pub(crate) async fn ready(State(state): State<Arc<GatewayState>>) -> (StatusCode, Json<Health>) {
     if state.ready.load(Ordering::Acquire) {

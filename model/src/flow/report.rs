@@ -37,9 +37,9 @@ pub struct QueryReport {
     pub running: bool,
     /// Records taken in since it first began, up to its last checkpoint.
     pub records: u64,
-    /// Rows written, likewise.
+    /// Rows written, counted likewise.
     pub rows: u64,
-    /// Records or rows that it could not use, likewise.
+    /// Records or rows that it could not use, counted likewise.
     pub left_out: u64,
     /// Records that retention took before it came to them, since the server started. Windows are of
     /// arrival: nothing else can be too late.
@@ -90,13 +90,13 @@ pub struct DeliveryReport {
     pub running: bool,
     /// Records that are durable in the target.
     pub records: u64,
-    /// Batches or objects that they came in.
+    /// Batches or objects delivered.
     pub cuts: u64,
     /// Records that the target cannot take, kept aside.
     pub dead_letters: u64,
     /// Records lost to retention before they were delivered.
     pub late: u64,
-    /// Tries that failed, and are repeated.
+    /// Attempts that failed and are retried.
     pub retries: u64,
     /// Age of the oldest record that was read and is not delivered, in milliseconds; 0 when there
     /// is none.

@@ -42,7 +42,7 @@ impl DeliveryStream {
             biased;
             ended = Box::pin(self.work_or_stand_by(stopping)) => ended,
             () = out_of_time => {
-                warn!(delivery = %name, ?shutdown_max, "stopped before everything read was delivered; it comes after the next start");
+                warn!(delivery = %name, ?shutdown_max, "stopped before everything read was delivered; the rest follows after the next start");
                 Ok(())
             }
         };
@@ -58,7 +58,7 @@ impl DeliveryStream {
             match self.clone().work(stopping.clone()).await {
                 Err(DeliveryError::Stream { source: source @ StreamError::CheckpointConflict { .. }, .. }) => {
                     self.status.failed(&source);
-                    warn!(delivery = %self.name, reason = %source, "stands by until the other holder is silent");
+                    warn!(delivery = %self.name, reason = %source, "standing by until the other holder is silent");
                 }
                 ended => return ended,
             }
