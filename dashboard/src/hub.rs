@@ -7,6 +7,7 @@
 //!
 //! It works only while pages are open, and forgets everything a while after the last one has closed.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -22,10 +23,10 @@ use tokio::time::MissedTickBehavior;
 
 use crate::fleet::{Fleet, SILENCE_MAX};
 use crate::follower;
-use crate::options::{DashboardOptions, FlowTarget};
+use crate::options::DashboardOptions;
 use crate::overview::Overview;
 use crate::reading::Reading;
-use crate::survey;
+use crate::survey::{self, Query};
 use crate::windows::Windows;
 
 /// Time between two frames: seven a second.
@@ -123,21 +124,24 @@ impl Hub {
             let mut watching = self.watching.subscribe();
             loop {
                 watching.wait_for(|count| *count > 0).await.expect("the hub holds the sender");
-                self.forget();
+                let queries = Query::all(&self.options.flows.queries().await);
+                self.forget(&queries);
                 tokio::select! {
-                    () = self.work() => {}
+                    // Ends when there are other queries: their rows are followed then.
+                    () = self.work(&queries) => {}
                     () = self.idle() => {}
                 }
-                self.forget();
+                self.forget(&[]);
             }
         };
         stop.run_until_cancelled(work).await;
     }
 
     /// Begins anew, with higher numbers.
-    fn forget(&self) {
+    fn forget(&self, queries: &[Query]) {
         let mut state = self.lock();
-        *state = State { windows: self.no_windows(), change: state.change, ..State::default() };
+        let windows = Windows::of(queries.iter().map(|query| (query.name.as_str(), &query.source, &query.output)));
+        *state = State { windows, change: state.change, ..State::default() };
     }
 
     /// Returns once nobody has watched for a while.
@@ -152,23 +156,17 @@ impl Hub {
         }
     }
 
-    async fn work(&self) {
+    async fn work(&self, queries: &[Query]) {
         let (options, now) = (&self.options, self.options.clock.now());
         let fleet = follower::follow(options, &options.fleet, now - SILENCE_MAX, |batch| self.take_readings(batch));
-        let outputs = options.flows.iter().filter_map(|flow| match &flow.target {
-            FlowTarget::Query(output) => Some(output),
-            FlowTarget::Delivery(_) => None,
-        });
+        let outputs: BTreeSet<&StreamName> = queries.iter().map(|query| &query.output).collect();
         let windows = outputs
+            .into_iter()
             .map(|output| follower::follow(options, output, now - HISTORY, move |batch| self.take_rows(output, batch)));
-        join(join(fleet, join_all(windows)), join(survey::run(self), self.tick())).await;
-    }
-
-    fn no_windows(&self) -> Windows {
-        Windows::of(self.options.flows.iter().filter_map(|flow| match &flow.target {
-            FlowTarget::Query(output) => Some((flow.name.as_str(), &flow.source, output)),
-            FlowTarget::Delivery(_) => None,
-        }))
+        tokio::select! {
+            _ = join(join(fleet, join_all(windows)), self.tick()) => {}
+            () = survey::run(self, queries) => {}
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

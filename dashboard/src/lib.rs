@@ -14,6 +14,8 @@ pub mod assets;
 mod fleet;
 mod follower;
 mod hub;
+#[cfg(test)]
+mod known_flows;
 mod live;
 pub mod options;
 mod overview;

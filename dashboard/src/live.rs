@@ -157,7 +157,8 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use crate::assets::Assets;
-    use crate::options::{DashboardOptions, Flow, FlowError, FlowState, FlowStateSource, FlowTarget};
+    use crate::known_flows::{KnownFlows, failing_query};
+    use crate::options::DashboardOptions;
 
     /// A stream of readings, a stream of rows, and a hub over both.
     struct World {
@@ -179,22 +180,12 @@ mod tests {
                 store.create(&name(stream), shards).await.expect("created");
             }
             let stop = CancellationToken::new();
-            let query = ConsumerName::new("per-minute").expect("a name");
             let hub = Hub::new(DashboardOptions {
                 streams: Arc::clone(&store) as _,
                 clock,
                 assets: Assets::Packed,
                 fleet: name("rides"),
-                flows: vec![Flow {
-                    name: query,
-                    source: name("rides"),
-                    target: FlowTarget::Query(name("sums")),
-                    state: FlowStateSource::new(|| FlowState {
-                        last_error: Some(FlowError { at: Timestamp::from_millis(7), message: "no room".to_owned() }),
-                        window_end: None,
-                    }),
-                }],
-                checkpoints_are_at_hand: true,
+                flows: Arc::new(KnownFlows(vec![failing_query("per-minute", &name("rides"), &name("sums"))])),
                 stop: stop.clone(),
             });
             tokio::spawn(Arc::clone(&hub).run());
@@ -291,6 +282,7 @@ mod tests {
         assert_eq!(streams["streams"][0]["shards"].as_array().expect("shards").len(), 2);
         let flow = &streams["flows"][0];
         assert_eq!((&flow["kind"], &flow["last_error"]["message"]), (&"query".into(), &"no room".into()));
+        assert_eq!(flow["state"], "failed");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,8 +1,12 @@
 //! Streams, shards and consumers as the page lists them: what one survey found, and rates from the one before.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use model::clock::Timestamp;
+use model::flow::incident::Incident;
+use model::flow::report::{DeliveryReport, QueryReport};
+use model::flow::state::FlowState;
 use model::stream::shard::{Shard, ShardId};
 use model::stream::store::StreamDescription;
 use serde::Serialize;
@@ -54,7 +58,7 @@ pub(crate) struct ShardRow {
     pub(crate) rate: Option<f64>,
 }
 
-/// A consumer.
+/// A query or delivery, as the one report tells of it. Times are milliseconds since 1970.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct FlowRow {
     pub(crate) name: String,
@@ -62,19 +66,93 @@ pub(crate) struct FlowRow {
     pub(crate) kind: &'static str,
     pub(crate) source: String,
     pub(crate) target: String,
+    /// What it does now.
+    pub(crate) state: FlowState,
+    pub(crate) since: i64,
+    /// Starts after a failure.
+    pub(crate) restarts: u64,
     /// Records that are in the source and not in its checkpoint yet.
     pub(crate) behind: Option<u64>,
     pub(crate) last_error: Option<ErrorRow>,
-    /// When the first open window ends, in milliseconds since 1970.
+    /// Milliseconds that the first open window is overdue, or that the oldest record waits for its delivery.
+    pub(crate) lag: u64,
+    /// Of a query: nothing that arrived before is expected any more.
+    pub(crate) watermark: Option<i64>,
+    /// Of a query: when the first open window ends.
     pub(crate) window_end: Option<i64>,
+    /// Of a query: rows that it wrote, and records that it could not use.
+    pub(crate) rows: Option<u64>,
+    pub(crate) left_out: Option<u64>,
+    /// Of a delivery: records delivered, in all and in a second, failed tries, and records that cannot be taken.
+    pub(crate) delivered: Option<u64>,
+    pub(crate) delivered_per_second: Option<f64>,
+    pub(crate) retries: Option<u64>,
+    pub(crate) dead_letters: Option<u64>,
 }
 
-/// A failure of a consumer.
+/// A failure of a query or delivery.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct ErrorRow {
     /// Milliseconds since 1970.
     pub(crate) at: i64,
     pub(crate) message: String,
+}
+
+impl From<&Incident> for ErrorRow {
+    fn from(incident: &Incident) -> Self {
+        ErrorRow { at: incident.at.as_millis(), message: incident.message.clone() }
+    }
+}
+
+impl FlowRow {
+    /// A query.
+    pub(crate) fn of_query(query: &QueryReport, now: Timestamp) -> Self {
+        let overdue = query.window_end.map_or(Duration::ZERO, |end| now.since(end));
+        FlowRow {
+            name: query.name.to_string(),
+            kind: "query",
+            source: query.source.to_string(),
+            target: query.output.to_string(),
+            state: query.state,
+            since: query.since.as_millis(),
+            restarts: query.restarts,
+            behind: query.behind,
+            last_error: query.last_error.as_ref().map(ErrorRow::from),
+            lag: u64::try_from(overdue.as_millis()).unwrap_or(u64::MAX),
+            watermark: query.watermark.map(Timestamp::as_millis),
+            window_end: query.window_end.map(Timestamp::as_millis),
+            rows: Some(query.rows),
+            left_out: Some(query.left_out),
+            delivered: None,
+            delivered_per_second: None,
+            retries: None,
+            dead_letters: None,
+        }
+    }
+
+    /// A delivery.
+    pub(crate) fn of_delivery(delivery: &DeliveryReport) -> Self {
+        FlowRow {
+            name: delivery.name.to_string(),
+            kind: delivery.destination.kind(),
+            source: delivery.source.to_string(),
+            target: delivery.destination.to_string(),
+            state: delivery.state,
+            since: delivery.since.as_millis(),
+            restarts: delivery.restarts,
+            behind: delivery.behind,
+            last_error: delivery.last_error.as_ref().map(ErrorRow::from),
+            lag: delivery.lag_millis,
+            watermark: None,
+            window_end: None,
+            rows: None,
+            left_out: None,
+            delivered: Some(delivery.records),
+            delivered_per_second: Some(delivery.records_per_second),
+            retries: Some(delivery.retries),
+            dead_letters: Some(delivery.dead_letters),
+        }
+    }
 }
 
 /// Turns tips into rates.

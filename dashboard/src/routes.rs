@@ -13,6 +13,7 @@ use crate::options::DashboardOptions;
 use crate::{live, page};
 
 /// A dashboard that waits to be looked at.
+#[derive(Clone)]
 pub struct Dashboard {
     hub: Arc<Hub>,
 }

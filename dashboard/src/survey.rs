@@ -1,9 +1,10 @@
-//! Looks at all streams and consumers once a second, for the lists of the page.
+//! Looks at all streams once a second, and asks how queries and deliveries are, for the lists of the page.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use model::clock::Timestamp;
+use model::flow::report::QueryReport;
 use model::name::StreamName;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
@@ -11,8 +12,8 @@ use model::stream::store::{ReadLimit, StartingPosition, StreamDescription, Strea
 use tokio::time::MissedTickBehavior;
 
 use crate::hub::Hub;
-use crate::options::{DashboardOptions, Flow, FlowTarget};
-use crate::overview::{ErrorRow, FlowRow, Overview, Rates, SHARDS_MAX, STREAMS_MAX, ShardRow, StreamRow};
+use crate::options::DashboardOptions;
+use crate::overview::{FlowRow, Overview, Rates, SHARDS_MAX, STREAMS_MAX, ShardRow, StreamRow};
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -20,20 +21,44 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What is known of the tips of one stream.
 type Tips = HashMap<ShardId, SequenceNumber>;
 
-/// Looks again and again.
-pub(crate) async fn run(hub: &Hub) {
+/// A query of this server: what it reads, and where its rows are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Query {
+    pub(crate) name: String,
+    pub(crate) source: StreamName,
+    pub(crate) output: StreamName,
+}
+
+impl Query {
+    /// The queries that are reported.
+    pub(crate) fn all(reports: &[QueryReport]) -> Vec<Query> {
+        let of = |report: &QueryReport| Query {
+            name: report.name.to_string(),
+            source: report.source.clone(),
+            output: report.output.clone(),
+        };
+        reports.iter().map(of).collect()
+    }
+}
+
+/// Looks again and again, until there are other queries than `known`.
+pub(crate) async fn run(hub: &Hub, known: &[Query]) {
     let mut pause = tokio::time::interval(INTERVAL);
     pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rates = Rates::default();
     loop {
         pause.tick().await;
-        let overview = look(hub, &mut rates).await;
+        let queries = hub.options().flows.queries().await;
+        if Query::all(&queries) != known {
+            return;
+        }
+        let overview = look(hub, &mut rates, &queries).await;
         rates.keep(&overview);
         hub.surveyed(overview);
     }
 }
 
-async fn look(hub: &Hub, rates: &mut Rates) -> Overview {
+async fn look(hub: &Hub, rates: &mut Rates, queries: &[QueryReport]) -> Overview {
     let options = hub.options();
     let names = options.streams.list().await.unwrap_or_default();
     let mut overview = Overview {
@@ -61,10 +86,11 @@ async fn look(hub: &Hub, rates: &mut Rates) -> Overview {
             Err(error) => overview.streams.push(StreamRow::unreadable(name.as_str(), error.to_string())),
         }
     }
-    for flow in &options.flows {
-        overview.flows.push(FlowRow { behind: behind(options, flow, &tips).await, ..flow_row(flow) });
-    }
-    for (source, tips) in sources(options).into_iter().filter_map(|source| Some((source, tips.get(source)?))) {
+    let now = options.clock.now();
+    overview.flows.extend(queries.iter().map(|query| FlowRow::of_query(query, now)));
+    overview.flows.extend(options.flows.deliveries().await.iter().map(FlowRow::of_delivery));
+    let sources: BTreeSet<&StreamName> = queries.iter().map(|query| &query.source).collect();
+    for (source, tips) in sources.into_iter().filter_map(|source| Some((source, tips.get(source)?))) {
         if let Some(until) = complete_until(options, source, tips).await {
             hub.complete(source, until);
         }
@@ -86,39 +112,6 @@ async fn shards<'a>(
     }
     *room -= found.len();
     found
-}
-
-fn flow_row(flow: &Flow) -> FlowRow {
-    let (kind, target) = match &flow.target {
-        FlowTarget::Query(output) => ("query", output.to_string()),
-        FlowTarget::Delivery(destination) => (destination.kind(), destination.to_string()),
-    };
-    let state = flow.state.get();
-    FlowRow {
-        name: flow.name.to_string(),
-        kind,
-        source: flow.source.to_string(),
-        target,
-        behind: None,
-        last_error: state.last_error.map(|error| ErrorRow { at: error.at.as_millis(), message: error.message }),
-        window_end: state.window_end.map(Timestamp::as_millis),
-    }
-}
-
-/// Records in the source that the consumer's checkpoint does not have. Only those of open shards that it has begun.
-async fn behind(options: &DashboardOptions, flow: &Flow, tips: &HashMap<StreamName, Tips>) -> Option<u64> {
-    if !options.checkpoints_are_at_hand {
-        return None;
-    }
-    let tips = tips.get(&flow.source)?;
-    let checkpoint = options.streams.checkpoint(flow.home(), &flow.name).await.ok()??;
-    let lags = checkpoint.positions.iter().filter(|(_, position)| !position.finished);
-    Some(lags.filter_map(|(shard, position)| Some(tips.get(shard)?.0.saturating_sub(position.next.0))).sum())
-}
-
-fn sources(options: &DashboardOptions) -> BTreeSet<&StreamName> {
-    let queries = options.flows.iter().filter(|flow| matches!(flow.target, FlowTarget::Query(_)));
-    queries.map(|flow| &flow.source).collect()
 }
 
 /// How far time is complete in all shards of a stream.

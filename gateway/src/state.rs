@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use model::clock::Clock;
 use model::datagram::admin::SensorAdmin;
 use model::doctor::Doctor;
+use model::flow::admin::FlowAdmin;
 use model::flow::report::Flows;
 use model::query::engine::SqlEngine;
 use model::stream::store::StreamStore;
@@ -33,6 +34,8 @@ pub struct GatewayState {
     pub sql: Arc<dyn SqlEngine>,
     /// Continuous queries and deliveries, where there are any.
     pub flows: Option<Arc<dyn Flows>>,
+    /// Control of them, where they can be changed at run time.
+    pub flow_admin: Option<Arc<dyn FlowAdmin>>,
     /// Control of sensor ports, where sensor datagrams are taken.
     pub sensors: Option<Arc<dyn SensorAdmin>>,
     /// Checks of this server's machine, if it makes any.

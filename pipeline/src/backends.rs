@@ -20,13 +20,15 @@ use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
 use anyhow::Context;
 use model::archive::store::Archive;
 use model::clock::{Clock, SystemClock};
+use model::name::StreamName;
 use model::query::engine::SqlEngine;
-use model::stream::store::StreamStore;
+use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::table::store::TableStore;
 use sinks::archive::folder::FolderArchive;
 use sinks::table::embedded::store::EmbeddedTables;
 #[cfg(feature = "s3")]
 use tokio::runtime::Handle;
+use tracing::info;
 
 #[cfg(feature = "s3")]
 use crate::bucket;
@@ -72,6 +74,17 @@ impl Backends {
         let (tables, archive) = (metrics.tables(tables), metrics.archive(archive));
         metrics.watch_room(data.to_owned());
         Ok(Backends { clock, streams, tables, archive, sql, metrics, opened })
+    }
+
+    /// Creates a stream unless it is there.
+    pub(crate) async fn create_stream(&self, name: &StreamName, options: StreamOptions) -> anyhow::Result<()> {
+        match self.streams.create(name, options).await {
+            Ok(_) => info!(stream = %name, "stream created"),
+            // Naming it makes a topic of another producer a stream. What is wrong with one, its users are told.
+            Err(StreamError::Exists(_)) => drop(self.streams.describe(name).await),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     /// Closes what must be closed; what was acknowledged is durable also without.

@@ -18,7 +18,7 @@ mod sensors;
 mod shutdown;
 mod streams;
 mod telemetry;
-mod wiring;
+mod serve;
 
 use std::process::ExitCode;
 

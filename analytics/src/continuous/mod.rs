@@ -21,9 +21,9 @@ mod definition;
 pub mod error;
 pub mod status;
 
-pub mod query;
-
 mod snapshot;
+
+pub mod query;
 
 mod running;
 

@@ -10,10 +10,12 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use model::name::{ConsumerName, StreamName};
 use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::checkpoint::Checkpoint;
 use model::stream::store::{StartingPosition, StreamError};
 
 use crate::continuous::definition::Definition;
 use crate::continuous::error::QueryError;
+use crate::continuous::snapshot;
 use crate::continuous::status::StatusHandle;
 
 /// How a continuous query is tied to its surroundings.
@@ -97,6 +99,20 @@ impl ContinuousQuery {
     /// The stream it writes.
     pub fn output(&self) -> &StreamName {
         &self.output
+    }
+
+    /// The query as text: equal for texts that differ in blanks and comments only.
+    pub fn fingerprint(&self) -> String {
+        self.definition.fingerprint()
+    }
+
+    /// Whether a checkpoint is one of this query, so that it can go on from there.
+    pub fn fits(&self, checkpoint: &Checkpoint) -> Result<bool, QueryError> {
+        if checkpoint.is_blank() {
+            return Ok(true);
+        }
+        let (header, _) = snapshot::decode(&checkpoint.state).map_err(|error| self.checkpoint_error(error))?;
+        Ok(header.fingerprint == self.fingerprint())
     }
 
     /// Shows how it goes.

@@ -72,8 +72,10 @@ impl<'a> Running<'a> {
         };
         let (mut version, mut positions, mut states) = (0, BTreeMap::new(), Vec::new());
         // Without a checkpoint the first one is due at once: it pins where the query began.
-        let dirty = found.is_none();
-        if let Some(checkpoint) = found {
+        let dirty = found.as_ref().is_none_or(Checkpoint::is_blank);
+        if let Some(blank) = found.as_ref().filter(|_| dirty) {
+            version = blank.version;
+        } else if let Some(checkpoint) = found {
             let (kept, kept_states) =
                 snapshot::decode(&checkpoint.state).map_err(|error| query.checkpoint_error(error))?;
             if kept.fingerprint != header.fingerprint {

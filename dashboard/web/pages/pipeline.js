@@ -6,45 +6,47 @@ import { now, second } from "../parts/live.js";
 import { useCounts, value } from "../parts/metrics.js";
 import { overview, rateOf } from "../parts/overview.js";
 
-/** A consumer that is so many records or seconds behind is marked. */
+/** A consumer that is so many records or milliseconds behind is marked. */
 const BEHIND_MAX = 10000;
-const LAG_MAX = 60;
+const LAG_MAX = 60_000;
 
 // What each kind of flow is called, and what it writes to. A kind without an entry here shows its own name.
 const KINDS = { query: ["continuous query", "stream"], table: ["delivery to a table", "table"], archive: ["delivery to the archive", "objects"] };
 const describe = (kind) => KINDS[kind] ?? [`delivery: ${kind}`, kind];
 
-function Flow({ flow, counts }) {
-  const one = flow.kind === "query" ? { query: flow.name } : { delivery: flow.name };
-  const name = flow.kind === "query" ? "gallop_query" : "gallop_delivery";
-  const running = value(counts.now, `${name}_running`, one);
-  const restarts = value(counts.now, flow.kind === "query" ? "gallop_query_restarts_total" : "gallop_delivery_retries_total", one);
-  const lag = value(counts.now, `${name}_lag_seconds`, one);
-  const watermark = value(counts.now, "gallop_query_watermark_timestamp_seconds", one);
-  const leftOut = value(counts.now, "gallop_query_left_out_records_total", one);
-  const rows = value(counts.now, "gallop_query_rows_total", one);
-  const delivered = value(counts.now, "gallop_delivery_records_total", one);
-  const before = value(counts.before, "gallop_delivery_records_total", one);
-  const dead = value(counts.now, "gallop_delivery_dead_letters_total", one);
-  const mood = running === 0 ? "bad" : (flow.behind ?? 0) > BEHIND_MAX || (lag ?? 0) > LAG_MAX ? "wait" : "good";
-  const words = { good: "runs", wait: "is behind", bad: "has stopped" };
+/** What the state of a flow looks like, and is called. @type {Record<string, [string, string]>} */
+const STATES = {
+  starting: ["wait", "starts"],
+  running: ["good", "runs"],
+  retrying: ["bad", "fails, and is tried again"],
+  standing_by: ["wait", "stands by for another server"],
+  paused: ["wait", "is paused"],
+  failed: ["bad", "has failed"],
+  stopped: ["bad", "has stopped"],
+};
+
+function Flow({ flow }) {
+  const query = flow.kind === "query";
+  const late = (flow.behind ?? 0) > BEHIND_MAX || flow.lag > LAG_MAX;
+  const [mood, words] = flow.state === "running" && late ? ["wait", "is behind"] : (STATES[flow.state] ?? ["wait", flow.state]);
   return html`<li class="flow">
     <span class="arrow" aria-hidden="true"></span>
-    <div class="step"><header><h3>${flow.name}</h3><span class="state"><span class="dot still ${mood}" aria-hidden="true"></span>${running === null ? "…" : words[mood]}</span></header>
-      <p class="quiet">${describe(flow.kind)[0]}</p>
+    <div class="step"><header><h3>${flow.name}</h3><span class="state" title=${`since ${clock(flow.since)}`}><span class="dot still ${mood}" aria-hidden="true"></span>${words}</span></header>
+      <p class="quiet">${KINDS[flow.kind]}</p>
       <dl>${flow.behind !== null && html`<dt>not yet done</dt><dd>${whole(flow.behind)} records</dd>`}
-        ${lag !== null && html`<dt>${flow.kind === "query" ? "windows overdue" : "oldest waits"}</dt><dd>${span(lag)}</dd>`}
-        ${watermark ? html`<dt>watermark</dt><dd>${ago(now() - watermark * 1000)}</dd>` : null}
+        <dt>${query ? "windows overdue" : "oldest waits"}</dt><dd>${span(flow.lag / 1000)}</dd>
+        ${flow.watermark !== null && html`<dt>watermark</dt><dd>${ago(now() - flow.watermark)}</dd>`}
         ${flow.window_end !== null && html`<dt>open window until</dt><dd>${clock(flow.window_end)}</dd>`}
-        ${rows !== null && html`<dt>rows written</dt><dd>${whole(rows)}</dd>`}
-        ${leftOut !== null && html`<dt>late or of no use</dt><dd>${whole(leftOut)} records</dd>`}
-        ${delivered !== null && html`<dt>delivered</dt><dd>${whole(delivered)}, ${rate(Math.max(0, delivered - (before ?? delivered)) / counts.seconds)}/s</dd>`}
-        ${restarts !== null && html`<dt>${flow.kind === "query" ? "restarts" : "failed tries"}</dt><dd>${whole(restarts)}</dd>`}
-        ${dead ? html`<dt>cannot be taken</dt><dd>${whole(dead)} records</dd>` : null}</dl>
+        ${flow.rows !== null && html`<dt>rows written</dt><dd>${whole(flow.rows)}</dd>`}
+        ${flow.left_out !== null && html`<dt>not usable</dt><dd>${whole(flow.left_out)} records</dd>`}
+        ${flow.delivered !== null && html`<dt>delivered</dt><dd>${whole(flow.delivered)}, ${rate(flow.delivered_per_second)}/s</dd>`}
+        ${flow.retries !== null && html`<dt>failed tries</dt><dd>${whole(flow.retries)}</dd>`}
+        <dt>restarts</dt><dd>${whole(flow.restarts)}</dd>
+        ${flow.dead_letters ? html`<dt>cannot be taken</dt><dd>${whole(flow.dead_letters)} records</dd>` : null}</dl>
       ${flow.last_error && html`<p class="error"><b>${ago(now() - flow.last_error.at)}:</b> ${flow.last_error.message}</p>`}</div>
     <span class="arrow" aria-hidden="true"></span>
-    <div class="step end"><h3>${flow.kind === "query" ? html`<a href=${`#/records/${encodeURIComponent(flow.target)}`}>${flow.target}</a>` : flow.target}</h3>
-      <p class="quiet">${describe(flow.kind)[1]}</p></div></li>`;
+    <div class="step end"><h3>${query ? html`<a href=${`#/records/${encodeURIComponent(flow.target)}`}>${flow.target}</a>` : flow.target}</h3>
+      <p class="quiet">${query ? "stream" : flow.kind === "table" ? "table" : "objects"}</p></div></li>`;
 }
 
 export default function PipelinePage() {
@@ -67,7 +69,7 @@ export default function PipelinePage() {
             ${put !== null && before !== null && html`<dt>put</dt><dd>${rate(Math.max(0, put - before) / counts.seconds / 1000)} KB/s</dd>`}
             <dt>open shards</dt><dd>${whole(stream.shards.length + stream.more_shards)}</dd>
             ${refused ? html`<dt>told to slow down</dt><dd>${whole(refused)}</dd>` : null}</dl>`}</div>
-        <ul class="flows">${readers.map((flow) => html`<${Flow} key=${flow.name} flow=${flow} counts=${counts} />`)}
+        <ul class="flows">${readers.map((flow) => html`<${Flow} key=${`${flow.kind} ${flow.name}`} flow=${flow} />`)}
           ${!readers.length && html`<li class="quiet pad">Nothing on this server reads it.</li>`}</ul></section>`;
     })}
     ${!streams.length && html`<p class="quiet">There is no stream yet. A first put may create one: <code>gallop sim --create-shards 2</code></p>`}

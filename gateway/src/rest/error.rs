@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
+use model::flow::admin::Difference;
 use model::query::engine::{SqlError, SqlErrorKind};
 use model::stream::shard::ReshardError;
 use model::stream::store::StreamError;
@@ -17,7 +18,7 @@ use crate::reshard::Refused;
 #[derive(Debug)]
 pub(crate) struct RestError {
     status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
 }
 
 /// What went wrong, as clients read it.
@@ -43,13 +44,16 @@ struct ErrorDetail {
     /// What may have been meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestion: Option<String>,
+    /// What differs between what a flow does and what was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<Difference>,
 }
 
 impl RestError {
     pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
         let (code, message) = (code.to_owned(), message.into());
-        let error = ErrorDetail { code, message, line: None, column: None, suggestion: None };
-        RestError { status, body: ErrorBody { error } }
+        let error = ErrorDetail { code, message, line: None, column: None, suggestion: None, differences: Vec::new() };
+        RestError { status, body: Box::new(ErrorBody { error }) }
     }
 
     /// A parameter, path segment or body that does not fit.
@@ -61,6 +65,12 @@ impl RestError {
     #[cfg(test)]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// With what differs.
+    pub(crate) fn with_differences(mut self, differences: Vec<Difference>) -> Self {
+        self.body.error.differences = differences;
+        self
     }
 
     /// The body alone, for an error that comes after the status was sent.

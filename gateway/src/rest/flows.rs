@@ -1,4 +1,5 @@
-//! `/v1/queries` and `/v1/deliveries`: what continuous queries and delivery streams do, and why one writes nothing.
+//! `GET` of `/v1/queries` and `/v1/deliveries`: what continuous queries and delivery streams do, and why one writes
+//! nothing. What changes them is in `flow_changes`.
 
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
 use model::flow::explain::{Reason, explain};
 use model::flow::report::{DeliveryReport, QueryReport};
+use model::flow::spec::{FlowKind, FlowSpec, QuerySpec};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,10 +18,10 @@ use crate::state::GatewayState;
 
 type Shared = State<Arc<GatewayState>>;
 
-/// All continuous queries.
+/// Continuous queries. A query with several pumps is a report for each.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct QueryList {
-    queries: Vec<QueryReport>,
+    pub(super) queries: Vec<QueryReport>,
 }
 
 /// A continuous query, and why it has written no row yet or writes none now: the reason that matters most first.
@@ -28,6 +30,8 @@ pub(crate) struct ExplainedQuery {
     #[serde(flatten)]
     query: QueryReport,
     reasons: Vec<Reason>,
+    /// What the query was created with.
+    spec: Option<QuerySpec>,
 }
 
 /// All delivery streams.
@@ -36,14 +40,14 @@ pub(crate) struct DeliveryList {
     deliveries: Vec<DeliveryReport>,
 }
 
-async fn all_queries(state: &GatewayState) -> Vec<QueryReport> {
+pub(super) async fn all_queries(state: &GatewayState) -> Vec<QueryReport> {
     match &state.flows {
         Some(flows) => flows.queries().await,
         None => Vec::new(),
     }
 }
 
-async fn all_deliveries(state: &GatewayState) -> Vec<DeliveryReport> {
+pub(super) async fn all_deliveries(state: &GatewayState) -> Vec<DeliveryReport> {
     match &state.flows {
         Some(flows) => flows.deliveries().await,
         None => Vec::new(),
@@ -73,7 +77,15 @@ pub(crate) async fn query(
     let missing = || RestError::new(StatusCode::NOT_FOUND, "query_not_found", format!("there is no query `{name}`"));
     let query = found.ok_or_else(missing)?;
     let reasons = explain(&query, &all_deliveries(&state).await, state.clock.now());
-    Ok(Json(ExplainedQuery { query, reasons }))
+    let spec = match &state.flow_admin {
+        Some(admin) => admin.spec(FlowKind::Query, &query.query).await.ok(),
+        None => None,
+    };
+    let spec = match spec {
+        Some(FlowSpec::Query(spec)) => Some(spec),
+        _ => None,
+    };
+    Ok(Json(ExplainedQuery { query, reasons, spec }))
 }
 
 /// Lists delivery streams in order of their names.

@@ -8,6 +8,8 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
+use model::flow::report::{Standing, WorkerKind};
+use model::flow::state::FlowState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,6 +21,37 @@ use crate::state::GatewayState;
 pub(crate) struct Health {
     /// `ok`, `ready` or `not ready`.
     status: &'static str,
+}
+
+/// Whether the server takes calls, and which of its workers somebody should look at.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `ready` or `not ready`. Failed workers do not change it: the server still takes calls.
+    status: &'static str,
+    /// Queries, deliveries and tasks of the server that fail, or have failed in the last minute; missing when there is
+    /// none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    degraded: Vec<Degraded>,
+}
+
+/// A worker that somebody should look at. Anyone may read this, so it does not say what failed: `/v1/doctor` does.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Degraded {
+    /// What it is.
+    kind: WorkerKind,
+    /// Its name.
+    name: String,
+    /// What it does now.
+    state: FlowState,
+    /// Starts after a failure.
+    restarts: u64,
+}
+
+impl From<Standing> for Degraded {
+    fn from(standing: Standing) -> Self {
+        let Standing { kind, name, state, restarts, .. } = standing;
+        Degraded { kind, name, state, restarts }
+    }
 }
 
 /// Says that the process lives. Always 200; asks for no credentials.
@@ -34,14 +67,18 @@ pub(crate) async fn starting() -> impl IntoResponse {
 }
 
 /// Says whether the server takes calls: 200 once all is recovered, 503 before and while it stops. Asks for no credentials.
+/// A query or delivery that fails does not make it 503, since records are still taken: it is listed in `degraded`.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
-    (status = 200, body = Health),
-    (status = 503, description = "Not yet, or no more.", body = Health),
+    (status = 200, body = Readiness),
+    (status = 503, description = "Not yet, or no more.", body = Readiness),
 ))]
-pub(crate) async fn ready(State(state): State<Arc<GatewayState>>) -> (StatusCode, Json<Health>) {
+pub(crate) async fn ready(State(state): State<Arc<GatewayState>>) -> (StatusCode, Json<Readiness>) {
+    let (now, standings) = (state.clock.now(), state.flows.as_ref().map(|flows| flows.standings()));
+    let degraded =
+        standings.into_iter().flatten().filter(|standing| standing.is_degraded(now)).map(Degraded::from).collect();
     if state.ready.load(Ordering::Acquire) {
-        (StatusCode::OK, Json(Health { status: "ready" }))
+        (StatusCode::OK, Json(Readiness { status: "ready", degraded }))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "not ready" }))
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status: "not ready", degraded }))
     }
 }

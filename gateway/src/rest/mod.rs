@@ -16,6 +16,7 @@ pub(crate) mod host;
 mod description;
 mod doctor;
 mod flows;
+mod flow_changes;
 pub(crate) mod health;
 mod metrics;
 mod records;

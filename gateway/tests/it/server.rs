@@ -81,6 +81,7 @@ impl Server {
             tables: Arc::new(MemoryTables::default()),
             sql: Arc::new(CannedSql),
             flows: None,
+            flow_admin: None,
             sensors: None,
             doctor: None,
             stop: stop.clone(),

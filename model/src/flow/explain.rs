@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::flow::report::{DeliveryReport, QueryReport};
+use crate::flow::state::FlowState;
 
 /// A watermark this far behind the clock, with nothing left to read, is held by a shard.
 const HELD_MIN: Duration = Duration::from_secs(10);
@@ -29,8 +30,10 @@ pub struct Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// The query has ended, or fails and starts again.
+    /// The query fails, and is tried again.
     QueryFailing,
+    /// Somebody has paused the query.
+    QueryPaused,
     /// No record has come.
     NoInput,
     /// There are records, and the query has not come to them yet.
@@ -57,12 +60,15 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
     let mut reasons = Vec::new();
     let mut add = |code, what: String, fix: String| reasons.push(Reason { code, what, fix });
     let (source, output) = (&query.source, &query.output);
-    if !query.running {
+    let resume = format!("gallop query resume {}", query.query);
+    if query.state == FlowState::Paused {
+        add(Cause::QueryPaused, format!("somebody has paused the query at {}", query.since), resume);
+    } else if !query.running {
         let why = query.last_error.as_ref().map_or(String::new(), |error| format!(": {}", error.message));
         add(
             Cause::QueryFailing,
-            format!("the query has ended{why}"),
-            "mend its cause and start the server again".into(),
+            format!("the query fails again and again{why}"),
+            format!("fix the cause, then start the query at once: {resume}"),
         );
     } else if let Some(error) = query.last_error.as_ref().filter(|_| query.restarts > 0) {
         let what = format!("the query has failed and started again {} times; last: {}", query.restarts, error.message);
@@ -116,7 +122,8 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
         add(Cause::LateDropped, what, format!("keep records for longer: gallop stream retention {source} HOURS"));
     }
     for delivery in deliveries.iter().filter(|delivery| delivery.source == *output) {
-        if let Some(error) = &delivery.last_error {
+        let failing = delivery.last_error.as_ref().filter(|_| delivery.state != FlowState::Running);
+        if let Some(error) = failing {
             let what = format!("delivery `{}` to {} fails: {}", delivery.name, delivery.destination, error.message);
             add(
                 Cause::SinkFailing,
@@ -124,8 +131,9 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
                 format!("rows wait in `{output}`; see gallop delivery show {}", delivery.name),
             );
         } else if !delivery.running {
-            let what = format!("delivery `{}` to {} has ended", delivery.name, delivery.destination);
-            add(Cause::SinkFailing, what, "look at the server's log for `delivery ended`, and start it again".into());
+            let what =
+                format!("delivery `{}` to {} is {}", delivery.name, delivery.destination, delivery.state.as_str());
+            add(Cause::SinkFailing, what, format!("start it: gallop delivery resume {}", delivery.name));
         }
     }
     if reasons.is_empty() {
@@ -143,7 +151,8 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
 mod tests {
     use super::*;
     use crate::flow::destination::Destination;
-    use crate::flow::report::Incident;
+    use crate::flow::incident::Incident;
+    use crate::flow::report::Origin;
     use crate::name::{ConsumerName, StreamName, TableName};
 
     const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -152,8 +161,12 @@ mod tests {
         let stream = |name| StreamName::new(name).expect("a name");
         QueryReport {
             name: ConsumerName::new("q").expect("a name"),
+            query: ConsumerName::new("q").expect("a name"),
             source: stream("in"),
             output: stream("out"),
+            origin: Origin::Settings,
+            state: FlowState::Running,
+            since: NOW,
             running: true,
             records: 10,
             rows: 0,
@@ -178,12 +191,16 @@ mod tests {
             name: ConsumerName::new("d").expect("a name"),
             source: StreamName::new("out").expect("a name"),
             destination: Destination::Table(TableName::new("T").expect("a name")),
+            origin: Origin::Settings,
+            state: FlowState::Running,
+            since: NOW,
             running: true,
             records: 0,
             cuts: 0,
             dead_letters: 0,
             late: 0,
             retries: 0,
+            restarts: 0,
             lag_millis: 0,
             behind: None,
             records_per_second: 0.0,
@@ -219,12 +236,13 @@ mod tests {
         check(QueryReport { watermark: Some(NOW - second), ..held }, &[], &[Cause::RowsWritten]);
         check(QueryReport { late: 1, ..query() }, &[], &[Cause::LateDropped]);
         check(QueryReport { running: false, last_error: incident(), ..query() }, &[], &[Cause::QueryFailing]);
+        check(QueryReport { running: false, state: FlowState::Paused, ..query() }, &[], &[Cause::QueryPaused]);
         check(
             QueryReport { restarts: 2, last_error: incident(), ..open },
             &[],
             &[Cause::QueryFailing, Cause::WindowOpen],
         );
-        let failing = DeliveryReport { last_error: incident(), ..delivery() };
+        let failing = DeliveryReport { last_error: incident(), state: FlowState::Retrying, ..delivery() };
         check(query(), std::slice::from_ref(&failing), &[Cause::SinkFailing]);
         check(query(), &[DeliveryReport { running: false, ..delivery() }], &[Cause::SinkFailing]);
         let elsewhere = DeliveryReport { source: StreamName::new("else").expect("a name"), ..failing };

@@ -2,38 +2,42 @@
 //!
 //! REST, the dashboard and the command line all read these, so they never disagree.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::flow::destination::Destination;
+use crate::flow::incident::{Incident, as_text, as_text_or_null};
+use crate::flow::state::FlowState;
 use crate::name::{ConsumerName, StreamName};
-
-/// Something that went wrong, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Incident {
-    /// When, RFC 3339.
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String)]
-    pub at: Timestamp,
-    /// What, with its causes.
-    pub message: String,
-}
 
 /// A continuous query, as it stands.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct QueryReport {
-    /// Its name.
+    /// Its name. Of a query with several pumps each is reported, as `QUERY.PUMP`.
     #[schema(value_type = String)]
     pub name: ConsumerName,
+    /// The query that it belongs to, by which it is paused, altered and dropped.
+    #[schema(value_type = String)]
+    pub query: ConsumerName,
     /// The stream that it reads.
     #[schema(value_type = String)]
     pub source: StreamName,
     /// The stream that it writes rows to.
     #[schema(value_type = String)]
     pub output: StreamName,
-    /// Whether it runs. One that does not has ended for good, until the next start.
+    /// Where it comes from. What is in the settings is changed there.
+    pub origin: Origin,
+    /// What it does now.
+    pub state: FlowState,
+    /// Since when it does that, RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    pub since: Timestamp,
+    /// Whether it works as far as anybody can tell: `state` is not `paused`, `failed` or `stopped`.
     pub running: bool,
     /// Records taken in since it first began, up to its last checkpoint.
     pub records: u64,
@@ -86,7 +90,15 @@ pub struct DeliveryReport {
     #[serde(flatten, serialize_with = "as_kind_and_target")]
     #[schema(value_type = KindAndTarget)]
     pub destination: Destination,
-    /// Whether it runs. One that does not has ended for good, until the next start.
+    /// Where it comes from. What is in the settings is changed there.
+    pub origin: Origin,
+    /// What it does now.
+    pub state: FlowState,
+    /// Since when it does that, RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    pub since: Timestamp,
+    /// Whether it works as far as anybody can tell: `state` is not `paused`, `failed` or `stopped`.
     pub running: bool,
     /// Records that are durable in the target.
     pub records: u64,
@@ -98,6 +110,8 @@ pub struct DeliveryReport {
     pub late: u64,
     /// Tries that failed, and are repeated.
     pub retries: u64,
+    /// Starts after a failure.
+    pub restarts: u64,
     /// Age of the oldest record that was read and is not delivered, in milliseconds; 0 when there
     /// is none.
     pub lag_millis: u64,
@@ -112,7 +126,7 @@ pub struct DeliveryReport {
     pub last_success_at: Option<Timestamp>,
     /// The object, or the shard and the sequence numbers, that were last delivered.
     pub last_delivered: Option<String>,
-    /// What fails now; none once a try has succeeded.
+    /// What fails now, or made it start again last.
     pub last_error: Option<Incident>,
 }
 
@@ -125,6 +139,73 @@ struct KindAndTarget {
     target: String,
 }
 
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum WorkerKind {
+    /// A continuous query, or a pump of one.
+    Query,
+    /// A delivery.
+    Delivery,
+    /// A task of the server itself, such as the one that drops expired records.
+    Task,
+}
+
+impl WorkerKind {
+    /// As text, as it is written in JSON and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WorkerKind::Query => "query",
+            WorkerKind::Delivery => "delivery",
+            WorkerKind::Task => "task",
+        }
+    }
+}
+
+/// Where a flow comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The settings file.
+    Settings,
+    /// It was created while the server ran, and is kept in the data folder.
+    RunTime,
+}
+
+/// How a worker is, in short: for readiness, metrics and the doctor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Standing {
+    /// What it is.
+    pub kind: WorkerKind,
+    /// Its name.
+    pub name: String,
+    /// What it does now.
+    pub state: FlowState,
+    /// Since when it does that, RFC 3339.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
+    pub since: Timestamp,
+    /// Starts after a failure.
+    pub restarts: u64,
+    /// What made it end last.
+    pub last_error: Option<Incident>,
+}
+
+/// For so long a worker that has failed and works again is still reported as one to look at.
+pub const RECENT: Duration = Duration::from_secs(60);
+
+impl Standing {
+    /// Whether somebody should look at it: it fails, or has failed lately.
+    pub fn is_degraded(&self, now: Timestamp) -> bool {
+        let lately = self.last_error.as_ref().is_some_and(|error| now.since(error.at) < RECENT);
+        match self.state {
+            FlowState::Failed | FlowState::Retrying => true,
+            FlowState::Starting | FlowState::Running => lately,
+            FlowState::StandingBy | FlowState::Paused | FlowState::Stopped => false,
+        }
+    }
+}
+
 /// Tells of all of them.
 #[async_trait]
 pub trait Flows: Send + Sync {
@@ -133,19 +214,11 @@ pub trait Flows: Send + Sync {
 
     /// Delivery streams, in order of their names.
     async fn deliveries(&self) -> Vec<DeliveryReport>;
+
+    /// Every worker, those of the server itself too. Costs nothing.
+    fn standings(&self) -> Vec<Standing>;
 }
 
 fn as_kind_and_target<S: Serializer>(destination: &Destination, to: S) -> Result<S::Ok, S::Error> {
     KindAndTarget { kind: destination.kind(), target: destination.to_string() }.serialize(to)
-}
-
-fn as_text<S: Serializer>(at: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(at)
-}
-
-fn as_text_or_null<S: Serializer>(at: &Option<Timestamp>, to: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => to.collect_str(at),
-        None => to.serialize_none(),
-    }
 }

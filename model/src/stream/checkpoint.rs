@@ -39,5 +39,17 @@ pub struct Checkpoint {
     pub state: Bytes,
 }
 
+impl Checkpoint {
+    /// The checkpoint of a consumer that is to begin anew. Its version fences out whoever held the place before.
+    pub fn blank(version: u64) -> Self {
+        Checkpoint { version, ..Checkpoint::default() }
+    }
+
+    /// Whether a consumer that finds it begins anew.
+    pub fn is_blank(&self) -> bool {
+        self.positions.is_empty() && self.state.is_empty()
+    }
+}
+
 /// The most state that a checkpoint carries.
 pub const STATE_BYTES_MAX: usize = 256 << 20;

@@ -21,9 +21,10 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::file::{Config, FILE_NAME, PORT};
+use crate::serve::engine::Engine;
+use crate::serve::options::{Entrance, Settings};
 use crate::shutdown;
 use crate::telemetry::logs;
-use crate::wiring::{Engine, Entrance, Settings};
 
 /// Arguments of `gallop demo`.
 #[derive(Debug, Args)]

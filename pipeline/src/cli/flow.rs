@@ -1,4 +1,5 @@
-//! `gallop query` and `gallop delivery`: what runs in a server, how far it is, and why a query writes nothing.
+//! `gallop query` and `gallop delivery`: what runs in a server, how far it is, and why a query writes nothing. What changes
+//! them is in `flow_changes`.
 
 use std::io::Write;
 
@@ -7,6 +8,10 @@ use serde_json::Value;
 
 use crate::cli::connection::Connection;
 use crate::cli::failure::{Failure, Kind};
+use crate::cli::flow_changes::{
+    AlterDelivery, AlterQuery, CreateDelivery, CreateQuery, DropQuery, alter_delivery, alter_query, create_delivery,
+    create_query, drop_delivery, drop_query, pause, resume,
+};
 use crate::cli::kinesis_client::no_such;
 use crate::cli::rest_client::{RestClient, segment};
 use crate::cli::row_printer::{Output, OutputArgs, print_rows, printable};
@@ -14,7 +19,9 @@ use crate::telemetry::logs;
 
 /// Arguments of `gallop query`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop query list\n  gallop query explain per-minute")]
+#[command(
+    after_help = "Examples:\n  gallop query list\n  gallop query explain per-minute\n  gallop query create distances per-minute.sql --stream SOURCE_SQL_STREAM_001=wildrydes\n  gallop query pause distances"
+)]
 pub(crate) struct QueryArgs {
     #[command(subcommand)]
     what: QueryWhat,
@@ -43,11 +50,31 @@ enum QueryWhat {
         /// The query.
         name: String,
     },
+    /// Creates a query from a file of SQL and starts it.
+    Create(CreateQuery),
+    /// Changes a query that was created at run time.
+    Alter(AlterQuery),
+    /// Ends a query's work until it is resumed; its progress stays.
+    #[command(after_help = "Examples:\n  gallop query pause distances\n  gallop query pause distances --output json")]
+    Pause {
+        /// The query.
+        name: String,
+    },
+    /// Lets a query work again, also one that has failed too often.
+    #[command(after_help = "Examples:\n  gallop query resume distances\n  gallop query resume distances --output json")]
+    Resume {
+        /// The query.
+        name: String,
+    },
+    /// Ends a query that was created at run time, and forgets its progress.
+    Drop(DropQuery),
 }
 
 /// Arguments of `gallop delivery`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  gallop delivery list\n  gallop delivery show summary-to-table")]
+#[command(
+    after_help = "Examples:\n  gallop delivery list\n  gallop delivery show summary-to-table\n  gallop delivery create live --source wildrydes-live --table UnicornSensorData\n  gallop delivery pause live"
+)]
 pub(crate) struct DeliveryArgs {
     #[command(subcommand)]
     what: DeliveryWhat,
@@ -70,6 +97,28 @@ enum DeliveryWhat {
         /// The delivery.
         name: String,
     },
+    /// Creates a delivery of a stream to a table or the archive, and starts it.
+    Create(CreateDelivery),
+    /// Changes a delivery that was created at run time.
+    Alter(AlterDelivery),
+    /// Ends a delivery's work until it is resumed; its progress stays.
+    #[command(after_help = "Examples:\n  gallop delivery pause live\n  gallop delivery pause live --output json")]
+    Pause {
+        /// The delivery.
+        name: String,
+    },
+    /// Lets a delivery work again, also one that has failed too often.
+    #[command(after_help = "Examples:\n  gallop delivery resume live\n  gallop delivery resume live --output json")]
+    Resume {
+        /// The delivery.
+        name: String,
+    },
+    /// Ends a delivery that was created at run time, and forgets its progress. What it delivered stays.
+    #[command(after_help = "Examples:\n  gallop delivery drop live\n  gallop delivery drop summaries --output json")]
+    Drop {
+        /// The delivery.
+        name: String,
+    },
 }
 
 /// What stands in the list of queries.
@@ -77,7 +126,7 @@ const QUERY_COLUMNS: &[&str] = &[
     "name",
     "source",
     "output",
-    "running",
+    "state",
     "records",
     "rows",
     "records_per_second",
@@ -92,7 +141,7 @@ const DELIVERY_COLUMNS: &[&str] = &[
     "name",
     "source",
     "target",
-    "running",
+    "state",
     "records",
     "records_per_second",
     "behind",
@@ -109,8 +158,13 @@ pub(crate) async fn queries(args: QueryArgs) -> anyhow::Result<()> {
         QueryWhat::List => list(&client, "queries", QUERY_COLUMNS, output).await,
         QueryWhat::Show { name } => {
             let mut query = find(&client, "query", "queries", &name).await?;
-            if output != Output::Json {
-                query.as_object_mut().map(|query| query.remove("reasons"));
+            if output != Output::Json
+                && let Some(query) = query.as_object_mut()
+            {
+                query.remove("reasons");
+                // The text of the query comes last, as it was written.
+                let sql = query.remove("spec").and_then(|spec| spec["sql"].as_str().map(str::to_owned));
+                query.extend(sql.map(|sql| ("sql".to_owned(), Value::from(sql.trim()))));
             }
             show(output, &query)
         }
@@ -129,6 +183,11 @@ pub(crate) async fn queries(args: QueryArgs) -> anyhow::Result<()> {
             }
             Ok(())
         }
+        QueryWhat::Create(create) => create_query(&client, output, create).await,
+        QueryWhat::Alter(alter) => alter_query(&client, output, alter).await,
+        QueryWhat::Pause { name } => pause(&client, output, "query", &name).await,
+        QueryWhat::Resume { name } => resume(&client, output, "query", &name).await,
+        QueryWhat::Drop(drop) => drop_query(&client, output, drop).await,
     }
 }
 
@@ -139,6 +198,11 @@ pub(crate) async fn deliveries(args: DeliveryArgs) -> anyhow::Result<()> {
     match args.what {
         DeliveryWhat::List => list(&client, "deliveries", DELIVERY_COLUMNS, output).await,
         DeliveryWhat::Show { name } => show(output, &find(&client, "delivery", "deliveries", &name).await?),
+        DeliveryWhat::Create(create) => create_delivery(&client, output, create).await,
+        DeliveryWhat::Alter(alter) => alter_delivery(&client, output, alter).await,
+        DeliveryWhat::Pause { name } => pause(&client, output, "delivery", &name).await,
+        DeliveryWhat::Resume { name } => resume(&client, output, "delivery", &name).await,
+        DeliveryWhat::Drop { name } => drop_delivery(&client, output, &name).await,
     }
 }
 
@@ -146,9 +210,17 @@ async fn list(client: &RestClient, what: &str, columns: &[&str], output: Output)
     let answer = client.get(&format!("/v1/{what}")).await?;
     let rows = answer[what].as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() && output == Output::Table {
-        eprintln!("this server runs no {what}; they are named in its settings");
+        eprintln!(
+            "this server runs no {what}; name them in its settings, or create one: see `gallop {} create --help`",
+            one(what)
+        );
     }
     print_rows(output, columns, rows)
+}
+
+/// The word for one of `queries` or `deliveries`.
+fn one(what: &str) -> &'static str {
+    if what == "queries" { "query" } else { "delivery" }
 }
 
 /// One of them. One that is not there is told with the name that was meant.

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod flow;
+mod flow_changes;
 mod http_client;
 mod inspect;
 mod kinesis_client;
@@ -82,9 +83,9 @@ enum Command {
     Stream(stream::StreamArgs),
     /// Tables and their items: list, describe, get, scan, query.
     Table(table::TableArgs),
-    /// Continuous queries: list, show, explain.
+    /// Continuous queries: list, show, explain, create, alter, pause, resume, drop.
     Query(flow::QueryArgs),
-    /// Delivery streams: list, show.
+    /// Delivery streams: list, show, create, alter, pause, resume, drop.
     Delivery(flow::DeliveryArgs),
     /// Ports and schemas of a running server for sensor datagrams.
     Sensor(sensor::SensorArgs),

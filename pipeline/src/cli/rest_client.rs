@@ -87,6 +87,16 @@ pub(crate) fn failure_of(status: StatusCode, answer: &Value) -> Failure {
     let failure =
         Failure::new(kind, said.map_or_else(|| format!("the server answers with status {status}"), str::to_owned));
     let failure = failure.coded(answer.pointer("/error/code").and_then(Value::as_str).unwrap_or_default());
+    // Where in a query, and what to write instead.
+    let number = |part: &str| answer.pointer(&format!("/error/{part}")).and_then(Value::as_u64);
+    let failure = match (number("line"), number("column")) {
+        (Some(line), Some(column)) => failure.why(format!("line {line}, column {column} of the query")),
+        _ => failure,
+    };
+    let failure = match answer.pointer("/error/suggestion").and_then(Value::as_str) {
+        Some(suggestion) => failure.fix(suggestion),
+        None => failure,
+    };
     match kind {
         Kind::Refused if status == StatusCode::UNAUTHORIZED => failure
             .why("this server asks everybody for a name")

@@ -11,9 +11,10 @@ use ingest::receiver::PreparedReceiver;
 
 use crate::config::admission::Admission;
 use crate::config::effective::{Effective, SettingsArgs};
+use crate::serve::engine::Engine;
+use crate::serve::options::{Entrance, Settings};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::Traces;
-use crate::wiring::{Engine, Entrance, Settings};
 use crate::{open_files, shutdown};
 
 /// Arguments of `gallop serve`.

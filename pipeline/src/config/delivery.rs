@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use model::archive::name::RESERVED_FOLDERS;
 use model::flow::destination::{ArchiveOptions, Destination};
+use model::flow::spec::FlowStart;
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
 use crate::config::error::{Faults, meant};
-use crate::config::query::Start;
 use crate::config::table::TableConfig;
 
 /// A delivery stream to run: a source, and a key for each kind of destination, one of which is given.
@@ -19,7 +19,7 @@ pub(crate) struct DeliveryConfig {
     pub(crate) source: StreamName,
     /// Where to begin the first time.
     #[serde(default)]
-    pub(crate) start: Start,
+    pub(crate) start: FlowStart,
     /// Writes records as items of this table.
     table: Option<TableName>,
     /// Writes records as objects of the archive.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use model::flow::spec::FlowStart;
 use model::name::StreamName;
 use serde::Deserialize;
 
@@ -17,25 +18,5 @@ pub(crate) struct QueryConfig {
     pub(crate) streams: BTreeMap<String, StreamName>,
     /// Where to begin in the source the first time.
     #[serde(default)]
-    pub(crate) start: Start,
-}
-
-/// Where a query or delivery begins the first time it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Start {
-    /// At the oldest record kept.
-    #[default]
-    TrimHorizon,
-    /// After what is there.
-    Latest,
-}
-
-impl From<Start> for model::stream::store::StartingPosition {
-    fn from(start: Start) -> Self {
-        match start {
-            Start::TrimHorizon => model::stream::store::StartingPosition::TrimHorizon,
-            Start::Latest => model::stream::store::StartingPosition::Latest,
-        }
-    }
+    pub(crate) start: FlowStart,
 }

@@ -1,5 +1,5 @@
 //! What a running server can check beside its work, for `GET /v1/doctor`. What takes the disk or the log is left to
-//! `gallop doctor`; an answer is given again for [`LOOK_INTERVAL`], however often it is asked for.
+//! `gallop doctor`; the machine and the files are looked at once in [`LOOK_INTERVAL`], workers each time.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use model::clock::{Clock, SystemClock};
 use model::doctor::{Diagnosis, Doctor, Finding};
+use model::flow::report::Flows;
 use tokio::sync::Mutex;
 
-use super::{folder, machine, settings};
+use super::{flows, folder, machine, settings};
 
 /// How long an answer is given again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is checked.
-#[derive(Debug)]
 pub(crate) struct Live {
     /// The folder for everything that is kept.
     pub(crate) data: PathBuf,
@@ -24,10 +24,11 @@ pub(crate) struct Live {
     pub(crate) secrets: Vec<PathBuf>,
     /// The certificate, if there is one.
     pub(crate) certificate: Option<PathBuf>,
+    /// What the supervisor reports.
+    pub(crate) flows: Arc<dyn Flows>,
 }
 
 /// Checks a running server, and keeps the last answer.
-#[derive(Debug)]
 pub(crate) struct Looks {
     live: Arc<Live>,
     last: Mutex<Option<(Instant, Diagnosis)>>,
@@ -38,11 +39,9 @@ impl Looks {
     pub(crate) fn new(live: Live) -> Self {
         Looks { live: Arc::new(live), last: Mutex::default() }
     }
-}
 
-#[async_trait]
-impl Doctor for Looks {
-    async fn diagnose(&self) -> Diagnosis {
+    /// What the last look at machine and files found, or a new one.
+    async fn of_the_machine(&self) -> Diagnosis {
         // Callers meanwhile wait for the same look.
         let mut last = self.last.lock().await;
         if let Some((at, diagnosis)) = &*last
@@ -55,6 +54,17 @@ impl Doctor for Looks {
         let diagnosis = Diagnosis { looked_at: SystemClock.now(), findings };
         *last = Some((Instant::now(), diagnosis.clone()));
         diagnosis
+    }
+}
+
+#[async_trait]
+impl Doctor for Looks {
+    async fn diagnose(&self) -> Diagnosis {
+        let Diagnosis { looked_at, mut findings } = self.of_the_machine().await;
+        let flows = &self.live.flows;
+        let (queries, deliveries) = (flows.queries().await, flows.deliveries().await);
+        findings.extend(flows::judge(&flows.standings(), &queries, &deliveries, SystemClock.now()));
+        Diagnosis { looked_at, findings }
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod elsewhere;
 pub(crate) mod finding;
+pub(crate) mod flows;
 pub(crate) mod folder;
 pub(crate) mod live;
 pub(crate) mod machine;

@@ -1,15 +1,14 @@
 //! What deliveries know of themselves, taken over at every scrape.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
-use model::name::ConsumerName;
+use model::flow::report::Standing;
 use prometheus::{GaugeVec, IntCounterVec};
-use sinks::delivery::status::StatusHandle;
+use sinks::delivery::status::DeliveryStatus;
 
-use super::families::{Families, as_gauge, follow};
+use super::families::{Families, Shown, as_gauge, follow};
 
-/// Figures of deliveries. They are as many as the settings have.
+/// Figures of deliveries. They are as many as there are.
 #[derive(Debug)]
 pub(crate) struct Deliveries {
     records: IntCounterVec,
@@ -17,10 +16,12 @@ pub(crate) struct Deliveries {
     dead_letters: IntCounterVec,
     skipped: IntCounterVec,
     retries: IntCounterVec,
+    restarts: IntCounterVec,
     lag: GaugeVec,
     last_success: GaugeVec,
     running: GaugeVec,
-    watched: Mutex<Vec<(ConsumerName, StatusHandle)>>,
+    behind: GaugeVec,
+    shown: Shown,
 }
 
 impl Deliveries {
@@ -36,6 +37,7 @@ impl Deliveries {
             ),
             skipped: families.counter("gallop_delivery_skipped_records_total", by, "Records lost to retention."),
             retries: families.counter("gallop_delivery_retries_total", by, "Tries that failed, and are repeated."),
+            restarts: families.counter("gallop_delivery_restarts_total", by, "Starts after a failure."),
             lag: families.gauge(
                 "gallop_delivery_lag_seconds",
                 by,
@@ -46,29 +48,49 @@ impl Deliveries {
                 by,
                 "When something was last delivered.",
             ),
-            running: families.gauge("gallop_delivery_running", by, "1 while the delivery runs, 0 once it has ended."),
-            watched: Mutex::default(),
+            running: families.gauge(
+                "gallop_delivery_running",
+                by,
+                "1 while the delivery works, 0 while it is failed or paused.",
+            ),
+            behind: families.gauge(
+                "gallop_delivery_behind_records",
+                by,
+                "Records in the source that are not in its checkpoint; missing where asking costs too much.",
+            ),
+            shown: Shown::default(),
         }
     }
 
-    /// Shows a delivery from now on.
-    pub(crate) fn watch(&self, name: &ConsumerName, status: StatusHandle) {
-        self.watched.lock().expect("no holder of the lock panics").push((name.clone(), status));
-    }
-
-    pub(crate) fn refresh(&self) {
-        for (name, status) in self.watched.lock().expect("no holder of the lock panics").iter() {
-            let (by, status) = ([name.as_str()], status.get());
+    /// Takes over what all deliveries say. One that is gone is shown no more.
+    pub(crate) fn refresh(&self, deliveries: &[(Standing, DeliveryStatus, Option<u64>)]) {
+        for name in self.shown.gone(deliveries.iter().map(|(standing, ..)| standing.name.as_str())) {
+            let by = [name.as_str()];
+            let counters =
+                [&self.records, &self.cuts, &self.dead_letters, &self.skipped, &self.retries, &self.restarts];
+            for counter in counters {
+                drop(counter.remove_label_values(&by));
+            }
+            for gauge in [&self.lag, &self.last_success, &self.running, &self.behind] {
+                drop(gauge.remove_label_values(&by));
+            }
+        }
+        for (standing, status, behind) in deliveries {
+            let by = [standing.name.as_str()];
             follow(&self.records, &by, status.delivered_records);
             follow(&self.cuts, &by, status.delivered_cuts);
             follow(&self.dead_letters, &by, status.dead_letters);
             follow(&self.skipped, &by, status.skipped);
             follow(&self.retries, &by, status.retries);
+            follow(&self.restarts, &by, standing.restarts);
             self.lag.with_label_values(&by).set(Duration::from_millis(status.lag_millis).as_secs_f64());
             if let Some(at) = status.last_success_at {
                 self.last_success.with_label_values(&by).set(at.as_millis() as f64 / 1000.0);
             }
-            self.running.with_label_values(&by).set(as_gauge(status.running));
+            self.running.with_label_values(&by).set(as_gauge(standing.state.is_active()));
+            if let Some(behind) = behind {
+                self.behind.with_label_values(&by).set(*behind as f64);
+            }
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Families of metrics by the naming rules of Prometheus, and the list of them that the documentation shows.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use prometheus::{GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
 
 /// From a tenth of a millisecond, which a group commit may take, to ten seconds, after which clients give up.
@@ -76,6 +79,21 @@ pub(crate) fn follow(family: &IntCounterVec, labels: &[&str], counted: u64) {
             counter.reset();
             counter.inc_by(counted);
         }
+    }
+}
+
+/// The labels that were shown at the last scrape.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(Mutex<BTreeSet<String>>);
+
+impl Shown {
+    /// Notes the labels that are there now, and gives those that are gone.
+    pub(crate) fn gone<'a>(&self, now: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let now: BTreeSet<String> = now.map(str::to_owned).collect();
+        let mut shown = self.0.lock().expect("no holder of the lock panics");
+        let gone = shown.difference(&now).cloned().collect();
+        *shown = now;
+        gone
     }
 }
 

@@ -6,8 +6,9 @@
 //! gallop_table_*      calls of the tables' backend: a wrapper
 //! gallop_archive_*    calls of the archive's backend: a wrapper
 //! gallop_log_*        writes and syncs: a wrapper around the log's disk; the log itself, asked at every scrape
-//! gallop_query_*      what continuous queries tell of themselves, asked at every scrape
-//! gallop_delivery_*   what deliveries tell of themselves, asked at every scrape
+//! gallop_query_*      what the supervisor reports of continuous queries, asked at every scrape
+//! gallop_delivery_*   what it reports of deliveries, asked at every scrape
+//! gallop_task_*       what it reports of the server's own tasks, asked at every scrape
 //! gallop_disk_*       room on the disk, asked at every scrape
 //! process_*           memory, CPU time and open files of the process
 //! ```
@@ -19,6 +20,7 @@
 pub(crate) mod registry;
 
 pub(crate) mod archive;
+pub(crate) mod figures;
 pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod stream_meters;
@@ -31,3 +33,4 @@ mod log;
 mod queries;
 mod room;
 mod sensors;
+mod tasks;

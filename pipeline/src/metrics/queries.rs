@@ -1,15 +1,13 @@
 //! What continuous queries know of themselves, taken over at every scrape.
 
-use std::sync::Mutex;
-
-use analytics::continuous::status::StatusHandle;
+use analytics::continuous::status::QueryStatus;
 use model::clock::Timestamp;
-use model::name::ConsumerName;
+use model::flow::report::Standing;
 use prometheus::{GaugeVec, IntCounterVec};
 
-use super::families::{Families, as_gauge, follow};
+use super::families::{Families, Shown, as_gauge, follow};
 
-/// Figures of queries. They are as many as the settings have.
+/// Figures of queries. They are as many as there are.
 #[derive(Debug)]
 pub(crate) struct Queries {
     records: IntCounterVec,
@@ -19,7 +17,8 @@ pub(crate) struct Queries {
     lag: GaugeVec,
     restarts: IntCounterVec,
     running: GaugeVec,
-    watched: Mutex<Vec<(ConsumerName, StatusHandle)>>,
+    behind: GaugeVec,
+    shown: Shown,
 }
 
 impl Queries {
@@ -48,40 +47,46 @@ impl Queries {
                 "How long ago the first open window should have closed; 0 when none is due.",
             ),
             restarts: families.counter("gallop_query_restarts_total", by, "Starts after a failure."),
-            running: families.gauge("gallop_query_running", by, "1 while the query runs, 0 once it has ended."),
-            watched: Mutex::default(),
+            running: families.gauge(
+                "gallop_query_running",
+                by,
+                "1 while the query works, 0 while it is failed or paused.",
+            ),
+            behind: families.gauge(
+                "gallop_query_behind_records",
+                by,
+                "Records in the source that are not in its checkpoint; missing where asking costs too much.",
+            ),
+            shown: Shown::default(),
         }
     }
 
-    /// Shows a query, which runs, from now on.
-    pub(crate) fn watch(&self, name: &ConsumerName, status: StatusHandle) {
-        let by = [name.as_str()];
-        self.running.with_label_values(&by).set(1.0);
-        self.restarts.with_label_values(&by);
-        self.watched.lock().expect("no holder of the lock panics").push((name.clone(), status));
-    }
-
-    /// A query starts again after a failure.
-    pub(crate) fn restarted(&self, name: &ConsumerName) {
-        self.restarts.with_label_values(&[name.as_str()]).inc();
-    }
-
-    /// A query runs no more.
-    pub(crate) fn ended(&self, name: &ConsumerName) {
-        self.running.with_label_values(&[name.as_str()]).set(as_gauge(false));
-    }
-
-    pub(crate) fn refresh(&self, now: Timestamp) {
-        for (name, status) in self.watched.lock().expect("no holder of the lock panics").iter() {
-            let (by, status) = ([name.as_str()], status.get());
+    /// Takes over what all queries say. One that is gone is shown no more.
+    pub(crate) fn refresh(&self, now: Timestamp, queries: &[(Standing, QueryStatus, Option<u64>)]) {
+        for name in self.shown.gone(queries.iter().map(|(standing, ..)| standing.name.as_str())) {
+            let by = [name.as_str()];
+            for counter in [&self.records, &self.rows, &self.left_out, &self.restarts] {
+                drop(counter.remove_label_values(&by));
+            }
+            for gauge in [&self.watermark, &self.lag, &self.running, &self.behind] {
+                drop(gauge.remove_label_values(&by));
+            }
+        }
+        for (standing, status, behind) in queries {
+            let by = [standing.name.as_str()];
             follow(&self.records, &by, status.records);
             follow(&self.rows, &by, status.rows);
             follow(&self.left_out, &by, status.left_out);
+            follow(&self.restarts, &by, standing.restarts);
             if let Some(watermark) = status.watermark {
                 self.watermark.with_label_values(&by).set(watermark.as_millis() as f64 / 1000.0);
             }
             let late = status.window_end.map_or(0.0, |end| now.since(end).as_secs_f64());
             self.lag.with_label_values(&by).set(late);
+            self.running.with_label_values(&by).set(as_gauge(standing.state.is_active()));
+            if let Some(behind) = behind {
+                self.behind.with_label_values(&by).set(*behind as f64);
+            }
         }
     }
 }

@@ -9,7 +9,6 @@ use ingest::receiver::ReceiverReport;
 use ingest::sensor::accounts::Tally;
 use model::archive::store::Archive;
 use model::clock::{Clock, SystemClock};
-use model::name::ConsumerName;
 use model::stream::store::StreamStore;
 use model::table::store::TableStore;
 use prometheus::process_collector::ProcessCollector;
@@ -19,6 +18,7 @@ use super::archive::{ArchiveMeters, CountedArchive};
 use super::deliveries::Deliveries;
 use super::disk::{CountedDisk, DiskMeters};
 use super::families::{Families, NONE, as_gauge};
+use super::figures::Figures;
 use super::http::Requests;
 use super::log::Logs;
 use super::queries::Queries;
@@ -27,9 +27,13 @@ use super::sensors::Sensors;
 use super::stream_meters::{Reader, StreamMeters};
 use super::streams::CountedStreams;
 use super::tables::{CountedTables, TableMeters};
+use super::tasks::Tasks;
 
 /// Stands for all that have no name of their own.
 pub(crate) const OTHER: &str = "other";
+
+/// Says what flows and tasks do.
+type Watched = Box<dyn Fn() -> Figures + Send + Sync>;
 
 /// What a server counts. Every family stands in `docs/METRICS.md`.
 pub(crate) struct Metrics {
@@ -44,6 +48,8 @@ pub(crate) struct Metrics {
     logs: Logs,
     queries: Queries,
     deliveries: Deliveries,
+    tasks: Tasks,
+    flows: Mutex<Watched>,
     room: Room,
     sensors: Sensors,
 }
@@ -64,6 +70,8 @@ impl Metrics {
             logs: Logs::new(&mut families),
             queries: Queries::new(&mut families),
             deliveries: Deliveries::new(&mut families),
+            tasks: Tasks::new(&mut families),
+            flows: Mutex::new(Box::new(Figures::default)),
             tables: Arc::new(TableMeters::new(&mut families)),
             archive: Arc::new(ArchiveMeters::new(&mut families)),
             room: Room::new(&mut families),
@@ -111,32 +119,19 @@ impl Metrics {
         self.sensors.watch(tallies, receiver);
     }
 
-    /// Shows a query, which runs, from now on.
-    pub(crate) fn watch_query(&self, name: &ConsumerName, status: analytics::continuous::status::StatusHandle) {
-        self.queries.watch(name, status);
-    }
-
-    /// A query starts again after a failure.
-    pub(crate) fn query_restarted(&self, name: &ConsumerName) {
-        self.queries.restarted(name);
-    }
-
-    /// A query runs no more.
-    pub(crate) fn query_ended(&self, name: &ConsumerName) {
-        self.queries.ended(name);
-    }
-
-    /// Shows a delivery from now on.
-    pub(crate) fn watch_delivery(&self, name: &ConsumerName, status: sinks::delivery::status::StatusHandle) {
-        self.deliveries.watch(name, status);
+    /// Shows what `figures` says of queries, deliveries and tasks, from now on.
+    pub(crate) fn watch_flows(&self, figures: impl Fn() -> Figures + Send + Sync + 'static) {
+        *self.flows.lock().expect("no holder of the lock panics") = Box::new(figures);
     }
 
     /// All metrics in Prometheus' text format.
     pub(crate) fn text(&self, ready: bool) -> String {
         let families = self.families.lock().expect("no holder of the lock panics");
         self.ready.with_label_values(&NONE).set(as_gauge(ready));
-        self.queries.refresh(SystemClock.now());
-        self.deliveries.refresh();
+        let figures = (self.flows.lock().expect("no holder of the lock panics"))();
+        self.queries.refresh(SystemClock.now(), &figures.queries);
+        self.deliveries.refresh(&figures.deliveries);
+        self.tasks.refresh(&figures.tasks);
         self.logs.refresh();
         self.room.refresh();
         self.sensors.refresh();

@@ -83,6 +83,7 @@ impl Exposition {
             "reader",
             "query",
             "delivery",
+            "task",
             "table",
             "outcome",
             "version",

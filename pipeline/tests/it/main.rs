@@ -15,6 +15,7 @@ mod encrypted;
 mod encryption;
 mod exposition;
 mod faulty;
+mod flows;
 mod foreign;
 mod inspect;
 mod installed;

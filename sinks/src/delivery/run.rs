@@ -49,7 +49,7 @@ impl Run {
             let position = positions.entry(cut.shard).or_insert(Position::at(cut.first));
             *position = Position::at(position.next.max(cut.last.next()));
         }
-        let begun = ledger.committed().version > 0;
+        let begun = ledger.committed().version > 0 && !ledger.committed().is_blank();
         let reader = delivery.open_reader(positions, &mut backoff).await?;
         let (buffer, committed_at) = (Buffer::new(delivery.options.clone()), delivery.clock.now());
         let mut run = Run { delivery, reader, buffer, in_flight: Vec::new(), ledger, committed_at, backoff };

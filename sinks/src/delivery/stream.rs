@@ -10,7 +10,7 @@ use super::options::DeliveryOptions;
 use super::status::StatusHandle;
 use crate::delivery::sink::Sink;
 
-/// Why a delivery stream ended by itself. Anything that may pass is waited for instead.
+/// Why a delivery stream ended by itself. What fails at its destination is tried again instead.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliveryError {
     /// The stream is gone, or the checkpoint can never be taken.

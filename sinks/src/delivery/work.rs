@@ -16,8 +16,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use model::clock::sleep_until_some;
-use model::stream::stand_by::stand_by;
-use model::stream::store::StreamError;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -26,8 +24,8 @@ use super::stream::{DeliveryError, DeliveryStream};
 
 impl DeliveryStream {
     /// Runs until `shutdown` ends; then delivers what is buffered, for at most `shutdown_max`. Dropping the future at
-    /// any moment is safe: a new run goes on from the checkpoint. While another process runs this delivery, this one
-    /// stands by. Error: [`DeliveryError`].
+    /// any moment is safe: a new run goes on from the checkpoint. Error: [`DeliveryError`], also when another process
+    /// runs this delivery: a conflict of checkpoints.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), DeliveryError> {
         let (stop, stopping) = watch::channel(false);
         let (clock, status, name) = (Arc::clone(&self.clock), self.status.clone(), self.name.clone());
@@ -40,7 +38,7 @@ impl DeliveryStream {
         status.update(|status| status.running = true);
         let ended = tokio::select! {
             biased;
-            ended = Box::pin(self.work_or_stand_by(stopping)) => ended,
+            ended = Box::pin(self.work(stopping)) => ended,
             () = out_of_time => {
                 warn!(delivery = %name, ?shutdown_max, "stopped before everything read was delivered; it comes after the next start");
                 Ok(())
@@ -51,23 +49,6 @@ impl DeliveryStream {
             status.failed(error);
         }
         ended
-    }
-
-    async fn work_or_stand_by(self, mut stopping: watch::Receiver<bool>) -> Result<(), DeliveryError> {
-        loop {
-            match self.clone().work(stopping.clone()).await {
-                Err(DeliveryError::Stream { source: source @ StreamError::CheckpointConflict { .. }, .. }) => {
-                    self.status.failed(&source);
-                    warn!(delivery = %self.name, reason = %source, "stands by until the other holder is silent");
-                }
-                ended => return ended,
-            }
-            tokio::select! {
-                biased;
-                () = stopped(&mut stopping) => return Ok(()),
-                () = stand_by(&*self.store, &*self.clock, &self.source, &self.name) => {}
-            }
-        }
     }
 
     async fn work(self, mut stopping: watch::Receiver<bool>) -> Result<(), DeliveryError> {

@@ -1,16 +1,17 @@
-//! A running server: whether it answers, takes calls, is of this version, and how far its queries and deliveries are behind.
+//! A running server: whether it answers, takes calls, is of this version, and how its queries and deliveries are.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use hyper::StatusCode;
 use model::doctor::Finding;
+use serde_json::Value;
 
 use crate::cli::connection::{Connection, ENDPOINT};
 use crate::cli::rest_client::RestClient;
 use crate::doctor::finding::{fail, ok, warn};
 
-/// How far a query or a delivery may be behind, in seconds: a window and an object's cut take a minute.
-const LAG_WARN_SECONDS: f64 = 120.0;
+/// What a server finds of its own workers.
+const WORKER_CHECKS: [&str; 3] = ["server.queries", "server.deliveries", "server.tasks"];
 
 /// Everything about it. `here` is where the settings would have it listen.
 pub(crate) async fn look(connection: &Connection, here: Option<SocketAddr>) -> Vec<Finding> {
@@ -49,6 +50,7 @@ pub(crate) async fn look(connection: &Connection, here: Option<SocketAddr>) -> V
         Ok((status, _)) => findings.push(warn("server.version", format!("its figures: {status}"), "look at its log")),
         Err(error) => findings.push(warn("server.version", format!("{error:#}"), "look at its log")),
     }
+    findings.extend(workers(&client).await);
     findings
 }
 
@@ -85,27 +87,34 @@ fn figures(text: &str) -> Vec<Finding> {
         ),
         None => warn("server.version", "it does not say", "name a gallop server with --endpoint"),
     };
-    vec![
-        version,
-        workers(text, "query", "server.queries"),
-        workers(text, "delivery", "server.deliveries"),
-        throttled(text),
-    ]
+    vec![version, throttled(text)]
 }
 
-/// The queries, or the deliveries.
-fn workers(text: &str, kind: &str, check: &'static str) -> Finding {
-    let of = |figure: &str| values(text, &format!("gallop_{kind}_{figure}"));
-    let (running, lags) = (of("running"), of("lag_seconds"));
-    let look = "its log says why; `gallop top` shows it live";
-    if let Some((name, _)) = running.iter().find(|(_, value)| *value == 0.0) {
-        return fail(check, format!("{name} has ended"), look);
-    }
-    match lags.iter().max_by(|a, b| a.1.total_cmp(&b.1)) {
-        Some((name, lag)) if *lag > LAG_WARN_SECONDS => warn(check, format!("{name} is {lag:.0} s behind"), look),
-        Some((_, lag)) => ok(check, format!("{} run; at most {lag:.0} s behind", running.len())),
-        None => ok(check, format!("{} run", running.len())),
-    }
+/// What the server itself finds of its queries, deliveries and tasks.
+async fn workers(client: &RestClient) -> Vec<Finding> {
+    let unknown = |why: String, fix: &str| vec![warn("server.queries", why, fix)];
+    let answer = match client.text("/v1/doctor").await {
+        Ok((StatusCode::OK, text)) => serde_json::from_str::<Value>(&text).unwrap_or_default(),
+        Ok((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)) => {
+            let fix = "name keys with AWS_PROFILE, or a token with --token, that may gallop:Doctor";
+            return unknown("it does not say to you how its queries and deliveries are".to_owned(), fix);
+        }
+        Ok((status, _)) => return unknown(format!("it does not say how its queries are: {status}"), "look at its log"),
+        Err(error) => return unknown(format!("{error:#}"), "look at its log"),
+    };
+    let checks = answer["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
+    checks.iter().filter_map(finding_of).collect()
+}
+
+/// A finding of the server about one of its kinds of workers.
+fn finding_of(check: &Value) -> Option<Finding> {
+    let name = WORKER_CHECKS.into_iter().find(|name| check["check"] == *name)?;
+    let text = |part: &str| check[part].as_str().unwrap_or_default().to_owned();
+    Some(match check["state"].as_str()? {
+        "ok" => ok(name, text("found")),
+        "warn" => warn(name, text("found"), text("fix")),
+        _ => fail(name, text("found"), text("fix")),
+    })
 }
 
 fn throttled(text: &str) -> Finding {
@@ -141,16 +150,22 @@ mod tests {
     fn figures_are_judged() {
         let own = env!("CARGO_PKG_VERSION");
         let well = format!(
-            "gallop_build_info{{version=\"{own}\"}} 1\ngallop_query_running{{query=\"q\"}} 1\ngallop_query_lag_seconds{{query=\"q\"}} 3.5\n\
-             gallop_delivery_running{{delivery=\"d\"}} 1\ngallop_stream_throttled_records_total{{stream=\"s\"}} 0\n"
+            "gallop_build_info{{version=\"{own}\"}} 1\ngallop_stream_throttled_records_total{{stream=\"s\"}} 0\n"
         );
         assert!(judged(&well).iter().all(|(_, state)| *state == State::Ok), "{:?}", figures(&well));
-        let ill = well
-            .replace(own, "9.9.9")
-            .replace("lag_seconds{query=\"q\"} 3.5", "lag_seconds{query=\"q\"} 300")
-            .replace("delivery_running{delivery=\"d\"} 1", "delivery_running{delivery=\"d\"} 0")
-            .replace("{stream=\"s\"} 0", "{stream=\"s\"} 7");
+        let ill = well.replace(own, "9.9.9").replace("{stream=\"s\"} 0", "{stream=\"s\"} 7");
         let states: Vec<State> = judged(&ill).into_iter().map(|(_, state)| state).collect();
-        assert_eq!(states, [State::Warn, State::Warn, State::Fail, State::Warn], "{:?}", figures(&ill));
+        assert_eq!(states, [State::Warn, State::Warn], "{:?}", figures(&ill));
+    }
+
+    #[test]
+    fn what_the_server_finds_of_its_workers_is_taken_over() {
+        let check = |name: &str, state: &str| {
+            finding_of(&serde_json::json!({"check": name, "state": state, "found": "1 run", "fix": "look"}))
+        };
+        let states = ["ok", "warn", "fail"].map(|state| check("server.queries", state).expect("a worker").state);
+        assert_eq!(states, [State::Ok, State::Warn, State::Fail]);
+        assert_eq!(check("server.tasks", "fail").expect("a worker").fix.as_deref(), Some("look"));
+        assert_eq!(check("machine.clock", "ok"), None);
     }
 }

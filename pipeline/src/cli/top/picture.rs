@@ -133,12 +133,13 @@ pub(crate) fn lines(
 
 /// A query or a delivery, and what is wrong with it.
 fn consumer(add: &mut impl FnMut(Weight, String), of: &Value, figures: &[String]) {
-    let (name, error) = (of["name"].as_str().unwrap_or_default(), of["last_error"]["message"].as_str());
-    let ended = of["running"] == false;
-    let alarm = error.is_some() || ended;
-    add(if alarm { Weight::Alarm } else { Weight::Plain }, row(name, figures));
-    if ended {
-        add(Weight::Alarm, "  has ended".to_owned());
+    let (name, state) = (of["name"].as_str().unwrap_or_default(), of["state"].as_str().unwrap_or("running"));
+    let working = matches!(state, "running" | "starting");
+    // What failed before it worked again is not news.
+    let error = of["last_error"]["message"].as_str().filter(|_| !working);
+    add(if working { Weight::Plain } else { Weight::Alarm }, row(name, figures));
+    if !working {
+        add(Weight::Alarm, format!("  is {}", state.replace('_', " ")));
     }
     if let Some(error) = error {
         add(Weight::Alarm, format!("  {error}"));
@@ -224,7 +225,7 @@ mod tests {
             queries: vec![json!({"name": "per-minute", "running": true, "records_per_second": 20.0, "rows": 40,
                 "behind": 3, "watermark_lag_millis": 12, "open_windows": 1, "left_out": 0, "late": 0})],
             deliveries: vec![
-                json!({"name": "to-table", "running": false, "records": 5, "behind": null, "lag_millis": 0,
+                json!({"name": "to-table", "running": false, "state": "failed", "records": 5, "behind": null, "lag_millis": 0,
                 "last_error": {"message": "no \u{1b}room"}}),
             ],
             ports: vec![PortRow {
@@ -252,7 +253,7 @@ mod tests {
             "wildrydes                        2       1.2 k      250 kB        20.5           0           3       1.5 s"
         );
         assert!(text[5].starts_with("per-minute") && text[5].contains("12 ms"), "{}", text[5]);
-        assert_eq!(text[8..10], ["  has ended", "  no \\u{1b}room"]);
+        assert_eq!(text[8..10], ["  is failed", "  no \\u{1b}room"]);
         assert!(drawn[7..10].iter().all(|line| line.weight == Weight::Alarm));
         assert!(text[11].starts_with("9000 plant") && text[11].contains("5.0 M"));
     }

@@ -1,0 +1,201 @@
+//! Flows that were created while the server ran, flows that are paused, and checkpoints that are still to be
+//! forgotten: one file in the data folder, replaced as a whole. `docs/FORMATS.md` describes it.
+//!
+//! ```text
+//! gallop-flows 1 crc32c=0f1e2d3c
+//! { "queries": {"per-minute": {"sql": "..", "streams": {}, "start": "latest"}}, "deliveries": {..}, .. }
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use model::flow::spec::{DeliverySpec, FlowKind, FlowSpec, QuerySpec};
+use model::name::{ConsumerName, StreamName};
+use model::stream::checkpoint::Checkpoint;
+use model::stream::store::{StreamError, StreamStore};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+/// The file in the data folder.
+const FILE: &str = "flows";
+
+/// What is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Kept {
+    /// Queries that are in no settings file.
+    pub(super) queries: BTreeMap<ConsumerName, QuerySpec>,
+    /// Deliveries that are in no settings file.
+    pub(super) deliveries: BTreeMap<ConsumerName, DeliverySpec>,
+    /// Queries that are paused, those of the settings too.
+    pub(super) paused_queries: BTreeSet<ConsumerName>,
+    /// Deliveries that are paused, those of the settings too.
+    pub(super) paused_deliveries: BTreeSet<ConsumerName>,
+    /// Checkpoints that must be forgotten before their consumer runs again.
+    pub(super) forget: BTreeSet<Holder>,
+}
+
+/// A consumer, and the stream that keeps its checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Holder {
+    pub(crate) home: StreamName,
+    pub(crate) consumer: ConsumerName,
+}
+
+impl Kept {
+    /// What an earlier run kept; nothing where there was none.
+    pub(crate) fn load(data: &Path) -> anyhow::Result<Kept> {
+        let file = data.join(FILE);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
+            text => text.with_context(|| format!("{} cannot be read", file.display()))?,
+        };
+        let read = || {
+            let (line, json) = text.split_once('\n')?;
+            let json = json.strip_suffix('\n')?;
+            (first_line(json) == line).then(|| serde_json::from_str(json))?.ok()
+        };
+        read().with_context(|| {
+            format!("{} is damaged; move it away, start the server, and create the flows again", file.display())
+        })
+    }
+
+    /// Replaces the file; durable when this returns, and whole whatever happens.
+    pub(super) fn save(&self, data: &Path) -> io::Result<()> {
+        let json = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+        let text = format!("{}\n{json}\n", first_line(&json));
+        let new: PathBuf = data.join(format!("{FILE}.new"));
+        let mut file = File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, data.join(FILE))?;
+        File::open(data)?.sync_all()
+    }
+
+    pub(super) fn paused(&mut self, kind: FlowKind) -> &mut BTreeSet<ConsumerName> {
+        match kind {
+            FlowKind::Query => &mut self.paused_queries,
+            FlowKind::Delivery => &mut self.paused_deliveries,
+        }
+    }
+
+    pub(super) fn put(&mut self, name: ConsumerName, spec: FlowSpec) {
+        match spec {
+            FlowSpec::Query(spec) => drop(self.queries.insert(name, spec)),
+            FlowSpec::Delivery(spec) => drop(self.deliveries.insert(name, spec)),
+        }
+    }
+
+    /// Whether it was there.
+    pub(super) fn remove(&mut self, kind: FlowKind, name: &ConsumerName) -> bool {
+        match kind {
+            FlowKind::Query => self.queries.remove(name).is_some(),
+            FlowKind::Delivery => self.deliveries.remove(name).is_some(),
+        }
+    }
+
+    /// All flows.
+    pub(super) fn specs(&self) -> Vec<(ConsumerName, FlowSpec)> {
+        let queries = self.queries.iter().map(|(name, spec)| (name.clone(), FlowSpec::Query(spec.clone())));
+        let deliveries = self.deliveries.iter().map(|(name, spec)| (name.clone(), FlowSpec::Delivery(spec.clone())));
+        queries.chain(deliveries).collect()
+    }
+}
+
+fn first_line(json: &str) -> String {
+    format!("gallop-flows 1 crc32c={:08x}", crc32c::crc32c(json.as_bytes()))
+}
+
+/// The file, and who changes it: one change after the other.
+pub(crate) struct Book {
+    data: PathBuf,
+    streams: Arc<dyn StreamStore>,
+    kept: Mutex<Kept>,
+}
+
+impl Book {
+    /// Reads what an earlier run kept.
+    pub(crate) fn open(data: &Path, streams: Arc<dyn StreamStore>) -> anyhow::Result<Arc<Book>> {
+        let kept = Mutex::new(Kept::load(data)?);
+        Ok(Arc::new(Book { data: data.to_owned(), streams, kept }))
+    }
+
+    /// What is kept now.
+    pub(super) async fn kept(&self) -> Kept {
+        self.kept.lock().await.clone()
+    }
+
+    /// Changes what is kept: durable when this returns. Where it cannot be kept, nothing has changed.
+    pub(super) async fn change(&self, change: impl FnOnce(&mut Kept)) -> io::Result<()> {
+        let mut kept = self.kept.lock().await;
+        let mut new = kept.clone();
+        change(&mut new);
+        self.save(&mut kept, new).await
+    }
+
+    async fn save(&self, kept: &mut Kept, new: Kept) -> io::Result<()> {
+        if *kept != new {
+            let (data, saved) = (self.data.clone(), new.clone());
+            tokio::task::spawn_blocking(move || saved.save(&data)).await.map_err(io::Error::other)??;
+            *kept = new;
+        }
+        Ok(())
+    }
+
+    /// Forgets a checkpoint if it is to be forgotten. The consumer must not run: it begins anew after this.
+    pub(super) async fn settle(&self, holder: &Holder) -> Result<(), StreamError> {
+        let mut kept = self.kept.lock().await;
+        if !kept.forget.contains(holder) {
+            return Ok(());
+        }
+        forget(&*self.streams, holder).await?;
+        let mut new = kept.clone();
+        new.forget.remove(holder);
+        self.save(&mut kept, new).await.map_err(|source| StreamError::Io {
+            stream: holder.home.clone(),
+            doing: format!("the file `{FILE}` in the data folder cannot be written"),
+            source,
+        })
+    }
+}
+
+/// Replaces a checkpoint by a blank one. Its version goes on, so a task of before cannot commit any more.
+async fn forget(streams: &dyn StreamStore, Holder { home, consumer }: &Holder) -> Result<(), StreamError> {
+    let found = match streams.checkpoint(home, consumer).await {
+        // The checkpoint has gone with the stream.
+        Err(StreamError::NotFound(_)) | Ok(None) => return Ok(()),
+        Ok(Some(found)) => found,
+        Err(error) => return Err(error),
+    };
+    if !found.is_blank() {
+        streams.commit(home, consumer, Checkpoint::blank(found.version + 1), Vec::new()).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_found_again_and_damage_is_reported() {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        assert_eq!(Kept::load(data.path()).expect("nothing yet"), Kept::default());
+        let text = r#"{"queries": {"q": {"sql": "SELECT STREAM 1", "streams": {"IN": "rides"}, "start": "latest"}},
+            "deliveries": {"d": {"source": "rides", "destination": {"table": "Rides"}, "start": "trim-horizon"}},
+            "paused_queries": ["q", "of-settings"], "forget": [{"home": "out", "consumer": "q"}]}"#;
+        let kept: Kept = serde_json::from_str(text).expect("it reads");
+        kept.save(data.path()).expect("saved");
+        kept.save(data.path()).expect("saved over");
+        assert_eq!(Kept::load(data.path()).expect("kept"), kept);
+        let file = data.path().join(FILE);
+        let damaged = fs::read_to_string(&file).expect("text").replace("latest", "oldest");
+        fs::write(&file, damaged).expect("written");
+        assert!(Kept::load(data.path()).expect_err("damaged").to_string().contains("is damaged"));
+    }
+}
