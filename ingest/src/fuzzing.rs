@@ -16,9 +16,10 @@ use model::stream::store::ReadLimit;
 
 use crate::log::block::{Block, Read};
 use crate::log::commit::Commit;
-use crate::log::frame::{HEADER_BYTES, Header, Kind, Place};
+use crate::log::frame::{HEADER_BYTES, Header, Kind};
 use crate::log::head::Head;
 use crate::log::key::{PLAIN, StreamKeys};
+use crate::log::place::Place;
 use crate::log::segment;
 use crate::sensor::accounts::{NO_RULE, Tally};
 use crate::sensor::intake::{Intake, Taken};

@@ -8,7 +8,8 @@ use anyhow::Context;
 use ingest::kafka::store::KafkaStore;
 use ingest::log::file::Disk;
 use ingest::log::key::KeyRing;
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::options::LogOptions;
+use ingest::log::store::LogStore;
 use model::clock::SystemClock;
 use model::stream::store::{StreamError, StreamStore};
 

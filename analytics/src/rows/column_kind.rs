@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use model::datagram::columns::SensorColumn;
-use model::datagram::schema::FieldKind;
-use model::datagram::sensor_stream::TIME;
+use model::datagram::schema::{FieldKind, TIME};
 use serde_json::{Map, Value};
 
 use crate::rows::json_row::JsonRow;

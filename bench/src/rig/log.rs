@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ingest::log::file::StdDisk;
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::options::LogOptions;
+use ingest::log::store::LogStore;
 use model::clock::SystemClock;
 use model::stream::store::StreamError;
 

@@ -21,7 +21,8 @@ use model::name::StreamName;
 use model::stream::store::{StreamOptions, StreamStore};
 
 use ingest::log::file::StdDisk;
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::options::LogOptions;
+use ingest::log::store::LogStore;
 use ingest::sensor::accounts::Tally;
 use ingest::sensor::port_rule::{PortRule, SourceRule};
 use ingest::sensor::reader::BatchReader;

@@ -1,7 +1,7 @@
 //! Where to begin reading a stream: the parameters `position` and `value` of every route that reads records.
 
 use model::clock::Timestamp;
-use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
 use model::stream::store::StartingPosition;
 
 use crate::rest::error::RestError;

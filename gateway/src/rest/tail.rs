@@ -29,7 +29,7 @@ use model::name::StreamName;
 use model::stream::aggregate::{UserRecord, user_records};
 use model::stream::checkpoint::{Position, Positions};
 use model::stream::consumer::{ShardBatch, StreamReader};
-use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
 use model::stream::shard::ShardMap;
 use model::stream::store::{StartingPosition, StreamError, StreamStore};
 use model::text::record_filter::{CONDITIONS_MAX, Condition};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use model::name::StreamName;
 use model::stream::settings::StreamSettings;
-use model::stream::shard::{Reshard, ShardMap};
+use model::stream::shard::ShardMap;
 use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -17,7 +17,6 @@ use tracing::{info, warn};
 
 use crate::kafka::appender::Appender;
 use crate::kafka::broker_time::BrokerTime;
-use crate::kafka::changes::{Altering, Change, Resharding};
 use crate::kafka::checkpoints::Checkpoints;
 use crate::kafka::clients::{Clients, End, Partition};
 use crate::kafka::fault::Fault;
@@ -39,6 +38,12 @@ const SETTLING_DELAY_MAX: Duration = Duration::from_secs(30);
 /// Whether a topic of that name can be a stream.
 fn is_stream(topic: &str) -> bool {
     !topic.starts_with(RESERVED_PREFIX) && StreamName::new(topic).is_ok()
+}
+
+/// How an entry changes; may ask the cluster, and change the topic.
+#[async_trait::async_trait]
+pub(crate) trait Change: Sync {
+    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError>;
 }
 
 /// What changing streams takes.
@@ -217,33 +222,6 @@ impl Admin {
             }
         }
         Err(too_busy(name))
-    }
-
-    pub(crate) async fn reshard(
-        &self,
-        stream: &Stream,
-        change: Reshard,
-    ) -> Result<Arc<StreamDescription>, StreamError> {
-        // Nothing is on its way to a shard while it is closed: also not what a caller has stopped waiting for.
-        let _gate = stream.gate.write().await;
-        self.appender.flush().await.map_err(|fault| fault.of(&stream.name))?;
-        let description = self.change(stream, Resharding { admin: self, stream, change }).await?;
-        stream.changed.notify_waiters();
-        Ok(description)
-    }
-
-    pub(crate) async fn alter(
-        &self,
-        stream: &Stream,
-        from: &StreamSettings,
-        to: StreamSettings,
-    ) -> Result<Arc<StreamDescription>, StreamError> {
-        let shorter = to.retention < from.retention;
-        let description = self.change(stream, Altering { admin: self, stream, from, to }).await?;
-        if shorter {
-            self.drop_expired(stream).await?;
-        }
-        Ok(description)
     }
 
     /// The offset above all records of each partition, once no transaction is open there.

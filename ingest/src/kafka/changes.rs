@@ -1,12 +1,14 @@
 //! How a stream's entry in the registry changes: shards, settings, and what is forgotten.
 
+use std::sync::Arc;
+
 use model::clock::Timestamp;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ReshardError, ShardId};
-use model::stream::store::StreamError;
+use model::stream::store::{StreamDescription, StreamError};
 
-use crate::kafka::admin::Admin;
+use crate::kafka::admin::{Admin, Change};
 use crate::kafka::clients::Partition;
 use crate::kafka::closing::STRAGGLERS_MAX;
 use crate::kafka::fault::Fault;
@@ -14,17 +16,40 @@ use crate::kafka::registry::{Closed, Entry, Origin};
 use crate::kafka::stream::{Stream, partition_number};
 use crate::kafka::topics::{Configs, retained};
 
-/// How an entry changes; may ask the cluster, and change the topic.
-#[async_trait::async_trait]
-pub(crate) trait Change: Sync {
-    async fn decide(&self, entry: &Entry) -> Result<Entry, StreamError>;
+impl Admin {
+    pub(crate) async fn reshard(
+        &self,
+        stream: &Stream,
+        change: Reshard,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        // Nothing is on its way to a shard while it is closed: also not what a caller has stopped waiting for.
+        let _gate = stream.gate.write().await;
+        self.appender.flush().await.map_err(|fault| fault.of(&stream.name))?;
+        let description = self.change(stream, Resharding { admin: self, stream, change }).await?;
+        stream.changed.notify_waiters();
+        Ok(description)
+    }
+
+    pub(crate) async fn alter(
+        &self,
+        stream: &Stream,
+        from: &StreamSettings,
+        to: StreamSettings,
+    ) -> Result<Arc<StreamDescription>, StreamError> {
+        let shorter = to.retention < from.retention;
+        let description = self.change(stream, Altering { admin: self, stream, from, to }).await?;
+        if shorter {
+            self.drop_expired(stream).await?;
+        }
+        Ok(description)
+    }
 }
 
 /// Other shards; those that close do so once nothing is on its way to them.
-pub(crate) struct Resharding<'a> {
-    pub(crate) admin: &'a Admin,
-    pub(crate) stream: &'a Stream,
-    pub(crate) change: Reshard,
+struct Resharding<'a> {
+    admin: &'a Admin,
+    stream: &'a Stream,
+    change: Reshard,
 }
 
 #[async_trait::async_trait]
@@ -70,11 +95,11 @@ fn check_kind(entry: &Entry, change: Reshard) -> Result<(), ReshardError> {
 }
 
 /// Other settings, unless they have changed since they were read.
-pub(crate) struct Altering<'a> {
-    pub(crate) admin: &'a Admin,
-    pub(crate) stream: &'a Stream,
-    pub(crate) from: &'a StreamSettings,
-    pub(crate) to: StreamSettings,
+struct Altering<'a> {
+    admin: &'a Admin,
+    stream: &'a Stream,
+    from: &'a StreamSettings,
+    to: StreamSettings,
 }
 
 #[async_trait::async_trait]

@@ -15,8 +15,7 @@ use model::stream::shard::ShardId;
 use model::stream::store::StreamError;
 use tracing::warn;
 
-use crate::kafka::admin::Admin;
-use crate::kafka::changes::Change;
+use crate::kafka::admin::{Admin, Change};
 use crate::kafka::clients::Partition;
 use crate::kafka::registry::Entry;
 use crate::kafka::stream::Stream;

@@ -14,7 +14,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::ReadLimit;
 
-use crate::log::frame::Reason;
+use crate::log::error::Reason;
 
 /// Bytes of a record besides its key and its data.
 pub const RECORD_ENTRY_BYTES: usize = 6;

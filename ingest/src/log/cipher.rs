@@ -19,8 +19,10 @@ use bytes::{Bytes, BytesMut};
 use ring::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::log::frame::{Header, Place, Reason};
+use crate::log::error::Reason;
+use crate::log::frame::Header;
 use crate::log::key::{PLAIN, StreamKeys};
+use crate::log::place::Place;
 
 /// Encrypts frames of one segment, from one opening of the stream to the next.
 #[derive(Debug)]

@@ -15,7 +15,8 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use crate::log::block::Block;
-use crate::log::frame::{Reason, first_of};
+use crate::log::error::Reason;
+use crate::log::frame::first_of;
 
 /// Room for what is neither outputs nor state; more is made when it is needed.
 const FIXED_BYTES_ABOUT: usize = 1 << 10;

@@ -5,7 +5,10 @@ use std::io;
 use model::name::StreamName;
 use model::stream::store::StreamError;
 
-use crate::log::room::is_full;
+use crate::log::file::is_full;
+
+/// Why bytes are not what was written.
+pub type Reason = &'static str;
 
 /// Trouble with files.
 #[derive(Debug, thiserror::Error)]

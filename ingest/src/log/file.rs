@@ -10,9 +10,6 @@ use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 
-use crate::log::error::LogError;
-use crate::log::room::{self, is_full};
-
 /// A folder tree. What it changes is durable only after the folder it changed is synced.
 pub trait Disk: Send + Sync + fmt::Debug {
     /// Creates a folder; its parent exists.
@@ -172,37 +169,17 @@ impl LogFile for StdFile {
     }
 }
 
+/// Whether the system refused for want of room: on the disk, or in the user's share of it.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Reads a whole file that is known to be small.
 pub(crate) fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;
     let mut bytes = vec![0; usize::try_from(file.len()?).expect("a file fits in memory")];
     file.read_at(0, &mut bytes)?;
     Ok(bytes)
-}
-
-/// Replaces `name` in `folder` by `bytes`: after a crash it holds the old bytes or the new ones, whole. Where the disk
-/// has no room it holds the old ones ([`LogError::Full`]); after any other error one does not know.
-pub(crate) fn replace(disk: &dyn Disk, folder: &Path, name: &str, bytes: &[u8]) -> Result<(), LogError> {
-    let temporary = format!("{name}~new");
-    let write = || {
-        let file = disk.create(&folder.join(&temporary))?;
-        file.write_at(0, bytes)?;
-        Ok(file)
-    };
-    let file = match write() {
-        Ok(file) => file,
-        Err(error) if is_full(&error) => {
-            room::discard(disk, folder, &temporary)?;
-            return Err(LogError::Full { doing: format!("writing {temporary}") });
-        }
-        Err(error) => return Err(LogError::io(format!("writing {temporary}"))(error)),
-    };
-    let place = || {
-        file.sync()?;
-        disk.rename(&folder.join(&temporary), &folder.join(name))?;
-        disk.sync_folder(folder)
-    };
-    place().map_err(LogError::io(format!("replacing {name}")))
 }
 
 /// Removes a folder of files.

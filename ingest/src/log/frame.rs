@@ -26,7 +26,9 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use crate::log::block::Block;
+use crate::log::error::Reason;
 use crate::log::key::PLAIN;
+use crate::log::place::Place;
 
 /// Bytes of a header.
 pub const HEADER_BYTES: usize = 52;
@@ -48,15 +50,6 @@ pub enum Kind {
     Records,
     /// A checkpoint with the outputs that belong to it.
     Commit,
-}
-
-/// The file a frame stands in; part of its checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    /// Which life of the stream's name.
-    pub incarnation: u64,
-    /// Which of its segments.
-    pub segment: u64,
 }
 
 /// A verified header.
@@ -81,9 +74,6 @@ pub struct Header {
     /// Bytes from the first frame of the write group to this one.
     pub group_back: u64,
 }
-
-/// Why bytes are not a frame.
-pub type Reason = &'static str;
 
 impl Header {
     /// The bytes of the header of a frame at `offset` of `place`.
@@ -160,7 +150,7 @@ impl Header {
         let mut identity = [0; IDENTITY_BYTES];
         let (header, salt) = identity.split_at_mut(IDENTITY_HEADER_BYTES);
         header.copy_from_slice(&self.encode(place, offset)[..IDENTITY_HEADER_BYTES]);
-        salt.copy_from_slice(&place_bytes(place, offset));
+        salt.copy_from_slice(&place.bytes_at(offset));
         identity
     }
 
@@ -179,13 +169,5 @@ pub(crate) fn first_of(first: u64, count: u32) -> Result<SequenceNumber, Reason>
 }
 
 fn header_crc(bytes: &[u8; HEADER_BYTES], place: Place, offset: u64) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(&bytes[..48]), &place_bytes(place, offset))
-}
-
-fn place_bytes(place: Place, offset: u64) -> [u8; 24] {
-    let mut bytes = [0; 24];
-    bytes[..8].copy_from_slice(&place.incarnation.to_le_bytes());
-    bytes[8..16].copy_from_slice(&place.segment.to_le_bytes());
-    bytes[16..].copy_from_slice(&offset.to_le_bytes());
-    bytes
+    crc32c::crc32c_append(crc32c::crc32c(&bytes[..48]), &place.bytes_at(offset))
 }

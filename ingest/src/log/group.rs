@@ -14,9 +14,10 @@ use model::stream::shard::ShardId;
 use crate::log::block::Block;
 use crate::log::cipher::Sealer;
 use crate::log::commit::Commit;
-use crate::log::frame::{HEADER_BYTES, Header, Kind, Place};
+use crate::log::frame::{HEADER_BYTES, Header, Kind};
 use crate::log::head::Head;
 use crate::log::key::PLAIN;
+use crate::log::place::Place;
 
 /// A frame of a group.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
-use crate::log::frame::Reason;
+use crate::log::error::Reason;
 
 /// What the head of a segment says of the time before it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -20,12 +20,13 @@ use model::stream::shard::ShardId;
 use crate::log::block::Block;
 use crate::log::cipher::Opener;
 use crate::log::commit::Commit;
-use crate::log::error::LogError;
+use crate::log::error::{LogError, Reason};
 use crate::log::file::{Disk, LogFile};
-use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC, Place, Reason};
+use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC};
 use crate::log::head::Head;
 use crate::log::key::{KeyRing, StreamKeys};
 use crate::log::manifest::Manifest;
+use crate::log::place::Place;
 use crate::log::segment::{self, log_name, segment_of};
 
 /// A stream's files.

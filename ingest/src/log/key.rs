@@ -20,7 +20,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::log::error::LogError;
-use crate::log::frame::Place;
+use crate::log::place::Place;
 
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;

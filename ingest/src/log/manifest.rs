@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::log::error::LogError;
 use crate::log::file::{self, Disk};
 use crate::log::key::{KeyRing, StreamKey};
+use crate::log::replace::replace;
 
 /// The manifest's name in the stream's folder.
 pub const MANIFEST: &str = "manifest";
@@ -103,7 +104,7 @@ impl Manifest {
     pub fn save(&self, disk: &dyn Disk, folder: &Path) -> Result<(), LogError> {
         let json = serde_json::to_string_pretty(self).expect("a manifest is plain data");
         let text = format!("{}{json}\n", first_line(&json));
-        file::replace(disk, folder, MANIFEST, text.as_bytes())
+        replace(disk, folder, MANIFEST, text.as_bytes())
     }
 
     /// Reads and checks the file.

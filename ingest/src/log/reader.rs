@@ -13,11 +13,12 @@ use model::stream::store::ReadLimit;
 use crate::log::block::{Block, Read};
 use crate::log::cipher::Opener;
 use crate::log::commit::Commit;
-use crate::log::error::LogError;
+use crate::log::error::{LogError, Reason};
 use crate::log::file::{Disk, LogFile};
-use crate::log::frame::{HEADER_BYTES, Header, Kind, Place, Reason};
+use crate::log::frame::{HEADER_BYTES, Header, Kind};
 use crate::log::index::INDEX_STRIDE_BYTES;
 use crate::log::key::StreamKeys;
+use crate::log::place::Place;
 use crate::log::segment::log_name;
 
 /// How much is read from a file at a time: a usual frame and its header. A larger frame is read whole.

@@ -32,10 +32,10 @@ use tracing::{info, warn};
 
 use crate::log::error::LogError;
 use crate::log::file::{Disk, LogFile};
-use crate::log::frame::Place;
 use crate::log::index::SegmentIndex;
 use crate::log::key::{KeyRing, StreamKeys};
 use crate::log::manifest::{Manifest, Synced};
+use crate::log::place::Place;
 use crate::log::segment::{self, Scan, Segment, log_name};
 
 /// A stream as it was found.

@@ -11,14 +11,14 @@ use tracing::warn;
 
 use crate::log::cipher::Sealer;
 use crate::log::error::LogError;
-use crate::log::file::{Disk, LogFile};
-use crate::log::frame::Place;
+use crate::log::file::{Disk, LogFile, is_full};
 use crate::log::group::Group;
 use crate::log::head::Head;
 use crate::log::index::SegmentIndex;
 use crate::log::key::StreamKeys;
 use crate::log::manifest::Manifest;
-use crate::log::room::{self, is_full};
+use crate::log::place::Place;
+use crate::log::room;
 use crate::log::segment::{self, Segment, log_name};
 use crate::log::writer::Writer;
 

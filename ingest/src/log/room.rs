@@ -7,12 +7,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 
 use crate::log::error::LogError;
-use crate::log::file::{Disk, LogFile};
-
-/// Whether the system refused for want of room: on the disk, or in the user's share of it.
-pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
+use crate::log::file::{Disk, LogFile, is_full};
 
 /// Writes `parts` behind the `length` bytes of a file and syncs them: all of them, or none when the disk has no room
 /// ([`LogError::Full`]); after any other error what is there is unknown.

@@ -16,12 +16,13 @@ use model::stream::checkpoint::Checkpoint;
 
 use crate::log::cipher::Opener;
 use crate::log::commit::Commit;
-use crate::log::error::LogError;
+use crate::log::error::{LogError, Reason};
 use crate::log::file::{self, Disk, LogFile};
-use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC, Place, Reason};
+use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC};
 use crate::log::head::Head;
 use crate::log::index::SegmentIndex;
 use crate::log::key::StreamKeys;
+use crate::log::place::Place;
 
 /// A segment that is part of the log.
 #[derive(Debug, Clone)]

@@ -15,9 +15,9 @@ use tokio::sync::Notify;
 
 use crate::log::file::Disk;
 use crate::log::file_reads::FileReads;
-use crate::log::frame::Place;
 use crate::log::key::StreamKeys;
 use crate::log::manifest::Manifest;
+use crate::log::place::Place;
 use crate::log::queue::Queue;
 use crate::log::segment::Segment;
 use crate::log::status::StreamStatus;

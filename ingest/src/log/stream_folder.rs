@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::log::error::LogError;
 use crate::log::file::{self, Disk};
-use crate::log::frame::Place;
 use crate::log::head::Head;
 use crate::log::manifest::{Manifest, Synced};
+use crate::log::place::Place;
 use crate::log::roll::{self, FirstGroup};
 
 /// Marks, which no stream's name can have, of a folder that is being made and of one that is being removed.

@@ -19,12 +19,12 @@ use crate::log::cipher::Sealer;
 use crate::log::draft::{Answer, Draft};
 use crate::log::error::LogError;
 use crate::log::file::LogFile;
-use crate::log::frame::Place;
 use crate::log::group::Group;
 use crate::log::key::KeyRing;
 use crate::log::manifest::{Manifest, Synced};
+use crate::log::place::Place;
 use crate::log::queue::{Closing, Done, Job};
-use crate::log::room::{self};
+use crate::log::room;
 use crate::log::segment::log_name;
 use crate::log::stream::{EndReason, StreamLog};
 

@@ -57,8 +57,16 @@ struct Lanes {
     poller: usize,
 }
 
+impl Reception {
+    /// The judge for a new poller; its name is for people.
+    pub fn intake(self: &Arc<Self>, poller: impl Into<String>) -> Intake {
+        let (poller, accounts) = self.add_poller(poller.into());
+        Intake::new(Arc::clone(self), poller, accounts)
+    }
+}
+
 impl Intake {
-    pub(super) fn new(reception: Arc<Reception>, poller: usize, accounts: Arc<PollerAccounts>) -> Self {
+    fn new(reception: Arc<Reception>, poller: usize, accounts: Arc<PollerAccounts>) -> Self {
         let view = PortView::new(&reception.ports);
         let lanes = Lanes { poller, ..Lanes::default() };
         let mut intake = Intake { reception, view, accounts, lanes, now_nanos: 0 };

@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::accounts::{PORTS_MAX, PollerAccounts, Slot, Tally, WriterAccounts};
 use super::batch::BATCH_BYTES;
-use super::intake::Intake;
 use super::lane::{LaneWriter, lane};
 use super::port_rule::{PortRule, StreamHandle};
 use super::port_table::{PortError, PortTable};
@@ -104,19 +103,17 @@ impl Reception {
         Ok((handle, BatchReader::new(hub, Arc::clone(&self.writers))))
     }
 
-    /// The judge for a new poller; its name is for people.
-    pub fn intake(self: &Arc<Self>, poller: impl Into<String>) -> Intake {
+    /// Adds a poller: its place among all, and its accounts.
+    pub(super) fn add_poller(&self, name: String) -> (usize, Arc<PollerAccounts>) {
         let accounts = Arc::new(PollerAccounts::new());
         let mut registry = lock(&self.registry);
         let number = registry.pollers.len();
-        let mut poller =
-            Poller { name: poller.into(), accounts: Arc::clone(&accounts), running: true, arrivals: Vec::new() };
+        let mut poller = Poller { name, accounts: Arc::clone(&accounts), running: true, arrivals: Vec::new() };
         for (at, hub) in registry.streams.iter().enumerate() {
             self.connect(&mut poller, StreamHandle(at as u16), hub);
         }
         registry.pollers.push(poller);
-        drop(registry);
-        Intake::new(Arc::clone(self), number, accounts)
+        (number, accounts)
     }
 
     fn connect(&self, poller: &mut Poller, handle: StreamHandle, hub: &Arc<Hub>) {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ingest::log::file::Disk;
-use ingest::log::frame::Place;
 use ingest::log::key::{KeyRing, StreamKeys};
 use ingest::log::manifest::Manifest;
+use ingest::log::options::LogOptions;
+use ingest::log::place::Place;
 use ingest::log::recovery;
 use ingest::log::segment::{self, log_name};
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::store::LogStore;
 use ingest::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::options::LogOptions;
+use ingest::log::store::LogStore;
 use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
 use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::Clock;

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ingest::log::file::Disk;
-use ingest::log::frame::{HEADER_BYTES, Header, Kind, Place};
+use ingest::log::frame::{HEADER_BYTES, Header, Kind};
 use ingest::log::key::{KEY_BYTES, KeyRing, PLAIN, StreamKeys};
 use ingest::log::manifest::Manifest;
+use ingest::log::options::LogOptions;
+use ingest::log::place::Place;
 use ingest::log::segment::{self, log_name};
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::store::LogStore;
 use ingest::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;

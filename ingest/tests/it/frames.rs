@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use ingest::log::block::{Block, Read, Unnumbered};
 use ingest::log::commit::Commit;
-use ingest::log::frame::{HEADER_BYTES, Header, Kind, Place};
+use ingest::log::frame::{HEADER_BYTES, Header, Kind};
 use ingest::log::group::Group;
 use ingest::log::head::Head;
+use ingest::log::place::Place;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
 use model::stream::checkpoint::{Checkpoint, Position};

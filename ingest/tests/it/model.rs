@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::options::LogOptions;
+use ingest::log::store::LogStore;
 use ingest::testing::faulty::FaultyDisk;
 use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::{Clock, Timestamp};

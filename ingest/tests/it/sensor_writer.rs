@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ingest::log::file::Disk;
-use ingest::log::store::{LogOptions, LogStore};
+use ingest::log::options::LogOptions;
+use ingest::log::store::LogStore;
 use ingest::sensor::accounts::Tally;
 use ingest::sensor::cause::Refusal;
 use ingest::sensor::intake::{Intake, Taken};

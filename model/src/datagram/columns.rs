@@ -5,8 +5,8 @@
 
 use super::header::RECORD_TIME_BYTES;
 use super::payload::Datagram;
-use super::schema::FieldKind;
-use super::sensor_stream::{EPOCH, PREFIX_COLUMNS, SEQ, SOURCE, SensorStream, TIME};
+use super::schema::{EPOCH, FieldKind, PREFIX_COLUMNS, SEQ, SOURCE, TIME, text_of};
+use super::sensor_stream::SensorStream;
 
 /// Where a column's values stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,12 +208,6 @@ fn push_fields(values: &mut Values, datagrams: &[Datagram<'_>], at: usize, width
 
 fn record_time_bytes(datagram: &Datagram<'_>) -> usize {
     if datagram.header.record_times { RECORD_TIME_BYTES } else { 0 }
-}
-
-/// A text field without the zeros that fill it up; bytes that are no UTF-8 are replaced.
-pub(super) fn text_of(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    String::from_utf8_lossy(&bytes[..end])
 }
 
 #[cfg(test)]

@@ -3,9 +3,6 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::columns::text_of;
-use super::sensor_stream::{ARRIVED_AT, PREFIX_COLUMNS, push};
-
 /// Fields of a schema, at most.
 pub const FIELDS_MAX: usize = 256;
 /// Characters of a field's name, at most.
@@ -76,6 +73,21 @@ impl FieldKind {
         }
     }
 }
+
+/// Column that holds who sent a record.
+pub const SOURCE: &str = "source";
+/// Column that holds how often its source had started.
+pub const EPOCH: &str = "epoch";
+/// Column that holds a record's number within source and epoch.
+pub const SEQ: &str = "seq";
+/// Column that holds when a record was measured.
+pub const TIME: &str = "time";
+/// Column that holds when the stream accepted a record; archives and SQL have it beside the others.
+pub const ARRIVED_AT: &str = "arrived_at";
+/// Columns that every sensor record has before its fields, with the kinds of their values; [`TIME`]
+/// is nanoseconds since 1970.
+pub const PREFIX_COLUMNS: [(&str, FieldKind); 4] =
+    [(SOURCE, FieldKind::U32), (EPOCH, FieldKind::U16), (SEQ, FieldKind::U64), (TIME, FieldKind::U64)];
 
 /// A field of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -164,6 +176,17 @@ impl Schema {
     pub fn width(&self) -> usize {
         self.fields.iter().map(|field| field.kind.width()).sum()
     }
+}
+
+/// Appends a value as JSON.
+pub(super) fn push(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    serde_json::to_writer(json, value).expect("texts and numbers become JSON");
+}
+
+/// A text field without the zeros that fill it up; bytes that are no UTF-8 are replaced.
+pub(super) fn text_of(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end])
 }
 
 #[cfg(test)]

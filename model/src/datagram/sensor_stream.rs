@@ -11,22 +11,7 @@ use utoipa::ToSchema;
 use super::header::SchemaId;
 use super::malformed::Malformed;
 use super::payload::{Datagram, SensorRecord};
-use super::schema::{FieldKind, Schema};
-
-/// Column that holds who sent a record.
-pub const SOURCE: &str = "source";
-/// Column that holds how often its source had started.
-pub const EPOCH: &str = "epoch";
-/// Column that holds a record's number within source and epoch.
-pub const SEQ: &str = "seq";
-/// Column that holds when a record was measured.
-pub const TIME: &str = "time";
-/// Column that holds when the stream accepted a record; archives and SQL have it beside the others.
-pub const ARRIVED_AT: &str = "arrived_at";
-/// Columns that every sensor record has before its fields, with the kinds of their values; [`TIME`]
-/// is nanoseconds since 1970.
-pub const PREFIX_COLUMNS: [(&str, FieldKind); 4] =
-    [(SOURCE, FieldKind::U32), (EPOCH, FieldKind::U16), (SEQ, FieldKind::U64), (TIME, FieldKind::U64)];
+use super::schema::{EPOCH, FieldKind, PREFIX_COLUMNS, SEQ, SOURCE, Schema, TIME, push};
 
 /// What the records of a stream of datagrams are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,11 +108,6 @@ impl SensorStream {
         }
         json.push(b'}');
     }
-}
-
-/// Appends a value as JSON.
-pub(super) fn push(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
-    serde_json::to_writer(json, value).expect("texts and numbers become JSON");
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Streams: how records are routed, numbered, kept and read.
 
-pub mod hash_key;
 mod md5_lanes;
+pub mod hash_key;
+pub mod sequence_number;
 pub mod shard;
 mod reshard;
-pub mod sequence_number;
+pub mod printed_sequence_number;
 pub mod sequence_number_printer;
 pub mod record;
 pub mod settings;

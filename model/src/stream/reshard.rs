@@ -5,10 +5,25 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::stream::hash_key::{HashKey, HashKeyRange};
 use crate::stream::sequence_number::SequenceNumber;
-use crate::stream::shard::{Reshard, ReshardError, SHARDS_MAX, Shard, ShardId};
+use crate::stream::shard::{Reshard, ReshardError, SHARDS_MAX, Shard, ShardId, ShardMap};
+
+impl ShardMap {
+    /// The map after `change`. `next` gives the number that would come next in a shard; children
+    /// begin there.
+    pub fn resharded(
+        &self,
+        change: Reshard,
+        now: Timestamp,
+        next: impl Fn(ShardId) -> SequenceNumber,
+    ) -> Result<ShardMap, ReshardError> {
+        let shards = self.iter().map(|shard| (shard.id, shard.clone())).collect();
+        let shards = Draft::new(shards, now, next).apply(change)?;
+        Ok(ShardMap::try_from(Vec::from_iter(shards.into_values())).expect("a reshard keeps the hash space tiled"))
+    }
+}
 
 /// Shards while they are being changed.
-pub(crate) struct Draft<F> {
+struct Draft<F> {
     shards: BTreeMap<ShardId, Shard>,
     /// Shards that were there before, and take part in the change at their next number.
     before: ShardId,
@@ -18,13 +33,13 @@ pub(crate) struct Draft<F> {
 
 impl<F: Fn(ShardId) -> SequenceNumber> Draft<F> {
     /// Begins with `shards`, at least one. `next` gives the number that would come next in a shard.
-    pub(crate) fn new(shards: BTreeMap<ShardId, Shard>, now: Timestamp, next: F) -> Self {
+    fn new(shards: BTreeMap<ShardId, Shard>, now: Timestamp, next: F) -> Self {
         let before = *shards.keys().next_back().expect("a map is never empty");
         Draft { shards, before, now, next }
     }
 
     /// The shards after `change`.
-    pub(crate) fn apply(mut self, change: Reshard) -> Result<BTreeMap<ShardId, Shard>, ReshardError> {
+    fn apply(mut self, change: Reshard) -> Result<BTreeMap<ShardId, Shard>, ReshardError> {
         match change {
             Reshard::Split { shard, at } => self.split(shard, at).map(drop)?,
             Reshard::Merge { shard, adjacent } => self.merge(shard, adjacent).map(drop)?,

@@ -4,7 +4,8 @@
 //! both arrived in the same second: an addition in place of a division of 192 bits.
 
 use crate::clock::Timestamp;
-use crate::stream::sequence_number::{CHUNK, Chunks, PrintedSequenceNumber, SequenceNumber};
+use crate::stream::printed_sequence_number::{CHUNK, Chunks, PrintedSequenceNumber};
+use crate::stream::sequence_number::SequenceNumber;
 use crate::stream::shard::ShardId;
 
 /// 2^80, the distance of two neighbours, in chunks.

@@ -1,4 +1,5 @@
-//! Shards and the shard map: a plain value that routes keys, splits, merges and knows the lineage.
+//! Shards and the shard map: a plain value that routes keys and knows the lineage. `reshard` changes
+//! it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::stream::hash_key::{HashKey, HashKeyRange};
-use crate::stream::reshard::Draft;
 use crate::stream::sequence_number::SequenceNumber;
 
 /// A shard's number in its stream, given out in order of creation; printed `shardId-000000000007`.
@@ -204,18 +204,6 @@ impl ShardMap {
     /// the map.
     pub fn roots(&self) -> impl Iterator<Item = &Shard> {
         self.shards.values().filter(|shard| !shard.parents().any(|parent| self.shards.contains_key(&parent)))
-    }
-
-    /// The map after `change`. `next` gives the number that would come next in a shard; children
-    /// begin there.
-    pub fn resharded(
-        &self,
-        change: Reshard,
-        now: Timestamp,
-        next: impl Fn(ShardId) -> SequenceNumber,
-    ) -> Result<ShardMap, ReshardError> {
-        let shards = Draft::new(self.shards.clone(), now, next).apply(change)?;
-        Ok(ShardMap::new(shards.into_values().collect()).expect("a reshard keeps the hash space tiled"))
     }
 
     /// The map with a closed shard that has ended sooner than it could have.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::SchemaRef;
-use model::datagram::sensor_stream::{ARRIVED_AT, SensorStream, TIME};
+use model::datagram::schema::{ARRIVED_AT, TIME};
+use model::datagram::sensor_stream::SensorStream;
 use model::query::engine::SqlError;
 use model::stream::record::Record;
 

@@ -12,8 +12,8 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, TimeUnit};
 use model::clock::Timestamp;
 use model::datagram::columns::SensorColumn;
 use model::datagram::payload::Datagram;
-use model::datagram::schema::FieldKind;
-use model::datagram::sensor_stream::{SensorStream, TIME};
+use model::datagram::schema::{FieldKind, TIME};
+use model::datagram::sensor_stream::SensorStream;
 
 use crate::continuous::decode::waiting::Waiting;
 use crate::rows::sensor::{SensorColumns, Shape};

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use minicbor::encode::Encoder;
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
 use model::stream::record::Record;
-use model::stream::sequence_number::PrintedSequenceNumber;
 use model::stream::shard::Shard;
 
 use crate::aws::wire::output::Output;

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use minicbor::encode::Encoder;
 use model::clock::Timestamp;
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
 use model::stream::record::Appended;
-use model::stream::sequence_number::PrintedSequenceNumber;
 use model::stream::sequence_number_printer::SequenceNumberPrinter;
 use model::stream::shard::{ShardId, ShardMap};
 use model::stream::store::StreamDescription;

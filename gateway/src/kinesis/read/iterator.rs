@@ -2,7 +2,8 @@
 
 use model::clock::Timestamp;
 use model::name::StreamName;
-use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
+use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use crate::aws::error::AwsError;

@@ -1,6 +1,7 @@
 //! Where a reader begins, as GetShardIterator and SubscribeToShard are told it.
 
-use model::stream::sequence_number::{PrintedSequenceNumber, SequenceNumber};
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
+use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::Shard;
 use model::stream::store::StartingPosition;
 

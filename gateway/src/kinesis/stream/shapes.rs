@@ -1,7 +1,7 @@
 //! Shapes that several answers of Kinesis share.
 
 use model::stream::hash_key::{HashKey, HashKeyRange};
-use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
 use model::stream::settings::StreamMode;
 use model::stream::shard::{Shard, ShardId, ShardMap};
 use model::stream::store::StreamDescription;

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use model::clock::Timestamp;
-use model::stream::sequence_number::PrintedSequenceNumber;
+use model::stream::printed_sequence_number::PrintedSequenceNumber;
 
 /// A place in a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
