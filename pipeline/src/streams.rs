@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context;
 #[cfg(feature = "kafka")]
 use ingest::kafka::store::KafkaStore;
-use ingest::log::file::Disk;
-use ingest::log::key::KeyRing;
+use ingest::log::files::file::Disk;
+use ingest::log::frames::key::KeyRing;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use model::clock::SystemClock;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ingest::log::file::StdDisk;
+use ingest::log::files::file::StdDisk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use model::clock::SystemClock;

@@ -20,7 +20,7 @@ use model::datagram::tag::TagKey;
 use model::name::StreamName;
 use model::stream::store::{StreamOptions, StreamStore};
 
-use ingest::log::file::StdDisk;
+use ingest::log::files::file::StdDisk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::sensor::accounts::Tally;

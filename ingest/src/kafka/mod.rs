@@ -17,30 +17,10 @@
 //! - Acknowledged means what `acks=all` means: all in-sync replicas have it, in memory. Three replicas, of which two must
 //!   be in sync, are what a cluster of three brokers gets.
 
-mod admin;
-mod appender;
-mod broker_time;
-mod changes;
-mod checkpoints;
-mod clients;
-mod closing;
-mod committer;
-mod compacted;
-mod directory;
-mod expiry;
-mod fault;
-mod fenced;
-mod fetcher;
 pub mod options;
-mod outgoing;
+mod cluster;
+mod read;
+mod write;
+mod streams;
 pub mod probe;
-mod puts;
-mod range_reader;
-mod reader;
-mod record;
-mod registry;
 pub mod store;
-mod stream;
-mod tail;
-mod topics;
-mod views;

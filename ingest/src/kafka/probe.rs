@@ -6,8 +6,8 @@ use std::time::Duration;
 use rdkafka::config::FromClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 
-use crate::kafka::clients::blocking;
-use crate::kafka::fault::io_error;
+use crate::kafka::cluster::clients::blocking;
+use crate::kafka::cluster::fault::io_error;
 use crate::kafka::options::KafkaOptions;
 
 /// What a cluster says of itself.

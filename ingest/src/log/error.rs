@@ -5,7 +5,7 @@ use std::io;
 use model::name::StreamName;
 use model::stream::store::StreamError;
 
-use crate::log::file::is_full;
+use crate::log::files::file::is_full;
 
 /// Why bytes are not what was written.
 pub type Reason = &'static str;

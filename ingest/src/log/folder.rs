@@ -12,19 +12,19 @@ use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tracing::{error, info, warn};
 
 use crate::log::error::LogError;
-use crate::log::file::{self, Disk, LogFile};
-use crate::log::file_reads::FileReads;
-use crate::log::key::KeyRing;
-use crate::log::manifest::{MANIFEST, Manifest, Synced};
+use crate::log::files::file::{self, Disk, LogFile};
+use crate::log::files::file_reads::FileReads;
+use crate::log::frames::key::KeyRing;
+use crate::log::frames::place::Place;
 use crate::log::options::LogOptions;
-use crate::log::place::Place;
-use crate::log::queue::{Closing, Queue};
-use crate::log::recovery::{self, Recovered};
-use crate::log::roll;
+use crate::log::read::tail::Tail;
+use crate::log::segments::manifest::{MANIFEST, Manifest, Synced};
+use crate::log::segments::recovery::{self, Recovered};
 use crate::log::stream::{EndReason, ShardState, Shared, StreamLog};
 use crate::log::stream_folder;
-use crate::log::tail::Tail;
-use crate::log::writer::Writer;
+use crate::log::write::queue::{Closing, Queue};
+use crate::log::write::roll;
+use crate::log::write::writer::Writer;
 
 /// The stack of a writer's thread; it does not recurse.
 const WRITER_STACK_BYTES: usize = 512 << 10;

@@ -17,17 +17,17 @@ use model::clock::Timestamp;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
-use crate::log::block::Block;
-use crate::log::cipher::Opener;
-use crate::log::commit::Commit;
 use crate::log::error::{LogError, Reason};
-use crate::log::file::{Disk, LogFile};
-use crate::log::frame::{HEADER_BYTES, Header, Kind, MAGIC};
-use crate::log::head::Head;
-use crate::log::key::{KeyRing, StreamKeys};
-use crate::log::manifest::Manifest;
-use crate::log::place::Place;
-use crate::log::segment::{self, log_name, segment_of};
+use crate::log::files::file::{Disk, LogFile};
+use crate::log::frames::block::Block;
+use crate::log::frames::cipher::Opener;
+use crate::log::frames::commit::Commit;
+use crate::log::frames::frame::{HEADER_BYTES, Header, Kind, MAGIC};
+use crate::log::frames::head::Head;
+use crate::log::frames::key::{KeyRing, StreamKeys};
+use crate::log::frames::place::Place;
+use crate::log::segments::manifest::Manifest;
+use crate::log::segments::segment::{self, log_name, segment_of};
 
 /// A stream's files.
 #[derive(Debug)]
@@ -195,7 +195,7 @@ impl StreamFiles {
         if (header.kind == Kind::Head) != (offset == 0) {
             return Err("a segment has one head, at its beginning");
         }
-        let is_encrypted = header.key != crate::log::key::PLAIN;
+        let is_encrypted = header.key != crate::log::frames::key::PLAIN;
         let readable = !is_encrypted || self.locked.is_none();
         let mut plain =
             || if readable { opener.open(header, offset as u64, payload.clone()).map(Some) } else { Ok(None) };
@@ -329,7 +329,7 @@ impl Disk for ReadOnlyDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        crate::log::file::StdDisk.list(folder)
+        crate::log::files::file::StdDisk.list(folder)
     }
 
     fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {

@@ -28,14 +28,14 @@ use model::stream::store::{
 };
 use tokio::runtime::Handle;
 
-use crate::log::file::Disk;
-use crate::log::file_reads::FileReads;
+use crate::log::files::file::Disk;
+use crate::log::files::file_reads::FileReads;
 use crate::log::folder::{StreamsFolder, join};
-use crate::log::key::KeyRing;
+use crate::log::frames::key::KeyRing;
 use crate::log::options::LogOptions;
-use crate::log::queue::{Closing, Job};
 use crate::log::status::StreamStatus;
 use crate::log::stream::EndReason;
+use crate::log::write::queue::{Closing, Job};
 
 /// Streams in a folder. Clones share it; when the last is dropped without [`LogStore::close`], writers stop where they
 /// are, as if the process had been killed.

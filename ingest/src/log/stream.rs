@@ -1,4 +1,4 @@
-//! One open stream: what readers ([`crate::log::reads`]) and the writer share. No lock is held over I/O.
+//! One open stream: what readers ([`crate::log::read::reads`]) and the writer share. No lock is held over I/O.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -13,15 +13,15 @@ use model::stream::shard::{ShardId, ShardMap};
 use model::stream::store::{ReadBatch, StreamDescription, StreamError};
 use tokio::sync::Notify;
 
-use crate::log::file::Disk;
-use crate::log::file_reads::FileReads;
-use crate::log::key::StreamKeys;
-use crate::log::manifest::Manifest;
-use crate::log::place::Place;
-use crate::log::queue::Queue;
-use crate::log::segment::Segment;
+use crate::log::files::file::Disk;
+use crate::log::files::file_reads::FileReads;
+use crate::log::frames::key::StreamKeys;
+use crate::log::frames::place::Place;
+use crate::log::read::tail::Tail;
+use crate::log::segments::manifest::Manifest;
+use crate::log::segments::segment::Segment;
 use crate::log::status::StreamStatus;
-use crate::log::tail::Tail;
+use crate::log::write::queue::Queue;
 
 /// An open stream.
 pub(crate) struct StreamLog {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::log::error::LogError;
-use crate::log::file::{self, Disk};
-use crate::log::head::Head;
-use crate::log::manifest::{Manifest, Synced};
-use crate::log::place::Place;
-use crate::log::roll::{self, FirstGroup};
+use crate::log::files::file::{self, Disk};
+use crate::log::frames::head::Head;
+use crate::log::frames::place::Place;
+use crate::log::segments::manifest::{Manifest, Synced};
+use crate::log::write::roll::{self, FirstGroup};
 
 /// Marks, which no stream's name can have, of a folder that is being made and of one that is being removed.
 const NEW: &str = "~new";

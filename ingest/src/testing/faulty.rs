@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::log::file::{Disk, LogFile};
+use crate::log::files::file::{Disk, LogFile};
 
 /// Files take room in units of this.
 const BLOCK_BYTES: u64 = 512;

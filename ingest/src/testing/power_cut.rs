@@ -11,7 +11,7 @@ use std::path::{Component, Path};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::log::file::{Disk, LogFile};
+use crate::log::files::file::{Disk, LogFile};
 
 /// What is written as a unit when a write is torn.
 const SECTOR_BYTES: usize = 512;

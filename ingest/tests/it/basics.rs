@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
-use ingest::log::file::{Disk, StdDisk};
+use ingest::log::files::file::{Disk, StdDisk};
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::testing::power_cut::PowerCutDisk;

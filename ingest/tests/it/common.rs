@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ingest::log::file::Disk;
-use ingest::log::key::{KEY_BYTES, KeyRing};
+use ingest::log::files::file::Disk;
+use ingest::log::frames::key::{KEY_BYTES, KeyRing};
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::testing::power_cut::PowerCutDisk;

@@ -1,12 +1,12 @@
 //! The bytes of frames: what goes in comes out, and no bytes make a reader fall over.
 
 use bytes::Bytes;
-use ingest::log::block::{Block, Read, Unnumbered};
-use ingest::log::commit::Commit;
-use ingest::log::frame::{HEADER_BYTES, Header, Kind};
-use ingest::log::group::Group;
-use ingest::log::head::Head;
-use ingest::log::place::Place;
+use ingest::log::frames::block::{Block, Read, Unnumbered};
+use ingest::log::frames::commit::Commit;
+use ingest::log::frames::frame::{HEADER_BYTES, Header, Kind};
+use ingest::log::frames::group::Group;
+use ingest::log::frames::head::Head;
+use ingest::log::frames::place::Place;
 use model::clock::Timestamp;
 use model::name::ConsumerName;
 use model::stream::checkpoint::{Checkpoint, Position};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::future::join_all;
-use ingest::log::file::{Disk, LogFile};
-use ingest::log::key::KeyRing;
+use ingest::log::files::file::{Disk, LogFile};
+use ingest::log::frames::key::KeyRing;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::testing::power_cut::PowerCutDisk;

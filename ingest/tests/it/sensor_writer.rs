@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use ingest::log::file::Disk;
+use ingest::log::files::file::Disk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::sensor::accounts::Tally;

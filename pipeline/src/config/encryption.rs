@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use ingest::log::key::{KEY_BYTES, KeyRing};
+use ingest::log::frames::key::{KEY_BYTES, KeyRing};
 use serde::Deserialize;
 
 /// The longest file of keys.

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use ingest::log::frames::key::KeyRing;
 use ingest::log::inspect::{Damage, StreamFiles};
-use ingest::log::key::KeyRing;
 use model::clock::{Clock, SystemClock, Timestamp};
 use model::doctor::Finding;
 use model::text::chain::chain;

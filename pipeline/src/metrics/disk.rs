@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ingest::log::file::{Disk, LogFile};
+use ingest::log::files::file::{Disk, LogFile};
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::families::{Families, NONE};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use ingest::log::file::{Disk, StdDisk};
+use ingest::log::files::file::{Disk, StdDisk};
 use ingest::log::store::LogStore;
 use ingest::receiver::ReceiverReport;
 use ingest::sensor::accounts::Tally;

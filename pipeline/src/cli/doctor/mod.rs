@@ -5,7 +5,7 @@ mod server;
 use std::net::SocketAddr;
 
 use clap::Args;
-use ingest::log::key::KeyRing;
+use ingest::log::frames::key::KeyRing;
 use model::doctor::{Finding, State, worst};
 use serde_json::json;
 

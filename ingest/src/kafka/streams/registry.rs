@@ -1,0 +1,154 @@
+//! Which streams there are, and the shard map and settings of each: a compacted topic with a JSON value a stream, changed
+//! under one transactional id, so that of two who change at once one is refused and looks again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::clock::Timestamp;
+use model::name::StreamName;
+use model::stream::settings::StreamSettings;
+use model::stream::shard::{ShardId, ShardMap};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::kafka::cluster::clients::Clients;
+use crate::kafka::cluster::fault::Fault;
+use crate::kafka::read::compacted::{Compacted, View};
+use crate::kafka::read::range_reader::RangeReader;
+use crate::kafka::write::fenced::{Fenced, NotCommitted};
+use crate::kafka::write::outgoing::Outgoing;
+
+/// The topic.
+pub(crate) const STREAMS_TOPIC: &str = "__gallop-streams";
+/// A map of 100,000 shards fits.
+const ENTRY_BYTES_MAX: usize = 32 << 20;
+
+/// Who made the topic of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Origin {
+    /// A store, for the stream.
+    Store,
+    /// Somebody else: its producers choose partitions by themselves, and its retention is theirs.
+    Elsewhere,
+}
+
+/// What is kept of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Tells a stream from an earlier one of the same name.
+    pub(crate) incarnation: u64,
+    pub(crate) origin: Origin,
+    pub(crate) created_at: Timestamp,
+    pub(crate) settings: StreamSettings,
+    pub(crate) shards: ShardMap,
+    /// How shards were closed that were open before; see `closing`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) closed: BTreeMap<ShardId, Closed>,
+}
+
+/// A shard that was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Closed {
+    /// No record of its children is stamped before.
+    pub(crate) at: Timestamp,
+    /// Whether its end is the last word: until then processes that do not know it yet may put records into it.
+    pub(crate) ended: bool,
+}
+
+/// All streams by name.
+pub(crate) type Entries = BTreeMap<StreamName, Entry>;
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changed {
+    /// It stands.
+    Done,
+    /// It does not stand, because somebody else was first or the brokers gave up on it: look at the entries again.
+    Again,
+}
+
+/// The topic, for reading.
+pub(crate) struct Registry {
+    topic: Compacted,
+}
+
+/// The right to change entries.
+pub(crate) struct RegistryWriter {
+    registry: Arc<Registry>,
+    fenced: Fenced,
+}
+
+impl Registry {
+    pub(crate) async fn open(clients: Arc<Clients>, ranges: Arc<RangeReader>) -> Result<Registry, Fault> {
+        let topic = Compacted::open(clients, ranges, STREAMS_TOPIC, 1, ENTRY_BYTES_MAX).await?;
+        Ok(Registry { topic })
+    }
+
+    /// The entries as they stand.
+    pub(crate) async fn entries(&self) -> Result<Entries, Fault> {
+        Ok(decode(&*self.topic.current(0).await?))
+    }
+}
+
+fn decode(view: &View) -> Entries {
+    let entry = |(key, value): (&Vec<u8>, &Bytes)| {
+        let name = std::str::from_utf8(key).ok().and_then(|name| StreamName::new(name).ok());
+        match (name, serde_json::from_slice(value)) {
+            (Some(name), Ok(entry)) => Some((name, entry)),
+            (_, Err(error)) => {
+                warn!(key = %String::from_utf8_lossy(key), %error, "an entry of {STREAMS_TOPIC} cannot be read");
+                None
+            }
+            (None, Ok(_)) => None,
+        }
+    };
+    view.values.iter().filter_map(entry).collect()
+}
+
+impl RegistryWriter {
+    pub(crate) fn new(clients: Arc<Clients>, registry: Arc<Registry>) -> Self {
+        RegistryWriter { registry, fenced: Fenced::new(clients, "gallop-streams".to_owned()) }
+    }
+
+    /// The entries as they stand; [`RegistryWriter::put`] changes exactly these or says [`Changed::Again`].
+    pub(crate) async fn begin(&mut self) -> Result<Entries, Fault> {
+        self.fenced.hold().await?;
+        self.registry.entries().await
+    }
+
+    /// Sets or removes an entry.
+    pub(crate) async fn put(&mut self, name: &StreamName, entry: Option<&Entry>) -> Result<Changed, Fault> {
+        self.put_with(name, entry, Vec::new()).await
+    }
+
+    /// Sets or removes an entry, and writes other messages in the same step.
+    pub(crate) async fn put_with(
+        &mut self,
+        name: &StreamName,
+        entry: Option<&Entry>,
+        others: Vec<Outgoing>,
+    ) -> Result<Changed, Fault> {
+        if !self.fenced.is_held() {
+            return Ok(Changed::Again);
+        }
+        let value = entry.map(|entry| Bytes::from(serde_json::to_vec(entry).expect("an entry is plain data")));
+        let key = Bytes::copy_from_slice(name.as_str().as_bytes());
+        let message = Outgoing { topic: STREAMS_TOPIC.to_owned(), partition: 0, key, value };
+        let messages = others.into_iter().chain([message]).collect();
+        match self.fenced.commit(messages).await {
+            Ok(_) => Ok(Changed::Done),
+            Err(NotCommitted::Fenced) => Ok(Changed::Again),
+            Err(NotCommitted::Failed(fault)) => Err(fault),
+            Err(NotCommitted::Unknown(_, fault)) => {
+                self.fenced.hold().await?;
+                if self.registry.entries().await?.get(name) == entry {
+                    return Ok(Changed::Done);
+                }
+                warn!(stream = %name, error = &fault as &dyn std::error::Error, "a change did not come through");
+                Ok(Changed::Again)
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The read side: the tail in memory, and the files behind it.
+
+pub(crate) mod tail;
+pub(crate) mod reader;
+pub(crate) mod reads;

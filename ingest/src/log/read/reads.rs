@@ -1,0 +1,211 @@
+//! The read side of a stream: from memory at the tip, from files behind it, never under a lock.
+
+use std::sync::Arc;
+
+use model::clock::Timestamp;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamError};
+
+use crate::log::files::file::Disk;
+use crate::log::frames::block::{Block, Read};
+use crate::log::read::reader::{self, Stretch};
+use crate::log::segments::segment::Segment;
+use crate::log::stream::{EndReason, StreamLog};
+
+/// Where a read finds its records.
+enum Found {
+    /// Nowhere: there are none.
+    Nothing(ReadBatch),
+    InMemory(Vec<Block>),
+    InFile(Stretch),
+}
+
+impl StreamLog {
+    pub(crate) async fn read(
+        &self,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        let batch = self.read_stored(shard, from, limit).await?;
+        match batch.records.first() {
+            Some(first) if first.arrived_at < self.lock().horizon => {
+                let oldest = self.oldest(shard).await?;
+                Err(StreamError::Trimmed { stream: self.name.clone(), shard, oldest })
+            }
+            _ => Ok(batch),
+        }
+    }
+
+    /// Reads what is stored, also what is past retention.
+    async fn read_stored(
+        &self,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        let changed = Arc::clone(&self.lock().shard(&self.name, shard)?.changed);
+        loop {
+            let mut changed = std::pin::pin!(changed.notified());
+            changed.as_mut().enable();
+            match self.find(shard, from, limit)? {
+                Found::InFile(stretch) => return self.read_file(stretch, from, limit).await,
+                Found::InMemory(blocks) => return Ok(self.read_memory(shard, &blocks, from, limit)),
+                Found::Nothing(batch) if !limit.wait || batch.end_of_shard => return Ok(batch),
+                Found::Nothing(_) => changed.await,
+            }
+        }
+    }
+
+    fn find(&self, shard: ShardId, from: SequenceNumber, limit: ReadLimit) -> Result<Found, StreamError> {
+        let now = self.clock.now();
+        let mut shared = self.lock();
+        let state = shared.shard(&self.name, shard)?;
+        let (oldest, next) = (state.oldest, state.next);
+        if from < oldest {
+            return Err(StreamError::Trimmed { stream: self.name.clone(), shard, oldest });
+        }
+        if from >= next {
+            if limit.wait && matches!(shared.ended, Some(EndReason::Closed)) {
+                return Err(StreamError::Stopped { stream: self.name.clone(), reason: "the store is closed".into() });
+            }
+            return Ok(Found::Nothing(shared.batch(shard, from, Vec::new(), now)));
+        }
+        match shared.tail.find(shard, from, limit) {
+            Some(blocks) => Ok(Found::InMemory(blocks)),
+            None => {
+                let segments = shared.segments.iter();
+                let mut holding = segments.filter_map(|s| s.index.shards.get(&shard).map(|index| (s, index)));
+                let (segment, index) =
+                    holding.find(|(_, index)| from < index.next).expect("records below the tip are in a segment");
+                let (place, end) = (self.place(segment.id), segment.index.length);
+                let keys = Arc::clone(&shared.keys);
+                Ok(Found::InFile(Stretch { place, shard, begins: index.offsets_from(from), end, keys }))
+            }
+        }
+    }
+
+    fn read_memory(&self, shard: ShardId, blocks: &[Block], from: SequenceNumber, limit: ReadLimit) -> ReadBatch {
+        let mut read = Read::default();
+        for block in blocks {
+            block.read_into(from, limit, &mut read).expect("the tail in memory holds what was encoded");
+        }
+        let now = self.clock.now();
+        self.lock().batch(shard, from, read.records, now)
+    }
+
+    async fn read_file(
+        &self,
+        stretch: Stretch,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        let shard = stretch.shard;
+        let result = {
+            let folder = self.folder.clone();
+            self.file_reads.run(move |disk| reader::read(disk, &folder, &stretch, from, limit)).await
+        };
+        let mut shared = self.lock();
+        match result {
+            Ok(records) => {
+                let now = self.clock.now();
+                shared.shard(&self.name, shard)?;
+                Ok(shared.batch(shard, from, records, now))
+            }
+            // The segment was dropped between the look at the index and the read.
+            Err(error) => match shared.shard(&self.name, shard)?.oldest {
+                oldest if from < oldest => Err(StreamError::Trimmed { stream: self.name.clone(), shard, oldest }),
+                _ => Err(error.of(&self.name)),
+            },
+        }
+    }
+
+    pub(crate) async fn locate(
+        &self,
+        shard: ShardId,
+        position: StartingPosition,
+    ) -> Result<SequenceNumber, StreamError> {
+        let next = self.lock().shard(&self.name, shard)?.next;
+        let from = match position {
+            StartingPosition::Latest => return Ok(next),
+            StartingPosition::TrimHorizon => return self.oldest(shard).await,
+            StartingPosition::AtTime(at) => {
+                let horizon = self.lock().horizon;
+                return self.first_at(shard, at.max(horizon)).await;
+            }
+            StartingPosition::At(number) => number,
+            StartingPosition::After(number) => SequenceNumber(number.0.saturating_add(1)),
+        };
+        Ok(from.min(next).max(self.oldest(shard).await?))
+    }
+
+    /// The oldest record that retention keeps; the next number where there is none.
+    async fn oldest(&self, shard: ShardId) -> Result<SequenceNumber, StreamError> {
+        let horizon = {
+            let shared = self.lock();
+            let state = shared.shard(&self.name, shard)?;
+            let mut holding = shared.segments.iter().filter(|segment| segment.index.shards.contains_key(&shard));
+            let begins_at = holding.next().and_then(|segment| segment.index.first_arrived_at);
+            if shared.horizon <= state.oldest_at || begins_at.is_none_or(|begins_at| shared.horizon <= begins_at) {
+                return Ok(state.oldest);
+            }
+            shared.horizon
+        };
+        let found = self.first_at(shard, horizon).await?;
+        let mut shared = self.lock();
+        shared.shard(&self.name, shard)?;
+        let state = shared.shards.get_mut(&shard).expect("it was there under the same lock");
+        state.oldest = state.oldest.max(found);
+        state.oldest_at = state.oldest_at.max(horizon);
+        Ok(state.oldest)
+    }
+
+    /// The first record that arrived at `at` or later; the next number where there is none.
+    async fn first_at(&self, shard: ShardId, at: Timestamp) -> Result<SequenceNumber, StreamError> {
+        let (oldest, next, stretches) = {
+            let shared = self.lock();
+            let state = shared.shard(&self.name, shard)?;
+            let late = shared.segments.iter().filter(|segment| segment.index.last_arrived_at >= Some(at));
+            let stretches = late.filter_map(|segment| {
+                let index = segment.index.shards.get(&shard)?;
+                let (place, end) = (self.place(segment.id), segment.index.length);
+                Some(Stretch { place, shard, begins: index.offsets_at(at), end, keys: Arc::clone(&shared.keys) })
+            });
+            (state.oldest, state.next, stretches.collect::<Vec<_>>())
+        };
+        for stretch in stretches {
+            let found = {
+                let folder = self.folder.clone();
+                self.file_reads.run(move |disk| reader::find(disk, &folder, &stretch, at)).await
+            };
+            match found {
+                Ok(None) => {}
+                Ok(Some(number)) => return Ok(number),
+                Err(error) => match self.lock().shard(&self.name, shard)?.oldest {
+                    // Dropped meanwhile: what is left is younger.
+                    now_oldest if oldest < now_oldest => return Ok(now_oldest),
+                    _ => return Err(error.of(&self.name)),
+                },
+            }
+        }
+        Ok(next)
+    }
+
+    /// Verifies every durable frame of the stream.
+    pub(crate) async fn verify(&self) -> Result<(), StreamError> {
+        let stretches: Vec<Stretch> = {
+            let shared = self.lock();
+            let keys = &shared.keys;
+            let whole = |s: &Segment| {
+                let (place, end) = (self.place(s.id), s.index.length);
+                Stretch { place, shard: ShardId(0), begins: vec![0], end, keys: Arc::clone(keys) }
+            };
+            shared.segments.iter().map(whole).collect()
+        };
+        let folder = self.folder.clone();
+        let work =
+            move |disk: &dyn Disk| stretches.iter().try_for_each(|stretch| reader::verify(disk, &folder, stretch));
+        self.file_reads.run(work).await.map_err(|error| error.of(&self.name))
+    }
+}

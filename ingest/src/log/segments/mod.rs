@@ -1,0 +1,8 @@
+//! The files of a stream: segments with their indexes, the manifest that names them, and their recovery.
+
+pub mod index_entries;
+pub mod index;
+pub mod segment;
+pub(crate) mod retention;
+pub mod manifest;
+pub mod recovery;
