@@ -19,5 +19,6 @@ mod rest;
 
 pub mod router;
 
+#[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -2,13 +2,17 @@
 //!
 //! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are full, or fail.
 
-#[doc(hidden)]
-pub mod fuzzing;
+pub mod log;
 #[cfg(feature = "kafka")]
 pub mod kafka;
-pub mod log;
-pub mod receiver;
+
 pub mod sensor;
-pub mod testing;
 pub mod udp;
 pub mod xdp;
+pub mod receiver;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(any(test, feature = "testing"))]
+#[doc(hidden)]
+pub mod fuzzing;

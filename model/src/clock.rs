@@ -70,8 +70,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// Where time comes from. Two implementations: [`SystemClock`] and
-/// [`crate::testing::clock::ManualClock`].
+/// Where time comes from. Two implementations: [`SystemClock`], and `ManualClock` for tests.
 #[async_trait]
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Wall-clock time. It may step backwards: whoever stamps must guard order itself.

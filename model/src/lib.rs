@@ -28,6 +28,8 @@ pub mod flow;
 
 pub mod doctor;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(any(test, feature = "testing"))]
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod testing;

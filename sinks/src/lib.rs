@@ -25,4 +25,5 @@ pub mod object;
 
 pub mod destination;
 
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;

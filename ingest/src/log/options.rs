@@ -27,6 +27,7 @@ impl Default for LogOptions {
     }
 }
 
+#[cfg(any(test, feature = "testing"))]
 impl LogOptions {
     /// Small bounds, so that tests reach them.
     pub fn small() -> Self {

@@ -16,18 +16,18 @@
 //! accepted or under the cause of its rejection, and each accepted one exactly once by the writer, as stored or under the
 //! cause of its refusal: [`reception::Reception::tally`] closes to the frame.
 
+pub mod cause;
 pub mod accounts;
 pub mod batch;
-pub mod cause;
 pub mod id_hash;
-pub mod intake;
+pub(crate) mod wake;
 mod lane;
+pub mod token_bucket;
 pub mod port_rule;
 pub mod port_table;
 pub mod reader;
-pub mod reception;
 pub mod replay_window;
 pub mod sources;
-pub mod token_bucket;
-pub(crate) mod wake;
+pub mod reception;
+pub mod intake;
 pub mod writer;

@@ -1,5 +1,5 @@
 //! Traffic at a rate that no socket reaches: the kernel runs a program on frames of its own and sends them to an interface
-//! as a driver would (XDP live frames). For tests and measurements.
+//! as a driver would (XDP live frames). For tests and measurements: nothing of the product names it, so it is not linked.
 //!
 //! Each frame is a whole sensor datagram in UDP, IPv4 and Ethernet, written by the program: the next of the next flow. All
 //! headers are written each time, since frames are used again as their last receiver left them.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  NIC ─▶ driver ─▶ steering program ─┬─ programmed port ─▶ receive ring ─▶ poller ─▶ Intake (in place)
-//!                   (program.rs)      │                     (ring.rs)     │
+//!                   (program.rs)      │                     (socket.rs)   │
 //!                                     └─ all else ─▶ kernel stack         └─▶ fill ring ─▶ NIC
 //! ```
 //!
@@ -16,17 +16,17 @@
 //! behind safe faces. Arithmetic on ring positions is in `cursor`, without any.
 #![allow(unsafe_code)]
 
-mod assembler;
-mod bpf;
 mod cursor;
-pub mod generator;
-mod interface;
 mod mapping;
-mod packet;
-mod poller;
-pub mod privileges;
-pub mod program;
-pub mod receiver;
-pub mod setup;
 mod shared_ring;
+mod bpf;
+mod assembler;
+mod packet;
+mod interface;
+pub mod program;
 mod socket;
+pub mod privileges;
+pub mod setup;
+mod poller;
+pub mod receiver;
+pub mod generator;

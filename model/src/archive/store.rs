@@ -106,8 +106,8 @@ pub enum ArchiveError {
     },
 }
 
-/// Objects by name. Implementations: a folder, S3 and memory; all run
-/// [`crate::testing::conformance`].
+/// Objects by name. Implementations: a folder, S3 and memory; all run the suite of
+/// `testing::conformance`.
 #[async_trait]
 pub trait Archive: Send + Sync {
     /// Writes an object whole, unless one of that name is there. When this returns the object is

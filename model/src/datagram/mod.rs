@@ -21,13 +21,12 @@
 //! records and begin anew with each epoch. Reading and writing allocate nothing and trust nothing: bytes that are not
 //! a datagram in every detail are [`malformed::Malformed`], by cause.
 
-pub mod arrow;
-pub mod columns;
-pub mod header;
 pub mod malformed;
+pub mod header;
+pub mod tag;
 pub mod payload;
 pub mod schema;
 pub mod sensor_stream;
-pub mod tag;
-
+pub mod columns;
+pub mod arrow;
 pub mod admin;

@@ -297,8 +297,8 @@ pub enum StreamError {
     },
 }
 
-/// Sharded, ordered, durable logs. Two implementations: the embedded log and the memory store of
-/// [`crate::testing::memory_store`]; both run [`crate::testing::conformance`].
+/// Sharded, ordered, durable logs. Implementations: the embedded log, Kafka, and memory for tests; all run the suite of
+/// `testing::conformance`.
 ///
 /// Every future is cancel-safe: dropping an append leaves its entries either all in or, if they had
 /// not been handed to the writer, all out.

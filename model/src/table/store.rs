@@ -303,8 +303,8 @@ pub enum TableError {
     },
 }
 
-/// Tables of items. Implementations: embedded (redb), DynamoDB and memory; all run
-/// [`crate::testing::conformance`].
+/// Tables of items. Implementations: embedded (redb), DynamoDB and memory; all run the suite of
+/// `testing::conformance`.
 #[async_trait]
 pub trait TableStore: Send + Sync {
     /// Creates a table; does nothing when it exists with the same keys. Error:

@@ -1,5 +1,5 @@
-//! The disk behind two small traits, so that a test can take its power away. Two implementations: [`StdDisk`] and
-//! [`crate::testing::power_cut::PowerCutDisk`]. All calls block; the log never makes them on an async thread.
+//! The disk behind two small traits, so that a test can take its power away. Two implementations: [`StdDisk`], and
+//! `PowerCutDisk` for tests. All calls block; the log never makes them on an async thread.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
