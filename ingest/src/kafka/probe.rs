@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::config::FromClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 
-use crate::kafka::cluster::clients::blocking;
+use crate::blocking::blocking;
 use crate::kafka::cluster::fault::io_error;
 use crate::kafka::options::KafkaOptions;
 

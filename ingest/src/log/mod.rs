@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What is promised: an acknowledged record is on disk; readers see only what is on disk; bytes that are not those
-//! written are reported, never returned. The modules stand in reading order.
+//! written are reported, never returned.
 
 pub mod error;
 pub mod files;

@@ -28,6 +28,7 @@ use model::stream::store::{
 };
 use tokio::runtime::Handle;
 
+use crate::blocking::blocking;
 use crate::log::files::file::Disk;
 use crate::log::files::file_reads::FileReads;
 use crate::log::folder::{StreamsFolder, join};
@@ -118,11 +119,6 @@ impl LogStore {
     pub async fn verify(&self, stream: &StreamName) -> Result<(), StreamError> {
         self.inner.get(stream)?.verify().await
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 #[async_trait]

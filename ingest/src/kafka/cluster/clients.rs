@@ -17,6 +17,7 @@ use rdkafka::producer::FutureProducer;
 use rdkafka::topic_partition_list::Offset;
 use tracing::debug;
 
+use crate::blocking::{blocking, finished};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::options::KafkaOptions;
 
@@ -53,7 +54,7 @@ pub(crate) struct Cluster {
 /// Runs to its end, also when the caller stops waiting, or waits for something else meanwhile: what holds a lock or a
 /// permit must never depend on somebody who needs the same one first.
 pub(crate) async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    tokio::spawn(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    finished(tokio::spawn(work)).await
 }
 
 /// What the client library tells beside its answers. Brokers that come and go are its own to deal with.
@@ -83,12 +84,6 @@ pub(crate) struct Clients {
     pub(crate) admin: AdminClient<Context>,
     stable: Arc<StoreConsumer>,
     high: Arc<StoreConsumer>,
-}
-
-/// Runs a blocking call beside the async tasks.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
 impl Clients {

@@ -17,9 +17,8 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::Offset;
 use tracing::{debug, warn};
 
-use crate::kafka::cluster::clients::{
-    ASK_DELAY_MAX, Clients, Context, End, Partition, StoreConsumer, blocking, detached,
-};
+use crate::blocking::blocking;
+use crate::kafka::cluster::clients::{ASK_DELAY_MAX, Clients, Context, End, Partition, StoreConsumer, detached};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::read::record::record;
 use crate::kafka::read::tail::Tail;

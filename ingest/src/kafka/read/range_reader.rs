@@ -18,8 +18,9 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::Semaphore;
 
+use crate::blocking::blocking;
 use crate::kafka::cluster::clients::{
-    ASK_DELAY_MAX, Clients, Context, LOOK_INTERVAL, LOOKS_MAX, Partition, StoreConsumer, blocking, detached, is_unknown,
+    ASK_DELAY_MAX, Clients, Context, LOOK_INTERVAL, LOOKS_MAX, Partition, StoreConsumer, detached, is_unknown,
 };
 use crate::kafka::cluster::fault::Fault;
 

@@ -8,7 +8,8 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{DeliveryFuture, Producer};
 use tracing::error;
 
-use crate::kafka::cluster::clients::{Clients, Context, StoreProducer, blocking};
+use crate::blocking::blocking;
+use crate::kafka::cluster::clients::{Clients, Context, StoreProducer};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::write::outgoing::{Delivered, answer, enqueue, look};
 

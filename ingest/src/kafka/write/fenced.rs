@@ -18,7 +18,8 @@ use rdkafka::producer::{DeliveryFuture, Producer};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::kafka::cluster::clients::{Clients, Context, StoreProducer, blocking};
+use crate::blocking::blocking;
+use crate::kafka::cluster::clients::{Clients, Context, StoreProducer};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::cluster::views::Outdated;
 use crate::kafka::write::outgoing::{Delivered, Outgoing, answer, enqueue, look};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use crate::blocking::finished;
 use crate::log::error::LogError;
 use crate::log::files::file::Disk;
 
@@ -38,6 +39,6 @@ impl FileReads {
             drop(turn);
             done
         });
-        done.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        finished(done).await
     }
 }

@@ -14,16 +14,19 @@ use crate::log::frames::key::StreamKeys;
 use crate::log::segments::manifest::Manifest;
 use crate::log::segments::retention;
 use crate::log::segments::segment::{self, log_name};
+use crate::log::write::queue::Outcome;
 use crate::log::write::roll::sealer;
 use crate::log::write::writer::Writer;
 
 impl Writer {
-    pub(crate) fn reshard(&mut self, change: Reshard) -> Result<Result<Arc<StreamDescription>, StreamError>, LogError> {
+    pub(crate) fn reshard(&mut self, change: Reshard) -> Result<Outcome<Arc<StreamDescription>>, LogError> {
         // Children are never created before their parents' last record.
         let now = self.stream.clock.now().max(self.stream.lock().floor);
         let shards = match self.manifest.shards.resharded(change, now, |shard| self.next[&shard]) {
             Ok(shards) => shards,
-            Err(source) => return Ok(Err(StreamError::Reshard { stream: self.stream.name.clone(), source })),
+            Err(source) => {
+                return Ok(Outcome::Refused(StreamError::Reshard { stream: self.stream.name.clone(), source }));
+            }
         };
         self.save(Manifest { shards: shards.clone(), ..self.manifest.clone() })?;
         for shard in shards.iter() {
@@ -35,16 +38,16 @@ impl Writer {
             shared.shards[&closed.id].changed.notify_waiters();
         }
         info!(stream = %self.stream.name, shards = shared.description.shards.open_count(), "stream resharded");
-        Ok(Ok(Arc::clone(&shared.description)))
+        Ok(Outcome::Made(Arc::clone(&shared.description)))
     }
 
     pub(crate) fn alter(
         &mut self,
         from: &StreamSettings,
         to: StreamSettings,
-    ) -> Result<Result<Arc<StreamDescription>, StreamError>, LogError> {
+    ) -> Result<Outcome<Arc<StreamDescription>>, LogError> {
         if self.manifest.settings != *from {
-            return Ok(Err(StreamError::SettingsConflict(self.stream.name.clone())));
+            return Ok(Outcome::Refused(StreamError::SettingsConflict(self.stream.name.clone())));
         }
         let mut manifest = Manifest { settings: to.clone(), ..self.manifest.clone() };
         if to.retention < from.retention {
@@ -54,7 +57,7 @@ impl Writer {
         if to.encryption_key != from.encryption_key {
             match self.go_on_with_key(&mut manifest, to.encryption_key.as_deref()) {
                 Ok(unlocked) => keys = Some(unlocked),
-                Err(locked) => return Ok(Err(locked.of(&self.stream.name))),
+                Err(locked) => return Ok(Outcome::Refused(locked.of(&self.stream.name))),
             }
         }
         self.save(manifest)?;
@@ -66,7 +69,7 @@ impl Writer {
         shared.horizon = self.manifest.horizon;
         shared.description = Arc::new(StreamDescription { settings: to, ..(*shared.description).clone() });
         info!(stream = %self.stream.name, "settings altered");
-        Ok(Ok(Arc::clone(&shared.description)))
+        Ok(Outcome::Made(Arc::clone(&shared.description)))
     }
 
     /// Makes `manifest` go on with another key, or none, for what is written next. Error: the key is not there.

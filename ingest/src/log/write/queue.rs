@@ -19,6 +19,14 @@ pub(crate) const ENTRY_OVERHEAD_BYTES: usize = 64;
 
 pub(crate) type Done<T> = oneshot::Sender<Result<T, StreamError>>;
 
+/// What became of a change of the stream that the disk had no trouble with.
+pub(crate) enum Outcome<T> {
+    /// It is made, and durable.
+    Made(T),
+    /// It cannot be made; nothing has changed.
+    Refused(StreamError),
+}
+
 /// One thing for the writer to do.
 pub(crate) enum Job {
     Append {

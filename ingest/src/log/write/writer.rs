@@ -26,7 +26,7 @@ use crate::log::segments::manifest::{Manifest, Synced};
 use crate::log::segments::segment::log_name;
 use crate::log::stream::{EndReason, StreamLog};
 use crate::log::write::draft::{Answer, Draft};
-use crate::log::write::queue::{Closing, Done, Job};
+use crate::log::write::queue::{Closing, Done, Job, Outcome};
 
 /// Owns the end of a stream's log.
 pub(crate) struct Writer {
@@ -139,7 +139,7 @@ impl Writer {
                 self.answer(done, result)
             }
             Some(Job::Trim { done }) => {
-                let result = self.trim().map(Ok);
+                let result = self.trim().map(Outcome::Made);
                 self.answer(done, result)
             }
             Some(job) => {
@@ -152,9 +152,10 @@ impl Writer {
     }
 
     /// Answers a change of the stream. A failure of the disk stops the writer, but for want of room.
-    fn answer<T>(&mut self, done: Done<T>, result: Result<Result<T, StreamError>, LogError>) -> Result<(), LogError> {
+    fn answer<T>(&mut self, done: Done<T>, result: Result<Outcome<T>, LogError>) -> Result<(), LogError> {
         let (answer, failed) = match result {
-            Ok(answer) => (answer, Ok(())),
+            Ok(Outcome::Made(made)) => (Ok(made), Ok(())),
+            Ok(Outcome::Refused(refused)) => (Err(refused), Ok(())),
             Err(full @ LogError::Full { .. }) => {
                 self.note_full(&full);
                 (Err(full.of(&self.stream.name)), Ok(()))
