@@ -14,9 +14,9 @@ pub mod name;
 
 pub mod text;
 
-pub mod stream;
-
 pub mod datagram;
+
+pub mod stream;
 
 pub mod table;
 

@@ -108,6 +108,21 @@ pub enum ArchiveError {
 
 /// Objects by name. Implementations: a folder, S3 and memory; all run the suite of
 /// `testing::conformance`.
+///
+/// ```
+/// # use model::archive::store::{Archive, ObjectName, PutOutcome};
+/// # use model::testing::memory_archive::MemoryArchive;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let archive = MemoryArchive::default();
+/// let name = ObjectName::new("rides/2026/part-1.gz")?;
+/// assert_eq!(archive.put_if_absent(&name, "records".into()).await?, PutOutcome::Created);
+/// assert_eq!(archive.put_if_absent(&name, "others".into()).await?, PutOutcome::AlreadyThere);
+/// assert_eq!(archive.get(&name, Some(0..3)).await?, "rec");
+/// assert_eq!(archive.folders().await?, ["rides"]);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait Archive: Send + Sync {
     /// Writes an object whole, unless one of that name is there. When this returns the object is

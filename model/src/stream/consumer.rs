@@ -52,6 +52,33 @@ pub const READ_RECORDS_MAX: usize = 8192;
 type ReadInFlight = BoxFuture<'static, (ShardId, SequenceNumber, Result<ReadBatch, StreamError>)>;
 
 /// Reads all shards of a stream from given positions.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use model::clock::SystemClock;
+/// # use model::name::StreamName;
+/// # use model::stream::checkpoint::Positions;
+/// # use model::stream::consumer::StreamReader;
+/// # use model::stream::hash_key::PartitionKey;
+/// # use model::stream::record::PutEntry;
+/// # use model::stream::store::{StartingPosition, StreamOptions, StreamStore};
+/// # use model::testing::memory_store::MemoryStore;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
+/// # let rides = StreamName::new("rides")?;
+/// # store.create(&rides, StreamOptions::default()).await?;
+/// store.append(&rides, vec![PutEntry::new(PartitionKey::new("Nimbus")?, "at the park")]).await?;
+///
+/// let none = Positions::default();
+/// let mut reader = StreamReader::open(store, rides, none, StartingPosition::TrimHorizon).await?;
+/// let batch = reader.next().await?;
+/// assert_eq!(batch.records[0].data, "at the park");
+/// // A checkpoint keeps the positions: a reader that is opened with them goes on after this batch.
+/// assert_eq!(reader.positions()[&batch.shard], batch.position);
+/// # Ok(())
+/// # }
+/// ```
 pub struct StreamReader {
     store: Arc<dyn StreamStore>,
     stream: StreamName,

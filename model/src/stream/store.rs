@@ -300,6 +300,33 @@ pub enum StreamError {
 /// Sharded, ordered, durable logs. Implementations: the embedded log, Kafka, and memory for tests; all run the suite of
 /// `testing::conformance`.
 ///
+/// ```
+/// # use std::sync::Arc;
+/// # use model::clock::SystemClock;
+/// # use model::name::StreamName;
+/// # use model::stream::hash_key::PartitionKey;
+/// # use model::stream::record::PutEntry;
+/// # use model::stream::store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
+/// # use model::testing::memory_store::MemoryStore;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = MemoryStore::new(Arc::new(SystemClock));
+/// let rides = StreamName::new("rides")?;
+/// store.create(&rides, StreamOptions { shards: 4, ..StreamOptions::default() }).await?;
+///
+/// let entry = PutEntry::new(PartitionKey::new("Nimbus")?, "at the park");
+/// let batch = store.append(&rides, vec![entry]).await?;
+/// let appended = batch.results[0].clone()?;
+///
+/// let from = store.locate(&rides, appended.shard, StartingPosition::TrimHorizon).await?;
+/// let limit = ReadLimit { records_max: 100, bytes_max: 1 << 20, wait: false };
+/// let read = store.read(&rides, appended.shard, from, limit).await?;
+/// assert_eq!(read.records[0].data, "at the park");
+/// assert_eq!(read.next, read.tip, "nothing is left to read now");
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Every future is cancel-safe: dropping an append leaves its entries either all in or, if they had
 /// not been handed to the writer, all out.
 #[async_trait]
