@@ -114,7 +114,9 @@ pub(crate) fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>)
     names.dedup();
     match nearest(wanted, names.iter().copied()) {
         Some(name) => Some(format!("did you mean `{name}`?")),
-        None if (1..=NAMES_SHOWN_MAX).contains(&names.len()) => Some(format!("there is `{}`", names.join("`, `"))),
+        None if (1..=NAMES_SHOWN_MAX).contains(&names.len()) => {
+            Some(format!("the columns are `{}`", names.join("`, `")))
+        }
         None => None,
     }
 }

@@ -35,18 +35,18 @@ impl Topics {
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
             let list = parameter
                 .strip_prefix("topics=")
-                .ok_or_else(|| format!("query parameter `{parameter}` is not known; topics is"))?;
+                .ok_or_else(|| format!("unknown query parameter `{parameter}`; use topics"))?;
             for topic in list.split(',').flat_map(|part| part.split("%2C")) {
                 match topic {
                     "fleet" => topics.fleet = true,
                     "windows" => topics.windows = true,
                     "streams" => topics.streams = true,
-                    other => return Err(format!("topic `{other}` is not known; fleet, windows and streams are")),
+                    other => return Err(format!("unknown topic `{other}`; use fleet, windows or streams")),
                 }
             }
         }
         if topics == Topics::default() {
-            return Err("say what to hear of, such as topics=fleet,windows,streams".to_owned());
+            return Err("name the topics, as in topics=fleet,windows,streams".to_owned());
         }
         Ok(topics)
     }
@@ -80,11 +80,11 @@ struct Connection {
 
 /// The feed of the dashboard's own page, as server-sent events. It may change with the page.
 ///
-/// Events are named after topics; the first of each holds everything, later ones what changed. Who reads slowly misses frames, not the newest values.
+/// Events are named after topics. The first event of a topic holds everything, later ones what changed. A slow reader misses frames, but never the newest values.
 #[utoipa::path(get, path = "/v1/live", tag = "dashboard", params(
-    ("topics" = String, Query, description = "What to hear of: `fleet`, `windows`, `streams`, with commas between."),
+    ("topics" = String, Query, description = "Topics: `fleet`, `windows`, `streams`, separated by commas."),
 ), responses(
-    (status = 200, description = "Events until the client goes or the server stops.", body = String, content_type = "text/event-stream"),
+    (status = 200, description = "Events until the client disconnects or the server stops.", body = String, content_type = "text/event-stream"),
     (status = 503, description = "Too many pages are open.", body = String, content_type = "text/plain"),
 ))]
 pub(crate) async fn live(State(hub): State<Arc<Hub>>, uri: Uri, headers: HeaderMap) -> Response {
@@ -93,7 +93,7 @@ pub(crate) async fn live(State(hub): State<Arc<Hub>>, uri: Uri, headers: HeaderM
         Err(wrong) => return (StatusCode::BAD_REQUEST, wrong).into_response(),
     };
     let Some((watcher, mut frames)) = hub.watch(CONNECTIONS_MAX) else {
-        let message = format!("{CONNECTIONS_MAX} pages are open already; close one, or try again later");
+        let message = format!("{CONNECTIONS_MAX} pages are already open; close one, or try again later");
         let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
         return (StatusCode::SERVICE_UNAVAILABLE, retry, message).into_response();
     };

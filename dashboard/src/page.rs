@@ -43,7 +43,7 @@ pub(crate) async fn asset(
 
 fn answer(assets: &Assets, file: Option<File>, request: &HeaderMap, kept: HeaderValue) -> Response {
     let Some(file) = file else {
-        return guarded((StatusCode::NOT_FOUND, "there is no such file\n").into_response());
+        return guarded((StatusCode::NOT_FOUND, "the file does not exist\n").into_response());
     };
     let brotli = file.brotli.filter(|_| takes_brotli(request));
     let tag = match brotli {

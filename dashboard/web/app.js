@@ -43,7 +43,7 @@ function Page() {
   if (Known) return html`<${Known} rest=${rest} />`;
   if (failed) return html`<div class="page"><h1>This page could not be loaded</h1><p class="error" role="alert">${failed}. Reload the page once the server is back.</p></div>`;
   if (later[name]) return html`<div class="page"><p class="quiet">Loading…</p></div>`;
-  return html`<div class="page"><h1>There is no such page</h1><p><a href="#/map">Go to the map</a></p></div>`;
+  return html`<div class="page"><h1>This page does not exist</h1><p><a href="#/map">Go to the map</a></p></div>`;
 }
 
 const STATES = {
@@ -61,8 +61,8 @@ function SignIn() {
     event.preventDefault();
     signIn(new FormData(event.target).get("token").toString());
   };
-  return html`<main class="page signin" id="main"><h1>Who is there?</h1>
-    <p>This server asks for a token. It is the content of <code>token_file</code> of your credential in its settings, and is kept for this tab only.</p>
+  return html`<main class="page signin" id="main"><h1>Sign in</h1>
+    <p>This server requires a token: the content of <code>token_file</code> of your credential in the server's settings. The token is kept for this tab only.</p>
     <form onSubmit=${submit}><label for="token">Token</label>
       <input id="token" name="token" type="password" autocomplete="off" required autofocus />
       <button class="primary">Sign in</button></form></main>`;
@@ -73,7 +73,7 @@ function App() {
   // On a phone the row of pages is wider than it.
   useEffect(() => document.querySelector(".rail [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [name]);
   return html`
-    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to the page</a>
+    <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>Skip to content</a>
     <header class="bar">
       <a class="brand" href="#/map">${icon("brand")}<span>Gallop</span></a>
       <${Status} />

@@ -65,7 +65,7 @@ pub struct ReceiverReport {
     pub reasons: Vec<String>,
     /// The interface past whose kernel stack datagrams come.
     pub interface: Option<String>,
-    /// Packets that the steering program has seen, by what it did with them.
+    /// Packets that the steering program saw, by what it did with them.
     pub program: Option<Vec<(&'static str, u64)>>,
     /// Its receive queues.
     pub queues: Vec<QueueReport>,
@@ -110,7 +110,7 @@ impl PreparedReceiver {
         let xdp = self.xdp.map(|setup| XdpReceiver::start(reception, setup)).transpose()?;
         match (&xdp, &self.options.xdp) {
             (Some(xdp), _) => {
-                info!(path, interface = xdp.interface(), %reasons, "sensor datagrams come past the kernel")
+                info!(path, interface = xdp.interface(), %reasons, "sensor datagrams bypass the kernel")
             }
             (None, Some(_)) => warn!(path, %reasons, "sensor datagrams come through ordinary sockets"),
             (None, None) => info!(path, "sensor datagrams come through ordinary sockets"),

@@ -93,7 +93,7 @@ impl Backends {
     }
 }
 
-#[cfg_attr(not(feature = "dynamodb"), expect(unused_variables, reason = "tables can stand in one place only"))]
+#[cfg_attr(not(feature = "dynamodb"), expect(unused_variables, reason = "tables can be in one place only"))]
 async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn TableStore>> {
     #[cfg(feature = "dynamodb")]
     if let Some(dynamodb) = &config.dynamodb {
@@ -110,7 +110,7 @@ async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> an
 }
 
 /// The archive, and the same for SQL.
-#[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "the archive can stand in one place only"))]
+#[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "the archive can be in one place only"))]
 async fn open_archive(data: &Path, config: &Config) -> anyhow::Result<(Arc<dyn Archive>, AdhocArchive)> {
     #[cfg(feature = "s3")]
     if let Some(s3) = &config.s3 {

@@ -19,7 +19,7 @@ pub(crate) async fn open(options: S3Options) -> anyhow::Result<Arc<dyn Archive>>
         Ok(Err(error @ ArchiveError::Unusable { .. })) => return Err(error.into()),
         Ok(Err(error)) => {
             let error = chain(&error);
-            warn!(error, "the archive is out of reach: records wait in their streams until it is back");
+            warn!(error, "the archive is unreachable: records wait in their streams until it is back");
         }
         Err(_) => warn!("the archive does not answer: records wait in their streams until it does"),
     }

@@ -31,7 +31,7 @@ pub struct Identity {
 
 /// A profile that was named and cannot be used: going on without it would act for somebody else.
 #[derive(Debug, Error)]
-#[error("profile `{profile}` has no credentials to sign with: {source}")]
+#[error("profile `{profile}` has no credentials to sign with")]
 pub struct IdentityError {
     profile: String,
     source: CredentialsError,
@@ -108,7 +108,7 @@ impl Identity {
             (Err(source), Some(profile)) => Err(IdentityError { profile, source }),
             (Err(CredentialsError::CredentialsNotLoaded(_)), None) => Ok(Identity { region, ..Identity::anybody() }),
             (Err(failure), None) => {
-                warn!(%failure, "the default profile cannot be used; requests are signed by nobody in particular");
+                warn!(%failure, "the default profile cannot be used; requests are signed with placeholder keys");
                 Ok(Identity { region, ..Identity::anybody() })
             }
         }

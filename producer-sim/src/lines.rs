@@ -35,7 +35,7 @@ pub struct PutArgs {
     /// Records a second, or `max`.
     #[arg(long, value_name = "N|max", default_value = "max")]
     pub rate: Rate,
-    /// Says nothing while it runs.
+    /// Print nothing while it runs.
     #[arg(long)]
     pub quiet: bool,
     /// Where to send.
@@ -139,7 +139,7 @@ async fn send(
                 Err(reason) => {
                     skipped += 1;
                     if skipped <= TOLD_MAX {
-                        eprintln!("line {number} is no record: {reason}");
+                        eprintln!("line {number} is not a record: {reason}");
                     }
                 }
             }

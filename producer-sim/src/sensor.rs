@@ -44,16 +44,16 @@ const READING_STEP_MAX: u64 = u32::MAX as u64;
 /// Where and how sensors send.
 #[derive(Debug, Clone, Args)]
 pub struct SensorTarget {
-    /// Sends readings as sensor datagrams over UDP to this address, instead of records to a stream.
+    /// Send readings as sensor datagrams over UDP to this address, instead of records to a stream.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub sensor: Option<SocketAddr>,
-    /// The schema that the port takes. Fields: Latitude f64, Longitude f64, Distance f32, MagicPoints i16, HealthPoints i16.
+    /// The schema of the port. Fields: Latitude f64, Longitude f64, Distance f32, MagicPoints i16, HealthPoints i16.
     #[arg(long, value_name = "ID", default_value_t = 7, requires = "sensor")]
     pub schema: u16,
     /// Readings of a unicorn in one datagram.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "sensor", value_parser = clap::value_parser!(u8).range(1..))]
     pub batch: u8,
-    /// The key of all unicorns, 32 hexadecimal digits; datagrams have tags then. Its id is --key-id.
+    /// The key of all unicorns, 32 hexadecimal digits; adds tags to datagrams. Its id is --key-id.
     #[arg(long, value_name = "HEX", env = "GALLOP_SENSOR_KEY", hide_env_values = true, value_parser = key, requires = "sensor")]
     pub key: Option<TagKey>,
     /// The number of the key.

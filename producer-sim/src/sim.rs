@@ -25,13 +25,13 @@ pub struct Target {
     /// The server to send to.
     #[arg(long, env = "AWS_ENDPOINT_URL", value_name = "URL", default_value = "http://127.0.0.1:4567")]
     pub endpoint: String,
-    /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
+    /// Sign with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Signs with fixed keys, whatever the environment holds: for a server of our own that takes any signature.
     #[arg(skip)]
     pub anybody: bool,
-    /// Creates the stream with so many shards if it is not there.
+    /// Create the stream with this many shards if it does not exist.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub create_shards: Option<u32>,
 }
@@ -42,22 +42,22 @@ pub struct SimArgs {
     /// The stream to send to.
     #[arg(long, value_name = "NAME", default_value = "wildrydes")]
     pub stream: String,
-    /// How many unicorns run.
+    /// Number of unicorns.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub unicorns: u32,
-    /// Records a second, of all unicorns together [default: one each].
+    /// Records a second, for all unicorns together [default: one for each unicorn].
     #[arg(long, value_name = "N")]
     pub rate: Option<f64>,
-    /// The same seed makes the same walks.
+    /// Seed; the same seed produces the same walks.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Ends after so many records.
+    /// Stop after this many records.
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,
-    /// Ends after so many seconds.
+    /// Stop after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub seconds: Option<u64>,
-    /// Says nothing while it runs.
+    /// Print nothing while it runs.
     #[arg(long)]
     pub quiet: bool,
     /// Where to send.

@@ -72,7 +72,9 @@ pub fn run(
     let mut definitions = Definition::parse(sql)?;
     let definition = definitions.pop().expect("a script has a pump");
     if !definitions.is_empty() {
-        return Err(SqlError::new(SqlErrorKind::Refused, "a file goes through one pump, the query has several").into());
+        return Err(
+            SqlError::new(SqlErrorKind::Refused, "a file can be read by one pump, but the query has several").into()
+        );
     }
     let mut lines = input.split(b'\n');
     let mut sample: Vec<Vec<u8>> = Vec::new();

@@ -18,7 +18,9 @@ pub enum QueryError {
         source: SqlError,
     },
     /// The checkpoint was made by another query of the same name.
-    #[error("query `{query}` was changed since its checkpoint: give the new query another name, or the old SQL back")]
+    #[error(
+        "query `{query}` was changed since its checkpoint: give the new query another name, or restore the old SQL"
+    )]
     Changed {
         /// The query.
         query: ConsumerName,
@@ -32,7 +34,7 @@ pub enum QueryError {
         reason: String,
     },
     /// A stream could not be read or written.
-    #[error("query `{query}` cannot go on")]
+    #[error("query `{query}` cannot continue")]
     Stream {
         /// The query.
         query: ConsumerName,

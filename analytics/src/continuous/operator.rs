@@ -142,7 +142,7 @@ impl Operator {
     ///
     /// Before [`Operator::set_sensor`].
     pub(crate) fn push_datagrams(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp) {
-        self.sensor.as_mut().expect("the source is one of datagrams").push(datagrams, rowtime);
+        self.sensor.as_mut().expect("the source holds datagrams").push(datagrams, rowtime);
         self.open(rowtime);
     }
 

@@ -137,7 +137,7 @@ impl<'a> Running<'a> {
         self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.skipped > 0;
         self.complete.insert(batch.shard, batch.complete_until);
         if batch.skipped > 0 {
-            warn!(query = %self.query.name, shard = %batch.shard, records = batch.skipped, "records were past retention");
+            warn!(query = %self.query.name, shard = %batch.shard, records = batch.skipped, "records expired before they were read");
             self.query.status.update(|status| status.skipped += batch.skipped);
         }
         if batch.records.is_empty() {
@@ -205,7 +205,7 @@ impl<'a> Running<'a> {
     fn count(&mut self, user: &UserRecord<'_>) {
         self.header.records += 1;
         if user.misplaced {
-            return self.left_out(1, "part of an aggregate belongs to another shard: its producer sends it again");
+            return self.left_out(1, "part of an aggregate belongs to another shard; its producer sends it again");
         }
         let taken = match &mut self.driver {
             Some(driver) => driver.push_record(&user.data, user.record.arrived_at).map(|_| ()),

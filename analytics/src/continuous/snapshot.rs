@@ -40,7 +40,7 @@ pub(crate) struct Header {
 /// Why a snapshot cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SnapshotError {
-    #[error("its bytes are not those that were written")]
+    #[error("its bytes differ from what was written")]
     Damaged,
     #[error("its header cannot be read")]
     Header(#[from] serde_json::Error),

@@ -27,7 +27,7 @@ pub(crate) fn refuse_what_is_missing(tokens: &[Token]) -> Result<(), SqlError> {
         } else if token.is("WINDOWED") || token.is("STAGGER") {
             Some(("stagger windows are not supported", "use a tumbling window: GROUP BY FLOOR(ROWTIME TO MINUTE)"))
         } else if token.is("ORDER") && depth == 0 {
-            Some(("ORDER BY is not supported", "rows come by window, then by key"))
+            Some(("ORDER BY is not supported", "rows are ordered by window, then by key"))
         } else if token.is("LIMIT") && depth == 0 {
             Some(("LIMIT is not supported: a stream has no end", "filter with HAVING"))
         } else if token.is("DISTINCT")
@@ -44,7 +44,10 @@ pub(crate) fn refuse_what_is_missing(tokens: &[Token]) -> Result<(), SqlError> {
                 .iter()
                 .any(|name| token.is(name))
         {
-            Some(("this aggregate's state cannot be kept in a checkpoint", "use median(..), or min, max and avg"))
+            Some((
+                "this aggregate is not supported: its state does not fit into a checkpoint",
+                "use median(..), or min, max and avg",
+            ))
         } else {
             None
         };

@@ -46,7 +46,7 @@ impl WindowedSelect {
             from.first().and_then(Token::name).ok_or_else(|| end_of(tokens).expected("a stream after FROM"))?;
         let no_window = |at: &Token| {
             at.refuse(
-                "GROUP BY has no window, so no row could ever be final",
+                "GROUP BY has no window, so no row would ever be final",
                 format!("add FLOOR(\"{source}\".ROWTIME TO MINUTE) or STEP(\"{source}\".ROWTIME BY INTERVAL '10' SECOND) to GROUP BY"),
             )
         };
@@ -88,7 +88,7 @@ fn grouping(group: &[Token]) -> Result<(Option<Tumbling>, Vec<String>), SqlError
             }
             _ => {
                 if matches!(item, [Token { lexeme: Lexeme::Number(..), .. }]) {
-                    return Err(item[0].refuse("GROUP BY takes no column numbers", "write the column's name"));
+                    return Err(item[0].refuse("GROUP BY does not accept column numbers", "write the column's name"));
                 }
                 keys.push(render(item));
             }

@@ -70,7 +70,7 @@ impl Script {
         };
         if !head(&mut cursor) {
             return Err(first.refuse(
-                format!("a continuous query has no `{}` statement", first.lexeme),
+                format!("a continuous query cannot contain a `{}` statement", first.lexeme),
                 "use CREATE OR REPLACE STREAM and CREATE OR REPLACE PUMP",
             ));
         }

@@ -18,7 +18,7 @@ pub(crate) fn window_function(tokens: &[Token]) -> Result<Option<(Tumbling, usiz
     let Some(end) = tokens.iter().position(|token| token.lexeme == Lexeme::RParen) else { return Ok(None) };
     let Some(at) = tokens[..end].iter().position(|token| token.is(separator)) else { return Ok(None) };
     if tokens[at - 1].name().as_deref() != Some(ROWTIME) {
-        return Err(tokens[at - 1].refuse("a window is cut by the time of arrival", "write ROWTIME here"));
+        return Err(tokens[at - 1].refuse("windows use the time of arrival", "write ROWTIME here"));
     }
     let mut cursor = Cursor::new(&tokens[at + 1..end]);
     let tumbling = if is_step { step(&mut cursor)? } else { floor(&mut cursor)? };
@@ -47,12 +47,12 @@ fn step(cursor: &mut Cursor<'_>) -> Result<Tumbling, SqlError> {
     let (name, millis) = unit(cursor)?;
     let at = at.expect("a length was read here");
     let Some(millis) = millis else {
-        return Err(at.refuse(format!("STEP cannot count in {name}S"), format!("use FLOOR(ROWTIME TO {name})")));
+        return Err(at.refuse(format!("STEP does not accept {name}S"), format!("use FLOOR(ROWTIME TO {name})")));
     };
     let width = (count * millis as f64).round();
     if !(1.0..=366.0 * 86_400_000.0).contains(&width) {
         return Err(
-            at.refuse("a window lasts from a millisecond to a year", "write a length such as INTERVAL '10' SECOND")
+            at.refuse("a window must last from a millisecond to a year", "write a length such as INTERVAL '10' SECOND")
         );
     }
     Ok(Tumbling::Millis(width as i64))

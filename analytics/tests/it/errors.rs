@@ -50,7 +50,10 @@ fn wrong_names_and_counts_are_told() {
 #[test]
 fn other_statements_are_refused() {
     let error = ContinuousQuery::prepare(&"q".parse().unwrap(), "DROP TABLE x", QueryOptions::default()).unwrap_err();
-    assert!(error.to_string().starts_with("line 1, column 1: a continuous query has no `DROP` statement"), "{error}");
+    assert!(
+        error.to_string().starts_with("line 1, column 1: a continuous query cannot contain a `DROP` statement"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ const COLUMNS = [
   ["name", "Unicorn", (unicorn) => unicorn.name],
   ["condition", "Condition", (unicorn) => ["critical", "low", "well", "unknown"].indexOf(condition(unicorn))],
   ["health", "Health", (unicorn) => unicorn.health ?? -Infinity],
-  ["trend", "Health lately", (unicorn) => (unicorn.healths.at(-1) ?? 0) - (unicorn.healths[0] ?? 0)],
+  ["trend", "Recent health", (unicorn) => (unicorn.healths.at(-1) ?? 0) - (unicorn.healths[0] ?? 0)],
   ["magic", "Magic", (unicorn) => unicorn.magic ?? -Infinity],
   ["speed", "Speed, km/h", (unicorn) => unicorn.speed ?? -Infinity],
   ["place", "Latitude, longitude", (unicorn) => unicorn.latitude],
@@ -21,7 +21,7 @@ const COLUMNS = [
 /** The line of a unicorn's health, over a range of some points at least. */
 function trend({ name, healths }) {
   const low = Math.min(...healths), high = Math.max(...healths), spare = Math.max(0, RANGE_MIN - (high - low)) / 2;
-  return html`<${Line} values=${healths} foot=${low - spare} least=${RANGE_MIN} label=${`Health of ${name}: from ${whole(low)} to ${whole(high)}, lately`} />`;
+  return html`<${Line} values=${healths} foot=${low - spare} least=${RANGE_MIN} label=${`Health of ${name}: from ${whole(low)} to ${whole(high)}, recently`} />`;
 }
 const RANGE_MIN = 10;
 const WORDS = { well: "well", low: "low", critical: "critical", unknown: "unknown" };
@@ -63,6 +63,6 @@ export function FleetPage() {
       <label>Condition <select value=${only} onChange=${(event) => setOnly(event.target.value)}>
         <option value="">any</option><option value="well">well</option><option value="low">low</option><option value="critical">critical</option></select></label>
     </div>
-    <${Virtual} label="Fleet" header=${header} rows=${rows} row=${row} id=${(unicorn) => unicorn.name} empty=${count.value ? "Nobody like that." : "Nobody was heard yet."} />
+    <${Virtual} label="Fleet" header=${header} rows=${rows} row=${row} id=${(unicorn) => unicorn.name} empty=${count.value ? "No unicorn matches." : "No unicorn has sent a reading yet."} />
   </div>`;
 }

@@ -33,21 +33,21 @@ export default function HealthPage() {
   return html`<div class="page"><header class="title"><h1>Health</h1><p class="quiet">${version ? `Gallop ${version}` : ""}</p></header>
     ${counts.error && html`<p class="error" role="alert">${counts.error}</p>`}
     <ul class="tiles">
-      <li class="panel"><span class="quiet">Server</span><b>${state.value !== "live" ? "out of reach" : ready === 0 ? "is stopping" : "takes calls"}</b></li>
+      <li class="panel"><span class="quiet">Server</span><b>${state.value !== "live" ? "unreachable" : ready === 0 ? "stopping" : "accepting requests"}</b></li>
       <li class="panel"><span class="quiet">Up for</span><b>${started ? span(Date.now() / 1000 - started) : "–"}</b></li>
       <li class="panel"><span class="quiet">Processor</span><b>${cpu !== null && cpuBefore !== null && now !== before ? `${tenth(((cpu - cpuBefore) / seconds) * 100)} % of a core` : "–"}</b></li>
       <li class="panel"><span class="quiet">Memory</span><b>${memory === null ? "–" : bytes(memory)}</b></li>
       <li class="panel"><span class="quiet">Open files</span><b>${whole(files)}${filesMax ? html`<small> of ${whole(filesMax)}</small>` : ""}</b></li>
-      <li class="panel"><span class="quiet">Disk left</span><b>${disk === null ? "–" : bytes(disk)}${diskSize ? html`<small> of ${bytes(diskSize)}</small>` : ""}</b></li>
+      <li class="panel"><span class="quiet">Disk space left</span><b>${disk === null ? "–" : bytes(disk)}${diskSize ? html`<small> of ${bytes(diskSize)}</small>` : ""}</b></li>
       <li class="panel"><span class="quiet">Sync, 99 % within</span><b>${sync === null ? "–" : `${millis(sync)} ms`}</b></li>
-      <li class="panel"><span class="quiet">Put until durable, 99 % within</span><b>${append === null ? "–" : `${millis(append)} ms`}</b></li>
-      <li class="panel"><span class="quiet">Failures of stores</span><b class=${failures ? "warn" : ""}>${whole(failures)}</b></li>
-      <li class="panel"><span class="quiet">Page came back</span><b>${reconnects.value === 1 ? "once" : `${reconnects.value} times`}</b></li>
+      <li class="panel"><span class="quiet">Put latency, p99</span><b>${append === null ? "–" : `${millis(append)} ms`}</b></li>
+      <li class="panel"><span class="quiet">Storage failures</span><b class=${failures ? "warn" : ""}>${whole(failures)}</b></li>
+      <li class="panel"><span class="quiet">Page reconnected</span><b>${reconnects.value === 1 ? "once" : `${reconnects.value} times`}</b></li>
     </ul>
     ${halted.length > 0 && html`<p class="error" role="alert">No records are taken until the next start by: ${halted.join(", ")}. The log says why.</p>`}
     <${Doctor} />
     <section class="panel"><header><h2>Requests</h2><p class="quiet">since the start; times until an answer begins</p></header>
-      <div class="scroll short" tabindex="0" role="region" aria-label="Requests"><table><thead><tr><th scope="col">Operation</th><th scope="col" class="number">A second</th><th scope="col" class="number">All</th><th scope="col" class="number">Failed</th><th scope="col" class="number">Half within, ms</th><th scope="col" class="number">99 % within, ms</th></tr></thead>
+      <div class="scroll short" tabindex="0" role="region" aria-label="Requests"><table><thead><tr><th scope="col">Operation</th><th scope="col" class="number">A second</th><th scope="col" class="number">All</th><th scope="col" class="number">Failed</th><th scope="col" class="number">p50, ms</th><th scope="col" class="number">99 % within, ms</th></tr></thead>
       <tbody>${rows.map((row) => html`<tr key=${row.operation}><th scope="row">${row.operation}</th><td class="number">${tenth(row.rate)}</td><td class="number">${whole(row.count)}</td><td class=${row.failed ? "number warn" : "number"}>${whole(row.failed)}</td><td class="number">${millis(row.half)}</td><td class="number">${millis(row.most)}</td></tr>`)}</tbody></table></div></section>
-    <p class="quiet">The same figures, and all others, for Prometheus: <a href="metrics">/metrics</a>.</p></div>`;
+    <p class="quiet">These and all other metrics, for Prometheus: <a href="metrics">/metrics</a>.</p></div>`;
 }

@@ -102,7 +102,7 @@ export function MapPage() {
         <button class="icon" onClick=${() => zoom(1 / ZOOM)} aria-label="Zoom out" title="Zoom out">${icon("minus")}</button>
         <button class="icon" onClick=${fit} aria-label="Show all unicorns" title="Show all unicorns">${icon("fit")}</button>
         <button class="icon" onClick=${home} aria-label="Back to the start" title="Back to the start">${icon("home")}</button>
-        <button class="icon" onClick=${() => setPaused(!paused)} aria-pressed=${paused} aria-label=${paused ? "Go on" : "Hold the picture"} title=${paused ? "Go on" : "Hold the picture"}>${icon(paused ? "play" : "pause")}</button>
+        <button class="icon" onClick=${() => setPaused(!paused)} aria-pressed=${paused} aria-label=${paused ? "Continue" : "Pause the map"} title=${paused ? "Continue" : "Pause the map"}>${icon(paused ? "play" : "pause")}</button>
         <button class="icon" onClick=${() => setAgain(!again)} aria-pressed=${again} aria-label="Replay the last minutes" title="Replay the last minutes">${icon("again")}</button>
       </div>
       ${again && html`<${Player} close=${() => setAgain(false)} />`}
@@ -190,7 +190,7 @@ function Search({ choose }) {
     <label class="hidden" for="find">Find a unicorn</label>
     <input id="find" type="search" placeholder="Find a unicorn" autocomplete="off" value=${text} onInput=${(event) => setText(event.target.value)} />
     ${needle && html`<ul aria-label="Found">${found.map((name) => html`<li key=${name}><button type="button" onClick=${() => take(name)}>${name}</button></li>`)}
-      ${!found.length && html`<li class="quiet">Nobody of that name</li>`}</ul>`}
+      ${!found.length && html`<li class="quiet">No unicorn of that name</li>`}</ul>`}
   </form>`;
 }
 
@@ -204,7 +204,7 @@ function Legend() {
   for (const unicorn of shown.value.values()) numbers[condition(unicorn)]++;
   return html`<ul class="legend" aria-label="Health of the fleet">${CONDITIONS.map(([name, title, path]) => html`<li key=${name} class=${name}>
     <svg viewBox="-12 -12 24 24" aria-hidden="true"><path d=${path} transform="rotate(-45)" /></svg>${title}<b>${whole(numbers[name])}</b></li>`)}
-    ${beyond.value > 0 && html`<li class="quiet">and more than fit on the map</li>`}</ul>`;
+    ${beyond.value > 0 && html`<li class="quiet">and more that do not fit on the map</li>`}</ul>`;
 }
 
 function ScaleBar({ metresPerPixel }) {
@@ -229,6 +229,6 @@ function Card({ follow, setFollow }) {
 function Empty() {
   // The first moments are for whoever is there to be heard.
   if (count.value || state.value !== "live" || second.value < 4) return null;
-  return html`<div class="empty"><p>No unicorn has been heard in the last 30 seconds.</p>
+  return html`<div class="empty"><p>No unicorn has sent a reading in the last 30 seconds.</p>
     <p class="quiet">Send some: <code>gallop sim --unicorns 20</code></p></div>`;
 }

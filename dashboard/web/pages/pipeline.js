@@ -16,10 +16,10 @@ const describe = (kind) => KINDS[kind] ?? [`delivery: ${kind}`, kind];
 
 /** What the state of a flow looks like, and is called. @type {Record<string, [string, string]>} */
 const STATES = {
-  starting: ["wait", "starts"],
+  starting: ["wait", "is starting"],
   running: ["good", "runs"],
-  retrying: ["bad", "fails, and is tried again"],
-  standing_by: ["wait", "stands by for another server"],
+  retrying: ["bad", "fails and is retried"],
+  standing_by: ["wait", "waits for another server"],
   paused: ["wait", "is paused"],
   failed: ["bad", "has failed"],
   stopped: ["bad", "has stopped"],
@@ -33,16 +33,16 @@ function Flow({ flow }) {
     <span class="arrow" aria-hidden="true"></span>
     <div class="step"><header><h3>${flow.name}</h3><span class="state" title=${`since ${clock(flow.since)}`}><span class="dot still ${mood}" aria-hidden="true"></span>${words}</span></header>
       <p class="quiet">${KINDS[flow.kind]}</p>
-      <dl>${flow.behind !== null && html`<dt>not yet done</dt><dd>${whole(flow.behind)} records</dd>`}
-        <dt>${query ? "windows overdue" : "oldest waits"}</dt><dd>${span(flow.lag / 1000)}</dd>
+      <dl>${flow.behind !== null && html`<dt>records to read</dt><dd>${whole(flow.behind)} records</dd>`}
+        <dt>${query ? "window overdue by" : "oldest waiting record"}</dt><dd>${span(flow.lag / 1000)}</dd>
         ${flow.watermark !== null && html`<dt>watermark</dt><dd>${ago(now() - flow.watermark)}</dd>`}
-        ${flow.window_end !== null && html`<dt>open window until</dt><dd>${clock(flow.window_end)}</dd>`}
+        ${flow.window_end !== null && html`<dt>open window ends</dt><dd>${clock(flow.window_end)}</dd>`}
         ${flow.rows !== null && html`<dt>rows written</dt><dd>${whole(flow.rows)}</dd>`}
-        ${flow.left_out !== null && html`<dt>not usable</dt><dd>${whole(flow.left_out)} records</dd>`}
+        ${flow.left_out !== null && html`<dt>expired or unreadable</dt><dd>${whole(flow.left_out)} records</dd>`}
         ${flow.delivered !== null && html`<dt>delivered</dt><dd>${whole(flow.delivered)}, ${rate(flow.delivered_per_second)}/s</dd>`}
-        ${flow.retries !== null && html`<dt>failed tries</dt><dd>${whole(flow.retries)}</dd>`}
+        ${flow.retries !== null && html`<dt>failed attempts</dt><dd>${whole(flow.retries)}</dd>`}
         <dt>restarts</dt><dd>${whole(flow.restarts)}</dd>
-        ${flow.dead_letters ? html`<dt>cannot be taken</dt><dd>${whole(flow.dead_letters)} records</dd>` : null}</dl>
+        ${flow.dead_letters ? html`<dt>dead letters</dt><dd>${whole(flow.dead_letters)} records</dd>` : null}</dl>
       ${flow.last_error && html`<p class="error"><b>${ago(now() - flow.last_error.at)}:</b> ${flow.last_error.message}</p>`}</div>
     <span class="arrow" aria-hidden="true"></span>
     <div class="step end"><h3>${query ? html`<a href=${`#/records/${encodeURIComponent(flow.target)}`}>${flow.target}</a>` : flow.target}</h3>
@@ -56,7 +56,7 @@ export default function PipelinePage() {
   // Sources before what is made of them.
   const made = new Set(flows.filter((flow) => flow.kind === "query").map((flow) => flow.target));
   const ordered = [...streams].sort((a, b) => Number(made.has(a.name)) - Number(made.has(b.name)));
-  return html`<div class="page"><header class="title"><h1>Pipeline</h1><p class="quiet">Each stream with who reads it, and how far they are.</p></header>
+  return html`<div class="page"><header class="title"><h1>Pipeline</h1><p class="quiet">Each stream, its queries and deliveries, and how far they are.</p></header>
     ${counts.error && html`<p class="error" role="alert">${counts.error}</p>`}
     ${ordered.map((stream) => {
       const readers = flows.filter((flow) => flow.source === stream.name);
@@ -68,10 +68,10 @@ export default function PipelinePage() {
           ${stream.error ? html`<p class="error">${stream.error}</p>` : html`<dl><dt>records</dt><dd>${rate(rateOf(stream))}/s</dd>
             ${put !== null && before !== null && html`<dt>put</dt><dd>${rate(Math.max(0, put - before) / counts.seconds / 1000)} KB/s</dd>`}
             <dt>open shards</dt><dd>${whole(stream.shards.length + stream.more_shards)}</dd>
-            ${refused ? html`<dt>told to slow down</dt><dd>${whole(refused)}</dd>` : null}</dl>`}</div>
+            ${refused ? html`<dt>throttled</dt><dd>${whole(refused)}</dd>` : null}</dl>`}</div>
         <ul class="flows">${readers.map((flow) => html`<${Flow} key=${`${flow.kind} ${flow.name}`} flow=${flow} />`)}
           ${!readers.length && html`<li class="quiet pad">Nothing on this server reads it.</li>`}</ul></section>`;
     })}
-    ${!streams.length && html`<p class="quiet">There is no stream yet. A first put may create one: <code>gallop sim --create-shards 2</code></p>`}
+    ${!streams.length && html`<p class="quiet">There is no stream yet. Create one, for example with <code>gallop sim --create-shards 2</code></p>`}
   </div>`;
 }

@@ -12,7 +12,7 @@ const PAGE = 200;
 /** New records are asked for so often, in milliseconds. */
 const PAUSE = 1000;
 const POSITIONS = [
-  ["LATEST", "what comes from now on"], ["TRIM_HORIZON", "the oldest record kept"], ["AT_TIMESTAMP", "a time"],
+  ["LATEST", "new records only"], ["TRIM_HORIZON", "the oldest record"], ["AT_TIMESTAMP", "a time"],
   ["AT_SEQUENCE_NUMBER", "a sequence number"], ["AFTER_SEQUENCE_NUMBER", "after a sequence number"],
 ];
 
@@ -93,14 +93,14 @@ export default function RecordsPage({ rest }) {
         type=${position === "AT_TIMESTAMP" ? "datetime-local" : "text"} step="1" /></label>`}
       <label>Contains <input name="needle" type="search" autocomplete="off" /></label>
       <button class="primary">Show</button>
-      <button type="button" aria-pressed=${!going} onClick=${() => setGoing(!going)}>${going ? "Hold" : "Go on"}</button>
+      <button type="button" aria-pressed=${!going} onClick=${() => setGoing(!going)}>${going ? "Hold" : "Continue"}</button>
     </form>
     ${state.error && html`<p class="error" role="alert">${state.error}</p>`}
     <div class="split"><${Virtual} label="Records" header=${header} rows=${state.records} row=${row} id=${(record) => `${record.sequence_number}.${record.sub ?? ""}`}
-      empty=${needsValue || wanted.contains ? "Nothing like that yet." : "Nothing has come yet. What comes is shown here."} />
+      empty=${needsValue || wanted.contains ? "No record matches yet." : "No record has arrived yet. New records appear here."} />
     ${shown && html`<aside class="panel record" aria-label="Record"><header><h2>${shown.partition_key}</h2><button class="push" onClick=${() => setShown(null)}>Close</button></header>
       <dl><dt>Arrived</dt><dd>${stamp(shown.arrived_at)}</dd><dt>Shard</dt><dd class="mono">${shown.shard}</dd><dt>Number</dt><dd class="mono">${shown.sequence_number}${shown.sub !== null ? ` / ${shown.sub}` : ""}</dd><dt>Size</dt><dd>${bytes(shown.bytes)}</dd></dl>
-      <pre class="code" tabindex="0" aria-label="Data">${pretty(shown)}</pre>${shown.cut && html`<p class="quiet">The rest is cut off.</p>`}</aside>`}</div>
+      <pre class="code" tabindex="0" aria-label="Data">${pretty(shown)}</pre>${shown.cut && html`<p class="quiet">The rest is not shown.</p>`}</aside>`}</div>
   </div>`;
 }
 

@@ -59,13 +59,13 @@ export default function SensorsPage() {
   const queues = receiver.queues ?? [];
   const causes = Object.entries({ "dropped by the kernel": receiver.dropped_by_kernel ?? 0, ...total.rejected, ...total.refused }).filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
   return html`<div class="page">${head}
-    <section class="panel"><header><h2>Ports</h2><p class="quiet">a datagram is stored once it is durable</p></header>
+    <section class="panel"><header><h2>Ports</h2><p class="quiet">a datagram counts as stored once it is durable</p></header>
       ${ports.length ? html`<${Table} label="Ports" head=${["Port", "Stream", "Schema", "Received/s", "Stored/s", "Records/s", "Lost/s", "Stored", "Lost", "Waiting"]}>${ports.map(({ port, counters }) => {
         const spec = now.ports.find((one) => one.port === port), then = old("ports", "port", port);
         return html`<tr key=${port}><th scope="row" class="mono">${port}</th><td class="number">${spec && html`<a href=${`#/records/${encodeURIComponent(spec.stream)}`}>${spec.stream}</a>`}</td>${cell(spec?.schema ?? "–")}
           ${cell(rate(per(counters, then, (c) => c.received)))}${cell(rate(per(counters, then, (c) => c.stored)))}${cell(rate(per(counters, then, (c) => c.stored_records)))}
           ${cell(rate(per(counters, then, lost)), per(counters, then, lost) > 0)}${cell(whole(counters.stored))}${cell(whole(lost(counters)), lost(counters) > 0)}${cell(whole(counters.waiting))}</tr>`;
-      })}<//>` : html`<p>No port takes sensor datagrams yet. Two commands open one:</p><pre class="code" tabindex="0">gallop sensor schema add 7 rpm:u16 load:u32 site:text8
+      })}<//>` : html`<p>No sensor port is open yet. Two commands open one:</p><pre class="code" tabindex="0">gallop sensor schema add 7 rpm:u16 load:u32 site:text8
 gallop sensor port add 9000 --stream plant --schema 7</pre>`}</section>
     <section class="panel"><header><h2>Cores</h2><p class="quiet">one poller each</p></header>
       <${Table} label="Cores" head=${["Poller", "Received/s", "Accepted/s", "Rejected/s", "Dropped by the kernel/s", "Received", "Rejected", "Last minute"]}>${pollers.map(({ poller, counters }, at) => {
@@ -75,7 +75,7 @@ gallop sensor port add 9000 --stream plant --schema 7</pre>`}</section>
           ${cell(rate(per(counters, then, rejected)), per(counters, then, rejected) > 0)}${cell(rate(dropped), Boolean(dropped))}${cell(whole(counters.received))}${cell(whole(rejected(counters)))}
           <td class="number"><${Line} values=${lines.current.rates.get(poller) ?? []} label=${`Datagrams a second of ${poller} in the last minute`} /></td></tr>`;
       })}<//></section>
-    ${queues.length > 0 && html`<section class="panel"><header><h2>Receive queues past the kernel</h2></header>
+    ${queues.length > 0 && html`<section class="panel"><header><h2>Receive queues that bypass the kernel</h2></header>
       <${Table} label="Receive queues" head=${["Queue", "Ring", "Ring full", "Dropped", "Fill ring empty"]}>${queues.map((queue, at) => html`<tr key=${at}><th scope="row">${at}</th><${Ring} queue=${queue} />
         ${["ring_full", "dropped", "fill_empty"].map((cause) => cell(whole(queue.losses[cause]), queue.losses[cause] > 0))}</tr>`)}<//></section>`}
     <section class="panel"><header><h2>Lost, by cause</h2></header>

@@ -103,7 +103,7 @@ export default function SqlPage() {
     cancelled: `cancelled after ${whole(rows.length)} rows`, failed: "failed",
   }[state];
   return html`<div class="page tall">
-    <header class="title"><h1>SQL</h1><p class="quiet">Every stream is a table: what is archived and what has just come, together. Queries only read.</p></header>
+    <header class="title"><h1>SQL</h1><p class="quiet">Every stream is a table with its archived and its newest records. Queries only read.</p></header>
     <${Editor} text=${text} given=${given} change=${setText} run=${run} wrong=${error} />
     <div class="row gap"><button class="primary" onClick=${run} disabled=${!text.trim()}>Run</button>
       <button onClick=${() => running.current?.abort()} disabled=${state !== "running"}>Cancel</button>
@@ -114,6 +114,6 @@ export default function SqlPage() {
       <button onClick=${() => navigator.clipboard?.writeText(`gallop sql --endpoint ${location.origin} -c '${text.replaceAll("'", "'\\''")}'`)}>Copy as command</button></div>
     ${error && html`<div class="error" role="alert"><p><b>${error.line ? `Line ${error.line}, column ${error.column}: ` : ""}</b>${error.message}</p>${error.suggestion && html`<p>${error.suggestion}</p>`}</div>`}
     <div class="row"><p class="quiet" role="status">${said}</p>${numeric.some(Boolean) && html`<button class="small push" aria-pressed=${Boolean(Picture)} onClick=${picture}>Chart</button>`}</div>
-    ${Picture && numeric.some(Boolean) ? html`<${Picture} columns=${columns} rows=${rows} />` : html`<${Virtual} label="Rows" header=${header} rows=${rows} row=${row} id=${(_, at) => at} empty=${state === "done" ? "The query found no rows." : "Rows stand here."} />`}
+    ${Picture && numeric.some(Boolean) ? html`<${Picture} columns=${columns} rows=${rows} />` : html`<${Virtual} label="Rows" header=${header} rows=${rows} row=${row} id=${(_, at) => at} empty=${state === "done" ? "The query found no rows." : "Results appear here."} />`}
   </div>`;
 }

@@ -24,7 +24,7 @@ function Stream({ stream }) {
   const recent = history.get(stream.name) ?? [];
   return html`<section class="panel" aria-label=${stream.name}>
     <header><h2>${stream.name}</h2><p class="quiet">${stream.mode.replace("-", " ")}, keeps records for ${span(stream.retention_seconds)}</p>
-      <a class="push" href=${`#/records/${encodeURIComponent(stream.name)}`}>Look at its records</a></header>
+      <a class="push" href=${`#/records/${encodeURIComponent(stream.name)}`}>Show its records</a></header>
     <p class="facts"><span><b>${rate(all)}</b> records a second</span><span><b>${whole(stream.shards.length + stream.more_shards)}</b> open ${stream.shards.length + stream.more_shards === 1 ? "shard" : "shards"}</span>
       ${stream.closed > 0 && html`<span><b>${whole(stream.closed)}</b> closed</span>`}<${Line} values=${recent} label=${`Records a second in the last ${recent.length} seconds`} /></p>
     <div class="hash" aria-hidden="true">${shards.map((shard) => html`<span key=${shard.id} class=${hot(shard) ? "hot" : ""} style=${{ left: `${part(shard.start)}%`, width: `${Math.max(0.2, width(shard))}%` }}></span>`)}</div>
@@ -41,8 +41,8 @@ function Stream({ stream }) {
     ${stream.more_shards > 0 && html`<p class="quiet">and ${whole(stream.more_shards)} more open shards</p>`}
     <p class="quiet" role="status">${said}</p>
     ${change && html`<${Reshard} key=${`${change.kind} ${change.shard.id}`} stream=${stream.name} change=${change} close=${close} />`}
-    ${!change && ours && shards.some(hot) && html`<p>A hot shard takes more than its share: <button class="small" onClick=${() => begin({ kind: "split", shard: shards.find(hot) })}>see what a split would do</button></p>`}
-    ${!ours && html`<p class="quiet">The server looks after the shards of streams on demand.</p>`}
+    ${!change && ours && shards.some(hot) && html`<p>A hot shard receives more than its share: <button class="small" onClick=${() => begin({ kind: "split", shard: shards.find(hot) })}>preview a split</button></p>`}
+    ${!ours && html`<p class="quiet">The server manages the shards of on-demand streams.</p>`}
   </section>`;
 }
 

@@ -66,9 +66,9 @@ function QueryPanel({ query }) {
 export default function WindowsPage() {
   changes.value;
   const all = [...queries.values()].sort((a, b) => (length(a) ?? Infinity) - (length(b) ?? Infinity) || b.ends.size - a.ends.size);
-  return html`<div class="page"><header class="title"><h1>Windows</h1><p class="quiet">What continuous queries found, over all groups. Hatched: the window that is still open. Dashed: the watermark, before which nothing will arrive.</p></header>
+  return html`<div class="page"><header class="title"><h1>Windows</h1><p class="quiet">Results of continuous queries, over all groups. Hatched: the window that is still open. Dashed: the watermark; no earlier record will arrive.</p></header>
     ${all.map((query) => html`<${QueryPanel} key=${query.name} query=${query} />`)}
-    ${!all.length && html`<section class="panel"><p>No continuous query runs on this server. One is a file of SQL, named in the settings:</p><pre class="code">[queries.per-minute]
+    ${!all.length && html`<section class="panel"><p>No continuous query runs on this server. Write one as a file of SQL and name it in the settings:</p><pre class="code">[queries.per-minute]
 sql = "per-minute.sql"
 streams = { SOURCE_SQL_STREAM_001 = "wildrydes", DESTINATION_SQL_STREAM = "wildrydes-summary" }</pre></section>`}
   </div>`;

@@ -9,7 +9,7 @@ const PAUSE = 15000;
 
 /** @typedef {{check: string, state: "ok" | "warn" | "fail", found: string, fix: string | null}} Finding */
 
-const MOODS = { ok: ["good", "is well"], warn: ["wait", "could be better"], fail: ["bad", "does not work"] };
+const MOODS = { ok: ["good", "OK"], warn: ["wait", "warning"], fail: ["bad", "failed"] };
 
 /** @param {{findings: Finding[], label: string}} props */
 function Table({ findings, label }) {
@@ -20,13 +20,13 @@ function Table({ findings, label }) {
 
 export function Doctor() {
   const { now, error } = usePolled(() => askJson("v1/doctor"), PAUSE);
-  const head = html`<header><h2>Checks</h2><p class="quiet">of this machine and its folder; <code>gallop doctor</code> makes more</p></header>`;
+  const head = html`<header><h2>Checks</h2><p class="quiet">of this machine and its folder; <code>gallop doctor</code> runs more</p></header>`;
   if (!now) return html`<section class="panel">${head}<p class="quiet">${error || "Looking…"}</p></section>`;
   /** @type {Finding[]} */
   const checks = now.checks;
   const ill = checks.filter(({ state }) => state !== "ok").sort((a, b) => (a.state < b.state ? -1 : a.state > b.state ? 1 : 0));
   const well = checks.filter(({ state }) => state === "ok");
   return html`<section class="panel">${head}
-    ${ill.length ? html`<${Table} findings=${ill} label="Checks that found something" />` : html`<p>All ${checks.length} are well.</p>`}
-    ${well.length > 0 && html`<details><summary>${well.length} that are well</summary><${Table} findings=${well} label="Checks that are well" /></details>`}</section>`;
+    ${ill.length ? html`<${Table} findings=${ill} label="Checks with findings" />` : html`<p>All ${checks.length} checks passed.</p>`}
+    ${well.length > 0 && html`<details><summary>${well.length} passed</summary><${Table} findings=${well} label="Checks that passed" /></details>`}</section>`;
 }

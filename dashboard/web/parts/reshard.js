@@ -55,11 +55,11 @@ export function Reshard({ stream, change, close }) {
     ${kind === "split" && html`<label class="row">The first part gets <input type="range" min="1" max="99" value=${share} onInput=${(event) => setShare(Number(event.target.value))} aria-valuetext=${`${share} per cent`} /> <b class="number">${share} %</b><span class="quiet">of the keys; the second begins at <code>${cut(shard, share)}</code></span></label>`}
     ${error && html`<p class="error" role="alert">${error}</p>`}
     ${found && html`<${Bar} title="before" shards=${before} /><${Bar} title="after" shards=${found.opened} />
-      <div class="scroll short" tabindex="0" role="region" aria-label="What would come of it"><table><thead><tr><th scope="col">New shard</th><th scope="col" class="number">Of all keys</th><th scope="col" class="number">Records/s, if even</th><th scope="col">First hash key</th><th scope="col">Last hash key</th></tr></thead>
+      <div class="scroll short" tabindex="0" role="region" aria-label="Shards after the change"><table><thead><tr><th scope="col">New shard</th><th scope="col" class="number">Share of keys</th><th scope="col" class="number">Records/s, if even</th><th scope="col">First hash key</th><th scope="col">Last hash key</th></tr></thead>
         <tbody>${found.opened.map((one) => html`<tr key=${one.start}><th scope="row" class="mono">${one.shard}</th><td class="number">${width(one).toFixed(1)} %</td><td class="number">${records === null ? "–" : rate((records * width(one)) / together)}</td><td class="mono">${one.start}</td><td class="mono">${one.end}</td></tr>`)}</tbody></table></div>
       ${uneven && html`<p class="warn">The parts are uneven: one gets more than ${UNEVEN * 100} % of the keys.</p>`}
       <p class="quiet">${names(before.map((one) => ({ shard: one.id })))} will take no more records, and ${before.length === 1 ? "stays" : "stay"} readable until retention is over. Keys keep their order: readers finish parents first.</p>`}
-    <div class="row"><button class="primary" onClick=${run} disabled=${busy || !found}>${kind === "split" ? "Split now" : "Merge now"}</button><button onClick=${() => close()}>Leave it</button></div>
+    <div class="row"><button class="primary" onClick=${run} disabled=${busy || !found}>${kind === "split" ? "Split now" : "Merge now"}</button><button onClick=${() => close()}>Cancel</button></div>
   </section>`;
 }
 

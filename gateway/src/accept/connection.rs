@@ -77,7 +77,7 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     match (protocol, &shared.tls) {
         (Protocol::Http1, _) => http1(stream, front, shared, meter).await,
         (Protocol::Http2, _) => http2(stream, front, shared, meter).await,
-        (Protocol::Tls, None) => Err(io::Error::other("TLS is spoken where there is no certificate")),
+        (Protocol::Tls, None) => Err(io::Error::other("the client uses TLS, but no certificate is configured")),
         (Protocol::Tls, Some(tls)) => {
             let mut stream = timeout(options.handshake_max, tls.accept(stream)).await??;
             match stream.get_ref().1.alpn_protocol() {

@@ -123,7 +123,7 @@ impl Tls {
             }
             Err(refused) => {
                 let error: &dyn std::error::Error = &refused;
-                error!(certificate, error, "the changed certificate cannot be used; the one before it goes on");
+                error!(certificate, error, "the changed certificate cannot be used; the previous one stays in use");
             }
         }
     }

@@ -110,7 +110,7 @@ impl Claim {
             if NEEDED.contains(&name.as_str()) || name == TOKEN_PARAMETER {
                 let value = String::from_utf8(value).unwrap_or_default();
                 if found.insert(name.clone(), value).is_some() {
-                    return Err(AuthError::Incomplete(format!("The query parameter '{name}' is there twice.")));
+                    return Err(AuthError::Incomplete(format!("The query parameter '{name}' occurs twice.")));
                 }
             }
         }
@@ -165,7 +165,7 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, AuthEr
     let mut values = headers.get_all(name).iter();
     let (first, second) = (values.next(), values.next());
     if second.is_some() {
-        return Err(AuthError::Incomplete(format!("The header '{name}' is there twice.")));
+        return Err(AuthError::Incomplete(format!("The header '{name}' occurs twice.")));
     }
     Ok(first.map(|value| value.to_str().unwrap_or("?")))
 }

@@ -29,7 +29,7 @@ impl Payload {
         let Some(value) = values.next() else { return Ok(Payload::Computed) };
         let text = value.to_str().unwrap_or("?").trim();
         if values.next().is_some() {
-            return Err(AuthError::Incomplete(format!("The header '{CONTENT_SHA256}' is there twice.")));
+            return Err(AuthError::Incomplete(format!("The header '{CONTENT_SHA256}' occurs twice.")));
         }
         if text == "UNSIGNED-PAYLOAD" || text.starts_with("STREAMING-") {
             return Err(AuthError::InvalidSignature(format!(

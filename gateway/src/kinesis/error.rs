@@ -28,7 +28,7 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
         ),
         StreamError::SettingsConflict(stream) => AwsError::new(
             "ResourceInUseException",
-            format!("Stream {stream} under account {account} is being changed by somebody else."),
+            format!("Stream {stream} under account {account} is being changed by another call."),
         ),
         StreamError::Reshard { stream, source } => of_reshard(source, stream.as_str(), account),
         StreamError::KeyMissing { .. } => AwsError::new("KMSNotFoundException", failure.to_string()),

@@ -97,7 +97,7 @@ fn own_verdict(policy: &str, account: &str, caller: &Credential, action: &str, a
         Ok(policy) => policy.verdict(account, caller.account(account), &caller.name, action, arn),
         Err(wrong) => {
             // It was checked when it was put: only another version of this server can have kept it.
-            tracing::error!(arn, wrong, "a resource's policy does not read; nobody may use the resource");
+            tracing::error!(arn, wrong, "a resource's policy cannot be read; nobody may use the resource");
             Verdict::Denied
         }
     }

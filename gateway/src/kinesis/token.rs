@@ -52,7 +52,7 @@ pub(crate) fn page(kind: Kind, text: &str, now: Timestamp) -> Result<String, Aws
     let invalid = || AwsError::invalid_argument("Invalid NextToken.");
     let (made_at, payload) = open(kind, text).ok_or_else(invalid)?;
     if now.as_millis().saturating_sub(made_at.as_millis()) > ITERATOR_MILLIS_MAX {
-        return Err(AwsError::new("ExpiredNextTokenException", "NextToken expired: begin the listing anew."));
+        return Err(AwsError::new("ExpiredNextTokenException", "NextToken has expired. Start the listing again."));
     }
     String::from_utf8(payload).map_err(|_| invalid())
 }

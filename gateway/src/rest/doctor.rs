@@ -64,7 +64,7 @@ impl From<Finding> for Check {
 
 /// Reports what a running server finds wrong with its machine and its files, and what to do about it.
 ///
-/// An answer is given again for ten seconds.
+/// An answer is reused for ten seconds.
 #[utoipa::path(get, path = "/v1/doctor", tag = "health", responses((status = 200, body = Diagnosis)))]
 pub(crate) async fn diagnose(State(state): State<Arc<GatewayState>>, uri: Uri) -> Result<Json<Diagnosis>, RestError> {
     Parameters::read(&uri, &[])?;

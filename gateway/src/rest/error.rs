@@ -41,7 +41,7 @@ struct ErrorDetail {
     /// Column of a query, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<u64>,
-    /// What may have been meant.
+    /// A suggestion.
     #[serde(skip_serializing_if = "Option::is_none")]
     suggestion: Option<String>,
     /// What differs between what a flow does and what was asked for.
@@ -177,11 +177,11 @@ impl From<SqlError> for RestError {
 
 /// Answers paths that are not there.
 pub(crate) async fn not_found(uri: Uri) -> RestError {
-    RestError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at `{}`", uri.path()))
+    RestError::new(StatusCode::NOT_FOUND, "not_found", format!("`{}` does not exist", uri.path()))
 }
 
 /// Answers methods that a path does not have.
 pub(crate) async fn method_not_allowed(uri: Uri) -> RestError {
-    let message = format!("`{}` does not take this method", uri.path());
+    let message = format!("`{}` does not accept this method", uri.path());
     RestError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }

@@ -24,7 +24,7 @@ pub(crate) struct QueryList {
     pub(super) queries: Vec<QueryReport>,
 }
 
-/// A continuous query, and why it has written no row yet or writes none now: the reason that matters most first.
+/// A continuous query, and why it has written no row yet or writes none now. The most important reason comes first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ExplainedQuery {
     #[serde(flatten)]
@@ -56,7 +56,7 @@ pub(super) async fn all_deliveries(state: &GatewayState) -> Vec<DeliveryReport> 
 
 /// Lists continuous queries in order of their names.
 ///
-/// Of each: counts, rate, watermark, open windows, what was left out or came too late, the last error.
+/// For each: counts, rate, watermark, open windows, skipped and expired records, and the last error.
 #[utoipa::path(get, path = "/v1/queries", tag = "flows", responses((status = 200, body = QueryList)))]
 pub(crate) async fn queries(State(state): Shared, uri: Uri) -> Result<Json<QueryList>, RestError> {
     Parameters::read(&uri, &[])?;
@@ -74,7 +74,7 @@ pub(crate) async fn query(
 ) -> Result<Json<ExplainedQuery>, RestError> {
     Parameters::read(&uri, &[])?;
     let found = all_queries(&state).await.into_iter().find(|query| query.name.as_str() == name);
-    let missing = || RestError::new(StatusCode::NOT_FOUND, "query_not_found", format!("there is no query `{name}`"));
+    let missing = || RestError::new(StatusCode::NOT_FOUND, "query_not_found", format!("query `{name}` does not exist"));
     let query = found.ok_or_else(missing)?;
     let reasons = explain(&query, &all_deliveries(&state).await, state.clock.now());
     let spec = match &state.flow_admin {
@@ -90,7 +90,7 @@ pub(crate) async fn query(
 
 /// Lists delivery streams in order of their names.
 ///
-/// Of each: counts, rate, lag, what was last delivered, what fails now.
+/// For each: counts, rate, lag, last delivery and current failure.
 #[utoipa::path(get, path = "/v1/deliveries", tag = "flows", responses((status = 200, body = DeliveryList)))]
 pub(crate) async fn deliveries(State(state): Shared, uri: Uri) -> Result<Json<DeliveryList>, RestError> {
     Parameters::read(&uri, &[])?;
@@ -109,6 +109,6 @@ pub(crate) async fn delivery(
     Parameters::read(&uri, &[])?;
     let found = all_deliveries(&state).await.into_iter().find(|delivery| delivery.name.as_str() == name);
     let missing =
-        || RestError::new(StatusCode::NOT_FOUND, "delivery_not_found", format!("there is no delivery `{name}`"));
+        || RestError::new(StatusCode::NOT_FOUND, "delivery_not_found", format!("delivery `{name}` does not exist"));
     found.map(Json).ok_or_else(missing)
 }

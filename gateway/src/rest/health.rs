@@ -34,7 +34,7 @@ pub(crate) struct Readiness {
     degraded: Vec<Degraded>,
 }
 
-/// A worker that somebody should look at. Anyone may read this, so it does not say what failed: `/v1/doctor` does.
+/// A worker that needs attention. Anyone may read this, so it does not say what failed: `/v1/doctor` does.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Degraded {
     /// What it is.
@@ -43,7 +43,7 @@ pub(crate) struct Degraded {
     name: String,
     /// What it does now.
     state: FlowState,
-    /// Starts after a failure.
+    /// Restarts after a failure.
     restarts: u64,
 }
 
@@ -54,7 +54,7 @@ impl From<Standing> for Degraded {
     }
 }
 
-/// Says that the process lives. Always 200; asks for no credentials.
+/// Reports that the process runs. Always 200; requires no credentials.
 #[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, body = Health)))]
 pub(crate) async fn live() -> Json<Health> {
     Json(Health { status: "ok" })
@@ -66,11 +66,11 @@ pub(crate) async fn starting() -> impl IntoResponse {
     ([(RETRY_AFTER, "1")], RestError::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message))
 }
 
-/// Says whether the server takes calls: 200 once all is recovered, 503 before and while it stops. Asks for no credentials.
-/// A query or delivery that fails does not make it 503, since records are still taken: it is listed in `degraded`.
+/// Reports whether the server accepts requests: 200 once recovery is complete, 503 before that and while it stops. Requires no credentials.
+/// A query or delivery that fails does not make it 503, because the server still accepts records: it is listed in `degraded`.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
     (status = 200, body = Readiness),
-    (status = 503, description = "Not yet, or no more.", body = Readiness),
+    (status = 503, description = "The server is starting or stopping.", body = Readiness),
 ))]
 pub(crate) async fn ready(State(state): State<Arc<GatewayState>>) -> (StatusCode, Json<Readiness>) {
     let (now, standings) = (state.clock.now(), state.flows.as_ref().map(|flows| flows.standings()));

@@ -10,7 +10,7 @@ use crate::rest::error::RestError;
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Reads them. Error: one that is not in `known`, or is there twice.
+    /// Reads them. Error: one that is not in `known`, or occurs twice.
     pub(crate) fn read(uri: &Uri, known: &[&str]) -> Result<Self, RestError> {
         Parameters::read_with(uri, known, None)
     }
@@ -21,11 +21,11 @@ impl Parameters {
             .map_err(|wrong| RestError::invalid(format!("query parameters do not read: {wrong}")))?;
         for (i, (name, _)) in all.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                let list = if known.is_empty() { "it takes none".to_owned() } else { known.join(", ") };
+                let list = if known.is_empty() { "there are no parameters".to_owned() } else { known.join(", ") };
                 return Err(RestError::invalid(format!("query parameter `{name}` is not known; {list}")));
             }
             if repeated != Some(name.as_str()) && all[..i].iter().any(|(other, _)| other == name) {
-                return Err(RestError::invalid(format!("query parameter `{name}` is there twice")));
+                return Err(RestError::invalid(format!("query parameter `{name}` is given twice")));
             }
         }
         Ok(Parameters(all))

@@ -95,13 +95,13 @@ impl Wanted {
 /// Data over 16 KiB is cut, and then is text. Reading here spends no quota of the shards.
 #[utoipa::path(get, path = "/v1/streams/{stream}/records", tag = "streams", params(
     ("stream" = String, Path, description = "The stream."),
-    ("position" = Option<String>, Query, description = "Where to begin, as with GetShardIterator; `TRIM_HORIZON` by default."),
+    ("position" = Option<String>, Query, description = "Where to start, as in GetShardIterator; `TRIM_HORIZON` by default."),
     ("value" = Option<String>, Query, description = "A sequence number, or milliseconds since 1970."),
     ("shard" = Option<String>, Query, description = "One shard; all open ones by default."),
     ("cursor" = Option<String>, Query, description = "`cursor` of the page before."),
     ("contains" = Option<String>, Query, description = "Text that the data or the partition key must contain."),
     ("as" = Option<String>, Query, description = "`json`, the default, or `text`, which shows JSON as text too."),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 500, description = "The most records; 100 by default."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 500, description = "Maximum number of records; 100 by default."),
 ), responses(
     (status = 200, body = RecordPage),
     (status = 404, description = "No such stream or shard.", body = ErrorBody),
@@ -250,7 +250,7 @@ fn read_cursor(text: &str) -> Result<Places, RestError> {
         Some((ShardId(shard.parse().ok()?), SequenceNumber(next.parse().ok()?)))
     };
     let places: Option<Places> = text.split(',').take(SHARDS_MAX).map(place).collect();
-    places.ok_or_else(|| RestError::invalid(format!("`cursor` is `{text}`, not one that an answer gave")))
+    places.ok_or_else(|| RestError::invalid(format!("`cursor` is `{text}`, which no answer has returned")))
 }
 
 #[cfg(test)]

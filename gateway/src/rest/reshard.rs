@@ -72,12 +72,12 @@ struct ShardRow {
     share: f64,
 }
 
-/// Changes the shards, or says how they would change, by the rules of SplitShard and MergeShards.
+/// Changes the shards, or previews the change, by the rules of SplitShard and MergeShards.
 #[utoipa::path(post, path = "/v1/streams/{stream}/reshard", tag = "streams", params(
     ("stream" = String, Path, description = "The stream."),
 ), request_body = ReshardInput, responses(
     (status = 200, body = ReshardAnswer),
-    (status = 400, description = "The shards cannot be changed so.", body = ErrorBody),
+    (status = 400, description = "The shards cannot be changed like this.", body = ErrorBody),
     (status = 404, description = "No such stream.", body = ErrorBody),
 ))]
 pub(crate) async fn reshard(

@@ -38,13 +38,13 @@ impl From<SensorError> for RestError {
 }
 
 fn admin(state: &GatewayState) -> Result<&dyn SensorAdmin, RestError> {
-    let off = || RestError::new(StatusCode::NOT_FOUND, "not_found", "this server takes no sensor datagrams");
+    let off = || RestError::new(StatusCode::NOT_FOUND, "not_found", "this server does not receive sensor datagrams");
     state.sensors.as_deref().ok_or_else(off)
 }
 
 async fn read<T: for<'de> Deserialize<'de>>(body: Body) -> Result<T, RestError> {
     let bytes = body::read(body).await?;
-    serde_json::from_slice(&bytes).map_err(|error| RestError::invalid(format!("the body cannot be meant so: {error}")))
+    serde_json::from_slice(&bytes).map_err(|error| RestError::invalid(format!("the body is not valid: {error}")))
 }
 
 /// All schemas.
@@ -67,12 +67,12 @@ pub(crate) struct SchemaFields {
     fields: Schema,
 }
 
-/// Registers a schema. The same fields again change nothing; others under a number that is taken are a conflict.
+/// Registers a schema. Registering the same fields again changes nothing. Other fields under a used number are a conflict.
 #[utoipa::path(put, path = "/v1/sensor/schemas/{schema}", tag = "sensors", params(
-    ("schema" = u16, Path, description = "The number that datagrams name it by."),
+    ("schema" = u16, Path, description = "The schema's number, which every datagram repeats."),
 ), request_body = SchemaFields, responses(
     (status = 200, body = SchemaSpec),
-    (status = 400, description = "No record can be so.", body = ErrorBody),
+    (status = 400, description = "The fields are not valid.", body = ErrorBody),
     (status = 409, description = "The number has other fields.", body = ErrorBody),
 ))]
 pub(crate) async fn put_schema(
@@ -108,7 +108,7 @@ pub(crate) async fn port(
 ) -> Result<Json<PortReport>, RestError> {
     let port = number(&port, "port")?;
     let found = admin(&state)?.ports().await.into_iter().find(|report| report.port == port);
-    let none = || RestError::from(SensorError::NotFound(format!("port {port} is not programmed")));
+    let none = || RestError::from(SensorError::NotFound(format!("port {port} is not a sensor port")));
     Ok(Json(found.ok_or_else(none)?))
 }
 
@@ -121,14 +121,14 @@ pub(crate) struct PortAnswer {
     port: u16,
 }
 
-/// Adds a port, or gives it another rule. It holds for the next datagram, and outlives restarts.
+/// Adds or changes a port. The change applies from the next datagram on and survives restarts.
 #[utoipa::path(put, path = "/v1/sensor/ports/{port}", tag = "sensors", params(
     ("port" = u16, Path, description = "The UDP port."),
 ), request_body = PortSpec, responses(
-    (status = 200, description = "It has another rule.", body = PortAnswer),
-    (status = 201, description = "It is new.", body = PortAnswer),
-    (status = 400, description = "It cannot be meant so.", body = ErrorBody),
-    (status = 409, description = "Something there stands against it.", body = ErrorBody),
+    (status = 200, description = "The port was changed.", body = PortAnswer),
+    (status = 201, description = "The port was added.", body = PortAnswer),
+    (status = 400, description = "The request is not valid.", body = ErrorBody),
+    (status = 409, description = "It conflicts with what exists.", body = ErrorBody),
 ))]
 pub(crate) async fn put_port(
     State(state): State<Arc<GatewayState>>,
@@ -140,10 +140,10 @@ pub(crate) async fn put_port(
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(PortAnswer { spec, port })))
 }
 
-/// Ends a port. What it has accepted is still stored.
+/// Closes a port. Accepted datagrams are still stored.
 #[utoipa::path(delete, path = "/v1/sensor/ports/{port}", tag = "sensors", params(
     ("port" = u16, Path, description = "The UDP port."),
-), responses((status = 204, description = "It takes no more."), (status = 404, description = "No such port.", body = ErrorBody)))]
+), responses((status = 204, description = "The port is closed."), (status = 404, description = "No such port.", body = ErrorBody)))]
 pub(crate) async fn remove_port(
     State(state): State<Arc<GatewayState>>,
     Path(port): Path<String>,
@@ -152,17 +152,17 @@ pub(crate) async fn remove_port(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Figures of receiver, pollers, ports and streams.
-#[utoipa::path(get, path = "/v1/sensor/stats", tag = "sensors", responses((status = 200, description = "Figures by name.", body = Object)))]
+/// Counters of receiver, pollers, ports and streams.
+#[utoipa::path(get, path = "/v1/sensor/stats", tag = "sensors", responses((status = 200, description = "Counters by name.", body = Object)))]
 pub(crate) async fn stats(State(state): State<Arc<GatewayState>>) -> Answer {
     Ok(Json(admin(&state)?.stats()))
 }
 
-/// Lists sources: what is missing, late or double of each.
+/// Lists sources with their missing, reordered and duplicate records.
 #[utoipa::path(get, path = "/v1/sensor/sources", tag = "sensors", params(
-    ("port" = Option<u16>, Query, description = "Only those of one port."),
-    ("after" = Option<u32>, Query, description = "Only those with higher numbers."),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "The most sources; 100 where nothing is said."),
+    ("port" = Option<u16>, Query, description = "Only sources of this port."),
+    ("after" = Option<u32>, Query, description = "Only sources with higher numbers."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "Maximum number of sources; 100 by default."),
 ), responses((status = 200, description = "`sources`: an object each.", body = Object)))]
 pub(crate) async fn sources(State(state): State<Arc<GatewayState>>, uri: Uri) -> Answer {
     let parameters = Parameters::read(&uri, &["port", "after", "limit"])?;

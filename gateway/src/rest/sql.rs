@@ -30,14 +30,14 @@ pub(crate) struct Sql {
     sql: String,
 }
 
-/// Asks streams and archives with SQL.
+/// Queries streams and archives with SQL.
 ///
-/// Rows come as they are found, a JSON object a line. An error before the first rows has its status; a later one is the last line.
+/// Rows are sent as they are found, one JSON object a line. An error before the first row has its own status. A later error is the last line.
 #[utoipa::path(post, path = "/v1/sql", tag = "sql", request_body = Sql, responses(
     (status = 200, description = "Rows, one JSON object a line.", body = String, content_type = "application/x-ndjson"),
     (status = 400, description = "The query is not valid.", body = ErrorBody),
     (status = 403, description = "The query is not allowed: it would write, or read files.", body = ErrorBody),
-    (status = 422, description = "The query would take more memory, time or files than it may.", body = ErrorBody),
+    (status = 422, description = "The query exceeds a limit on memory, time or files.", body = ErrorBody),
 ))]
 pub(crate) async fn query(
     State(state): State<Arc<GatewayState>>,

@@ -31,7 +31,7 @@ enum StreamEntry {
         name: StreamName,
         #[schema(value_type = String, example = "provisioned")]
         mode: StreamMode,
-        /// Shards that take records.
+        /// Open shards.
         open_shards: usize,
         /// How long records are kept.
         retention_seconds: u64,

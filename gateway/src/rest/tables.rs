@@ -64,8 +64,8 @@ pub(crate) async fn describe(
 /// Reads all items of a table, in the store's own order.
 #[utoipa::path(get, path = "/v1/tables/{table}/items", tag = "tables", params(
     ("table" = String, Path, description = "The table."),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "The most items; 100 where nothing is said."),
-    ("after" = Option<String>, Query, description = "`next` of the page before."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "Maximum number of items; 100 by default."),
+    ("after" = Option<String>, Query, description = "`next` of the previous page."),
 ), responses((status = 200, body = ItemPage), (status = 404, description = "No such table.", body = ErrorBody)))]
 pub(crate) async fn scan(State(state): Shared, table: Segments<String>, uri: Uri) -> Result<Json<ItemPage>, RestError> {
     let parameters = Parameters::read(&uri, &["limit", "after"])?;
@@ -81,9 +81,9 @@ pub(crate) async fn scan(State(state): Shared, table: Segments<String>, uri: Uri
     ("partition" = String, Path, description = "The value of the partition key."),
     ("from" = Option<String>, Query, description = "The lowest sort key."),
     ("to" = Option<String>, Query, description = "The highest sort key."),
-    ("order" = Option<String>, Query, description = "`asc`, which is usual, or `desc`."),
-    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "The most items; 100 where nothing is said."),
-    ("after" = Option<String>, Query, description = "`next` of the page before."),
+    ("order" = Option<String>, Query, description = "`asc` (the default) or `desc`."),
+    ("limit" = Option<u16>, Query, minimum = 1, maximum = 1000, description = "Maximum number of items; 100 by default."),
+    ("after" = Option<String>, Query, description = "`next` of the previous page."),
 ), responses((status = 200, body = ItemPage), (status = 404, description = "No such table.", body = ErrorBody)))]
 pub(crate) async fn query(
     State(state): Shared,
@@ -131,7 +131,7 @@ pub(crate) async fn item(
     Parameters::read(&uri, &[])?;
     let (table, partition, sort) = segments(path)?;
     let schema = schema(&state, &table).await?;
-    let no_sort = || RestError::invalid(format!("table `{table}` has no sort key: leave the last segment out"));
+    let no_sort = || RestError::invalid(format!("table `{table}` has no sort key; leave it out"));
     let sort_key = schema.sort_key.as_ref().ok_or_else(no_sort)?;
     let key = ItemKey {
         partition: schema.parse_key(&schema.partition_key, &partition)?,

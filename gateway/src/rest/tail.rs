@@ -99,15 +99,16 @@ impl Wanted {
 
 /// Follows a stream: records as they arrive, decoded and filtered, a JSON object a line.
 ///
-/// An empty line comes when nothing happens; `{"error"}` is the last line after an error. Following spends no quota of the shards.
+/// An empty line is sent when nothing happens. `{"error"}` is the last line after an error. The call does
+/// not use the shards' quotas.
 #[utoipa::path(get, path = "/v1/streams/{stream}/tail", tag = "streams", params(
     ("stream" = String, Path, description = "The stream."),
-    ("position" = Option<String>, Query, description = "Where to begin, as with GetShardIterator; `TRIM_HORIZON` by default."),
+    ("position" = Option<String>, Query, description = "Where to start, as in GetShardIterator; `TRIM_HORIZON` by default."),
     ("value" = Option<String>, Query, description = "A sequence number, or milliseconds since 1970."),
     ("filter" = Option<Vec<String>>, Query, description = "A condition on the data. May be repeated; all must hold."),
-    ("limit" = Option<u64>, Query, minimum = 1, description = "Ends after so many records."),
+    ("limit" = Option<u64>, Query, minimum = 1, description = "Stop after this many records."),
 ), responses(
-    (status = 200, description = "Lines until the client goes; a record is as in a page of records.", body = String, content_type = "application/x-ndjson"),
+    (status = 200, description = "Lines until the client disconnects; a record is as in a page of records.", body = String, content_type = "application/x-ndjson"),
     (status = 404, description = "No such stream or shard.", body = ErrorBody),
     (status = 503, description = "Too many streams are followed.", body = ErrorBody),
 ))]

@@ -64,7 +64,7 @@ const OURS: [&str; 14] = [
 
 /// A librdkafka setting that only the store may choose.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` cannot be set for Kafka: the promises of streams rest on it")]
+#[error("`{name}` cannot be set for Kafka: the promises of streams depend on it")]
 pub struct ReservedSetting {
     /// Its name.
     pub name: String,

@@ -11,7 +11,7 @@ pub struct StreamStatus {
     pub segments: usize,
     /// Bytes in them.
     pub bytes: u64,
-    /// Shards that take records.
+    /// Open shards.
     pub open_shards: usize,
     /// Whether it takes no records until the next start, or could not be opened at all.
     pub halted: bool,

@@ -26,10 +26,10 @@ pub enum PortError {
     #[error("port 0 receives nothing; choose 1 to 65535")]
     Zero,
     /// All places are taken.
-    #[error("{PORTS_MAX} ports are programmed, and there are no more places; remove one first")]
+    #[error("all {PORTS_MAX} sensor ports are in use; remove one first")]
     TooMany,
     /// It has no rule.
-    #[error("port {0} is not programmed")]
+    #[error("port {0} is not a sensor port")]
     NotFound(u16),
     /// A receiver cannot open it.
     #[error("port {port} cannot be opened")]

@@ -132,7 +132,7 @@ impl StreamWriter {
                 self.reader.refused(&entries, cause);
                 if self.troubled.replace(cause) != Some(cause) {
                     let error = &error as &dyn std::error::Error;
-                    error!(stream = %self.stream, error, cause = cause.name(), "sensor datagrams are refused and counted");
+                    error!(stream = %self.stream, error, cause = cause.name(), "sensor datagrams are rejected and counted");
                 }
             }
         }

@@ -70,7 +70,7 @@ impl PortMirror for Steered {
 
     fn close(&self, port: u16) {
         if let Err(error) = self.0.set_port(port, false) {
-            warn!(port, %error, "port is still steered past the kernel; its datagrams are counted and dropped");
+            warn!(port, %error, "port still bypasses the kernel; its datagrams are counted and dropped");
         }
     }
 }
@@ -159,6 +159,6 @@ fn pin(queue: usize, processor: Option<usize>) {
         sched_setaffinity(None, &one)
     });
     if let Err(error) = result {
-        warn!(queue, ?processor, %error, "a poller of sensor frames is not kept on its processor");
+        warn!(queue, ?processor, %error, "a poller of sensor frames could not be pinned to its processor");
     }
 }

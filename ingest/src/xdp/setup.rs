@@ -99,7 +99,7 @@ fn failed(step: &'static str) -> impl FnOnce(io::Error) -> XdpError {
             Some(libc::EPERM | libc::EACCES) => "CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF are needed at the start",
             Some(libc::EAFNOSUPPORT) => "the kernel has no AF_XDP (CONFIG_XDP_SOCKETS)",
             Some(libc::ENOSYS) => "the kernel has no bpf(2)",
-            Some(libc::ENOMEM | libc::ENOBUFS) => "memory may not be locked; raise the limit (LimitMEMLOCK, ulimit -l)",
+            Some(libc::ENOMEM | libc::ENOBUFS) => "memory cannot be locked; raise the limit (LimitMEMLOCK, ulimit -l)",
             Some(libc::EBUSY | libc::EEXIST) => "another program has the interface or a queue of it",
             _ => "the kernel or the driver cannot do it",
         };

@@ -22,7 +22,7 @@ pub const ADDRESSES_MAX: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaSpec {
-    /// The number that datagrams name it by.
+    /// The schema's number, which every datagram repeats.
     #[schema(value_type = u16)]
     pub id: SchemaId,
     /// The fields of a record.
@@ -100,7 +100,7 @@ pub struct PortReport {
 /// Why sensor ports or schemas are not as they were asked to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SensorError {
-    /// It cannot be meant so.
+    /// The request is not valid.
     Invalid(String),
     /// No such port or schema.
     NotFound(String),
@@ -139,7 +139,7 @@ pub trait SensorAdmin: Send + Sync {
     /// Adds a port, or gives it another rule; returns whether it is new.
     async fn put_port(&self, port: u16, spec: PortSpec) -> Result<bool, SensorError>;
 
-    /// Ends a port. What it has accepted is still stored.
+    /// Closes a port. Accepted datagrams are still stored.
     async fn remove_port(&self, port: u16) -> Result<(), SensorError>;
 
     /// Figures of everything: receiver, pollers, ports, streams.

@@ -34,7 +34,7 @@ pub enum FieldKind {
     F32,
     /// IEEE 754 double precision.
     F64,
-    /// So many bytes of UTF-8, filled up with zeros.
+    /// A fixed number of bytes of UTF-8, padded with zeros.
     Text(u16),
 }
 
@@ -122,7 +122,7 @@ pub enum InvalidSchema {
     #[error("a schema has 1 to {FIELDS_MAX} fields, not {0}")]
     FieldCount(usize),
     /// A name that is empty, too long, or holds control characters.
-    #[error("field name {0:?} is not 1 to {FIELD_NAME_LENGTH_MAX} characters, none of them a control character")]
+    #[error("field name {0:?} must have 1 to {FIELD_NAME_LENGTH_MAX} characters, without control characters")]
     Name(String),
     /// Two fields have one name.
     #[error("two fields are named `{0}`")]

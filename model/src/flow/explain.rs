@@ -62,63 +62,64 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
     let (source, output) = (&query.source, &query.output);
     let resume = format!("gallop query resume {}", query.query);
     if query.state == FlowState::Paused {
-        add(Cause::QueryPaused, format!("somebody has paused the query at {}", query.since), resume);
+        add(Cause::QueryPaused, format!("the query was paused at {}", query.since), resume);
     } else if !query.running {
         let why = query.last_error.as_ref().map_or(String::new(), |error| format!(": {}", error.message));
         add(
             Cause::QueryFailing,
-            format!("the query fails again and again{why}"),
-            format!("fix the cause, then start the query at once: {resume}"),
+            format!("the query fails repeatedly{why}"),
+            format!("fix the cause, then restart the query: {resume}"),
         );
     } else if let Some(error) = query.last_error.as_ref().filter(|_| query.restarts > 0) {
-        let what = format!("the query has failed and started again {} times; last: {}", query.restarts, error.message);
+        let what =
+            format!("the query has failed and restarted {} times; the last error: {}", query.restarts, error.message);
         add(Cause::QueryFailing, what, "look at the server's log for `query failed`".into());
     }
     if query.records == 0 {
         match query.behind {
             Some(behind) if behind > 0 => {
-                add(Cause::Behind, format!("{behind} records of `{source}` are still to be read"), "wait".into());
+                add(Cause::Behind, format!("{behind} records of `{source}` have not been read yet"), "wait".into());
             }
             _ => add(
                 Cause::NoInput,
-                format!("no record has come to `{source}` since the query began"),
+                format!("no record has arrived in `{source}` since the query started"),
                 format!(
-                    "put one: gallop put {source} --key-field NAME; or let a query of a new name begin with old ones: start = \"trim-horizon\""
+                    "put one: gallop put {source} --key-field NAME; or start a query under a new name with old records: start = \"trim-horizon\""
                 ),
             ),
         }
     }
     if let Some(unfit) = &query.last_left_out {
         let what = format!(
-            "{} of {} records are not what the query reads; last: {}",
+            "the query cannot read {} of {} records; the last reason: {}",
             query.left_out, query.records, unfit.message
         );
         add(Cause::DoesNotParse, what, format!("look at them: gallop tap {source} --from oldest --limit 5"));
     }
     if query.rows_read > 0 && !query.any_passed {
-        let what = format!("WHERE has let none of {} rows pass", query.rows_read);
+        let what = format!("none of {} rows has passed WHERE", query.rows_read);
         add(Cause::FilterRejectsAll, what, format!("compare it with the records: gallop tap {source} --limit 5"));
     } else if let Some(end) = query.window_end {
         if now < end {
             let left = end.since(now).as_secs_f64();
             let what = format!("the first of {} open windows ends at {end}, in {left:.1} s", query.open_windows);
-            add(Cause::WindowOpen, what, "wait: rows come out when a window has ended".into());
+            add(Cause::WindowOpen, what, "wait: rows are written when a window ends".into());
         } else if query.watermark.is_none_or(|watermark| watermark + HELD_MIN < now) {
             let what = match query.watermark {
-                Some(watermark) => format!(
-                    "a window ended at {end}, and a shard says only up to {watermark} that nothing earlier will come"
-                ),
-                None => format!("a window ended at {end}, and no shard has said yet that nothing earlier will come"),
+                Some(watermark) => {
+                    format!("a window ended at {end}, but a shard may still receive records from {watermark} on")
+                }
+                None => format!("a window ended at {end}, but a shard may still receive earlier records"),
             };
             add(
                 Cause::IdleShard,
                 what,
-                format!("look at its shards: gallop stream describe {source}; on Kafka, at its brokers"),
+                format!("check its shards: gallop stream describe {source}; on Kafka, check the brokers"),
             );
         }
     }
     if query.late > 0 {
-        let what = format!("{} records fell to retention before the query came to them", query.late);
+        let what = format!("{} records expired before the query read them", query.late);
         add(Cause::LateDropped, what, format!("keep records for longer: gallop stream retention {source} HOURS"));
     }
     for delivery in deliveries.iter().filter(|delivery| delivery.source == *output) {

@@ -41,9 +41,9 @@ pub struct QueryReport {
     pub running: bool,
     /// Records taken in since it first began, up to its last checkpoint.
     pub records: u64,
-    /// Rows written, likewise.
+    /// Rows written, counted likewise.
     pub rows: u64,
-    /// Records or rows that it could not use, likewise.
+    /// Records or rows that it could not use, counted likewise.
     pub left_out: u64,
     /// Records that retention took before it came to them, since the server started. Windows are of
     /// arrival: nothing else can be too late.
@@ -52,7 +52,7 @@ pub struct QueryReport {
     pub rows_read: u64,
     /// Whether the WHERE clause, or the lack of one, has let any of them pass.
     pub any_passed: bool,
-    /// Records in the source that are not in its checkpoint; none where asking costs too much
+    /// Records in the source after its checkpoint; none where counting costs too much
     /// (streams on Kafka).
     pub behind: Option<u64>,
     /// Records taken in a second, lately.
@@ -69,7 +69,7 @@ pub struct QueryReport {
     pub window_end: Option<Timestamp>,
     /// Windows that have begun and not ended.
     pub open_windows: usize,
-    /// Starts after a failure.
+    /// Restarts after a failure.
     pub restarts: u64,
     /// The last failure of the query itself.
     pub last_error: Option<Incident>,
@@ -102,20 +102,20 @@ pub struct DeliveryReport {
     pub running: bool,
     /// Records that are durable in the target.
     pub records: u64,
-    /// Batches or objects that they came in.
+    /// Batches or objects delivered.
     pub cuts: u64,
     /// Records that the target cannot take, kept aside.
     pub dead_letters: u64,
     /// Records lost to retention before they were delivered.
     pub late: u64,
-    /// Tries that failed, and are repeated.
+    /// Attempts that failed and are retried.
     pub retries: u64,
-    /// Starts after a failure.
+    /// Restarts after a failure.
     pub restarts: u64,
     /// Age of the oldest record that was read and is not delivered, in milliseconds; 0 when there
     /// is none.
     pub lag_millis: u64,
-    /// Records in the source that are not in its checkpoint; none where asking costs too much
+    /// Records in the source after its checkpoint; none where counting costs too much
     /// (streams on Kafka).
     pub behind: Option<u64>,
     /// Records delivered a second, lately.
@@ -185,7 +185,7 @@ pub struct Standing {
     #[serde(serialize_with = "as_text")]
     #[schema(value_type = String)]
     pub since: Timestamp,
-    /// Starts after a failure.
+    /// Restarts after a failure.
     pub restarts: u64,
     /// What made it end last.
     pub last_error: Option<Incident>,

@@ -191,7 +191,7 @@ impl Machine {
         self.at_work
     }
 
-    /// Starts after a failure.
+    /// Restarts after a failure.
     pub fn restarts(&self) -> u64 {
         self.restarts
     }

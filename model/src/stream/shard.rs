@@ -125,7 +125,9 @@ pub enum ReshardError {
     #[error("{0} and {1} are not neighbours in the hash space")]
     NotAdjacent(ShardId, ShardId),
     /// More open and closed shards than a stream may have.
-    #[error("{0} shards, open and closed, are over {SHARDS_MAX}: closed ones go when retention is over")]
+    #[error(
+        "{0} shards, open and closed, exceed the limit of {SHARDS_MAX}; closed shards are removed when their records expire"
+    )]
     TooMany(usize),
     /// The store's backend has no such change.
     #[error("{0}")]

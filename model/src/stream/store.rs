@@ -182,7 +182,7 @@ pub enum StreamError {
     #[error("stream `{0}` does not exist")]
     NotFound(StreamName),
     /// The name is taken.
-    #[error("stream `{0}` exists already")]
+    #[error("stream `{0}` already exists")]
     Exists(StreamName),
     /// Another bound of the store: too many streams, say.
     #[error("{0}")]
@@ -196,7 +196,7 @@ pub enum StreamError {
         shard: ShardId,
     },
     /// The place to read from is older than what is kept. Reading on at `oldest` skips records.
-    #[error("{shard} of stream `{stream}` begins at {oldest}: older records are past retention")]
+    #[error("{shard} of stream `{stream}` begins at {oldest}: older records have expired")]
     Trimmed {
         /// The stream.
         stream: StreamName,
@@ -215,7 +215,7 @@ pub enum StreamError {
         source: ReshardError,
     },
     /// Somebody else has altered the stream since its settings were read.
-    #[error("the settings of stream `{0}` have changed meanwhile")]
+    #[error("the settings of stream `{0}` were changed by another call")]
     SettingsConflict(StreamName),
     /// Somebody else has committed for this consumer since its checkpoint was read.
     #[error("consumer `{consumer}` is at version {found}, not at {expected}: another holder has committed")]
@@ -240,7 +240,9 @@ pub enum StreamError {
     Throttled(StreamName),
     /// The disk has no room: nothing of this was taken, what was there before stands, and reads go
     /// on. Trying again later helps as soon as there is room.
-    #[error("stream `{stream}` takes nothing while the disk is full: {doing}; free some room, a restart is not needed")]
+    #[error(
+        "stream `{stream}` accepts no records while the disk is full: {doing}; free some space, no restart is needed"
+    )]
     DiskFull {
         /// The stream.
         stream: StreamName,
@@ -256,7 +258,7 @@ pub enum StreamError {
         key: String,
     },
     /// The store has another key by the name of the one that the stream is encrypted with.
-    #[error("stream `{stream}` is encrypted with another key than the `{key}` of the key file")]
+    #[error("stream `{stream}` is encrypted with a different key than `{key}` in the key file")]
     KeyDiffers {
         /// The stream.
         stream: StreamName,
@@ -277,7 +279,7 @@ pub enum StreamError {
     },
     /// A write or sync failed: what reached the disk is unknown, so the stream takes no more
     /// records until it is opened anew.
-    #[error("stream `{stream}` takes no records since a write failed: {reason}; restart to recover what is on disk")]
+    #[error("stream `{stream}` accepts no records since a write failed: {reason}; restart to recover what is on disk")]
     Stopped {
         /// The stream.
         stream: StreamName,

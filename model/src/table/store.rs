@@ -264,7 +264,7 @@ pub enum TableError {
     #[error("table `{0}` does not exist")]
     NotFound(TableName),
     /// The name is taken by a table with other keys.
-    #[error("table `{0}` exists already with other keys")]
+    #[error("table `{0}` already exists with other keys")]
     Exists(TableName),
     /// The item lacks a key attribute or is otherwise not storable; writing it again will not help.
     #[error("item cannot be put into table `{table}`: {reason}")]
@@ -275,7 +275,7 @@ pub enum TableError {
         reason: String,
     },
     /// A key that does not fit the table's keys.
-    #[error("key does not fit table `{table}`: {reason}")]
+    #[error("the key does not match table `{table}`: {reason}")]
     InvalidKey {
         /// The table.
         table: TableName,

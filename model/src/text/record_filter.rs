@@ -53,7 +53,7 @@ pub struct Condition {
 
 /// Text that is no condition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a condition like Name=Rocinante: a field, one of = != < <= > >= ~, and a value")]
+#[error("`{text}` is not a condition like Name=Rocinante: write a field, one of = != < <= > >= ~, and a value")]
 pub struct InvalidCondition {
     /// What was given.
     pub text: String,

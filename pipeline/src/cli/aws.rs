@@ -27,7 +27,7 @@ const REGION: &str = "us-east-1";
 pub(crate) struct AwsArgs {
     #[command(flatten)]
     target: Target,
-    /// What follows `aws`.
+    /// Arguments for `aws`.
     #[arg(last = true, required = true, value_name = "ARGS")]
     args: Vec<OsString>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct EnvArgs {
 struct Target {
     #[command(flatten)]
     connection: Connection,
-    /// The server's data folder: its first credential is used where no other is named [default: gallop-data].
+    /// The server's data folder; its first credential is used if you name no other [default: gallop-data].
     #[arg(long, env = "GALLOP_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
 }

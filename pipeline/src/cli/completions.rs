@@ -13,7 +13,7 @@ use clap_complete::Shell;
     after_help = "Examples:\n  gallop completions bash > ~/.local/share/bash-completion/completions/gallop\n  gallop completions fish > ~/.config/fish/completions/gallop.fish"
 )]
 pub(crate) struct CompletionsArgs {
-    /// The shell that is to complete commands.
+    /// The shell.
     shell: Shell,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gallop man | man -l -\n  gallop man --folder ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// Writes a page for every command to this folder, instead of the first one to standard output.
+    /// Write a page for every command to this folder, instead of the first one to standard output.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
 }

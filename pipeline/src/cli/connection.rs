@@ -16,10 +16,10 @@ pub(crate) struct Connection {
     /// The server to ask [default: AWS_ENDPOINT_URL, then http://127.0.0.1:4567].
     #[arg(long, global = true, value_name = "URL")]
     endpoint: Option<String>,
-    /// A token of the server's settings; without one, requests are signed.
+    /// A token from the server's settings; without one, requests are signed.
     #[arg(long, global = true, env = "GALLOP_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
-    /// Signs with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
+    /// Sign with the keys of this AWS profile [default: the AWS variables, then AWS_PROFILE, then the default profile].
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
 }

@@ -30,16 +30,16 @@ use crate::telemetry::logs;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  gallop demo\n  gallop demo --unicorns 100 --port 5000")]
 pub(crate) struct DemoArgs {
-    /// Folder for everything that is kept.
+    /// Data folder.
     #[arg(long, value_name = "DIR", default_value = "gallop-demo")]
     data: PathBuf,
-    /// Port to listen on; 0 takes a free one.
+    /// Port to listen on; 0 chooses a free one.
     #[arg(long, value_name = "N", default_value_t = PORT)]
     port: u16,
-    /// How many unicorns run; each sends one record a second.
+    /// Number of unicorns; each sends one record a second.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     unicorns: u32,
-    /// Ends by itself after so many seconds.
+    /// Stop after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
     /// Reads the dashboard's page from this folder at every request, for work on it: `dashboard/web` of a clone.
@@ -99,7 +99,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let report = fleet.await.context("the fleet panicked")??;
     let rows = watching.await.context("the live table panicked")??;
     engine.drain().await?;
-    println!("\n{} records are kept in {data}. Start the server over them:\n", report.acknowledged);
+    println!("\n{} records are in {data}. Start a server on them:\n", report.acknowledged);
     let minute_has_passed = rows.keys().any(|(_, window)| *window == MINUTE.window);
     print_commands(&args.data, &url, if minute_has_passed { MINUTE.table } else { TEN_SECONDS.table });
     Ok(())

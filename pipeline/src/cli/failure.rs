@@ -125,7 +125,7 @@ impl Failure {
     pub(crate) fn unreachable(endpoint: &str, why: &(dyn std::error::Error + 'static)) -> Self {
         Failure::new(Kind::Unreachable, format!("no server answers at {endpoint}"))
             .why(innermost(why))
-            .fix("start one with `gallop serve`, or name another with --endpoint or AWS_ENDPOINT_URL")
+            .fix("start one with `gallop serve`, or name another one with --endpoint or AWS_ENDPOINT_URL")
     }
 
     /// The failure in any error, as well as it is known.
@@ -143,8 +143,8 @@ impl Failure {
         let failure = Failure { tells_all, ..Failure::new(kind, error.to_string()) };
         let system = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
         let failure = match system {
-            Some(ErrorKind::NotFound) => failure.fix("name a file or folder that is there"),
-            Some(ErrorKind::PermissionDenied) => failure.fix("let this user read it, or write there"),
+            Some(ErrorKind::NotFound) => failure.fix("name a file or folder that exists"),
+            Some(ErrorKind::PermissionDenied) => failure.fix("give this user permission to read or write it"),
             _ => failure,
         };
         if why.is_empty() { failure } else { failure.why(why) }
@@ -156,16 +156,20 @@ impl Failure {
             return self;
         }
         let (why, fix) = match self.kind {
-            Kind::Failed => {
-                ("it was asked for rightly, and could not be done", "try again with GALLOP_LOG=debug to see more")
-            }
-            Kind::Usage => ("arguments, variables or settings do not fit together", "see gallop --help"),
-            Kind::NotFound => ("nothing of that name is there", "look at what there is, with the list command"),
-            Kind::Refused => ("whoever asks is unknown, or may not", "use another credential: --token, --profile"),
-            Kind::Unreachable => ("nothing answers there now", "see whether the server runs: gallop doctor"),
-            Kind::Conflict => ("something else stands in its way", "look at what there is, with the list command"),
-            Kind::Limit => ("it is over a limit", "ask for less, or more slowly"),
-            Kind::Corrupt => ("stored bytes are not what was written", "look at the files: gallop inspect"),
+            Kind::Failed => (
+                "the command was valid, but it could not be completed",
+                "run it again with GALLOP_LOG=debug for details",
+            ),
+            Kind::Usage => ("an argument, a variable or a setting is not valid", "see gallop --help"),
+            Kind::NotFound => ("the server has nothing of that name", "list what exists, with the list command"),
+            Kind::Refused => (
+                "the credential is missing, unknown or not allowed to do this",
+                "use another one: --token or --profile",
+            ),
+            Kind::Unreachable => ("the server did not answer", "check whether it runs: gallop doctor"),
+            Kind::Conflict => ("it conflicts with what exists", "list what exists, with the list command"),
+            Kind::Limit => ("the request exceeds a limit", "ask for less, or more slowly"),
+            Kind::Corrupt => ("stored bytes differ from what was written", "check the files: gallop inspect"),
         };
         let or = |part: Option<String>, usual: &str| Some(part.unwrap_or_else(|| usual.to_owned()));
         Failure { why: or(self.why, why), fix: or(self.fix, fix), ..self }

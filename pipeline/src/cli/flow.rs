@@ -86,10 +86,10 @@ pub(crate) struct DeliveryArgs {
 
 #[derive(Debug, Subcommand)]
 enum DeliveryWhat {
-    /// All delivery streams: lag, rate, what was last delivered, what fails.
+    /// List all deliveries with lag, rate, last delivery and last failure.
     #[command(after_help = "Examples:\n  gallop delivery list\n  gallop delivery list --output csv")]
     List,
-    /// All that is known of a delivery.
+    /// Show everything about a delivery.
     #[command(
         after_help = "Examples:\n  gallop delivery show raw-to-archive\n  gallop delivery show raw-to-archive --output json"
     )]

@@ -36,19 +36,19 @@ const DAMAGE_MAX: usize = 20;
 pub(crate) struct InspectArgs {
     /// A data folder, a stream's folder in its `streams`, one of its segments, or a file of tables.
     path: PathBuf,
-    /// Prints records instead of what the segments hold.
+    /// Print records instead of a summary of segments.
     #[arg(long)]
     records: bool,
     /// Only records of this shard.
     #[arg(long, value_name = "SHARD", requires = "records")]
     shard: Option<ShardId>,
-    /// Begins with the record of this sequence number, or the next one.
+    /// Start with the record of this sequence number, or the next one.
     #[arg(long, value_name = "NUMBER", requires = "records")]
     from: Option<PrintedSequenceNumber>,
-    /// The most records that are printed.
+    /// Maximum number of records to print.
     #[arg(long, value_name = "N", default_value_t = 100, requires = "records")]
     limit: usize,
-    /// File with the keys of streams that are encrypted: `[encryption] key_file` of the settings.
+    /// Key file of encrypted streams: `[encryption] key_file` in the settings.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(flatten)]
@@ -112,7 +112,7 @@ fn find(path: &Path) -> Result<Found, Failure> {
             .fix("name a data folder, a stream's folder in its `streams`, a segment (.log) or a file of tables (.redb)")
     };
     if !path.exists() {
-        return Err(nothing("there is no such file or folder"));
+        return Err(nothing("the file or folder does not exist"));
     }
     if path.is_file() {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -121,7 +121,7 @@ fn find(path: &Path) -> Result<Found, Failure> {
             Some((segment, _)) if is_stream(&folder) => {
                 Ok(Found { streams: vec![folder], segment: Some(segment), tables: None })
             }
-            Some(_) => Err(nothing("beside a segment there must be its stream's `manifest`")),
+            Some(_) => Err(nothing("the folder of a segment must contain its stream's `manifest`")),
             None if name.ends_with(".redb") => {
                 Ok(Found { streams: Vec::new(), segment: None, tables: Some(path.to_owned()) })
             }
@@ -135,7 +135,7 @@ fn find(path: &Path) -> Result<Found, Failure> {
     let (streams, tables) = (streams_in(&inside), path.join("tables.redb"));
     let tables = tables.is_file().then_some(tables);
     if streams.is_empty() && tables.is_none() {
-        return Err(nothing("there is no stream in it, and no file of tables"));
+        return Err(nothing("the folder has no streams and no file of tables"));
     }
     Ok(Found { streams, segment: None, tables })
 }
@@ -269,7 +269,7 @@ impl Totals {
         } else {
             format!("; {unfinished} bytes at the end are being written, or are cut at the next start")
         };
-        let verdict = if damage == 0 { "every checksum fits" } else { "there is damage" };
+        let verdict = if damage == 0 { "every checksum fits" } else { "damage was found" };
         let shards = shards.len();
         eprintln!(
             "{mark} {stream}: {records} records of {shards} shards in {segments} segments of {bytes} bytes; {verdict}{tail}"

@@ -101,16 +101,16 @@ impl KinesisClient {
 
 /// There is no `what` of that name; perhaps another one was meant.
 pub(crate) fn no_such(what: &str, name: &str, names: &[String], list: &str, make: &str) -> Failure {
-    let failure = Failure::new(Kind::NotFound, format!("there is no {what} `{name}`"));
+    let failure = Failure::new(Kind::NotFound, format!("{what} `{name}` does not exist"));
     match nearest(name, names.iter().map(String::as_str)) {
-        Some(meant) => {
-            failure.why(format!("no {what} here has that name")).fix(format!("did you mean `{meant}`? All: {list}"))
-        }
-        None if names.is_empty() => failure.why("this server has none at all").fix(make.to_owned()),
+        Some(meant) => failure
+            .why(format!("the server has no {what} of that name"))
+            .fix(format!("did you mean `{meant}`? List all: {list}")),
+        None if names.is_empty() => failure.why("the server has none yet").fix(make.to_owned()),
         None => {
             let told = names.iter().take(NAMES_TOLD_MAX).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let more = if names.len() > NAMES_TOLD_MAX { ", .." } else { "" };
-            failure.why(format!("there are {told}{more}")).fix(format!("take one of them; all: {list}"))
+            failure.why(format!("the server has {told}{more}")).fix(format!("use one of them; list all: {list}"))
         }
     }
 }
@@ -131,8 +131,10 @@ fn failure_of(answer: &Value) -> Option<Failure> {
     // What was signed instead is for who writes a client.
     let message = message.split("\n\n").next().unwrap_or(message);
     let (kind, fix) = match name {
-        "ResourceNotFoundException" => (Kind::NotFound, "look at what there is: gallop stream list"),
-        "ResourceInUseException" => (Kind::Conflict, "take another name, or look at it: gallop stream describe NAME"),
+        "ResourceNotFoundException" => (Kind::NotFound, "list the streams: gallop stream list"),
+        "ResourceInUseException" => {
+            (Kind::Conflict, "choose another name, or see what it is: gallop stream describe NAME")
+        }
         "LimitExceededException" => (Kind::Limit, "ask for less, or raise the limit in the server's settings"),
         "ProvisionedThroughputExceededException" | "ThrottlingException" => (Kind::Limit, "slow down and try again"),
         "AccessDeniedException" => (Kind::Refused, "use another credential, or allow the action in its policy"),
@@ -144,15 +146,15 @@ fn failure_of(answer: &Value) -> Option<Failure> {
         | "InvalidSignatureException"
         | "ExpiredTokenException" => (
             Kind::Refused,
-            "sign with keys that the server knows: --profile, or the AWS variables; this API takes no tokens",
+            "sign with keys that the server knows: use --profile or the AWS variables; tokens do not work here",
         ),
         "ValidationException" | "InvalidArgumentException" | "SerializationException" | "UnknownOperationException" => {
-            (Kind::Usage, "see the --help of the command")
+            (Kind::Usage, "see the command's --help")
         }
-        "ServiceUnavailable" => (Kind::Unreachable, "try again, and look at `gallop top`"),
+        "ServiceUnavailable" => (Kind::Unreachable, "try again, and see `gallop top`"),
         _ => (Kind::Failed, "look at the server's log"),
     };
-    Some(Failure::new(kind, message).why(format!("the server answers {name}")).fix(fix).coded(name))
+    Some(Failure::new(kind, message).why(format!("the server answered {name}")).fix(fix).coded(name))
 }
 
 #[cfg(test)]
@@ -163,9 +165,9 @@ mod tests {
     fn names_that_are_near_are_suggested() {
         let names = ["unicorns".to_owned(), "rides".to_owned()];
         let told = |name: &str, names: &[String]| no_such("stream", name, names, "LIST", "MAKE").to_string();
-        assert!(told("unicornz", &names).contains("did you mean `unicorns`? All: LIST"));
+        assert!(told("unicornz", &names).contains("did you mean `unicorns`? List all: LIST"));
         assert!(told("RIDES", &names).contains("did you mean `rides`"));
-        assert!(told("wholly-else", &names).contains("there are `unicorns`, `rides`"));
+        assert!(told("wholly-else", &names).contains("the server has `unicorns`, `rides`"));
         assert!(told("a", &[]).contains("fix: MAKE"));
     }
 }

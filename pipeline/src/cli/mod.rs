@@ -62,22 +62,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Everything at once: server, twenty unicorns, queries, and a live table of what they find.
+    /// Run everything at once: server, twenty unicorns, queries and a live table of results.
     Demo(demo::DemoArgs),
-    /// The server: Kinesis API, queries, deliveries, REST and SQL on one port.
+    /// Run a server: Kinesis API, queries, deliveries, REST and SQL on one port.
     Serve(serve::ServeArgs),
-    /// A fleet of simulated unicorns that send to a stream.
+    /// Simulate a fleet of unicorns that send to a stream.
     Sim(sim::SimCommand),
-    /// Sends the lines of a JSON-lines file, or of standard input, to a stream.
+    /// Send the lines of a JSON-lines file, or of standard input, to a stream.
     Put(put::PutCommand),
-    /// Runs a query file over JSON lines, without a server.
+    /// Run a query file over JSON lines, without a server.
     Run(run::RunArgs),
     /// Asks archive and live records with SQL.
     Sql(sql::SqlArgs),
-    /// Follows streams, decoded and filtered.
+    /// Follow streams, decoded and filtered.
     #[command(visible_alias = "tail")]
     Tap(tap::TapArgs),
-    /// What a server does, second by second.
+    /// Watch a server, second by second.
     Top(top::TopArgs),
     /// Streams and their shards: list, describe, create, split, merge, scale, delete, retention.
     Stream(stream::StreamArgs),
@@ -89,19 +89,19 @@ enum Command {
     Delivery(flow::DeliveryArgs),
     /// Ports and schemas of a running server for sensor datagrams.
     Sensor(sensor::SensorArgs),
-    /// Runs the AWS command line against a server of ours.
+    /// Run the AWS command line against a Gallop server.
     Aws(aws::AwsArgs),
-    /// Prints the variables by which AWS's command line and SDKs find a server of ours.
+    /// Print the variables with which AWS tools and SDKs find a Gallop server.
     Env(aws::EnvArgs),
-    /// Settings: checked, shown, begun.
+    /// Check, show or start a settings file.
     Config(settings::ConfigArgs),
-    /// Looks for what may keep a server from starting or from keeping its promises.
+    /// Check for anything that can keep a server from starting or from keeping its promises.
     Doctor(doctor::DoctorArgs),
-    /// Verifies what a data folder holds and prints it, without a server.
+    /// Verify a data folder and print what it holds, without a server.
     Inspect(inspect::InspectArgs),
-    /// The script by which a shell completes commands.
+    /// Print the completion script of a shell.
     Completions(completions::CompletionsArgs),
-    /// The manual's pages.
+    /// Print manual pages.
     Man(completions::ManArgs),
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn receipt(output: Output, stream: &str, report: &Report) -> anyhow::
         receipt::tell(output, &line(stream, report), &json!(report))?;
     }
     if report.failed > 0 {
-        return Err(Failure::new(Kind::Failed, format!("{} records were not taken", report.failed))
+        return Err(Failure::new(Kind::Failed, format!("{} records were not accepted", report.failed))
             .why(report.last_failure.clone().unwrap_or_else(|| "they were given up".to_owned()))
             .fix("send them again; the others are durable")
             .into());
@@ -28,10 +28,10 @@ pub(crate) fn receipt(output: Output, stream: &str, report: &Report) -> anyhow::
     if report.skipped > 0 {
         return Err(Failure::new(
             Kind::Usage,
-            format!("{} lines are no records; the others were sent", report.skipped),
+            format!("{} lines are not records; the others were sent", report.skipped),
         )
         .why("each line must be a JSON object with the field that --key-field names")
-        .fix("mend those lines, and send them alone")
+        .fix("correct those lines, and send only them")
         .into());
     }
     Ok(())
@@ -71,7 +71,7 @@ pub(crate) async fn failure(error: ProduceError, target: &Target) -> anyhow::Err
             },
             Err(_) => Failure::new(Kind::NotFound, what),
         };
-        return missing.or_fix("or let it be made: --create-shards 1").into();
+        return missing.or_fix("or create it: --create-shards 1").into();
     }
     let (code, message) = text.split_once(": ").unwrap_or(("", text));
     match code {
@@ -88,7 +88,7 @@ pub(crate) async fn failure(error: ProduceError, target: &Target) -> anyhow::Err
             let why = text.split(": ").find(|part| part.contains("os error") || part.contains("certificate"));
             Failure::new(Kind::Unreachable, format!("no server answers at {endpoint}"))
                 .why(why.unwrap_or(message).split(" (Dispatch").next().unwrap_or(message))
-                .fix("start one with `gallop serve`, or name another with --endpoint or AWS_ENDPOINT_URL")
+                .fix("start one with `gallop serve`, or name another one with --endpoint or AWS_ENDPOINT_URL")
                 .into()
         }
         _ => Failure::new(Kind::Failed, what).why(text).fix("look at the server's log").into(),
@@ -100,7 +100,7 @@ fn begun(error: ProduceError) -> anyhow::Error {
     match error {
         ProduceError::Argument(what) if what.contains("cannot be read") => {
             let (file, why) = what.split_once(" cannot be read: ").unwrap_or((&what, "it cannot be read"));
-            let fix = "name a file that is there, or - for standard input";
+            let fix = "name a file that exists, or - for standard input";
             Failure::new(Kind::NotFound, format!("{file} cannot be read")).why(why).fix(fix).into()
         }
         ProduceError::Argument(what) => Failure::new(Kind::Usage, what)

@@ -85,7 +85,7 @@ pub(crate) fn failure_of(status: StatusCode, answer: &Value) -> Failure {
     let kind = Kind::of(status);
     let said = answer.pointer("/error/message").and_then(Value::as_str);
     let failure =
-        Failure::new(kind, said.map_or_else(|| format!("the server answers with status {status}"), str::to_owned));
+        Failure::new(kind, said.map_or_else(|| format!("the server answered with status {status}"), str::to_owned));
     let failure = failure.coded(answer.pointer("/error/code").and_then(Value::as_str).unwrap_or_default());
     // Where in a query, and what to write instead.
     let number = |part: &str| answer.pointer(&format!("/error/{part}")).and_then(Value::as_u64);
@@ -98,14 +98,16 @@ pub(crate) fn failure_of(status: StatusCode, answer: &Value) -> Failure {
         None => failure,
     };
     match kind {
-        Kind::Refused if status == StatusCode::UNAUTHORIZED => failure
-            .why("this server asks everybody for a name")
-            .fix("give --token or GALLOP_TOKEN, or --profile or the AWS variables with keys that the server knows"),
+        Kind::Refused if status == StatusCode::UNAUTHORIZED => {
+            failure.why("this server requires credentials, and it does not know these").fix(
+                "use --token or GALLOP_TOKEN, or sign with keys that the server knows: --profile or the AWS variables",
+            )
+        }
         Kind::Refused => failure
-            .why("the policy of the credential that was used does not allow it")
+            .why("the policy of this credential does not allow it")
             .fix("use another credential, or allow the action in the server's settings"),
         Kind::Unreachable => {
-            failure.why("the server is there, and cannot do it now").fix("try again, and look at `gallop top`")
+            failure.why("the server answers, but cannot do it now").fix("try again, and see `gallop top`")
         }
         _ => failure,
     }

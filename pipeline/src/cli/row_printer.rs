@@ -21,7 +21,7 @@ pub(crate) enum Output {
 /// The flag that all commands which print rows share.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct OutputArgs {
-    /// How answers are printed [default: table on a terminal, else json].
+    /// Output format [default: table on a terminal, json elsewhere].
     #[arg(long, global = true, value_enum)]
     output: Option<Output>,
 }

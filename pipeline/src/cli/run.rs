@@ -25,15 +25,15 @@ pub(crate) struct RunArgs {
     /// JSON lines to read; `-` is standard input.
     #[arg(long, value_name = "FILE", default_value = "-")]
     input: PathBuf,
-    /// Where rows go; `-` is standard output. To a file they go as JSON lines, unless --output says otherwise.
+    /// Where to write rows; `-` is standard output. A file gets JSON lines unless you set --output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     to: PathBuf,
     #[command(flatten)]
     output: OutputArgs,
-    /// Column that holds each record's time; without it, records count in the window in which they are read.
+    /// Column with each record's time; without it, windows use the time at which records are read.
     #[arg(long, value_name = "NAME")]
     time_field: Option<String>,
-    /// How many seconds a record may be behind the newest one and still count.
+    /// Seconds that a record may be behind the newest one and still count.
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, requires = "time_field")]
     delay: f64,
 }

@@ -26,32 +26,32 @@ pub(crate) struct SensorArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// UDP ports that take sensor datagrams.
+    /// UDP ports that receive sensor datagrams.
     #[command(after_help = "Examples:\n  gallop sensor port list\n  gallop sensor port remove 9000")]
     #[command(subcommand)]
     Port(PortWhat),
-    /// What records of datagrams hold.
+    /// The fields of the records in datagrams.
     #[command(
         after_help = "Examples:\n  gallop sensor schema list\n  gallop sensor schema add 7 rpm:u16 temperature:f32 site:text8"
     )]
     #[command(subcommand)]
     Schema(SchemaWhat),
-    /// Figures of receivers and ports, as JSON.
+    /// Show the counters of receivers and ports, as JSON.
     #[command(after_help = "Examples:\n  gallop sensor stats\n  gallop sensor stats --output json")]
     Stats,
 }
 
 #[derive(Debug, Subcommand)]
 enum PortWhat {
-    /// Takes datagrams at a port from now on, or by another rule.
+    /// Receive datagrams at a port, or change how a port does it.
     #[command(
         after_help = "Examples:\n  gallop sensor port add 9000 --stream plant --schema 7\n  gallop sensor port add 9001 --stream plant --schema 7 --keys plant.toml --policy hold"
     )]
     Add(PortAdd),
-    /// All ports with their figures, one JSON object a line.
+    /// List all ports with their counters, one JSON object a line.
     #[command(after_help = "Examples:\n  gallop sensor port list\n  gallop sensor port list --output json")]
     List,
-    /// Takes no more at a port; what was accepted is still stored.
+    /// Stop receiving at a port; accepted datagrams are still stored.
     #[command(
         after_help = "Examples:\n  gallop sensor port remove 9000\n  gallop sensor port remove 9001 --output json"
     )]
@@ -66,28 +66,28 @@ struct PortAdd {
     /// The UDP port.
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// The stream that datagrams go to; created if it is not there.
+    /// The stream for the datagrams; created if it does not exist.
     #[arg(long, value_name = "NAME")]
     stream: String,
-    /// The schema that records must have.
+    /// The schema of the records.
     #[arg(long, value_name = "ID")]
     schema: u16,
-    /// A file of sources and keys in the server's folder for them; then every datagram must have a tag.
+    /// A file of sources and keys in the server's keys folder; every datagram then needs a tag.
     #[arg(long, value_name = "FILE")]
     keys: Option<String>,
-    /// What happens to datagrams that come faster than they are stored.
+    /// What to do when datagrams arrive faster than they are stored.
     #[arg(long, value_enum, default_value_t)]
     policy: Policy,
-    /// What readers of the Kinesis API get [default: what the stream says; json from a new one].
+    /// What readers of the Kinesis API get [default: the stream's setting; json for a new stream].
     #[arg(long, value_enum)]
     readers: Option<Readers>,
     /// A range that datagrams may come from, such as 10.1.0.0/16; may be given more than once [default: anywhere].
     #[arg(long = "from", value_name = "RANGE")]
     addresses: Vec<String>,
-    /// Datagrams a second that each source may send.
+    /// Maximum datagrams a second from each source.
     #[arg(long, value_name = "N")]
     rate: Option<u32>,
-    /// Datagrams at once after a pause, with --rate [default: the rate].
+    /// Maximum datagrams at once after a pause, with --rate [default: the rate].
     #[arg(long, value_name = "N", requires = "rate")]
     burst: Option<u32>,
 }
@@ -111,19 +111,19 @@ enum Readers {
 
 #[derive(Debug, Subcommand)]
 enum SchemaWhat {
-    /// Registers fields under a number.
+    /// Register a list of fields under a number.
     #[command(
         after_help = "Examples:\n  gallop sensor schema add 7 rpm:u16 temperature:f32 site:text8\n  gallop sensor schema add 8 height:f64"
     )]
     Add {
-        /// The number that datagrams name it by.
+        /// The schema's number, which every datagram repeats.
         id: u16,
         /// The fields in the order of their bytes, as name:kind; kinds are u8 to u64, i8 to i64, f32, f64 and text1 to
         /// text1024.
         #[arg(required = true, value_name = "NAME:KIND", value_parser = field)]
         fields: Vec<Value>,
     },
-    /// All schemas, one JSON object a line.
+    /// List all schemas, one JSON object a line.
     #[command(after_help = "Examples:\n  gallop sensor schema list\n  gallop sensor schema list --output json")]
     List,
 }
@@ -146,7 +146,7 @@ pub(crate) async fn run(args: SensorArgs) -> anyhow::Result<()> {
     match args.what {
         What::Port(PortWhat::Add(add)) => {
             let said =
-                format!("port {} takes datagrams of schema {} for stream `{}`", add.port, add.schema, add.stream);
+                format!("port {} receives datagrams of schema {} for stream `{}`", add.port, add.schema, add.stream);
             let (path, body) = (format!("/v1/sensor/ports/{}", add.port), body_of(add)?);
             receipt::tell(output, &said, &client.call(Method::PUT, &path, Some(&body)).await?)?;
         }
@@ -155,7 +155,11 @@ pub(crate) async fn run(args: SensorArgs) -> anyhow::Result<()> {
         }
         What::Port(PortWhat::Remove { port }) => {
             client.call(Method::DELETE, &format!("/v1/sensor/ports/{port}"), None).await?;
-            receipt::tell(output, &format!("port {port} takes nothing more"), &json!({"port": port, "removed": true}))?;
+            receipt::tell(
+                output,
+                &format!("port {port} receives nothing any more"),
+                &json!({"port": port, "removed": true}),
+            )?;
         }
         What::Schema(SchemaWhat::Add { id, fields }) => {
             let said = format!("schema {id} has {} fields", fields.len());

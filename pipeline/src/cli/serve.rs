@@ -23,7 +23,7 @@ use crate::{open_files, shutdown};
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// How log lines look.
+    /// Format of log lines.
     #[arg(long, env = "GALLOP_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
     log_format: LogFormat,
     /// Reads the dashboard's page from this folder at every request, for work on it: `dashboard/web` of a clone.

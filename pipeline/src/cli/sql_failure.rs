@@ -18,18 +18,22 @@ pub(crate) fn failure(error: &SqlError, sql: &str, file: Option<&str>) -> Failur
         None => failure,
     };
     let why = match (error.kind, error.location) {
-        (_, Some(Location { line, column })) => format!("line {line}, column {column} cannot be meant so"),
-        (SqlErrorKind::Invalid, None) => "the query does not fit what there is".to_owned(),
-        (SqlErrorKind::Refused, None) => "queries only read, and keep within their bounds".to_owned(),
-        (SqlErrorKind::LimitExceeded, None) => "a bound on time, memory, rows or files is reached".to_owned(),
-        (SqlErrorKind::Failed, None) => "the engine could not go on".to_owned(),
+        (_, Some(Location { line, column })) => format!("the error is at line {line}, column {column}"),
+        (SqlErrorKind::Invalid, None) => "the query does not match the streams and columns that exist".to_owned(),
+        (SqlErrorKind::Refused, None) => "a query may only read, and only within its limits".to_owned(),
+        (SqlErrorKind::LimitExceeded, None) => "the query reached a limit on time, memory, rows or files".to_owned(),
+        (SqlErrorKind::Failed, None) => "the query engine failed".to_owned(),
     };
     let fix = match (&error.suggestion, error.kind) {
         (Some(meant), _) => meant.clone(),
         (None, SqlErrorKind::LimitExceeded) => "ask for less: a WHERE, a LIMIT, fewer days".to_owned(),
-        (None, SqlErrorKind::Refused) => "take a SELECT; streams and tables are changed by other commands".to_owned(),
+        (None, SqlErrorKind::Refused) => {
+            "use a SELECT; `gallop stream` and the settings change streams and tables".to_owned()
+        }
         (None, SqlErrorKind::Failed) => "look at the server's log".to_owned(),
-        (None, SqlErrorKind::Invalid) if file.is_some() => "mend the file, and try it: gallop run FILE".to_owned(),
+        (None, SqlErrorKind::Invalid) if file.is_some() => {
+            "correct the file, and try it with `gallop run FILE`".to_owned()
+        }
         (None, SqlErrorKind::Invalid) => "SHOW TABLES lists streams, DESCRIBE NAME their columns".to_owned(),
     };
     failure.why(why).fix(fix)
@@ -63,7 +67,7 @@ mod tests {
         assert_eq!(
             told,
             "error: column `helthpoints` not found\n  ┌─ q.sql:2:7\n2 │   min(helthpoints) AS worst\n  │       ^^^^^^^^^^^\n  \
-             why: line 2, column 7 cannot be meant so\n  fix: did you mean `HealthPoints`?\n"
+             why: the error is at line 2, column 7\n  fix: did you mean `HealthPoints`?\n"
         );
         let nowhere = SqlError::new(SqlErrorKind::LimitExceeded, "too many rows");
         assert!(failure(&nowhere, "SELECT 1", None).to_string().contains("fix: ask for less"));

@@ -32,10 +32,10 @@ pub(crate) struct TableArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// All tables with their keys.
+    /// List all tables with their keys.
     #[command(after_help = "Examples:\n  gallop table list\n  gallop table list --output json")]
     List,
-    /// A table's keys.
+    /// Show a table's keys.
     #[command(
         after_help = "Examples:\n  gallop table describe UnicornSensorData\n  gallop table describe UnicornSensorData --output json"
     )]
@@ -43,7 +43,7 @@ enum What {
         /// The table.
         table: String,
     },
-    /// One item by its key.
+    /// Show one item by its key.
     #[command(
         after_help = "Examples:\n  gallop table get UnicornSensorData Shadowfax '2026-01-31 12:00:00.000'\n  gallop table get UnicornSensorData Shadowfax '2026-01-31 12:00:00.000' --output csv"
     )]
@@ -52,21 +52,21 @@ enum What {
         table: String,
         /// The partition key.
         partition: String,
-        /// The sort key, where the table has one.
+        /// The sort key, if the table has one.
         sort: Option<String>,
     },
-    /// All items, in the table's own order.
+    /// List all items, in the table's own order.
     #[command(
         after_help = "Examples:\n  gallop table scan UnicornSensorData\n  gallop table scan UnicornSensorData --limit 5 --output csv"
     )]
     Scan {
         /// The table.
         table: String,
-        /// The most items; 0 for all.
+        /// Maximum number of items; 0 for all.
         #[arg(long, value_name = "N", default_value_t = ITEMS_DEFAULT)]
         limit: u64,
     },
-    /// Items of one partition key, in the order of their sort keys.
+    /// List the items of one partition key, ordered by sort key.
     #[command(
         after_help = "Examples:\n  gallop table query UnicornSensorData Shadowfax\n  gallop table query UnicornSensorData Shadowfax --from '2026-01-31' --newest --limit 3"
     )]
@@ -75,16 +75,16 @@ enum What {
         table: String,
         /// The partition key.
         partition: String,
-        /// The least sort key.
+        /// Smallest sort key.
         #[arg(long, value_name = "KEY")]
         from: Option<String>,
-        /// The greatest sort key.
+        /// Largest sort key.
         #[arg(long, value_name = "KEY")]
         to: Option<String>,
-        /// The greatest sort keys first.
+        /// Largest sort keys first.
         #[arg(long)]
         newest: bool,
-        /// The most items; 0 for all.
+        /// Maximum number of items; 0 for all.
         #[arg(long, value_name = "N", default_value_t = ITEMS_DEFAULT)]
         limit: u64,
     },
@@ -145,17 +145,17 @@ async fn get(client: &RestClient, table: &str, partition: &str, sort: Option<&st
     }
     let schema = ask(client, table, &format!("/v1/tables/{}", segment(table))).await?;
     if let Some(key) = schema["sort_key"]["name"].as_str() {
-        return Err(Failure::new(Kind::Usage, format!("an item of table `{table}` has two keys, and one was given"))
-            .why(format!("the second is its sort key `{key}`"))
-            .fix(format!("give both, or list the items of the first: gallop table query {table} {partition}"))
+        return Err(Failure::new(Kind::Usage, format!("items of table `{table}` have two keys, but you gave one"))
+            .why(format!("the second one is the sort key `{key}`"))
+            .fix(format!("give both, or list all items of the first: gallop table query {table} {partition}"))
             .into());
     }
     let page = ask(client, table, &format!("{items}?limit=1")).await?;
     match page["items"].get(0) {
         Some(item) => Ok(item.clone()),
         None => Err(Failure::new(Kind::NotFound, format!("table `{table}` has no item `{partition}`"))
-            .why("keys are compared byte for byte")
-            .fix(format!("look at what there is: gallop table scan {table} --limit 5"))
+            .why("keys must match exactly")
+            .fix(format!("see which items exist: gallop table scan {table} --limit 5"))
             .into()),
     }
 }
@@ -179,15 +179,15 @@ async fn meant(client: &RestClient, table: &str, error: anyhow::Error) -> anyhow
         }
         "item_not_found" => match error.downcast::<Failure>() {
             Ok(failure) => failure
-                .why("keys are compared byte for byte")
-                .fix(format!("look at what there is: gallop table scan {table} --limit 5"))
+                .why("keys must match exactly")
+                .fix(format!("see which items exist: gallop table scan {table} --limit 5"))
                 .into(),
             Err(error) => error,
         },
         "invalid_parameter" => match error.downcast::<Failure>() {
             Ok(failure) => failure
-                .why(format!("it does not fit the keys of table `{table}`"))
-                .fix(format!("look at them: gallop table describe {table}"))
+                .why(format!("the request does not match the keys of table `{table}`"))
+                .fix(format!("see the keys: gallop table describe {table}"))
                 .into(),
             Err(error) => error,
         },

@@ -26,16 +26,16 @@ pub(crate) fn failure(error: &clap::Error, arguments: impl Iterator<Item = Strin
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             match what.split_once("': ").or_else(|| what.split_once("' [")) {
                 Some((what, why)) => (format!("{what}'"), why.trim_end_matches(']').to_owned()),
-                None => (what, format!("`{called}` takes no such value there")),
+                None => (what, format!("`{called}` does not accept that value")),
             }
         }
-        ErrorKind::MissingRequiredArgument => (what, format!("`{called}` cannot do without")),
-        ErrorKind::ArgumentConflict => (what, format!("`{called}` takes one of them at a time")),
-        ErrorKind::InvalidSubcommand => (what, format!("`{called}` has {}", commands(&called))),
-        _ => (what, format!("`{called}` takes no such argument")),
+        ErrorKind::MissingRequiredArgument => (what, format!("`{called}` requires it")),
+        ErrorKind::ArgumentConflict => (what, format!("`{called}` accepts only one of them at a time")),
+        ErrorKind::InvalidSubcommand => (what, format!("the commands of `{called}` are {}", commands(&called))),
+        _ => (what, format!("`{called}` has no such argument")),
     };
     if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue).filter(|_| fixes.is_empty()) {
-        fixes.push(format!("take one of: {}", values.join(", ")));
+        fixes.push(format!("use one of: {}", values.join(", ")));
     }
     fixes.push(format!("see {called} --help"));
     Some(Failure::new(Kind::Usage, what).why(why).fix(fixes.join("; ")))

@@ -20,7 +20,7 @@ use crate::config::file::Config;
 use crate::config::first_credential::FirstCredential;
 
 /// What people are told where nobody is asked.
-const ANYONE: &str = "any signature is accepted: whoever reaches this address may do everything";
+const ANYONE: &str = "any signature is accepted: anyone who reaches this address may do everything";
 
 /// Whether signatures count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ValueEnum)]

@@ -14,7 +14,7 @@ pub(crate) fn advise(message: &str) -> String {
         let names: Vec<&str> = message.split('`').skip(1).step_by(2).skip(1).collect();
         let more = if names.len() > NAMES_MAX { ", .." } else { "" };
         let names: Vec<String> = names.iter().take(NAMES_MAX).map(|name| format!("`{name}`")).collect();
-        return format!("known here are {}{more}", names.join(", "));
+        return format!("the settings here are {}{more}", names.join(", "));
     }
     if message.starts_with("missing field") {
         let name = message.split('`').nth(1).unwrap_or_default();
@@ -60,7 +60,7 @@ fn of_syntax(message: &str) -> String {
     let advice = if has("IP address") {
         "write an address such as \"127.0.0.1\" or \"::1\""
     } else if has("duplicate key") {
-        "it is there twice: keep one"
+        "it is defined twice: keep one"
     } else if has("is not valid: use") {
         "write a name like `rides-2`"
     } else if has("untagged enum") {
@@ -85,14 +85,14 @@ mod tests {
     fn every_kind_of_message_gets_its_advice() {
         for (message, advice) in [
             ("unknown field `prot`, expected one of `port`, `host`", "did you mean `port`?"),
-            ("unknown field `xyzzy`, expected `port` or `host`", "known here are `port`, `host`"),
+            ("unknown field `xyzzy`, expected `port` or `host`", "the settings here are `port`, `host`"),
             ("missing field `sql`", "add `sql = ..` to this table"),
             ("invalid type: string \"80\", expected u16", "write a whole number without quotes, 0 to 65535"),
             ("invalid value: integer `70000`, expected u16", "write a whole number without quotes, 0 to 65535"),
             ("invalid type: integer `1`, expected a string", "write text in double quotes"),
             ("invalid type: string \"yes\", expected a boolean", "write true or false, without quotes"),
             ("invalid IP address syntax", "write an address such as \"127.0.0.1\" or \"::1\""),
-            ("duplicate key", "it is there twice: keep one"),
+            ("duplicate key", "it is defined twice: keep one"),
         ] {
             assert_eq!(advise(message), advice, "{message}");
         }

@@ -18,7 +18,7 @@ use crate::config::query::QueryConfig;
 use crate::sensors::{KEYS_FOLDER, kept};
 
 /// What to do about a path that leads nowhere.
-const RELATIVE: &str = "correct the path: it begins in the settings file's folder";
+const RELATIVE: &str = "correct the path; it is relative to the settings file's folder";
 
 /// What was found.
 #[derive(Default)]

@@ -33,7 +33,7 @@ impl ConnectionsConfig {
     pub(crate) fn check(&self, faults: &mut Faults) {
         for (key, value) in [("max", self.max), ("per_address_max", self.per_address_max)] {
             if value == Some(0) {
-                let message = format!("connections: with {key} = 0 nobody could come in");
+                let message = format!("connections: with {key} = 0 no connection would be accepted");
                 faults.add(&["connections", key], message, "use 1 or more, or leave it out");
             }
         }

@@ -115,7 +115,7 @@ impl CredentialConfig {
             at(&["account_id"], &message, "write twelve digits, as in \"123456789012\"");
         }
         if self.secret.is_none() && self.secret_file.is_none() {
-            let advice = "add `secret_file = ..`, a file for the owner's eyes only";
+            let advice = "add `secret_file = ..`, a file that only its owner can read";
             at(&[], "give one of `secret` and `secret_file`", advice);
         }
         for (index, statement) in self.policy.iter().enumerate() {
@@ -143,8 +143,7 @@ impl CredentialConfig {
         for (member, _, file) in self.secrets() {
             let lasting = file.as_ref().is_none_or(|file| beside::is_lasting(&folder.join(file)));
             if lasting && let Err(why) = secret(None, file.as_deref(), folder) {
-                let advice =
-                    "write the secret into that file, or correct the path: it begins where the settings file is";
+                let advice = "write the secret into that file, or correct the path; it is relative to the settings file's folder";
                 let path = ["credentials", name, &format!("{member}_file")];
                 faults.add(&path, format!("credential `{name}`: {why}"), advice);
             }

@@ -84,7 +84,7 @@ pub(crate) fn check(
             );
         }
         if let Some(table) = delivery.table.as_ref().filter(|table| !tables.contains_key(*table)) {
-            let message = format!("delivery `{name}`: there is no `[tables.{table}]`");
+            let message = format!("delivery `{name}`: the settings have no `[tables.{table}]`");
             let advice = meant(
                 table.as_str(),
                 tables.keys().map(TableName::as_str),

@@ -25,16 +25,16 @@ pub(crate) const DATA: &str = "gallop-data";
 /// The flags and variables that rank above the settings file.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SettingsArgs {
-    /// Settings file; without it, `gallop.toml` in the data folder if it is there.
+    /// Settings file [default: `gallop.toml` in the data folder, if it exists].
     #[arg(long, env = "GALLOP_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Folder for everything that is kept [default: gallop-data].
+    /// Data folder [default: gallop-data].
     #[arg(long, env = "GALLOP_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Address to listen on [default: 127.0.0.1].
     #[arg(long, env = "GALLOP_HOST", value_name = "ADDRESS")]
     pub(crate) host: Option<IpAddr>,
-    /// Port to listen on; 0 takes a free one [default: 4567].
+    /// Port to listen on; 0 chooses a free one [default: 4567].
     #[arg(long, env = "GALLOP_PORT", value_name = "N")]
     pub(crate) port: Option<u16>,
     /// Whether signatures are verified [default: if there are credentials].
@@ -46,7 +46,7 @@ pub(crate) struct SettingsArgs {
     /// Account in ARNs, twelve digits [default: 000000000000].
     #[arg(long, env = "GALLOP_ACCOUNT_ID", value_name = "DIGITS", value_parser = account::account_id)]
     pub(crate) account_id: Option<String>,
-    /// Listen beyond loopback although nobody is asked for a name, or nothing is encrypted.
+    /// Listen beyond loopback even without verified signatures or without a certificate.
     #[arg(long)]
     pub(crate) insecure: bool,
 }

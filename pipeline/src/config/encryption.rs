@@ -61,7 +61,7 @@ fn parse(text: &str) -> anyhow::Result<BTreeMap<String, [u8; KEY_BYTES]>> {
         let bytes = bytes.with_context(|| {
             format!("line {number}: key `{name}` is not {KEY_BYTES} bytes in base64, as `openssl rand -base64 32` prints them")
         })?;
-        anyhow::ensure!(keys.insert(name.to_owned(), bytes).is_none(), "line {number}: key `{name}` is there twice");
+        anyhow::ensure!(keys.insert(name.to_owned(), bytes).is_none(), "line {number}: key `{name}` is defined twice");
     }
     Ok(keys)
 }
@@ -88,7 +88,7 @@ mod tests {
             (format!("= {KEY}"), "line 1: a key's name"),
             ("\none = canary".to_owned(), "line 2: key `one` is not 32 bytes"),
             (format!("one = {}", &KEY[4..]), "line 1: key `one` is not 32 bytes"),
-            (format!("one = {KEY}\none = {KEY}"), "line 2: key `one` is there twice"),
+            (format!("one = {KEY}\none = {KEY}"), "line 2: key `one` is defined twice"),
         ] {
             let message = parse(&text).expect_err("refused").to_string();
             assert!(message.contains(part) && !message.contains("canary") && !message.contains(&KEY[4..]), "{message}");

@@ -154,7 +154,7 @@ impl fmt::Display for ConfigError {
         }
         match self.faults.len() {
             1 => Ok(()),
-            faults => write!(f, "\n{faults} faults"),
+            faults => write!(f, "\n{faults} errors"),
         }
     }
 }

@@ -10,11 +10,12 @@ pub(crate) fn check(host: IpAddr, verified: bool, tls: bool, insecure: bool) -> 
         return Ok(());
     }
     let (lack, danger) = match (verified, tls) {
-        (false, false) => {
-            ("signatures are not verified and no certificate is configured", "whoever reaches it could read and write")
-        }
-        (false, true) => ("signatures are not verified", "whoever reaches it could read and write"),
-        (true, _) => ("no certificate is configured", "whoever is on the way could read along"),
+        (false, false) => (
+            "signatures are not verified and no certificate is configured",
+            "anyone who reaches it could read and write",
+        ),
+        (false, true) => ("signatures are not verified", "anyone who reaches it could read and write"),
+        (true, _) => ("no certificate is configured", "others on the network could read the traffic"),
     };
     let advice = "use 127.0.0.1, or --signatures verify (which makes credentials if there are none) with [tls] in the \
                   settings, or add --insecure if the network is yours";

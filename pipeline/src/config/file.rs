@@ -47,11 +47,11 @@ pub(crate) const PORT: u16 = 4567;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
-    /// Folder for everything that is kept; relative to the working folder.
+    /// Data folder; relative to the working folder.
     pub(crate) data: Option<PathBuf>,
     /// Address to listen on.
     pub(crate) host: Option<std::net::IpAddr>,
-    /// Port to listen on; 0 takes a free one.
+    /// Port to listen on; 0 chooses a free one.
     pub(crate) port: Option<u16>,
     /// How the Kinesis API behaves.
     pub(crate) kinesis: KinesisConfig,
@@ -140,7 +140,7 @@ impl Config {
             kafka.check(faults);
         }
         if self.kafka.is_some() && self.encryption.key_file.is_some() {
-            let message = "encryption: streams on Kafka are encrypted by its brokers' disks";
+            let message = "encryption: Gallop does not encrypt streams on Kafka; encrypt the brokers' disks instead";
             faults.add(&["encryption", "key_file"], message, "remove key_file");
         }
         if let Some(s3) = &self.s3 {
@@ -287,11 +287,11 @@ mod tests {
         let config = Config::parse(Path::new("g.toml"), &text).expect("it reads");
         assert_eq!((config.sensor.schema.len(), config.sensor.ports().len()), (1, 1));
         for (text, part) in [
-            (format!("{schema}{schema}"), "sensor: schema 7 is there twice"),
+            (format!("{schema}{schema}"), "sensor: schema 7 is defined twice"),
             (schema.replace("u16", "u61"), "g.toml:3:"),
             (schema.replace("u16", "u61"), "did you mean `u16`?"),
             (schema.replace("rpm", "seq"), "field name `seq` is taken"),
-            (format!("{}{}", port(9000, ""), port(9000, "")), "sensor: port 9000 is there twice"),
+            (format!("{}{}", port(9000, ""), port(9000, "")), "sensor: port 9000 is defined twice"),
             (port(0, ""), "sensor: port 0 receives nothing"),
             (port(9000, "police = \"hold\""), "did you mean `policy`?"),
             (port(9000, "policy = \"holt\""), "did you mean `hold`?"),
@@ -318,7 +318,7 @@ mod tests {
         assert!(refused("[deliveries.a]\nsource = \"s\"").contains("exactly one of `table` and `archive`"));
         let unknown =
             refused("[tables.Rides]\npartition_key = \"a\"\n[deliveries.a]\nsource = \"s\"\ntable = \"Ride\"");
-        assert!(unknown.starts_with("g.toml:5:9: delivery `a`: there is no `[tables.Ride]`"), "{unknown}");
+        assert!(unknown.starts_with("g.toml:5:9: delivery `a`: the settings have no `[tables.Ride]`"), "{unknown}");
         assert!(unknown.ends_with("did you mean `Rides`?"), "{unknown}");
         let binary = "[tables.R]\npartition_key = \"a\"\nsort_key = \"b\"\nsort_key_type = \"binary\"\n";
         let binary = refused(&format!("{binary}[deliveries.a]\nsource = \"s\"\ntable = \"R\""));

@@ -26,7 +26,7 @@ pub(crate) struct KafkaConfig {
     pub(crate) brokers: String,
     /// Copies of every record; without it 3, or as many as there are brokers.
     pub(crate) replication: Option<i32>,
-    /// MiB that wait to be acknowledged; over it producers are throttled.
+    /// MiB that may wait to be acknowledged; beyond it producers are throttled.
     pub(crate) waiting_mib_max: Option<usize>,
     /// MiB of the newest records that are kept in memory for readers at the tip.
     pub(crate) tail_mib_max: Option<usize>,

@@ -7,20 +7,22 @@ use crate::config::variables::VARIABLES;
 use crate::reference::{cell, hold};
 
 /// What the page begins with.
-const HEAD: &str = "# Settings\n\nMade from the code. A settings file is TOML; `gallop config init` writes one with every key, `gallop config check` \
-    looks at one, `gallop config show` says what holds. `NAME` stands for a name of yours. A key that is not known is an error.\n";
+const HEAD: &str = "# Settings\n\nThis page is generated from the code. A settings file is TOML. `gallop config init` writes one with every key, `gallop config check` \
+    checks one, and `gallop config show` prints the settings in effect. `NAME` is a name that you choose. An unknown key is an error.\n";
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for table in tables() {
         let title = if table.is_empty() { "The file itself".to_owned() } else { format!("[{table}]") };
-        write!(page, "\n## {title}\n\n| key | usual | meaning |\n| --- | --- | --- |\n").expect("text takes text");
+        write!(page, "\n## {title}\n\n| key | default | meaning |\n| --- | --- | --- |\n").expect("text takes text");
         for setting in of_table(table) {
             let (key, about) = (setting.key, cell(setting.about));
             writeln!(page, "| `{key}` | {} | {about}{} |", usual(setting), above(setting)).expect("text takes text");
         }
     }
-    page.push_str("\n## Variables\n\nOther `GALLOP_*` variables are an error, lest a misspelt one be ignored:\n\n");
+    page.push_str(
+        "\n## Variables\n\nAny other `GALLOP_*` variable is an error, so that a misspelt one is not ignored:\n\n",
+    );
     for variable in VARIABLES {
         writeln!(page, "- `{variable}`").expect("text takes text");
     }

@@ -47,7 +47,7 @@ pub(crate) struct SensorConfig {
     pub(crate) interface: Option<String>,
     /// The processor of each receive queue's poller, by queue; one is chosen where nothing is said.
     pub(crate) processors: Vec<usize>,
-    /// Threads that receive; one a processor if nothing is said.
+    /// Threads that receive; one for each processor by default.
     pub(crate) pollers: Option<usize>,
     /// The folder with files of keys, relative to the settings file; `sensor-keys` in the data folder if nothing is said.
     pub(crate) keys_folder: Option<PathBuf>,
@@ -89,7 +89,7 @@ impl SensorConfig {
         }
         for (index, schema) in self.schema.iter().enumerate() {
             if self.schema[..index].iter().any(|other| other.id == schema.id) {
-                let message = format!("sensor: schema {} is there twice", schema.id.0);
+                let message = format!("sensor: schema {} is defined twice", schema.id.0);
                 faults.add(&["sensor", "schema", &index.to_string(), "id"], message, "give it a number of its own");
             }
         }
@@ -107,7 +107,7 @@ impl SensorConfig {
             };
             if !self.schema.iter().any(|schema| schema.id == port.schema) && !kept.contains(&port.schema) {
                 let id = port.schema.0;
-                let advice = format!("add [[sensor.schema]] with id = {id}, or name one that there is");
+                let advice = format!("add [[sensor.schema]] with id = {id}, or use one that exists");
                 fault("schema", format!("schema {id} is not registered"), advice);
             }
             if let Some(Err(error)) = port.keys.as_ref().map(|name| keys::read(keys, name)) {
@@ -115,7 +115,7 @@ impl SensorConfig {
                 fault("keys", format!("{error:#}"), advice);
             }
             if port.keys.is_none() && port.addresses.is_empty() && !self.allow_untagged && !address.is_loopback() {
-                let message = format!("it would take datagrams from anyone who reaches {address}");
+                let message = format!("it would accept datagrams from anyone who reaches {address}");
                 fault("port", message, "give it keys or addresses, or set allow_untagged in [sensor]".to_owned());
             }
         }
@@ -131,7 +131,7 @@ impl SensorConfig {
             if number == 0 {
                 fault("port", "sensor: port 0 receives nothing".to_owned(), "choose 1 to 65535".to_owned());
             } else if self.port[..index].iter().any(|other| other.port == number) {
-                fault("port", format!("sensor: port {number} is there twice"), "choose another port".to_owned());
+                fault("port", format!("sensor: port {number} is defined twice"), "choose another port".to_owned());
             }
             let other = *streams.entry(&port.stream).or_insert(schema);
             if other != schema {

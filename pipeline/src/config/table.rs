@@ -31,7 +31,7 @@ impl TableConfig {
         };
         for (key, given) in [("ttl_attribute", self.ttl_attribute.is_some()), ("final_rows", self.final_rows)] {
             if given && !in_dynamodb {
-                let message = format!("{key} is for tables in DynamoDB, and there is no `[dynamodb]`");
+                let message = format!("{key} is for tables in DynamoDB, but the settings have no `[dynamodb]`");
                 at(key, message, "remove it, or add `[dynamodb]`");
             }
         }

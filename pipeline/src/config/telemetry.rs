@@ -69,7 +69,7 @@ impl TelemetryConfig {
         for name in ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"] {
             if let Some(other) = variable(name).filter(|protocol| protocol != PROTOCOL) {
                 return Err(format!(
-                    "{name}: `{other}` is not spoken; use `{PROTOCOL}`, which collectors take on port 4318"
+                    "{name}: `{other}` is not supported; use `{PROTOCOL}`, which collectors accept on port 4318"
                 ));
             }
         }
@@ -137,7 +137,7 @@ mod tests {
         for (settings, variables, part) in [
             ("otlp_endpoint = \"collector:4318\"", &[][..], "not a URL like http://127.0.0.1:4318"),
             ("sample_ratio = 1.5", &[], "not from 0.0 to 1.0"),
-            (settings, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "`grpc` is not spoken; use `http/protobuf`"),
+            (settings, &[("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")], "`grpc` is not supported; use `http/protobuf`"),
             (settings, &[("OTEL_TRACES_EXPORTER", "zipkin")], "`zipkin` is not supported"),
             ("", &[("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://x")], "is not a URL"),
         ] {

@@ -27,9 +27,9 @@ pub(crate) fn check_variables(mut names: impl Iterator<Item = String>) -> Result
     let Some(name) = names.find(unknown) else { return Ok(()) };
     let hint = match nearest(&name, VARIABLES) {
         Some(known) => format!("did you mean {known}?"),
-        None => format!("known are {}", VARIABLES.join(", ")),
+        None => format!("the known ones are {}", VARIABLES.join(", ")),
     };
-    Err(format!("environment variable {name} is not known; {hint}"))
+    Err(format!("unknown environment variable {name}; {hint}"))
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
         let check = |name: &str| check_variables([name.to_owned()].into_iter());
         assert_eq!(check("GALLOP_PORT"), Ok(()));
         assert_eq!(check("PATH"), Ok(()));
-        let expected = "environment variable GALLOP_PROT is not known; did you mean GALLOP_PORT?";
+        let expected = "unknown environment variable GALLOP_PROT; did you mean GALLOP_PORT?";
         assert_eq!(check("GALLOP_PROT"), Err(expected.to_owned()));
     }
 }

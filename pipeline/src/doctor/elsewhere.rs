@@ -32,7 +32,7 @@ pub(crate) async fn kafka(config: &Config) -> Finding {
         };
     }
     let _ = config;
-    ok(check, "streams stand on this machine")
+    ok(check, "streams are on this machine")
 }
 
 /// The archive: a folder, or a bucket.
@@ -46,7 +46,7 @@ pub(crate) async fn archive(config: &Config, data: &Path) -> Finding {
         let asked = async { S3Archive::connect(options).await.check().await };
         let fix = "correct [s3], or the credentials and the bucket's policy; see `gallop config show --sources`";
         return match tokio::time::timeout(ANSWER_MAX, asked).await {
-            Ok(Ok(())) => ok(check, format!("bucket `{bucket}` is there, writable, and honours conditional puts")),
+            Ok(Ok(())) => ok(check, format!("bucket `{bucket}` exists, is writable and supports conditional puts")),
             Ok(Err(error)) => fail(check, chain(&error), fix),
             Err(_) => fail(check, format!("bucket `{bucket}` does not answer within {ANSWER_MAX:?}"), fix),
         };
@@ -55,8 +55,8 @@ pub(crate) async fn archive(config: &Config, data: &Path) -> Finding {
     let folder = data.join("archive");
     match std::fs::metadata(&folder) {
         Ok(about) if about.is_dir() => ok(check, folder.display().to_string()),
-        Ok(_) => fail(check, format!("{} is no folder", folder.display()), "move that file away"),
-        Err(_) => ok(check, "not there yet; the first start makes it"),
+        Ok(_) => fail(check, format!("{} is not a folder", folder.display()), "move that file away"),
+        Err(_) => ok(check, "does not exist yet; the first start creates it"),
     }
 }
 
@@ -77,12 +77,12 @@ pub(crate) async fn dynamodb(config: &Config) -> Option<Finding> {
             for (name, table) in &config.tables {
                 match tables.describe(name).await {
                     Ok(found) if found == table.schema(name) => there += 1,
-                    Ok(_) => return Err(format!("table `{name}` has other keys than the settings say")),
+                    Ok(_) => return Err(format!("table `{name}` has different keys than in the settings")),
                     Err(TableError::NotFound(_)) => missing += 1,
                     Err(error) => return Err(chain(&error)),
                 }
             }
-            Ok(format!("{there} tables have the keys of the settings; {missing} are made at the start"))
+            Ok(format!("{there} tables match the settings; {missing} will be created at the start"))
         };
         let fix = "correct [dynamodb] and [tables], or the credentials and their policy";
         return Some(match tokio::time::timeout(ANSWER_MAX, asked).await {

@@ -51,11 +51,11 @@ fn owner(data: &Path, place: &Path) -> Finding {
     let shown = data.display();
     match fs::metadata(place) {
         Ok(about) if !about.is_dir() => {
-            fail(check, format!("{} is no folder", place.display()), "name another folder with --data")
+            fail(check, format!("{} is not a folder", place.display()), "name another folder with --data")
         }
-        Ok(_) if !data.exists() => ok(check, format!("{shown} is not there yet; the first start makes it")),
+        Ok(_) if !data.exists() => ok(check, format!("{shown} is does not exist yet; the first start creates it")),
         Ok(about) if about.mode() & 0o002 != 0 => {
-            warn(check, format!("anybody may write to {shown}"), format!("chmod o-w {shown}"))
+            warn(check, format!("everybody may write to {shown}"), format!("chmod o-w {shown}"))
         }
         Ok(about) if about.uid() != own => warn(
             check,
@@ -78,7 +78,7 @@ fn room(place: &Path) -> Finding {
     let check = "data.room";
     let found = match rustix::fs::statvfs(place) {
         Ok(found) => found,
-        Err(error) => return warn(check, format!("it cannot be asked: {error}"), "look at it with `df`"),
+        Err(error) => return warn(check, format!("it cannot be queried: {error}"), "check it with `df`"),
     };
     let (available, all) = (found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize);
     judge_room(available, all)
@@ -87,7 +87,8 @@ fn room(place: &Path) -> Finding {
 fn judge_room(available: u64, all: u64) -> Finding {
     let check = "data.room";
     let text = format!("{} of {} left", size(available), size(all));
-    let fix = "make room, keep records for less time (retention_hours, retention_bytes_max), or use a larger disk";
+    let fix =
+        "free some space, keep records for less time (retention_hours, retention_bytes_max), or use a larger disk";
     match available {
         ROOM_WARN.. => ok(check, text),
         ROOM_FAIL.. => warn(check, text, fix),
@@ -98,7 +99,7 @@ fn judge_room(available: u64, all: u64) -> Finding {
 fn file_system(place: &Path) -> Finding {
     match rustix::fs::statfs(place) {
         Ok(found) => judge_file_system(found.f_type as u64 & 0xffff_ffff),
-        Err(error) => warn("data.file-system", format!("it cannot be asked: {error}"), "look at it with `df -T`"),
+        Err(error) => warn("data.file-system", format!("it cannot be queried: {error}"), "check it with `df -T`"),
     }
 }
 
@@ -110,13 +111,15 @@ fn judge_file_system(magic: u64) -> Finding {
         0x5846_5342 => ok(check, "xfs"),
         0x9123_683e => ok(check, "btrfs"),
         0x2fc1_2fc1 => ok(check, "zfs"),
-        0x0102_1994 | 0x8584_58f6 => warn(check, "memory: it is gone after a restart of the machine", local),
-        0x794c_7630 => {
-            warn(check, "a container's own layer: it is gone with the container", "mount a volume for the data folder")
-        }
-        0x6969 => warn(check, "NFS: a sync may promise more than it keeps", local),
-        0xff53_4d42 | 0xfe53_4d42 => warn(check, "SMB: a sync may promise more than it keeps", local),
-        0x6573_5546 => warn(check, "FUSE: its syncs are as good as the program behind it", local),
+        0x0102_1994 | 0x8584_58f6 => warn(check, "memory: its content is lost when the machine restarts", local),
+        0x794c_7630 => warn(
+            check,
+            "a container's own layer: its content is lost with the container",
+            "mount a volume for the data folder",
+        ),
+        0x6969 => warn(check, "NFS: a sync may not reach the disk", local),
+        0xff53_4d42 | 0xfe53_4d42 => warn(check, "SMB: a sync may not reach the disk", local),
+        0x6573_5546 => warn(check, "FUSE: its syncs depend on the program behind it", local),
         other => ok(check, format!("of kind {other:x}")),
     }
 }
@@ -141,7 +144,7 @@ fn writes(data: &Path, place: &Path) -> Vec<Finding> {
 fn judge_sync(median: Duration, longest: Duration) -> Finding {
     let check = "data.sync";
     let found = format!("{:.1} ms, at most {:.1} ms", median.as_secs_f64() * 1e3, longest.as_secs_f64() * 1e3);
-    let fix = "use a faster disk, or one with less to do: every put waits for a sync";
+    let fix = "use a faster or less busy disk: every put waits for a sync";
     if SYNC_FAIL <= median {
         fail(check, found, fix)
     } else if SYNC_WARN <= median {
@@ -175,7 +178,7 @@ pub(crate) fn secrets(files: &[PathBuf]) -> Finding {
     let open = |file: &&PathBuf| fs::metadata(file).is_ok_and(|about| about.permissions().mode() & 0o077 != 0);
     let there = files.iter().filter(|file| file.exists()).count();
     match files.iter().find(open) {
-        None => ok(check, format!("{there} files of secrets, for their owner's eyes only")),
+        None => ok(check, format!("{there} files of secrets; only their owner can read them")),
         Some(file) => {
             let mode = fs::metadata(file).map_or(0, |about| about.permissions().mode() & 0o777);
             let found = format!("others may read {} (mode {mode:o})", file.display());

@@ -69,7 +69,7 @@ fn available(meminfo: &str) -> Option<u64> {
 
 fn left(available: Option<u64>, group: Option<(u64, u64)>) -> Finding {
     let check = "machine.memory";
-    let Some(available) = available else { return ok(check, "this machine does not say") };
+    let Some(available) = available else { return ok(check, "this machine does not report it") };
     let of_group = group.map_or(u64::MAX, |(limit, used)| limit.saturating_sub(used));
     let left = available.min(of_group);
     let found =
@@ -94,12 +94,12 @@ fn clocks(passed: Duration, said: Option<Duration>) -> Finding {
     let check = "machine.clock";
     let fix = "let a service such as chrony slew the clock instead of stepping it";
     match said {
-        None => warn(check, "the wall clock was set back while it was looked at", fix),
+        None => warn(check, "the wall clock was set back during the check", fix),
         Some(said) if said.abs_diff(passed) > CLOCK_APART_MAX => {
             let apart = said.abs_diff(passed).as_millis();
-            warn(check, format!("wall and monotonic clock came {apart} ms apart in {} ms", passed.as_millis()), fix)
+            warn(check, format!("wall and monotonic clock diverged by {apart} ms in {} ms", passed.as_millis()), fix)
         }
-        Some(_) => ok(check, "wall and monotonic clock run alike"),
+        Some(_) => ok(check, "wall and monotonic clock agree"),
     }
 }
 
@@ -121,7 +121,7 @@ fn cores(most: u64, pattern: &str) -> Finding {
 fn processors() -> Finding {
     let check = "machine.processors";
     match std::thread::available_parallelism().map_or(1, usize::from) {
-        1 => warn(check, "one", "give it two or more: queries and deliveries wait for puts on one"),
+        1 => warn(check, "one", "give it two or more: on one, queries and deliveries wait for puts"),
         many => ok(check, many.to_string()),
     }
 }
@@ -134,7 +134,7 @@ fn kernel() -> Finding {
         Some(_) => {
             warn(check, format!("Linux {}", release.trim()), "use Linux 4.14 or newer: older ones are not tested")
         }
-        None => warn(check, "not Linux, or it does not say", "use Linux"),
+        None => warn(check, "not Linux, or unknown", "use Linux"),
     }
 }
 

@@ -28,10 +28,10 @@ pub(crate) fn look(sensor: &SensorConfig) -> Vec<Finding> {
 
 fn path(interface: &str, release: &str, known: bool) -> Finding {
     let check = "sensor.path";
-    let sockets = "else datagrams come through ordinary sockets";
+    let sockets = "otherwise datagrams come through ordinary sockets";
     if !Path::new("/sys/class/net").join(interface).exists() {
         let fix = format!("name one that `ip link` shows in [sensor] interface; {sockets}");
-        return warn(check, format!("there is no interface `{interface}`"), fix);
+        return warn(check, format!("interface `{interface}` does not exist"), fix);
     }
     if version(release).is_none_or(|version| version < KERNEL_MIN) {
         return warn(check, format!("Linux {}", release.trim()), format!("use Linux 5.10 or newer; {sockets}"));
@@ -50,7 +50,7 @@ fn capabilities(status: &str) -> Finding {
     let has = |bit: u32| held >> bit & 1 == 1;
     let missing: Vec<&str> = CAPABILITIES.iter().filter(|(_, bit)| !has(*bit)).map(|(name, _)| *name).collect();
     if missing.is_empty() || has(ADMIN) {
-        return ok(check, "this user may set the path up; the server gives that up afterwards");
+        return ok(check, "this user may set up kernel bypass; the server gives up its privileges afterwards");
     }
     let fix = "grant them: AmbientCapabilities in the service, or `setcap cap_net_raw,cap_net_admin,cap_bpf+ep`; else \
                datagrams come through ordinary sockets";

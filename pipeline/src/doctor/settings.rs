@@ -70,11 +70,11 @@ fn exposure(host: IpAddr, signatures: Signatures, tls: bool) -> Finding {
         (true, true) => ok(check, format!("{host}: requests are signed and encrypted")),
         (false, _) => fail(
             check,
-            format!("whoever reaches {host} may read and write: signatures are not verified"),
+            format!("anyone who reaches {host} may read and write: signatures are not verified"),
             "signatures = \"verify\" in the settings",
         ),
         (true, false) => {
-            warn(check, format!("whoever is on the way to {host} can read along"), "add [tls] to the settings")
+            warn(check, format!("others on the network can read the traffic to {host}"), "add [tls] to the settings")
         }
     }
 }
@@ -100,7 +100,7 @@ fn validity(file: &Path) -> Result<(i64, i64), String> {
 
 fn judge_certificate(from: i64, to: i64, now: i64) -> Finding {
     let check = "settings.certificate";
-    let fix = "put a new one in its place: a running server takes it within seconds";
+    let fix = "replace it: a running server uses the new one within seconds";
     let days = (to - now).div_euclid(DAY_SECONDS);
     if now < from {
         return fail(check, "it does not hold yet", "set the clock right, or wait");

@@ -48,7 +48,7 @@ pub(crate) fn look(data: &Path, keys: &KeyRing) -> Vec<Finding> {
         let fix = "put the key into the file that `[encryption] key_file` names";
         findings.push(fail("streams.keys", first.clone(), fix));
     } else {
-        findings.push(ok("streams.keys", "every key that streams are encrypted with is there"));
+        findings.push(ok("streams.keys", "all keys of encrypted streams are in the key file"));
     }
     findings
 }
@@ -67,11 +67,11 @@ fn log(streams: usize, damage: &[String]) -> Finding {
 fn stamps(last: Option<Timestamp>, now: Timestamp) -> Finding {
     let check = "streams.clock";
     match last {
-        None => ok(check, "no record is kept yet"),
+        None => ok(check, "no records yet"),
         Some(last) if last.as_millis() - now.as_millis() > AHEAD_MAX_MILLIS => {
             let seconds = (last.as_millis() - now.as_millis()) / 1000;
             let found = format!("the last record is stamped {seconds} s ahead of this machine's clock");
-            let fix = "set the clock right: until it is there again, records are stamped with that time";
+            let fix = "correct the clock: until it reaches that time again, records are stamped with it";
             warn(check, found, fix)
         }
         Some(last) => ok(check, format!("the last record arrived at {last}")),
@@ -82,7 +82,7 @@ fn stamps(last: Option<Timestamp>, now: Timestamp) -> Finding {
 pub(crate) fn tables(data: &Path) -> Finding {
     let (check, file) = ("tables.file", data.join("tables.redb"));
     if !file.exists() {
-        return ok(check, "not there yet; the first start makes it");
+        return ok(check, "does not exist yet; the first start creates it");
     }
     if let Some(holder) = holder::of_file(&file) {
         return ok(check, format!("open in {holder}"));
@@ -97,7 +97,8 @@ pub(crate) fn tables(data: &Path) -> Finding {
             if why.to_lowercase().contains("repair") {
                 return ok(check, "it was not closed; the next start repairs it");
             }
-            let fix = "restore it from a copy, or move it away and deliver again: records are kept in their streams";
+            let fix =
+                "restore it from a copy, or move it away and deliver again; the records are still in their streams";
             fail(check, format!("{} does not open: {why}", file.display()), fix)
         }
     }

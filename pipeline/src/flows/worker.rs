@@ -239,7 +239,7 @@ impl Runner {
             Ok(Err(Failure::LostPlace(message))) => {
                 warn!(
                     kind = self.kind.as_str(), worker = %self.name, reason = message,
-                    "stands by until the other holder is silent"
+                    "standing by until the other holder is silent"
                 );
                 return self.apply(Event::LostPlace { message });
             }

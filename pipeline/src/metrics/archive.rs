@@ -28,18 +28,18 @@ impl ArchiveMeters {
             puts: families.counter(
                 "gallop_archive_puts_total",
                 &["outcome"],
-                "Objects that were put: created, or already there because a put was tried again.",
+                "Objects put: created, or already present because a put was retried.",
             ),
             put_bytes: families.counter("gallop_archive_put_bytes_total", &[], "Bytes of objects that were created."),
             seconds: families.seconds(
                 "gallop_archive_request_duration_seconds",
                 &["operation"],
-                "Time that the archive's backend takes.",
+                "Latency of the archive's backend.",
             ),
             failures: families.counter(
                 "gallop_archive_failures_total",
                 &["operation"],
-                "Calls that the backend failed or could not be reached for; deliveries try again.",
+                "Calls that failed or did not reach the backend; deliveries retry them.",
             ),
         }
     }

@@ -29,19 +29,19 @@ impl Deliveries {
         let by = &["delivery"];
         Deliveries {
             records: families.counter("gallop_delivery_records_total", by, "Records durable in the table or archive."),
-            cuts: families.counter("gallop_delivery_cuts_total", by, "Batches or objects that they came in."),
+            cuts: families.counter("gallop_delivery_cuts_total", by, "Batches or objects delivered."),
             dead_letters: families.counter(
                 "gallop_delivery_dead_letters_total",
                 by,
-                "Records that the table or archive cannot take, kept aside.",
+                "Records that the table or archive cannot store.",
             ),
-            skipped: families.counter("gallop_delivery_skipped_records_total", by, "Records lost to retention."),
-            retries: families.counter("gallop_delivery_retries_total", by, "Tries that failed, and are repeated."),
-            restarts: families.counter("gallop_delivery_restarts_total", by, "Starts after a failure."),
+            skipped: families.counter("gallop_delivery_skipped_records_total", by, "Records that expired before they were delivered."),
+            retries: families.counter("gallop_delivery_retries_total", by, "Attempts that failed and are retried."),
+            restarts: families.counter("gallop_delivery_restarts_total", by, "Restarts after a failure."),
             lag: families.gauge(
                 "gallop_delivery_lag_seconds",
                 by,
-                "Age of the oldest record that was read and is not delivered; 0 when there is none.",
+                "Age of the oldest record that is read but not delivered; 0 if there is none.",
             ),
             last_success: families.gauge(
                 "gallop_delivery_last_success_timestamp_seconds",
@@ -51,12 +51,12 @@ impl Deliveries {
             running: families.gauge(
                 "gallop_delivery_running",
                 by,
-                "1 while the delivery works, 0 while it is failed or paused.",
+                "1 while the delivery runs, 0 while it is failed or paused.",
             ),
             behind: families.gauge(
                 "gallop_delivery_behind_records",
                 by,
-                "Records in the source that are not in its checkpoint; missing where asking costs too much.",
+                "Records in the source after its checkpoint; missing where counting costs too much.",
             ),
             shown: Shown::default(),
         }

@@ -21,10 +21,10 @@ pub(crate) struct DiskMeters {
 
 impl DiskMeters {
     pub(crate) fn new(families: &mut Families) -> Self {
-        let writes = families.counter("gallop_log_writes_total", &[], "Writes to files of the log: a group each.");
+        let writes =
+            families.counter("gallop_log_writes_total", &[], "Writes to files of the log, one for each group.");
         let written = families.counter("gallop_log_written_bytes_total", &[], "Bytes written to files of the log.");
-        let sync_seconds =
-            families.seconds("gallop_log_sync_duration_seconds", &[], "Time until what was written was on the disk.");
+        let sync_seconds = families.seconds("gallop_log_sync_duration_seconds", &[], "Time until a write was on disk.");
         let failures = families.counter(
             "gallop_log_disk_failures_total",
             &["operation"],

@@ -28,7 +28,7 @@ impl Requests {
             seconds: families.seconds(
                 "gallop_http_request_duration_seconds",
                 &["operation"],
-                "Time until an answer begins.",
+                "Time until the answer starts.",
             ),
         }
     }

@@ -30,11 +30,11 @@ impl Logs {
         Logs {
             segments: families.gauge("gallop_log_segments", by, "Segments of the stream's log."),
             bytes: families.gauge("gallop_log_size_bytes", by, "Bytes in them."),
-            open_shards: families.gauge("gallop_log_open_shards", by, "Shards that take records."),
+            open_shards: families.gauge("gallop_log_open_shards", by, "Open shards."),
             halted: families.gauge(
                 "gallop_log_halted",
                 by,
-                "1 where the stream takes no records until the next start, or could not be opened.",
+                "1 if the stream accepts no records until the next start, or could not be opened.",
             ),
             watched: Mutex::default(),
             shown: Mutex::default(),

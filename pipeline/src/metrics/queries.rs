@@ -28,34 +28,34 @@ impl Queries {
             records: families.counter(
                 "gallop_query_records_total",
                 by,
-                "Records taken in since the query first began, up to its last checkpoint.",
+                "Records read since the query first started, up to its last checkpoint.",
             ),
-            rows: families.counter("gallop_query_rows_total", by, "Rows written, likewise."),
+            rows: families.counter("gallop_query_rows_total", by, "Rows written, counted likewise."),
             left_out: families.counter(
                 "gallop_query_left_out_records_total",
                 by,
-                "Records or rows that it could not use, likewise.",
+                "Records or rows that it could not use, counted likewise.",
             ),
             watermark: families.gauge(
                 "gallop_query_watermark_timestamp_seconds",
                 by,
-                "Nothing that arrived before is expected any more.",
+                "No record that arrived earlier is still expected.",
             ),
             lag: families.gauge(
                 "gallop_query_lag_seconds",
                 by,
-                "How long ago the first open window should have closed; 0 when none is due.",
+                "How long the first open window is overdue; 0 if none is.",
             ),
-            restarts: families.counter("gallop_query_restarts_total", by, "Starts after a failure."),
+            restarts: families.counter("gallop_query_restarts_total", by, "Restarts after a failure."),
             running: families.gauge(
                 "gallop_query_running",
                 by,
-                "1 while the query works, 0 while it is failed or paused.",
+                "1 while the query runs, 0 while it is failed or paused.",
             ),
             behind: families.gauge(
                 "gallop_query_behind_records",
                 by,
-                "Records in the source that are not in its checkpoint; missing where asking costs too much.",
+                "Records in the source after its checkpoint; absent where counting costs too much.",
             ),
             shown: Shown::default(),
         }

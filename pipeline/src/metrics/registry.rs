@@ -58,8 +58,8 @@ impl Metrics {
     /// All metrics at zero.
     pub(crate) fn new() -> Arc<Metrics> {
         let mut families = Families::default();
-        let ready = families.gauge("gallop_ready", &[], "1 while the server takes calls, 0 once it is told to stop.");
-        let info = families.gauge("gallop_build_info", &["version"], "Always 1; says which version runs.");
+        let ready = families.gauge("gallop_ready", &[], "1 while the server accepts requests, 0 once it stops.");
+        let info = families.gauge("gallop_build_info", &["version"], "Always 1; the label is the version that runs.");
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         families.registry.register(Box::new(ProcessCollector::for_self())).expect("it is registered once");
         Arc::new(Metrics {

@@ -18,11 +18,11 @@ pub(crate) struct Room {
 impl Room {
     pub(crate) fn new(families: &mut Families) -> Self {
         Room {
-            size: families.gauge("gallop_disk_size_bytes", &[], "Size of the file system that the data is on."),
+            size: families.gauge("gallop_disk_size_bytes", &[], "Size of the file system of the data folder."),
             available: families.gauge(
                 "gallop_disk_available_bytes",
                 &[],
-                "What is left of it for this process. At 0, streams on this machine refuse records.",
+                "Space left on it for this process. At 0, streams on this machine reject records.",
             ),
             folder: OnceLock::new(),
         }

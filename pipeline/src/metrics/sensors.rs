@@ -47,12 +47,12 @@ impl Sensors {
             received: families.counter(
                 "gallop_sensor_received_datagrams_total",
                 &["port"],
-                "Datagrams taken from the kernel.",
+                "Datagrams received from the kernel.",
             ),
             rejected: families.counter(
                 "gallop_sensor_rejected_datagrams_total",
                 by_cause,
-                "Datagrams that a port did not take.",
+                "Datagrams that a port rejected.",
             ),
             stored: families.counter(
                 "gallop_sensor_stored_datagrams_total",
@@ -62,42 +62,42 @@ impl Sensors {
             stored_records: families.counter(
                 "gallop_sensor_stored_records_total",
                 &["port"],
-                "Sensor records in datagrams that are durable.",
+                "Sensor records in durable datagrams.",
             ),
             refused: families.counter(
                 "gallop_sensor_refused_datagrams_total",
                 by_cause,
-                "Datagrams that were taken and could not be stored.",
+                "Datagrams accepted that could not be stored.",
             ),
             waiting: families.gauge(
                 "gallop_sensor_waiting_datagrams",
                 &["port"],
-                "Datagrams that were taken and are neither stored nor refused yet.",
+                "Datagrams accepted and not yet stored or refused.",
             ),
             socket_drops: families.counter(
                 "gallop_sensor_socket_dropped_datagrams_total",
                 &[],
-                "Datagrams that the kernel dropped at ordinary sockets, since pollers were behind.",
+                "Datagrams that the kernel dropped at ordinary sockets because pollers were too slow.",
             ),
             program_packets: families.counter(
                 "gallop_sensor_program_packets_total",
                 &["verdict"],
-                "Packets that the steering program has seen, by what it did with them.",
+                "Packets that the steering program saw, by what it did with them.",
             ),
             queue_losses: families.counter(
                 "gallop_sensor_queue_lost_frames_total",
                 &["queue", "cause"],
-                "Frames that were steered past the kernel and lost at a receive queue.",
+                "Frames that bypassed the kernel and were lost at a receive queue.",
             ),
             fill_empty: families.counter(
                 "gallop_sensor_queue_fill_empty_total",
                 &["queue"],
-                "Times that no chunk was free for a frame; those frames are among the dropped.",
+                "Times that no buffer was free for a frame; such frames count as dropped.",
             ),
             queue_fill: families.gauge(
                 "gallop_sensor_queue_fill_ratio",
                 &["queue"],
-                "How full a receive queue's ring was when its poller looked last, from 0 to 1.",
+                "Fill of a receive queue's ring when its poller last looked, from 0 to 1.",
             ),
             watched: Mutex::default(),
         }

@@ -92,7 +92,7 @@ impl StreamMeters {
         let append_seconds = families.seconds(
             "gallop_stream_append_duration_seconds",
             &[],
-            "Time until a batch that was put is durable, waiting included.",
+            "Time until a batch is durable, including waiting.",
         );
         let mut counter = |name, labels, help| families.counter(name, labels, help);
         StreamMeters {
@@ -101,20 +101,24 @@ impl StreamMeters {
             throttled: counter(
                 "gallop_stream_throttled_records_total",
                 by,
-                "Records sent back for now: too much waits, or a shard's quota is used up.",
+                "Records throttled: too much is waiting, or a shard's quota is used up.",
             ),
             refused: counter(
                 "gallop_stream_refused_records_total",
                 by,
-                "Records not acknowledged for another reason, such as their size.",
+                "Records rejected for another reason, such as their size.",
             ),
-            commits: counter("gallop_stream_commits_total", by, "Checkpoints of consumers kept in the stream."),
+            commits: counter(
+                "gallop_stream_commits_total",
+                by,
+                "Checkpoints that consumers have committed to the stream.",
+            ),
             committed_records: counter(
                 "gallop_stream_committed_records_total",
                 by,
-                "Rows of continuous queries, kept together with their checkpoint.",
+                "Rows of continuous queries, committed with their checkpoint.",
             ),
-            read_records: counter("gallop_stream_read_records_total", &["stream", "reader"], "Records that were read."),
+            read_records: counter("gallop_stream_read_records_total", &["stream", "reader"], "Records read."),
             read_bytes: counter(
                 "gallop_stream_read_bytes_total",
                 &["stream", "reader"],
@@ -123,7 +127,7 @@ impl StreamMeters {
             failures: counter(
                 "gallop_stream_failures_total",
                 &["stream", "cause"],
-                "Calls that failed on this side: the disk is full or broken, the stream has stopped, bytes are damaged, a key is missing.",
+                "Calls that the server failed: the disk is full or broken, the stream has stopped, bytes are damaged, a key is missing.",
             ),
             append_seconds: append_seconds.with_label_values(&NONE),
             known: RwLock::default(),

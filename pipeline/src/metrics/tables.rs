@@ -29,18 +29,18 @@ impl TableMeters {
             put_items: families.counter(
                 "gallop_table_put_items_total",
                 &["table"],
-                "Items in them; one that is put again counts again.",
+                "Items in those batches; an item that is put again counts again.",
             ),
             read_items: families.counter("gallop_table_read_items_total", &["table"], "Items that were read."),
             seconds: families.seconds(
                 "gallop_table_request_duration_seconds",
                 &["operation"],
-                "Time that the table's backend takes.",
+                "Latency of the table's backend.",
             ),
             failures: families.counter(
                 "gallop_table_failures_total",
                 &["table", "operation"],
-                "Calls that the backend failed or could not be reached for; deliveries try again.",
+                "Calls that failed or did not reach the backend; deliveries retry them.",
             ),
         }
     }

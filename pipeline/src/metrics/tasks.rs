@@ -17,7 +17,7 @@ impl Tasks {
     pub(crate) fn new(families: &mut Families) -> Self {
         let by = &["task"];
         Tasks {
-            restarts: families.counter("gallop_task_restarts_total", by, "Starts after a failure."),
+            restarts: families.counter("gallop_task_restarts_total", by, "Restarts after a failure."),
             running: families.gauge(
                 "gallop_task_running",
                 by,

@@ -31,9 +31,7 @@ impl SensorAdmin for SensorControl {
         }
         let mut kept = state.kept.clone();
         if SCHEMAS_MAX <= state.settings.schemas.len() + kept.schemas.len() {
-            return Err(SensorError::Conflict(format!(
-                "{SCHEMAS_MAX} schemas are registered, and there are no more places"
-            )));
+            return Err(SensorError::Conflict(format!("all {SCHEMAS_MAX} schemas are in use")));
         }
         kept.schemas.push(schema);
         self.keep(&mut state, kept).await?;
@@ -60,7 +58,7 @@ impl SensorAdmin for SensorControl {
     async fn put_port(&self, port: u16, spec: PortSpec) -> Result<bool, SensorError> {
         let mut state = self.state.lock().await;
         if state.settings.ports.contains_key(&port) {
-            let message = format!("port {port} stands in the settings file; change it there and restart");
+            let message = format!("port {port} is defined in the settings file; change it there and restart");
             return Err(SensorError::Conflict(message));
         }
         let before = state.kept.ports.get(&port).cloned().filter(|_| !state.errors.contains_key(&port));
@@ -79,19 +77,19 @@ impl SensorAdmin for SensorControl {
             return Err(error);
         }
         state.errors.remove(&port);
-        info!(port, stream = %spec.stream, schema = spec.schema.0, tagged = spec.keys.is_some(), "sensor port programmed");
+        info!(port, stream = %spec.stream, schema = spec.schema.0, tagged = spec.keys.is_some(), "sensor port added");
         Ok(before.is_none())
     }
 
     async fn remove_port(&self, port: u16) -> Result<(), SensorError> {
         let mut state = self.state.lock().await;
         if state.settings.ports.contains_key(&port) {
-            let message = format!("port {port} stands in the settings file; remove it there and restart");
+            let message = format!("port {port} is defined in the settings file; remove it there and restart");
             return Err(SensorError::Conflict(message));
         }
         let mut kept = state.kept.clone();
         if kept.ports.remove(&port).is_none() {
-            return Err(SensorError::NotFound(format!("port {port} is not programmed")));
+            return Err(SensorError::NotFound(format!("port {port} is not a sensor port")));
         }
         self.keep(&mut state, kept).await?;
         if state.errors.remove(&port).is_none() {

@@ -97,7 +97,7 @@ impl SensorControl {
         }
         for port in ports.keys() {
             if kept.ports.remove(port).is_some() {
-                warn!(port, "sensor port stands in the settings now: what was set at run time is forgotten");
+                warn!(port, "the settings now define this sensor port: its setting from run time is dropped");
             }
         }
         let settings = Kept { schemas, ports };
@@ -202,7 +202,7 @@ impl SensorControl {
             return Ok(());
         }
         Err(SensorError::Invalid(format!(
-            "port {port} would take datagrams from anyone who reaches {}: give it keys or addresses, or set allow_untagged in [sensor]",
+            "port {port} would accept datagrams from anyone who reaches {}: give it keys or addresses, or set allow_untagged in [sensor]",
             self.options.address
         )))
     }
@@ -230,7 +230,7 @@ impl SensorControl {
         let (data, new) = (self.options.data.clone(), kept.clone());
         let saved = tokio::task::spawn_blocking(move || new.save(&data)).await;
         let saved = saved.map_err(std::io::Error::other).and_then(|saved| saved);
-        saved.map_err(|error| SensorError::Failed(format!("what was set cannot be kept: {error}")))?;
+        saved.map_err(|error| SensorError::Failed(format!("the change cannot be saved: {error}")))?;
         state.kept = kept;
         Ok(())
     }

@@ -84,12 +84,12 @@ fn parse(text: &str) -> anyhow::Result<HashMap<SourceId, SourceRule, IdHash>> {
             );
         }
     };
-    ensure!(!parsed.source.is_empty(), "it holds no source, so nobody could send; add [[source]]");
+    ensure!(!parsed.source.is_empty(), "it defines no source, so nobody could send; add [[source]]");
     let mut sources = HashMap::default();
     for entry in parsed.source {
         let id = entry.id;
         let source = source_of(entry).with_context(|| format!("source {id}"))?;
-        ensure!(sources.insert(SourceId(id), source).is_none(), "source {id} is there twice");
+        ensure!(sources.insert(SourceId(id), source).is_none(), "source {id} is defined twice");
     }
     Ok(sources)
 }
@@ -99,7 +99,7 @@ fn source_of(entry: SourceEntry) -> anyhow::Result<SourceRule> {
     ensure!(entry.addresses.len() <= ADDRESSES_MAX, "it has more than {ADDRESSES_MAX} addresses");
     let mut keys: Vec<(u8, TagKey)> = Vec::new();
     for KeyEntry { id, key } in entry.keys {
-        ensure!(keys.iter().all(|(known, _)| *known != id), "key {id} is there twice");
+        ensure!(keys.iter().all(|(known, _)| *known != id), "key {id} is defined twice");
         let bits = unhex(&key)
             .with_context(|| format!("key {id} is not 32 hexadecimal digits, as `openssl rand -hex 16` prints them"))?;
         keys.push((id, TagKey::new(bits)));
@@ -131,13 +131,13 @@ mod tests {
     fn what_is_wrong_is_told_without_the_keys() {
         let one = |line: &str| format!("[[source]]\nid = 1\n{line}\n");
         for (text, part) in [
-            ("source = []".to_owned(), "holds no source"),
+            ("source = []".to_owned(), "defines no source"),
             (one("keys = []"), "source 1: it needs 1 to 256 keys"),
             (one("keys = [{ id = 0, key = \"canary\" }]"), "source 1: key 0 is not 32 hexadecimal digits"),
             (one("keys = \"canary\""), "line 3, column 8: it must be"),
             (
                 one(&format!("keys = [{{ id = 0, key = \"{KEY}\" }}, {{ id = 0, key = \"{KEY}\" }}]")),
-                "key 0 is there twice",
+                "key 0 is defined twice",
             ),
             (one(&format!("keys = [{{ id = 0, key = \"{KEY}\" }}]\naddresses = [\"10.0.0.0/40\"]")), "`10.0.0.0/40`"),
         ] {

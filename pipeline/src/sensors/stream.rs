@@ -60,7 +60,7 @@ async fn wanted(
             let holds = match there {
                 Some(there) if there.schema_id == sensor.schema_id => "records with other fields".to_owned(),
                 Some(there) => format!("records of schema {}", there.schema_id.0),
-                None => "records that are no sensor datagrams".to_owned(),
+                None => "records that are not sensor datagrams".to_owned(),
             };
             let message =
                 format!("stream `{}` holds {holds}; send schema {} to another stream", found.name, sensor.schema_id.0);

@@ -71,7 +71,7 @@ impl Engine {
         self.supervisor.stop();
         self.workers.close();
         if tokio::time::timeout(WORKERS_DRAIN_MAX, self.workers.wait()).await.is_err() {
-            warn!("not everything was delivered in {WORKERS_DRAIN_MAX:?}; the rest comes after the next start");
+            warn!("not everything was delivered in {WORKERS_DRAIN_MAX:?}; the rest follows after the next start");
         }
         if tokio::time::timeout(CLOSE_MAX, self.backends.close()).await.is_err() {
             warn!("the streams were not closed in {CLOSE_MAX:?}; the next start recovers them");

@@ -44,7 +44,7 @@ fn not_bound(listen: SocketAddr, error: std::io::Error) -> anyhow::Error {
     if error.kind() != std::io::ErrorKind::AddrInUse {
         return anyhow::Error::from(error).context(format!("{listen} cannot be listened on"));
     }
-    let fix = "stop that process, or choose another port with --port (0 takes a free one)".to_owned();
+    let fix = "stop that process, or choose another port with --port (0 chooses a free one)".to_owned();
     InUse { what: format!("port {} is in use", listen.port()), holder: holder::of_port(listen), fix }.into()
 }
 

@@ -23,12 +23,12 @@ pub(super) async fn create(backends: &Backends, config: &Config) -> anyhow::Resu
         match tokio::time::timeout(START_WAIT_MAX, backends.tables.create(table.schema(name))).await {
             Ok(Ok(())) => {}
             Ok(Err(error @ TableError::Unavailable { .. })) => {
-                warn!(table = %name, %error, "table is out of reach: its rows wait in their stream until it is back");
+                warn!(table = %name, %error, "table is unreachable: its rows wait in their stream until it is back");
                 later.push(table.schema(name));
             }
             Ok(Err(error)) => return Err(error.into()),
             Err(_) => {
-                warn!(table = %name, "table is not there yet: its rows wait in their stream until it is");
+                warn!(table = %name, "table does not exist yet: its rows wait in their stream until it does");
                 later.push(table.schema(name));
             }
         }
@@ -50,6 +50,6 @@ pub(super) async fn create_later(backends: Backends, schemas: Vec<TableSchema>, 
             }
             stop.run_until_cancelled(tokio::time::sleep(RETRY_DELAY)).await;
         }
-        info!(table = %schema.name, "table is there");
+        info!(table = %schema.name, "table exists");
     }
 }

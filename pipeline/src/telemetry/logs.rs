@@ -33,7 +33,7 @@ impl LogFormat {
     fn of_variable() -> anyhow::Result<LogFormat> {
         let Ok(text) = std::env::var(FORMAT_VARIABLE) else { return Ok(LogFormat::Auto) };
         LogFormat::from_str(&text, false)
-            .map_err(|_| anyhow::anyhow!("{FORMAT_VARIABLE}: `{text}` is none of `text`, `json` and `auto`"))
+            .map_err(|_| anyhow::anyhow!("{FORMAT_VARIABLE}: `{text}` is not `text`, `json` or `auto`"))
     }
 
     /// Whether lines are JSON.

@@ -42,7 +42,7 @@ fn the_demo_shows_rows_and_the_commands_it_prints_work() {
     let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
     assert!(demo.wait().expect("it ends").success(), "{rest:#?}");
 
-    let kept = command(&rest, "records are kept in");
+    let kept = command(&rest, "records are in");
     let records: i64 = kept.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number of records");
     let port = command(&rest, " serve ").rsplit(' ').next().expect("the last word").to_owned();
     let _server = Server::start_with(&data, &["--port", &port]);

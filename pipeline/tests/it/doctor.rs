@@ -117,7 +117,7 @@ fn a_data_folder_that_is_a_file_is_found() {
     let data = folder.path().join("data");
     std::fs::write(&data, "").expect("written");
     let (report, status) = report(&data, None, &[]);
-    found(&report, "data.folder", "fail", "is no folder");
+    found(&report, "data.folder", "fail", "is not a folder");
     found(&report, "data.writable", "fail", "cannot be written to");
     assert_eq!(status, Some(1));
 }

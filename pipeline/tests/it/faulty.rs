@@ -114,7 +114,7 @@ fn settings_are_shown_with_their_sources_and_without_their_secrets() {
         "region = \"eu-central-1\"  # --region".to_owned(),
         "account_id = \"123456789012\"  # GALLOP_ACCOUNT_ID".to_owned(),
         format!("secret = \"…\"{}", at(6)),
-        "signatures = \"verify\"  # default, by the credentials there are".to_owned(),
+        "signatures = \"verify\"  # default, because credentials are configured or not".to_owned(),
         "# endpoint: the SDK's  # default".to_owned(),
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");

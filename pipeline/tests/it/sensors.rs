@@ -277,7 +277,9 @@ async fn ports_and_schemas_set_at_run_time_outlive_a_kill() {
     assert_eq!(numbers, [0, 1, 2, 6, 7, 8]);
 
     sensor(&server, &["port", "remove", &port.to_string()]).expect("removed");
-    assert!(sensor(&server, &["port", "remove", &port.to_string()]).is_err_and(|said| said.contains("not programmed")));
+    assert!(
+        sensor(&server, &["port", "remove", &port.to_string()]).is_err_and(|said| said.contains("not a sensor port"))
+    );
     let (status, _) = answer(&format!("{}/v1/sensor/ports/{port}", server.url)).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     drop(server);

@@ -78,7 +78,7 @@ fn a_port_or_a_folder_that_is_taken_names_who_has_it() {
     let said = &said[said.find("error: ").expect("an error")..];
     assert!(said.starts_with(&format!("error: port {port} is in use\n")), "{said}");
     assert!(
-        said.contains(&holder) && said.contains(" serve ") && said.contains("--port (0 takes a free one)"),
+        said.contains(&holder) && said.contains(" serve ") && said.contains("--port (0 chooses a free one)"),
         "{said}"
     );
 

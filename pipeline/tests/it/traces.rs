@@ -206,5 +206,5 @@ fn a_protocol_that_is_not_spoken_is_refused_by_name() {
     let refused = command.args(["serve", "--port", "0", "--data"]).arg(data.path()).output().expect("it starts");
     assert_eq!(refused.status.code(), Some(2));
     let text = String::from_utf8_lossy(&refused.stderr);
-    assert!(text.contains("`grpc` is not spoken; use `http/protobuf`"), "{text}");
+    assert!(text.contains("`grpc` is not supported; use `http/protobuf`"), "{text}");
 }

@@ -151,5 +151,5 @@ fn a_bucket_that_can_never_serve_keeps_the_server_from_starting() {
     let output = command.output().expect("the binary starts");
     let error = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("there is no such bucket; create it, or set `create_bucket = true`"), "{error}");
+    assert!(error.contains("the bucket does not exist; create it, or set `create_bucket = true`"), "{error}");
 }

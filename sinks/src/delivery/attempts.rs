@@ -134,12 +134,12 @@ impl DeliveryStream {
     async fn wait(&self, error: &(dyn std::error::Error + Send + Sync + 'static), backoff: &mut Backoff) {
         self.status.failed(error);
         let delay = backoff.delay();
-        warn!(delivery = %self.name, error, ?delay, "delivery failed and is tried again");
+        warn!(delivery = %self.name, error, ?delay, "delivery failed and will be retried");
         self.clock.sleep_until(self.clock.now() + delay).await;
     }
 
     pub(super) fn lost(&self, shard: ShardId, skipped: u64) {
-        error!(delivery = %self.name, %shard, skipped, "records fell to retention before they were delivered");
+        error!(delivery = %self.name, %shard, skipped, "records expired before they were delivered");
         self.status.update(|status| status.skipped += skipped);
     }
 }

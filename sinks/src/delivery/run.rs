@@ -96,7 +96,7 @@ impl Run {
                 self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
             }
             Err(StreamError::ShardNotFound { shard, .. }) => {
-                error!(delivery = %self.name(), %shard, "shard is past retention: its last records were not delivered");
+                error!(delivery = %self.name(), %shard, "shard has expired: its last records were not delivered");
                 let mut positions = self.reader.positions().clone();
                 positions.entry(shard).or_insert(Position::at(SequenceNumber::FIRST)).finished = true;
                 self.reader = self.delivery.open_reader(positions, &mut self.backoff).await?;

@@ -23,7 +23,7 @@ pub enum SinkError {
     #[error(transparent)]
     Archive(#[from] model::archive::store::ArchiveError),
     /// An object could not be made.
-    #[error("object cannot be made from {records} records")]
+    #[error("{records} records cannot be written as an object")]
     Encode {
         /// How many there are.
         records: usize,

@@ -40,7 +40,7 @@ impl DeliveryStream {
             biased;
             ended = Box::pin(self.work(stopping)) => ended,
             () = out_of_time => {
-                warn!(delivery = %name, ?shutdown_max, "stopped before everything read was delivered; it comes after the next start");
+                warn!(delivery = %name, ?shutdown_max, "stopped before everything read was delivered; the rest follows after the next start");
                 Ok(())
             }
         };

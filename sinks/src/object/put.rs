@@ -52,7 +52,7 @@ pub async fn put_object(
     let mut checksum = flate2::Crc::new();
     checksum.update(&body);
     let beside = conflict_object(name, checksum.sum());
-    error!(object = %name, kept_as = %beside, "an object of this name is there with other content");
+    error!(object = %name, kept_as = %beside, "an object of this name exists with other content");
     archive.put_if_absent(&beside, body).await?;
     Ok(())
 }

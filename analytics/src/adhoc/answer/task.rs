@@ -108,7 +108,7 @@ fn too_long(duration_max: Duration) -> SqlError {
 }
 
 fn crashed() -> SqlError {
-    SqlError::new(SqlErrorKind::Failed, "the query crashed: this is a mistake of the engine, not of the query")
+    SqlError::new(SqlErrorKind::Failed, "the query crashed; this is a bug of the engine, not of the query")
 }
 
 /// What the task does: plan, tell the columns, send the rows.

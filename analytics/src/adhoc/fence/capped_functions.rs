@@ -100,7 +100,7 @@ impl ScalarUDFImpl for Capped {
         let bytes = self.growth.bytes(&args.args, args.number_rows)?;
         if bytes.is_none_or(|bytes| bytes > self.bytes_max as u64) {
             let message = format!(
-                "{} would make more than {} bytes at once, or a size that is not known beforehand",
+                "{} would produce more than {} bytes at once, or an unknown number of bytes",
                 self.name(),
                 self.bytes_max
             );

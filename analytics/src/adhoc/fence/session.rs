@@ -24,7 +24,7 @@ impl ObjectStoreRegistry for NoStores {
     }
 
     fn get_store(&self, url: &Url) -> Result<Arc<dyn ObjectStore>> {
-        Err(DataFusionError::Plan(format!("`{url}` is out of reach: queries read streams and the archive only")))
+        Err(DataFusionError::Plan(format!("`{url}` is not available: queries read streams and the archive only")))
     }
 }
 

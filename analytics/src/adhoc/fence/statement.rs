@@ -59,7 +59,10 @@ pub(crate) fn parse(sql: &str) -> Result<Request, SqlError> {
     let mut statements = parse_all(sql)?;
     let statement = statements.pop_front().ok_or_else(|| SqlError::new(SqlErrorKind::Invalid, "the query is empty"))?;
     if !statements.is_empty() {
-        return Err(SqlError::new(SqlErrorKind::Refused, "one statement at a time: there is another after the first"));
+        return Err(SqlError::new(
+            SqlErrorKind::Refused,
+            "only one statement is allowed, but another follows the first",
+        ));
     }
     match statement {
         Statement::Statement(inner) => match *inner {
@@ -108,7 +111,7 @@ fn first_word(sql: &str) -> String {
 }
 
 fn refused(word: &str) -> SqlError {
-    SqlError::new(SqlErrorKind::Refused, format!("{word} is refused: queries only read"))
+    SqlError::new(SqlErrorKind::Refused, format!("{word} is not allowed: queries only read"))
 }
 
 #[cfg(test)]

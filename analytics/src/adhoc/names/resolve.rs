@@ -61,8 +61,11 @@ pub(crate) fn find_table(name: &ObjectName, existing: &[String]) -> Result<Strin
         (Some(only), None) => Ok(only.clone()),
         (Some(one), Some(other)) => Err(SqlError {
             location: location_of(ident),
-            suggestion: Some("put the one you mean in double quotes".to_owned()),
-            ..SqlError::new(SqlErrorKind::Invalid, format!("table `{}` may be `{one}` or `{other}`", ident.value))
+            suggestion: Some("put the name you mean in double quotes".to_owned()),
+            ..SqlError::new(
+                SqlErrorKind::Invalid,
+                format!("table `{}` is ambiguous: `{one}` or `{other}`", ident.value),
+            )
         }),
         _ => Err(missing_table(&ident.value, location_of(ident), existing)),
     }

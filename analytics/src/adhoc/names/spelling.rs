@@ -40,8 +40,8 @@ impl Spellings {
             (None, Some(only), None) => only,
             (None, one, other) => {
                 let (one, other) = (one.map_or("", String::as_str), other.map_or("", String::as_str));
-                let message = format!("column `{}` may be `{one}` or `{other}`", ident.value);
-                let suggestion = Some("put the one you mean in double quotes".to_owned());
+                let message = format!("column `{}` is ambiguous: `{one}` or `{other}`", ident.value);
+                let suggestion = Some("put the name you mean in double quotes".to_owned());
                 let error = SqlError::new(SqlErrorKind::Invalid, message);
                 return Err(SqlError { location: location_of(ident), suggestion, ..error });
             }

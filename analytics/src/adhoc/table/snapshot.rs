@@ -145,7 +145,7 @@ impl Sources {
             }
             highest_before = Some(highest);
         }
-        let message = format!("retention of `{table}` moves faster than its archive is listed; run the query again");
+        let message = format!("records of `{table}` expire faster than its archive is listed; run the query again");
         Err(SqlError::new(SqlErrorKind::Failed, message))
     }
 
@@ -186,7 +186,7 @@ impl Sources {
                     if !accept_loss {
                         return Ok(None);
                     }
-                    warn!(%stream, %shard, from = %next, to = %oldest, "records went past retention unarchived");
+                    warn!(%stream, %shard, from = %next, to = %oldest, "records expired before they were archived");
                     oldest
                 }
                 Some(next) => next,

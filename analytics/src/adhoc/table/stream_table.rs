@@ -243,7 +243,7 @@ async fn read_tail(tail: &Tail, range: TailRange, output: &mut Output) -> Result
         }
     }
     if skipped > 0 {
-        debug!(%stream, shard = %range.shard, skipped, "records that are no JSON objects are no rows");
+        debug!(%stream, shard = %range.shard, skipped, "records that are not JSON objects are skipped");
     }
     Ok(())
 }
@@ -271,7 +271,7 @@ async fn read_sensor_tail(
         output.send(rows.take()?).await?;
     }
     if skipped > 0 {
-        debug!(%stream, shard = %range.shard, skipped, "records that are no datagrams of the stream are no rows");
+        debug!(%stream, shard = %range.shard, skipped, "records that are not datagrams of the stream are skipped");
     }
     Ok(())
 }

@@ -63,7 +63,7 @@ pub(crate) fn read_error(stream: &StreamName, error: &StreamError) -> SqlError {
     match error {
         StreamError::Trimmed { .. } | StreamError::ShardNotFound { .. } => SqlError::new(
             SqlErrorKind::Failed,
-            format!("records of `{stream}` went past retention while the query read them; run it again"),
+            format!("records of `{stream}` expired while the query read them; run it again"),
         ),
         other => failed(format!("reading the tail of `{stream}`"), other),
     }

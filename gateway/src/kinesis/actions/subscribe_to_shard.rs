@@ -131,7 +131,7 @@ fn refusal(refused: Refused, subscriber: &Subscriber, account: &str) -> AwsError
         ),
         Refused::TooMany => AwsError::new(
             "LimitExceededException",
-            "This server has as many subscriptions as it takes: try again later.",
+            "This server has reached its limit of subscriptions. Try again later.",
         ),
     }
 }

@@ -134,7 +134,7 @@ impl Clients {
                     | RDKafkaErrorCode::InvalidReplicationFactor
                     | RDKafkaErrorCode::InvalidConfig
                     | RDKafkaErrorCode::PolicyViolation),
-                )) => return Err(NotCreated::Refused(format!("Kafka refuses topic `{name}`: {code}"))),
+                )) => return Err(NotCreated::Refused(format!("Kafka rejected topic `{name}`: {code}"))),
                 Err((_, code)) => return Err(NotCreated::Fault(Fault::doing(doing())(KafkaError::AdminOp(code)))),
             }
         }

@@ -125,7 +125,7 @@ impl BrokerTime {
                     Err(fault) => Err(fault),
                 };
                 if let Err(fault) = claimed {
-                    debug!(error = &fault as &dyn std::error::Error, "the time of shards stands still");
+                    debug!(error = &fault as &dyn std::error::Error, "the time of shards does not advance");
                 }
             }
             match ticked {

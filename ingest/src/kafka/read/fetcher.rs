@@ -223,7 +223,7 @@ impl Shared {
                 }
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
                     // A tip that is not kept any more: it is not said whose. Readers look again.
-                    warn!(%error, "a tip was lost; all are taken up again");
+                    warn!(%error, "the position of a shard was lost; all shards are read again");
                     self.restart();
                 }
                 Some(Err(error)) => debug!(%error, "reader of tips"),

@@ -132,7 +132,7 @@ impl Admin {
             closed: Default::default(),
         };
         let turn = self.add(&mut writer, name, &entry).await?;
-        info!(stream = %name, partitions, "topic of another producer taken for a stream");
+        info!(stream = %name, partitions, "topic of another producer used as a stream");
         Ok(Some((entry, turn)))
     }
 
@@ -196,7 +196,7 @@ impl Admin {
         let entries = writer.begin().await.map_err(|fault| fault.of(&nameless))?;
         let cluster = self.clients.cluster(None).await.map_err(|fault| fault.of(&nameless))?;
         for (name, entry) in entries.iter().filter(|(name, _)| !cluster.topics.contains_key(name.as_str())) {
-            warn!(stream = %name, "the topic of this stream is gone, and so is the stream");
+            warn!(stream = %name, "the topic of this stream was deleted, and so was the stream");
             self.remove(&mut writer, name, entry.incarnation).await?;
         }
         Ok(())

@@ -83,7 +83,7 @@ fn check_kind(entry: &Entry, change: Reshard) -> Result<(), ReshardError> {
     let open = entry.shards.open_count();
     let reason = match change {
         _ if entry.origin == Origin::Elsewhere => {
-            "its topic was not made here: its producers choose partitions, and would not follow"
+            "another program created its topic: its producers choose partitions and would not follow a change"
         }
         Reshard::Merge { .. } => "shards on Kafka cannot be merged: a topic's partitions only become more",
         Reshard::Uniform { shards } if (shards as usize) < open => {
@@ -156,7 +156,7 @@ mod tests {
         let merge = Reshard::Merge { shard: ShardId(0), adjacent: ShardId(1) };
         assert!(refused(Origin::Store, merge).contains("cannot be merged"));
         assert!(refused(Origin::Store, Reshard::Uniform { shards: 1 }).contains("cannot become fewer"));
-        assert!(refused(Origin::Elsewhere, Reshard::Uniform { shards: 4 }).contains("not made here"));
+        assert!(refused(Origin::Elsewhere, Reshard::Uniform { shards: 4 }).contains("another program created"));
         assert_eq!(check_kind(&entry(Origin::Store), Reshard::Uniform { shards: 3 }), Ok(()));
     }
 }

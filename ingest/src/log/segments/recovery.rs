@@ -138,7 +138,7 @@ fn recover_last(
         if (scan.bad.is_some() || !whole)
             && let Some(later) = segment::later_group(&bytes, place, end)
         {
-            return Err(LogError::damaged(name, end, format!("{reason}, and a later write stands at {later}")));
+            return Err(LogError::damaged(name, end, format!("{reason}, and a later write is at {later}")));
         }
         if !whole {
             if id <= manifest.synced.segment || ids.len() == 1 {
@@ -151,7 +151,7 @@ fn recover_last(
         }
         let file = disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))?;
         if scan.bad.is_some() {
-            warn!(segment = %name, offset = end, bytes = bytes.len() as u64 - end, reason, "unfinished write cut");
+            warn!(segment = %name, offset = end, bytes = bytes.len() as u64 - end, reason, "unfinished write removed");
             file.truncate(end).map_err(LogError::io(format!("cutting {name}")))?;
         }
         return Ok((scan, file));

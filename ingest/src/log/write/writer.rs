@@ -107,7 +107,7 @@ impl Writer {
     pub(crate) fn note_full(&mut self, full: &LogError) {
         if !std::mem::replace(&mut self.full, true) {
             let (stream, reason) = (&self.stream.name, full.in_full());
-            error!(%stream, reason, "disk is full: what is put is refused until there is room, reads go on");
+            error!(%stream, reason, "the disk is full: puts are rejected until there is room, reads continue");
         }
     }
 

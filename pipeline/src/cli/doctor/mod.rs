@@ -43,7 +43,7 @@ pub(crate) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
     }
     let failed = Failure::new(Kind::Failed, format!("{} of {} checks failed", failed.len(), findings.len()))
         .why(failed.join(", "))
-        .fix("do what stands behind each of them, and look again");
+        .fix("follow the advice after each of them, and run it again");
     Err(failed.into())
 }
 

@@ -66,10 +66,8 @@ fn url(here: SocketAddr) -> String {
 async fn ready(client: &RestClient) -> Finding {
     let check = "server.ready";
     match client.text("/readyz").await {
-        Ok((StatusCode::OK, _)) => ok(check, "it takes calls"),
-        Ok((status, text)) => {
-            warn(check, format!("{status}: {}", text.trim()), "wait: it starts, or it is told to stop")
-        }
+        Ok((StatusCode::OK, _)) => ok(check, "it accepts requests"),
+        Ok((status, text)) => warn(check, format!("{status}: {}", text.trim()), "wait: it is starting or stopping"),
         Err(error) => fail(check, format!("{error:#}"), "look at its log"),
     }
 }
@@ -122,7 +120,7 @@ fn throttled(text: &str) -> Finding {
     let all = values(text, "gallop_stream_throttled_records_total");
     let sum: f64 = all.iter().map(|(_, value)| value).sum();
     if sum == 0.0 {
-        return ok(check, "no record was sent back");
+        return ok(check, "no record was rejected");
     }
     warn(check, format!("{sum:.0} records were sent back since the start"), "split hot shards, or send less at once")
 }

@@ -24,7 +24,7 @@ pub(crate) struct InitArgs {
     /// What the settings are for.
     #[arg(long = "for", value_enum, default_value_t = Purpose::Local)]
     purpose: Purpose,
-    /// The file to write; those that it names are written beside it.
+    /// The file to write; files that it refers to are written next to it.
     #[arg(long, value_name = "FILE", default_value = FILE_NAME)]
     file: PathBuf,
     #[command(flatten)]
@@ -82,8 +82,8 @@ pub(crate) fn run(args: InitArgs) -> anyhow::Result<()> {
 }
 
 fn is_there(file: &Path) -> Failure {
-    Failure::new(Kind::Conflict, format!("{} is there already", file.display()))
-        .why("what is there is not written over")
+    Failure::new(Kind::Conflict, format!("{} already exists", file.display()))
+        .why("existing files are never overwritten")
         .fix("name another file with --file, or move that one away")
 }
 

@@ -24,15 +24,15 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Whether a server would start with these settings: all that is wrong, with line, column and what to write instead.
+    /// Check whether a server would start with these settings; reports every error with line, column and fix.
     #[command(
         after_help = "Examples:\n  gallop config check gallop.toml\n  gallop config check --config gallop.toml --host 0.0.0.0 --output json"
     )]
     Check(CheckArgs),
-    /// The settings that hold, with flags, variables, file and usual values brought together.
+    /// Show the settings in effect, combined from flags, variables, the file and defaults.
     #[command(after_help = "Examples:\n  gallop config show\n  gallop config show gallop.toml --sources --output json")]
     Show(show::ShowArgs),
-    /// Writes a file of settings to begin with.
+    /// Write a settings file to start with.
     #[command(
         after_help = "Examples:\n  gallop config init --for local\n  gallop config init --for kafka-s3-dynamodb --file settings/gallop.toml"
     )]

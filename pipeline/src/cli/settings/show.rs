@@ -28,7 +28,7 @@ pub(crate) struct ShowArgs {
     path: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Says of each value where it comes from.
+    /// Show where each value comes from.
     #[arg(long)]
     sources: bool,
     /// How they are printed.
@@ -185,7 +185,7 @@ fn above(shown: &mut Settings, settings: &SettingsArgs, effective: &Effective) {
     }
     if let Some(usual) = shown.get_mut(&vec!["signatures".to_owned()]).filter(|shown| shown.value.is_none()) {
         usual.value = Some(text(signatures.to_owned()));
-        usual.source = "default, by the credentials there are".to_owned();
+        usual.source = "default, because credentials are configured or not".to_owned();
     }
 }
 

@@ -19,13 +19,13 @@ const RETENTION_HOURS: u64 = 24;
 pub(crate) struct CreateArgs {
     /// Its name.
     name: String,
-    /// How many shards it has [default: 1].
+    /// Number of shards [default: 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000), conflicts_with = "on_demand")]
     shards: Option<u32>,
-    /// Lets the server choose the number of shards.
+    /// Let the server choose the number of shards.
     #[arg(long)]
     on_demand: bool,
-    /// Hours that it keeps records.
+    /// Hours to keep records.
     #[arg(long, value_name = "HOURS", default_value_t = RETENTION_HOURS, value_parser = clap::value_parser!(u64).range(24..=8760))]
     retention: u64,
 }
@@ -35,10 +35,10 @@ pub(crate) struct CreateArgs {
 pub(crate) struct DeleteArgs {
     /// The stream.
     name: String,
-    /// Asks nobody.
+    /// Do not ask for confirmation.
     #[arg(long)]
     yes: bool,
-    /// Even if consumers are registered with it.
+    /// Delete it even if consumers are registered.
     #[arg(long)]
     with_consumers: bool,
 }
@@ -48,7 +48,7 @@ pub(crate) struct DeleteArgs {
 pub(crate) struct RetentionArgs {
     /// The stream.
     name: String,
-    /// Hours that it keeps records from now on.
+    /// Hours to keep records from now on.
     #[arg(value_parser = clap::value_parser!(u64).range(24..=8760))]
     hours: u64,
 }
@@ -91,10 +91,10 @@ fn confirm(target: &str) -> anyhow::Result<()> {
     let unsure = |why: &str| {
         Failure::new(Kind::Usage, format!("{target} is not deleted"))
             .why(why)
-            .fix("its records cannot be had back; if that is meant, say --yes")
+            .fix("deleted records cannot be recovered; to delete anyway, add --yes")
     };
     if !std::io::stdin().is_terminal() {
-        return Err(unsure("nobody can be asked: standard input is not a terminal").into());
+        return Err(unsure("Gallop cannot ask for confirmation: standard input is not a terminal").into());
     }
     eprint!("delete {target}, with all its records? [y/N] ");
     std::io::stderr().flush()?;

@@ -25,38 +25,38 @@ pub(crate) struct StreamArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// All streams.
+    /// List all streams.
     #[command(after_help = "Examples:\n  gallop stream list\n  gallop stream list --output csv")]
     List,
-    /// A stream's settings and its shards with their hash ranges.
+    /// Show a stream's settings and its shards with their hash ranges.
     #[command(
         after_help = "Examples:\n  gallop stream describe wildrydes\n  gallop stream describe wildrydes --closed --output json"
     )]
     Describe(show::DescribeArgs),
-    /// A new stream.
+    /// Create a stream.
     #[command(
         after_help = "Examples:\n  gallop stream create rides --shards 4 --retention 48\n  gallop stream create clicks --on-demand"
     )]
     Create(change::CreateArgs),
-    /// One shard becomes two.
+    /// Split one shard into two.
     #[command(
         after_help = "Examples:\n  gallop stream split wildrydes --dry-run\n  gallop stream split wildrydes 0 --at 42535295865117307932921825928971026432"
     )]
     Split(reshape::SplitArgs),
-    /// Two neighbouring shards become one.
+    /// Merge two neighbouring shards into one.
     #[command(
         after_help = "Examples:\n  gallop stream merge wildrydes 0 --dry-run\n  gallop stream merge wildrydes shardId-000000000000 shardId-000000000001"
     )]
     Merge(reshape::MergeArgs),
-    /// Splits and merges until there are so many shards of equal width.
+    /// Split and merge until the stream has this many shards of equal width.
     #[command(after_help = "Examples:\n  gallop stream scale wildrydes 4 --dry-run\n  gallop stream scale wildrydes 3")]
     Scale(reshape::ScaleArgs),
-    /// Deletes a stream with all its records.
+    /// Delete a stream with all its records.
     #[command(
         after_help = "Examples:\n  gallop stream delete old-rides --yes\n  gallop stream delete old-rides --yes --with-consumers"
     )]
     Delete(change::DeleteArgs),
-    /// Keeps records for so long.
+    /// Set how long a stream keeps records.
     #[command(
         after_help = "Examples:\n  gallop stream retention wildrydes 168\n  gallop stream retention wildrydes 24 --output json"
     )]

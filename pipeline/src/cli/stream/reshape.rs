@@ -21,10 +21,10 @@ pub(crate) struct SplitArgs {
     /// The shard, as shardId-000000000003 or 3 [default: the widest].
     #[arg(value_parser = shard)]
     shard: Option<ShardId>,
-    /// The hash key that the second new shard begins with [default: the middle of the shard].
+    /// First hash key of the second new shard [default: the middle of the shard].
     #[arg(long, value_name = "KEY")]
     at: Option<HashKey>,
-    /// Shows the hash ranges before and after, and changes nothing.
+    /// Show the hash ranges before and after, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) struct MergeArgs {
     /// Its neighbour [default: the narrower one].
     #[arg(value_parser = shard)]
     neighbour: Option<ShardId>,
-    /// Shows the hash ranges before and after, and changes nothing.
+    /// Show the hash ranges before and after, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -50,10 +50,10 @@ pub(crate) struct MergeArgs {
 pub(crate) struct ScaleArgs {
     /// The stream.
     name: String,
-    /// How many shards it is to have.
+    /// Number of shards it should have.
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
     shards: u32,
-    /// Shows the hash ranges before and after, and changes nothing.
+    /// Show the hash ranges before and after, and change nothing.
     #[arg(long)]
     dry_run: bool,
 }
@@ -128,7 +128,7 @@ impl Plan {
         };
         let said = match new.is_empty() {
             true => format!("stream `{}` has {} shards already", self.stream, now.open_count()),
-            false => format!("stream `{}`: {} take over from {}", self.stream, names(&new), names(&gone)),
+            false => format!("stream `{}`: {} replace {}", self.stream, names(&new), names(&gone)),
         };
         let object = json!({"stream": self.stream, "open_shards": now.open_count(), "closed": gone, "new": new});
         Ok(receipt::tell(output, &said, &object)?)
@@ -156,7 +156,7 @@ pub(crate) async fn merge(client: &KinesisClient, args: MergeArgs, output: Outpu
             Some(shard) if !shard.is_open() => refusal(&args.name, &before, &ReshardError::Closed(args.shard)),
             Some(_) => Failure::new(Kind::Conflict, format!("{} has no neighbour", args.shard))
                 .why(format!("it is the only open shard of stream `{}`", args.name))
-                .fix("a stream has one shard at least: nothing can be merged"),
+                .fix("a stream needs at least one shard, so there is nothing to merge"),
         })?,
     };
     let change = Reshard::Merge { shard: args.shard, adjacent };
@@ -189,10 +189,10 @@ fn refusal(stream: &str, map: &ShardMap, refused: &ReshardError) -> Failure {
     let more = if map.open_count() > open.len() { ", .." } else { "" };
     let fix = match refused {
         ReshardError::SplitOutside { .. } => "leave --at out to split in the middle".to_owned(),
-        _ => format!("look at them: gallop stream describe {stream}"),
+        _ => format!("list the shards: gallop stream describe {stream}"),
     };
-    Failure::new(kind, format!("the shards of stream `{stream}` cannot be changed like that: {refused}"))
-        .why(format!("open, in the order of their hash keys, are {}{more}", open.join(", ")))
+    Failure::new(kind, format!("the shards of stream `{stream}` cannot be changed: {refused}"))
+        .why(format!("the open shards, in order of their hash keys, are {}{more}", open.join(", ")))
         .fix(fix)
 }
 

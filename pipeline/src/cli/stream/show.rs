@@ -19,7 +19,7 @@ use crate::cli::row_printer::{Output, print_rows};
 pub(crate) struct DescribeArgs {
     /// The stream.
     name: String,
-    /// Closed shards too: those whose records are kept still.
+    /// Also show closed shards whose records have not expired.
     #[arg(long)]
     closed: bool,
 }
@@ -93,7 +93,7 @@ pub(crate) async fn shards(client: &KinesisClient, stream: &str) -> anyhow::Resu
     let listed = client.pages(stream, "ListShards", "Shards").await?;
     let strange = || {
         Failure::new(Kind::Failed, format!("the shards of stream `{stream}` cannot be understood"))
-            .why(format!("the server at {} lists them in another way than this program knows", client.endpoint()))
+            .why(format!("the server at {} lists them in a format that this program does not know", client.endpoint()))
             .fix("use the program that the server runs")
     };
     let shards: Option<Vec<Shard>> = listed.iter().map(read).collect();

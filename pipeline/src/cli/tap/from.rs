@@ -43,7 +43,7 @@ impl FromStr for From {
         match text.parse::<jiff::Timestamp>() {
             Ok(at) => Ok(From::Time(Timestamp::from_millis(at.as_millisecond()))),
             Err(_) => Err(format!(
-                "`{text}` is no place to begin: latest, oldest, a time as 2026-01-31T12:00:00Z or 10m (ten minutes ago), a \
+                "`{text}` is not a start position: use latest, oldest, a time such as 2026-01-31T12:00:00Z or 10m (ten minutes ago), a \
                  sequence number, or after:NUMBER"
             )),
         }

@@ -40,23 +40,23 @@ const WAITING_MAX: usize = 16;
     after_help = "Examples:\n  gallop tap wildrydes --limit 5 --from oldest\n  gallop tap wildrydes --filter 'HealthPoints>50' --fields Name,HealthPoints --from 10m --limit 1\n  gallop tap wildrydes-summary wildrydes-live --from oldest --limit 2 --keys --output json"
 )]
 pub(crate) struct TapArgs {
-    /// The streams.
+    /// The streams to follow.
     #[arg(required = true, value_name = "STREAM", num_args = 1..=STREAMS_MAX)]
     streams: Vec<String>,
-    /// Where to begin: latest, oldest, a time (2026-01-31T12:00:00Z, or 10m for ten minutes ago), a sequence number, or
+    /// Where to start: latest, oldest, a time (2026-01-31T12:00:00Z, or 10m for ten minutes ago), a sequence number, or
     /// after:NUMBER.
     #[arg(long, value_name = "PLACE", default_value = "latest")]
     from: From,
-    /// Only records that meet this, such as Name=Rocinante; = != < <= > >= and ~ for contains. All of several must be met.
+    /// Only records that match, such as Name=Rocinante; = != < <= > >= and ~ for contains. Repeat it to require several.
     #[arg(long, value_name = "CONDITION")]
     filter: Vec<Condition>,
     /// Only these fields, in this order.
     #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
     fields: Vec<String>,
-    /// Ends after so many records.
+    /// Stop after this many records.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// With each record its partition key, shard, sequence number and time of arrival.
+    /// Also show each record's partition key, shard, sequence number and arrival time.
     #[arg(long)]
     keys: bool,
     #[command(flatten)]

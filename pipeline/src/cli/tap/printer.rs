@@ -73,9 +73,9 @@ impl Printer {
                     .into());
             }
             if let (Some(skipped), Some(shard)) = (line.skipped, line.shard) {
-                eprintln!("{skipped} records of {shard} fell to retention before they were read");
+                eprintln!("{skipped} records of {shard} expired before they were read");
             } else if let Some(ended) = line.ended {
-                eprintln!("{ended} of `{stream}` has ended; the shards that take over follow");
+                eprintln!("{ended} of `{stream}` was split or merged; its child shards follow");
             } else if line.sequence_number.is_some() {
                 self.record(stream, &line, &mut text)?;
                 self.printed += 1;

@@ -25,10 +25,10 @@ use snapshot::{Sample, Snapshot};
     after_help = "Examples:\n  gallop top\n  gallop top --once\n  gallop top --every 5 --endpoint http://127.0.0.1:4567"
 )]
 pub(crate) struct TopArgs {
-    /// Seconds between two looks; rates are those of this time.
+    /// Seconds between updates; rates are averages over this time.
     #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
     every: u64,
-    /// Looks once, and prints one JSON object; so it does wherever standard output is no terminal.
+    /// Print one JSON object and stop; this is the default if standard output is not a terminal.
     #[arg(long)]
     once: bool,
     #[command(flatten)]

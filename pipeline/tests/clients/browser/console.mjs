@@ -87,7 +87,7 @@ async function split(page, url) {
   await kinesis(url, "SplitShard", { StreamName: "rides", ShardToSplit: "shardId-000000000003", NewStartingHashKey: String(2n ** 128n - 2n ** 100n) });
   await merge.getByRole("button", { name: "Merge now" }).click();
   await merge.getByRole("alert").getByText(/shardId-000000000003/).waitFor();
-  await merge.getByRole("button", { name: "Leave it" }).click();
+  await merge.getByRole("button", { name: "Cancel" }).click();
   await until("the split shows", async () => await stream.getByRole("rowheader").count() === 4);
   await stream.getByRole("button", { name: "Merge shardId-000000000000 with shardId-000000000002" }).click();
   await stream.getByRole("button", { name: "Merge now" }).click();

@@ -26,7 +26,7 @@ await test(async ({ folder, browser, start }) => {
   };
 
   await page.keyboard.press("Tab");
-  assert.equal(await focused(), "Skip to the page");
+  assert.equal(await focused(), "Skip to content");
   await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "main");
   await tabTo(/^Map with 3 unicorns/);

@@ -33,7 +33,7 @@ const parts = {
     card: async (page) => { await page.getByLabel("Find a unicorn").fill("Shadow"); await page.keyboard.press("Enter"); await page.getByRole("region", { name: "Unicorn" }).waitFor(); },
     replay: async (page) => { await page.getByRole("button", { name: "Replay the last minutes" }).click(); await page.getByRole("slider", { name: "Time" }).waitFor(); },
   },
-  health: { well: async (page) => { await page.getByText(/that are well/).click(); await page.getByRole("region", { name: "Checks that are well" }).waitFor(); } },
+  health: { well: async (page) => { await page.getByText(/that are well/).click(); await page.getByRole("region", { name: "Checks that passed" }).waitFor(); } },
   sql: {
     chart: async (page) => { await page.getByRole("button", { name: "Chart" }).click(); await page.getByRole("region", { name: "Chart" }).waitFor(); },
     wrong: async (page) => { await write(page, "SELECT Nam FROM wildrydes"); await page.keyboard.press("Control+Enter"); await page.getByText("did you mean `Name`?").waitFor(); },

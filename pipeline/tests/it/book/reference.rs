@@ -15,7 +15,7 @@ use crate::rest::get;
 use crate::server::{Server, folder_with};
 
 /// What the page begins with.
-const HEAD: &str = "# REST API\n\nMade from [openapi.json](../openapi.json), which a server answers at `/v1/openapi.json` too. The Kinesis API, at `POST /`, has a page of \
+const HEAD: &str = "# REST API\n\nThis page is generated from [openapi.json](../openapi.json), which a server also returns at `/v1/openapi.json`. The Kinesis API at `POST /` has a page of \
     its own: [COMPATIBILITY.md](../COMPATIBILITY.md).\n";
 
 /// The operations: path, method, description.
@@ -92,7 +92,7 @@ fn members(document: &Value, shape: &Value) -> Vec<(String, String, String)> {
     let of_parts = shape["allOf"].as_array().into_iter().flatten().flat_map(|part| members(document, part));
     let required: Vec<&str> = shape["required"].as_array().into_iter().flatten().map(text).collect();
     let own = shape["properties"].as_object().into_iter().flatten().map(|(name, member)| {
-        let needed = if required.contains(&name.as_str()) { "" } else { ", may be left out" };
+        let needed = if required.contains(&name.as_str()) { "" } else { ", optional" };
         (format!("`{name}`"), format!("{}{needed}", kind(member)), text(&member["description"]).to_owned())
     });
     of_parts.chain(own).collect()

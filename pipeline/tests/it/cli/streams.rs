@@ -130,7 +130,7 @@ async fn a_stream_is_followed_through_a_split_decoded_and_filtered() {
     assert!(newest.child.wait().expect("it ends").success());
     let mut said = String::new();
     std::io::Read::read_to_string(&mut newest.child.stderr.take().expect("piped"), &mut said).expect("text");
-    assert!(said.contains("the shards that take over follow") && said.ends_with("2 records\n"), "{said}");
+    assert!(said.contains("its child shards follow") && said.ends_with("2 records\n"), "{said}");
 
     let all = asked.rows("tail rides --from oldest --limit 4");
     assert_eq!(all.iter().map(|row| row["n"].as_f64().expect("a number")).sum::<f64>(), 10.5);

@@ -26,7 +26,7 @@ impl S3Archive {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(404) && self.options.create_bucket => self.create_bucket().await,
             Err(error) if status(&error) == Some(404) => {
-                Err(refused(doing(), "there is no such bucket; create it, or set `create_bucket = true`"))
+                Err(refused(doing(), "the bucket does not exist; create it, or set `create_bucket = true`"))
             }
             Err(error) if status(&error) == Some(403) => Err(refused(doing(), &self.why_denied().await)),
             Err(error) => Err(unavailable(doing(), CallFailure::of(&error))),

@@ -52,7 +52,7 @@ impl TablesFile {
             }
             if open.database.is_none() {
                 *open = Open::new(&self.path)?;
-                warn!(file = %self.path.display(), "tables opened anew after trouble with the disk");
+                warn!(file = %self.path.display(), "tables reopened after a disk failure");
             }
         }
         open.database.clone().ok_or(redb::Error::PreviousIo)
