@@ -48,6 +48,7 @@ impl Drop for Tap {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "this measures")]
 fn now_micros() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right by half a century");
     u64::try_from(now.as_micros()).expect("the clock is right by ages")

@@ -9,13 +9,11 @@ mod config;
 mod doctor;
 mod flows;
 mod holder;
-mod https;
 mod metrics;
 mod open_files;
 #[cfg(test)]
 mod reference;
 mod sensors;
-mod shutdown;
 mod streams;
 mod telemetry;
 mod serve;

@@ -18,6 +18,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use client::producer::pace::Pace;
+use client::producer::report::{Report, Tally};
+use client::producer::target::ProduceError;
 use model::clock::Timestamp;
 use model::datagram::header::{Header, SchemaId, SourceId};
 use model::datagram::payload::{DATAGRAM_BYTES_MAX, Datagram};
@@ -27,8 +30,6 @@ use rand::rngs::SmallRng;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use crate::report::{Report, Tally};
-use crate::sim::{Pace, ProduceError};
 use crate::unicorn::{Reading, Unicorn};
 
 /// Bytes of the fields of a record.
@@ -218,6 +219,7 @@ async fn send(socket: &UdpSocket, datagram: &[u8], records: u8, tally: &mut Tall
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a device has a clock of its own")]
 fn now_nanos() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

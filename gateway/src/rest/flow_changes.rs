@@ -51,7 +51,7 @@ pub(crate) struct QueryChange {
     streams: Option<BTreeMap<String, StreamName>>,
     /// Where it begins in its source when it has no progress.
     start: Option<FlowStart>,
-    /// Whether its progress is dropped, so that it begins anew.
+    /// Whether to discard its checkpoint and start again.
     #[serde(default)]
     restart: bool,
 }
@@ -85,7 +85,7 @@ pub(crate) struct DeliveryChange {
     destination: Option<Destination>,
     /// Where it begins in its source when it has no progress.
     start: Option<FlowStart>,
-    /// Whether its progress is dropped, so that it begins anew.
+    /// Whether to discard its checkpoint and start again.
     #[serde(default)]
     restart: bool,
 }
@@ -153,15 +153,15 @@ pub(crate) async fn create_query(
     Ok((StatusCode::CREATED, reports(&state, &name).await))
 }
 
-/// Changes a query that was created at run time. It goes on from its progress if the change allows that; otherwise the
-/// change is rejected with the differences, unless `restart` is true: then the query drops its progress and begins anew.
+/// Changes a query that was created at run time. It continues from its checkpoint if the change allows that; otherwise the
+/// change is rejected with the differences, unless `restart` is true: then the query discards its checkpoint and starts again.
 #[utoipa::path(patch, path = "/v1/queries/{query}", tag = "flows", params(
     ("query" = String, Path, description = "The query."),
 ), request_body = QueryChange, responses(
     (status = 200, description = "It runs as changed.", body = QueryList),
     (status = 400, description = "The query cannot run. The error says where in the SQL.", body = ErrorBody),
     (status = 404, description = "No such query.", body = ErrorBody),
-    (status = 409, description = "It is in the settings file, or its progress does not fit the change.", body = ErrorBody),
+    (status = 409, description = "It is in the settings file, or its checkpoint does not fit the change.", body = ErrorBody),
 ))]
 pub(crate) async fn alter_query(
     State(state): Shared,
@@ -216,7 +216,7 @@ pub(crate) async fn resume_query(
     Ok(reports(&state, &name).await)
 }
 
-/// Ends a query that was created at run time, and forgets its progress. The streams that it wrote stay.
+/// Stops a query that was created at run time, and deletes its checkpoint. The streams that it wrote stay.
 #[utoipa::path(delete, path = "/v1/queries/{query}", tag = "flows", params(
     ("query" = String, Path, description = "The query."),
     ("output" = Option<String>, Query, description = "`delete` deletes the streams that it wrote, too; `keep` is the default."),
@@ -263,14 +263,14 @@ pub(crate) async fn create_delivery(
 }
 
 /// Changes a delivery that was created at run time. A change of its source or of where it delivers to is rejected with
-/// the differences, unless `restart` is true: then the delivery drops its progress and begins anew.
+/// the differences, unless `restart` is true: then the delivery discards its checkpoint and starts again.
 #[utoipa::path(patch, path = "/v1/deliveries/{delivery}", tag = "flows", params(
     ("delivery" = String, Path, description = "The delivery."),
 ), request_body = DeliveryChange, responses(
     (status = 200, description = "It runs as changed.", body = DeliveryReport),
     (status = 400, description = "It cannot run.", body = ErrorBody),
     (status = 404, description = "No such delivery.", body = ErrorBody),
-    (status = 409, description = "It is in the settings file, or its progress does not fit the change.", body = ErrorBody),
+    (status = 409, description = "It is in the settings file, or its checkpoint does not fit the change.", body = ErrorBody),
 ))]
 pub(crate) async fn alter_delivery(
     State(state): Shared,
@@ -325,7 +325,7 @@ pub(crate) async fn resume_delivery(
     report(&state, &name).await
 }
 
-/// Ends a delivery that was created at run time, and forgets its progress. What it delivered stays.
+/// Stops a delivery that was created at run time, and deletes its checkpoint. What it delivered stays.
 #[utoipa::path(delete, path = "/v1/deliveries/{delivery}", tag = "flows", params(
     ("delivery" = String, Path, description = "The delivery."),
 ), responses(

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use client::producer::target::Target;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use ingest::receiver::{PreparedReceiver, ReceiverOptions};
@@ -16,15 +17,14 @@ use model::name::StreamName;
 use model::stream::consumer::StreamReader;
 use model::stream::store::{StartingPosition, StreamStore};
 use producer_sim::sensor::SensorTarget;
-use producer_sim::sim::{SimArgs, Target};
+use producer_sim::sim::SimArgs;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::file::{Config, FILE_NAME, PORT};
 use crate::serve::engine::Engine;
 use crate::serve::options::{Entrance, Settings};
-use crate::shutdown;
-use crate::telemetry::logs;
+use client::shutdown;
 
 /// Arguments of `gallop demo`.
 #[derive(Debug, Args)]
@@ -70,7 +70,6 @@ const ROWS_MAX: usize = 25;
 
 /// Runs until a signal or until its time is up.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
-    logs::start_quiet()?;
     let stop = shutdown::on_signal().context("signals cannot be caught")?;
     let engine = start(&args).await?;
     let url = engine.url();

@@ -20,10 +20,10 @@ use model::stream::store::ReadLimit;
 use model::text::chain::chain;
 use serde_json::{Value, json};
 
-use crate::cli::failure::{Failure, Kind};
-use crate::cli::row_printer::{Output, OutputArgs, RowPrinter};
 use crate::config::encryption::EncryptionConfig;
 use crate::holder;
+use client::failure::{Failure, Kind};
+use client::output::row_printer::{Output, OutputArgs, RowPrinter};
 
 /// Places of damage that are listed; more are counted.
 const DAMAGE_MAX: usize = 20;

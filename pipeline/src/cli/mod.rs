@@ -1,47 +1,32 @@
 //! The command line. Data goes to standard output, everything else to standard error. The exit status is 0 or that of the
 //! failure's kind.
 
-mod authorization;
-mod aws;
+mod cause;
 mod completions;
-mod connection;
 mod demo;
 mod doctor;
-mod failure;
-mod flow;
-mod flow_changes;
-mod http_client;
 mod inspect;
-mod kinesis_client;
-mod line_reader;
-mod produce;
-mod put;
-mod receipt;
 #[cfg(test)]
 mod reference;
-mod remote_sql;
-mod rest_client;
-mod row_printer;
 mod run;
-mod sensor;
 mod serve;
 mod settings;
 mod sim;
-mod sql;
-mod sql_failure;
-mod stream;
-mod table;
-mod tap;
-mod top;
 mod usage;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use client::failure::{Failure, Kind};
+use client::{aws, flow, put, sensor, sql, stream, table, tap, top};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::cli::failure::{Failure, Kind};
+use crate::backends;
+use crate::config::effective::DATA;
+use crate::config::first_credential::FirstCredential;
+use crate::telemetry::logs;
 
 /// How long the end of the process waits for work on threads of their own, such as a write that a disk holds up.
 /// Everything that was acknowledged is durable by then.
@@ -119,16 +104,33 @@ impl Command {
                 | Command::Delivery(_)
         )
     }
+
+    /// Whether it logs warnings only, unless `GALLOP_LOG` wants more: what it prints is for people.
+    fn is_for_people(&self) -> bool {
+        self.only_asks()
+            || matches!(
+                self,
+                Command::Demo(_)
+                    | Command::Sim(_)
+                    | Command::Put(_)
+                    | Command::Run(_)
+                    | Command::Sql(_)
+                    | Command::Doctor(_)
+            )
+    }
 }
 
 /// Parses the arguments and runs the command.
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => match usage::failure(&error, std::env::args_os().filter_map(|word| word.into_string().ok())) {
-            Some(failure) => return ExitCode::from(failure.tell()),
-            None => error.exit(),
-        },
+        Err(error) => {
+            let words = std::env::args_os().filter_map(|word| word.into_string().ok());
+            match usage::failure(&Cli::command(), &error, words) {
+                Some(failure) => return ExitCode::from(failure.tell()),
+                None => error.exit(),
+            }
+        }
     };
     if let Err(message) =
         crate::config::variables::check_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
@@ -145,7 +147,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads standard output has enough, as with `| head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => ExitCode::from(Failure::of(error).whole().tell()),
+        Err(error) => ExitCode::from(cause::failure_of(error).whole().tell()),
     }
 }
 
@@ -169,14 +171,26 @@ fn until_end(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -
     ended
 }
 
+/// Key and secret that the first start in a data folder made.
+fn first_keys(data: Option<&Path>) -> Option<(String, String)> {
+    FirstCredential::keys(data.unwrap_or(Path::new(DATA)))
+}
+
 async fn run(command: Command) -> anyhow::Result<()> {
+    if command.is_for_people() {
+        logs::start_quiet()?;
+    }
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args.prepare()?).await,
         Command::Sim(args) => sim::run(args).await,
         Command::Put(args) => put::run(args).await,
         Command::Run(args) => run::run(args).await,
-        Command::Sql(args) => sql::run(args).await,
+        Command::Sql(args) => {
+            let open_archive =
+                async |place: &str, profile: Option<&str>| Box::pin(backends::archive_engine(place, profile)).await;
+            sql::run(args, open_archive).await
+        }
         Command::Tap(args) => tap::run(args).await,
         Command::Top(args) => top::run(args).await,
         Command::Stream(args) => stream::run(args).await,
@@ -184,8 +198,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Query(args) => flow::queries(args).await,
         Command::Delivery(args) => flow::deliveries(args).await,
         Command::Sensor(args) => sensor::run(args).await,
-        Command::Aws(args) => aws::run(args),
-        Command::Env(args) => aws::env(&args),
+        Command::Aws(args) => aws::run(args, first_keys),
+        Command::Env(args) => aws::env(&args, first_keys),
         Command::Config(args) => settings::run(args),
         Command::Doctor(args) => doctor::run(args).await,
         Command::Inspect(args) => inspect::run(args),

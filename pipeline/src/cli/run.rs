@@ -10,9 +10,8 @@ use clap::Args;
 
 use model::query::engine::SqlError;
 
-use crate::cli::row_printer::{Output, OutputArgs, RowPrinter, RowWriter};
-use crate::cli::sql_failure;
-use crate::telemetry::logs;
+use client::output::row_printer::{Output, OutputArgs, RowPrinter, RowWriter};
+use client::sql::failure;
 
 /// Arguments of `gallop run`.
 #[derive(Debug, Args)]
@@ -40,7 +39,6 @@ pub(crate) struct RunArgs {
 
 /// Runs the query.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
-    logs::start_quiet()?;
     let sql =
         std::fs::read_to_string(&args.query).with_context(|| format!("{} cannot be read", args.query.display()))?;
     let delay = Duration::try_from_secs_f64(args.delay).context("--delay is not a number of seconds")?;
@@ -69,7 +67,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     .await
     .context("the query panicked")?
     .map_err(|error| match error.chain().find_map(|cause| cause.downcast_ref::<SqlError>()) {
-        Some(wrong) => sql_failure::failure(wrong, &text, Some(&query)).into(),
+        Some(wrong) => failure::failure(wrong, &text, Some(&query)).into(),
         None => error,
     })?;
     eprintln!("{report}");

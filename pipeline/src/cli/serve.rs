@@ -6,16 +6,17 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use client::shutdown;
 use gateway::accept::options::AcceptOptions;
 use ingest::receiver::PreparedReceiver;
 
 use crate::config::admission::Admission;
 use crate::config::effective::{Effective, SettingsArgs};
+use crate::open_files;
 use crate::serve::engine::Engine;
 use crate::serve::options::{Entrance, Settings};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::Traces;
-use crate::{open_files, shutdown};
 
 /// Arguments of `gallop serve`.
 #[derive(Debug, Args)]

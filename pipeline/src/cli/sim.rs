@@ -3,10 +3,9 @@
 use anyhow::Context;
 use clap::Args;
 
-use crate::cli::produce;
-use crate::cli::row_printer::OutputArgs;
-use crate::shutdown;
-use crate::telemetry::logs;
+use client::output::row_printer::OutputArgs;
+use client::producer::ending;
+use client::shutdown;
 
 /// Arguments of `gallop sim`.
 #[derive(Debug, Args)]
@@ -22,11 +21,10 @@ pub(crate) struct SimCommand {
 
 /// Sends until a signal, and reports.
 pub(crate) async fn run(args: SimCommand) -> anyhow::Result<()> {
-    logs::start_quiet()?;
     let stop = shutdown::on_signal().context("signals cannot be caught")?;
     let (stream, target) = (args.sim.stream.clone(), args.sim.target.clone());
     match producer_sim::sim::run(args.sim, stop.cancelled_owned()).await {
-        Ok(report) => produce::receipt(args.output.choose(), &stream, &report),
-        Err(error) => Err(produce::failure(error, &target).await),
+        Ok(report) => ending::receipt(args.output.choose(), &stream, &report),
+        Err(error) => Err(ending::failure(error, &target).await),
     }
 }

@@ -1,13 +1,12 @@
 //! Arguments that do not read, in the three parts that every failure has.
 
-use clap::CommandFactory;
+use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::cli::Cli;
-use crate::cli::failure::{Failure, Kind};
+use client::failure::{Failure, Kind};
 
-/// The failure in what clap says of arguments; none where it only shows a help or a version.
-pub(crate) fn failure(error: &clap::Error, arguments: impl Iterator<Item = String>) -> Option<Failure> {
+/// The failure in what clap says of arguments of a command line; none where it only shows a help or a version.
+pub(crate) fn failure(line: &Command, error: &clap::Error, arguments: impl Iterator<Item = String>) -> Option<Failure> {
     if matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -21,7 +20,7 @@ pub(crate) fn failure(error: &clap::Error, arguments: impl Iterator<Item = Strin
     let what = what.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let mut fixes: Vec<String> =
         body.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).map(str::to_owned).collect();
-    let called = called(arguments);
+    let called = called(line, arguments);
     let (what, why) = match error.kind() {
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
             match what.split_once("': ").or_else(|| what.split_once("' [")) {
@@ -31,7 +30,7 @@ pub(crate) fn failure(error: &clap::Error, arguments: impl Iterator<Item = Strin
         }
         ErrorKind::MissingRequiredArgument => (what, format!("`{called}` requires it")),
         ErrorKind::ArgumentConflict => (what, format!("`{called}` accepts only one of them at a time")),
-        ErrorKind::InvalidSubcommand => (what, format!("the commands of `{called}` are {}", commands(&called))),
+        ErrorKind::InvalidSubcommand => (what, format!("the commands of `{called}` are {}", commands(line, &called))),
         _ => (what, format!("`{called}` has no such argument")),
     };
     if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue).filter(|_| fixes.is_empty()) {
@@ -42,8 +41,8 @@ pub(crate) fn failure(error: &clap::Error, arguments: impl Iterator<Item = Strin
 }
 
 /// The command that arguments name, as far as there is one.
-fn called(arguments: impl Iterator<Item = String>) -> String {
-    let (mut command, mut called) = (Cli::command(), "gallop".to_owned());
+fn called(line: &Command, arguments: impl Iterator<Item = String>) -> String {
+    let (mut command, mut called) = (line.clone(), "gallop".to_owned());
     for word in arguments.skip(1) {
         let Some(found) = command.find_subcommand(&word).cloned() else { continue };
         called = format!("{called} {}", found.get_name());
@@ -53,28 +52,28 @@ fn called(arguments: impl Iterator<Item = String>) -> String {
 }
 
 /// The names of a command's subcommands.
-fn commands(called: &str) -> String {
-    let mut command = Cli::command();
+fn commands(line: &Command, called: &str) -> String {
+    let mut command = line.clone();
     for word in called.split(' ').skip(1) {
         match command.find_subcommand(word) {
             Some(found) => command = found.clone(),
             None => break,
         }
     }
-    let names: Vec<&str> =
-        command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name).collect();
+    let names: Vec<&str> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(Command::get_name).collect();
     names.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
+    use crate::cli::Cli;
 
     fn check(line: &str, what: &str, fix: &str) {
         let error = Cli::try_parse_from(line.split(' ')).expect_err("it does not parse");
-        let told = failure(&error, line.split(' ').map(str::to_owned)).expect("a failure").to_string();
+        let told = failure(&Cli::command(), &error, line.split(' ').map(str::to_owned)).expect("a failure").to_string();
         assert!(told.contains(what) && told.contains("\n  why: ") && told.contains(fix), "{told}");
     }
 
@@ -88,6 +87,13 @@ mod tests {
             "see gallop stream create --help",
         );
         check("gallop stream list --output xml", "invalid value 'xml'", "gallop stream list --help");
-        assert!(failure(&Cli::try_parse_from(["gallop", "--help"]).expect_err("a help"), std::iter::empty()).is_none());
+        assert!(
+            failure(
+                &Cli::command(),
+                &Cli::try_parse_from(["gallop", "--help"]).expect_err("a help"),
+                std::iter::empty()
+            )
+            .is_none()
+        );
     }
 }

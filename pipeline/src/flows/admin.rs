@@ -209,7 +209,7 @@ fn differs(kind: FlowKind, name: &ConsumerName, differences: Vec<Difference>) ->
     let parts: Vec<String> =
         differences.iter().map(|one| format!("{} is `{}`, not `{}`", one.part, one.is, one.wanted)).collect();
     let message = format!(
-        "{} `{name}` cannot go on with this change: {}; its progress belongs to what it did so far; allow a restart to drop that progress and begin anew",
+        "{} `{name}` cannot continue after this change: {}; its checkpoint belongs to the earlier definition; allow a restart to discard the checkpoint and start again",
         kind.as_str(),
         parts.join(", ")
     );

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::runtime::Handle;
 
-use crate::https;
+use client::server::https;
 
 /// How long a collector has for its answer. What waits meanwhile is bounded; what does not fit is dropped.
 const ANSWER_MAX: Duration = Duration::from_secs(10);

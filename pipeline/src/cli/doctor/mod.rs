@@ -9,13 +9,12 @@ use ingest::log::frames::key::KeyRing;
 use model::doctor::{Finding, State, worst};
 use serde_json::json;
 
-use crate::cli::connection::Connection;
-use crate::cli::failure::{Failure, Kind};
-use crate::cli::row_printer::{Output, OutputArgs};
 use crate::config::effective::{DATA, SettingsArgs};
 use crate::config::file::Config;
 use crate::doctor::{elsewhere, folder, machine, sensors, settings, streams};
-use crate::telemetry::logs;
+use client::failure::{Failure, Kind};
+use client::output::row_printer::{Output, OutputArgs};
+use client::server::connection::Connection;
 
 /// Arguments of `gallop doctor`.
 #[derive(Debug, Args)]
@@ -33,7 +32,6 @@ pub(crate) struct DoctorArgs {
 
 /// Looks at everything, and says what it found.
 pub(crate) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
-    logs::start_quiet()?;
     let findings = look(&args).await;
     print(&findings, args.output.choose());
     let failed: Vec<&str> =

@@ -6,9 +6,9 @@ use hyper::StatusCode;
 use model::doctor::Finding;
 use serde_json::Value;
 
-use crate::cli::connection::{Connection, ENDPOINT};
-use crate::cli::rest_client::RestClient;
 use crate::doctor::finding::{fail, ok, warn};
+use client::server::connection::{Connection, ENDPOINT};
+use client::server::rest_client::RestClient;
 
 /// What a server finds of its own workers.
 const WORKER_CHECKS: [&str; 3] = ["server.queries", "server.deliveries", "server.tasks"];

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::failure::{Failure, Kind};
-use crate::cli::receipt;
-use crate::cli::row_printer::OutputArgs;
 use crate::config::catalogue::{self, Usual};
 use crate::config::file::FILE_NAME;
+use client::failure::{Failure, Kind};
+use client::output::receipt;
+use client::output::row_printer::OutputArgs;
 
 const PER_MINUTE: (&str, &str) = ("per-minute.sql", include_str!("../../demo/per-minute.sql"));
 const TEN_SECONDS: (&str, &str) = ("ten-seconds.sql", include_str!("../../demo/ten-seconds.sql"));

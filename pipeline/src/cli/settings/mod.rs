@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::cli::row_printer::{Output, OutputArgs};
 use crate::config::effective::SettingsArgs;
 use crate::config::error::{ConfigError, Located};
+use client::output::row_printer::{Output, OutputArgs};
 
 /// Arguments of `gallop config`.
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<()> {
 }
 
 fn check(args: CheckArgs) -> anyhow::Result<()> {
-    let settings = named(args.settings, args.path);
+    let settings = args.settings.of_file(args.path);
     let output = args.output.choose();
     match settings.read() {
         Ok(effective) => {
@@ -81,11 +81,6 @@ fn check(args: CheckArgs) -> anyhow::Result<()> {
             Err(error.into())
         }
     }
-}
-
-/// The settings, of a file that is named without a flag.
-fn named(settings: SettingsArgs, path: Option<PathBuf>) -> SettingsArgs {
-    SettingsArgs { config: path.or(settings.config), ..settings }
 }
 
 /// All that is wrong, for programs.

@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 use toml::Value;
 
-use crate::cli::settings::named;
 use crate::config::admission::Signatures;
 use crate::config::catalogue::{self, ABOVE, ALWAYS, Setting, Usual};
 use crate::config::document::Document;
@@ -59,7 +58,7 @@ type Settings = BTreeMap<Vec<String>, Shown>;
 
 /// Prints them.
 pub(crate) fn run(args: ShowArgs) -> anyhow::Result<()> {
-    let settings = named(args.settings, args.path);
+    let settings = args.settings.of_file(args.path);
     let effective = settings.read()?;
     let mut shown = match &effective.file {
         Some(file) => of_file(file)?,
