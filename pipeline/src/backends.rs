@@ -114,7 +114,7 @@ async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> an
 async fn open_archive(data: &Path, config: &Config) -> anyhow::Result<(Arc<dyn Archive>, AdhocArchive)> {
     #[cfg(feature = "s3")]
     if let Some(s3) = &config.s3 {
-        let archive = bucket::open(s3.options()).await?;
+        let archive = bucket::open(s3.options(), START_WAIT_MAX).await?;
         return Ok((Arc::clone(&archive), AdhocArchive::Objects(archive, Handle::current())));
     }
     let folder = data.join("archive");

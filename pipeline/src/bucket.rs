@@ -1,6 +1,7 @@
 //! Archives in a bucket of S3: as the settings have it, or as a command names it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
 use model::archive::store::{Archive, ArchiveError};
@@ -9,12 +10,11 @@ use sinks::archive::s3::{S3Archive, S3Options};
 use sinks::aws::AwsOptions;
 use tracing::warn;
 
-use crate::backends::START_WAIT_MAX;
-
-/// The archive of a server. One that is out of reach is opened all the same; one that refuses us for good is an error.
-pub(crate) async fn open(options: S3Options) -> anyhow::Result<Arc<dyn Archive>> {
+/// The archive of a server, which has `wait_max` to answer. One that is out of reach is opened all the same; one that
+/// refuses us for good is an error.
+pub(crate) async fn open(options: S3Options, wait_max: Duration) -> anyhow::Result<Arc<dyn Archive>> {
     let archive = S3Archive::connect(options).await;
-    match tokio::time::timeout(START_WAIT_MAX, archive.check()).await {
+    match tokio::time::timeout(wait_max, archive.check()).await {
         Ok(Ok(())) => {}
         Ok(Err(error @ ArchiveError::Unusable { .. })) => return Err(error.into()),
         Ok(Err(error)) => {

@@ -8,6 +8,7 @@
 //!
 //! Where signatures are to be verified and there are no credentials, some are made, and shown once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -15,8 +16,7 @@ use gateway::auth::access::Access;
 use gateway::auth::credential::Credential;
 use serde::Deserialize;
 
-use crate::config::credential;
-use crate::config::file::Config;
+use crate::config::credential::{self, CredentialConfig};
 use crate::config::first_credential::FirstCredential;
 
 /// What people are told where nobody is asked.
@@ -50,8 +50,12 @@ pub(crate) struct Admission {
 
 impl Known {
     /// Collects the credentials. Those of the data folder count only where nobody named others.
-    pub(crate) fn collect(config: &Config, folder: &Path, data: &Path) -> anyhow::Result<Vec<Credential>> {
-        let mut known = credential::read_all(&config.credentials, folder)?;
+    pub(crate) fn collect(
+        credentials: &BTreeMap<String, CredentialConfig>,
+        folder: &Path,
+        data: &Path,
+    ) -> anyhow::Result<Vec<Credential>> {
+        let mut known = credential::read_all(credentials, folder)?;
         known.extend(credential::of_environment(|name| std::env::var(name).ok())?);
         if known.is_empty() {
             known = FirstCredential::read(data)?;

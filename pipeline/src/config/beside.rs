@@ -14,8 +14,10 @@ use crate::config::credential;
 use crate::config::error::{Faults, Located};
 use crate::config::file::Config;
 use crate::config::first_credential::FirstCredential;
+use crate::config::lasting::is_lasting;
 use crate::config::query::QueryConfig;
-use crate::sensors::{KEYS_FOLDER, kept};
+use crate::sensors::kept;
+use crate::sensors::keys::KEYS_FOLDER;
 
 /// What to do about a path that leads nowhere.
 const RELATIVE: &str = "correct the path; it is relative to the settings file's folder";
@@ -136,7 +138,7 @@ impl Beside {
         if told || self.faults.found.len() + self.located.len() > before {
             return;
         }
-        let collected = match Known::collect(config, folder, data) {
+        let collected = match Known::collect(&config.credentials, folder, data) {
             Ok(collected) => collected,
             Err(error) => {
                 let file = FirstCredential::file(data).display().to_string();
@@ -157,11 +159,6 @@ impl Beside {
             }
         }
     }
-}
-
-/// Whether a file may be read now and again later: a pipe gives its bytes once, to the start itself.
-pub(crate) fn is_lasting(file: &Path) -> bool {
-    std::fs::metadata(file).map_or(true, |about| about.is_file())
 }
 
 /// A fault of a query, where it stands.

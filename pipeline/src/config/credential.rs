@@ -8,8 +8,9 @@ use gateway::auth::policy::{ActionPattern, Effect, Policy, ResourcePattern, Stat
 use gateway::auth::secret::Secret;
 use serde::Deserialize;
 
+use crate::config::account;
 use crate::config::error::Faults;
-use crate::config::{account, beside};
+use crate::config::lasting::is_lasting;
 
 /// The longest file that holds a secret.
 const SECRET_FILE_BYTES_MAX: u64 = 4096;
@@ -141,7 +142,7 @@ impl CredentialConfig {
     /// What the files of secrets say against it.
     pub(crate) fn check_files(&self, name: &str, folder: &Path, faults: &mut Faults) {
         for (member, _, file) in self.secrets() {
-            let lasting = file.as_ref().is_none_or(|file| beside::is_lasting(&folder.join(file)));
+            let lasting = file.as_ref().is_none_or(|file| is_lasting(&folder.join(file)));
             if lasting && let Err(why) = secret(None, file.as_deref(), folder) {
                 let advice = "write the secret into that file, or correct the path; it is relative to the settings file's folder";
                 let path = ["credentials", name, &format!("{member}_file")];

@@ -74,6 +74,11 @@ pub(crate) struct Effective {
 }
 
 impl SettingsArgs {
+    /// The same of a file that is named without a flag.
+    pub(crate) fn of_file(self, path: Option<PathBuf>) -> SettingsArgs {
+        SettingsArgs { config: path.or(self.config), ..self }
+    }
+
     /// The settings file, if there is one.
     pub(crate) fn file(&self) -> Option<PathBuf> {
         let beside_data = self.data.clone().unwrap_or_else(|| DATA.into()).join(FILE_NAME);

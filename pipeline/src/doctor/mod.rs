@@ -4,12 +4,12 @@
 //! what it found, so tests can call it with any value. Nothing is changed, except for a file of a
 //! few KiB that is written to the data folder, synced and removed.
 
-pub(crate) mod elsewhere;
 pub(crate) mod finding;
 pub(crate) mod flows;
+pub(crate) mod elsewhere;
 pub(crate) mod folder;
-pub(crate) mod live;
 pub(crate) mod machine;
 pub(crate) mod sensors;
 pub(crate) mod settings;
+pub(crate) mod live;
 pub(crate) mod streams;

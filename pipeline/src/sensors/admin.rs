@@ -1,6 +1,7 @@
 //! What people may ask of the sensor path: its schemas, its ports, its figures.
 
 use async_trait::async_trait;
+use model::clock::{Clock, SystemClock};
 use model::datagram::admin::{PortReport, PortSpec, SCHEMAS_MAX, SchemaSpec, SensorAdmin, SensorError};
 use serde_json::{Value, json};
 use tracing::{error, info};
@@ -107,7 +108,7 @@ impl SensorAdmin for SensorControl {
         let ports: Vec<Value> =
             self.tallies().iter().map(|(port, tally)| json!({"port": port, "counters": counters(tally)})).collect();
         json!({
-            "at_millis": jiff::Timestamp::now().as_millisecond(),
+            "at_millis": SystemClock.now().as_millis(),
             "receiver": lock(&self.receiver)(),
             "sources": self.reception.sources().len(),
             "total": counters(&self.reception.tally()),

@@ -26,6 +26,9 @@ use serde::Deserialize;
 use crate::config::error::line_column;
 use crate::sensors::rule;
 
+/// The folder with files of keys, in the data folder.
+pub(crate) const KEYS_FOLDER: &str = "sensor-keys";
+
 /// The longest file of keys.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Keys of a source, at most: key ids are a byte.

@@ -5,13 +5,13 @@
 //! receiver ──▶ reception ──▶ a writer a stream ──▶ the store
 //! ```
 
-mod admin;
-pub(crate) mod control;
 pub(crate) mod kept;
-pub(crate) mod keys;
 mod report;
 pub(crate) mod rule;
+pub(crate) mod keys;
 mod stream;
+pub(crate) mod control;
+mod admin;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -26,9 +26,7 @@ use crate::config::sensor::SensorConfig;
 use crate::flows::tasks::Tasks;
 use crate::metrics::stream_meters::Reader;
 use crate::sensors::control::{ControlOptions, SensorControl};
-
-/// The folder with files of keys, in the data folder.
-pub(crate) const KEYS_FOLDER: &str = "sensor-keys";
+use crate::sensors::keys::KEYS_FOLDER;
 
 /// What takes sensor datagrams, as long as it is not drained.
 pub(crate) struct Sensors {
