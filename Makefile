@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: test test-fast fmt clippy docs book reference small kills kafka-faults engine-faults fuzz night infra
+.PHONY: deny test test-fast fmt clippy docs book reference small kills kafka-faults engine-faults fuzz night infra
 
 test:
 	MAKE="$(MAKE)" CLIENTS="$(CLIENTS)" infra/setup/test.sh
@@ -43,6 +43,12 @@ fmt:
 
 clippy:
 	cargo clippy --workspace --all-targets -- -D warnings
+
+# Licences, sources and versions of what is linked in. Building cargo-deny takes minutes, so it runs where it is
+# installed: `cargo install cargo-deny --locked`.
+deny:
+	@if cargo deny --version >/dev/null 2>&1; then cargo deny check licenses bans sources; \
+	else echo "left out: licences and versions of dependencies; cargo-deny is not installed"; fi
 
 docs:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet

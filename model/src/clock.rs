@@ -97,6 +97,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> Timestamp {
         Timestamp::from(SystemTime::now())
     }

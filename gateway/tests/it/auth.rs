@@ -244,6 +244,7 @@ async fn the_rest_api_takes_bearer_tokens() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a signature tells the time of this machine")]
 async fn the_rest_api_takes_signatures_of_its_own_service() {
     use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
     let server = server().await;

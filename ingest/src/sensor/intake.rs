@@ -21,6 +21,7 @@ const HOLD_PAUSE: Duration = Duration::from_micros(100);
 pub const BATCH_WAIT_MAX: Duration = Duration::from_millis(1);
 
 /// Nanoseconds since 1970, by the system's clock.
+#[expect(clippy::disallowed_methods, reason = "a poller stamps with the clock that it calls once a round")]
 pub(crate) fn now_nanos() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

@@ -45,6 +45,7 @@ struct Folder {
 impl FolderArchive {
     /// Opens the archive, creating the folder where it is missing, and removes what a crash left in `.tmp`.
     /// Error: [`ArchiveError::Unavailable`].
+    #[expect(clippy::disallowed_methods, reason = "a name that no other opening has, not a time")]
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArchiveError> {
         let root = root.into();
         let failed = |source| unavailable(format!("opening `{}`", root.display()), source);
