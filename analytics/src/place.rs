@@ -6,7 +6,6 @@ use model::query::engine::Location;
 /// A name as the text has it, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// Its spelling.
     pub(crate) spelling: String,
     /// Its first letter.
     pub(crate) location: Location,

@@ -13,7 +13,6 @@ use crate::assets::Assets;
 /// What the dashboard reads, and what it shows.
 #[derive(Clone)]
 pub struct DashboardOptions {
-    /// The streams.
     pub streams: Arc<dyn StreamStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,

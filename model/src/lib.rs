@@ -9,6 +9,8 @@
 //!
 //! The modules are in reading order: each uses only those before it.
 
+#![warn(missing_docs)]
+
 pub mod clock;
 pub mod name;
 

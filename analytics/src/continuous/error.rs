@@ -11,7 +11,6 @@ pub enum QueryError {
     /// The query does not fit the records that came first.
     #[error("query `{query}` does not fit the records of its stream")]
     Sql {
-        /// The query.
         query: ConsumerName,
         /// What does not fit.
         #[source]
@@ -21,14 +20,10 @@ pub enum QueryError {
     #[error(
         "query `{query}` was changed since its checkpoint: give the new query another name, or restore the old SQL"
     )]
-    Changed {
-        /// The query.
-        query: ConsumerName,
-    },
+    Changed { query: ConsumerName },
     /// The checkpoint cannot be read.
     #[error("the checkpoint of query `{query}` cannot be read: {reason}")]
     Checkpoint {
-        /// The query.
         query: ConsumerName,
         /// What is wrong with it.
         reason: String,
@@ -36,7 +31,6 @@ pub enum QueryError {
     /// A stream could not be read or written.
     #[error("query `{query}` cannot continue")]
     Stream {
-        /// The query.
         query: ConsumerName,
         /// What the store said.
         #[source]
@@ -45,7 +39,6 @@ pub enum QueryError {
     /// The engine failed.
     #[error("query `{query}` could not be computed")]
     Engine {
-        /// The query.
         query: ConsumerName,
         /// What DataFusion said.
         #[source]

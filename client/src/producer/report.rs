@@ -31,7 +31,6 @@ pub struct Tally {
 /// What one shard took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShardSpan {
-    /// The shard.
     pub shard: String,
     /// Records that were acknowledged.
     pub records: u64,

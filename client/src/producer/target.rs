@@ -32,7 +32,6 @@ pub enum ProduceError {
     /// The stream is not there or the server refuses.
     #[error("stream `{stream}` at {endpoint} cannot be used: {source}")]
     Target {
-        /// The stream.
         stream: String,
         /// The server.
         endpoint: String,

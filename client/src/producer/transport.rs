@@ -17,7 +17,6 @@ pub enum CallError {
 /// Where a record was put.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
-    /// The shard.
     pub shard: String,
     /// Its sequence number, as Kinesis prints it.
     pub sequence_number: String,

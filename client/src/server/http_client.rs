@@ -23,13 +23,11 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 pub struct Call<'a> {
     /// The service that signatures name.
     pub service: &'a str,
-    /// The method.
     pub method: Method,
     /// Path and query.
     pub path: &'a str,
     /// Header fields.
     pub headers: &'a [(&'static str, &'a str)],
-    /// The body.
     pub body: Bytes,
 }
 

@@ -45,7 +45,6 @@ pub enum TlsError {
     /// A file is not there or holds something else.
     #[error("{} holds no {what} that can be read: {source}", file.display())]
     File {
-        /// The file.
         file: PathBuf,
         /// What it should hold.
         what: &'static str,
@@ -55,7 +54,6 @@ pub enum TlsError {
     /// The two do not fit, or are of a kind that is not known.
     #[error("{} and {} cannot be used together", files.certificate.display(), files.key.display())]
     Pair {
-        /// The files.
         files: TlsFiles,
         /// Why not.
         source: rustls::Error,

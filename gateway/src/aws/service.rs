@@ -22,7 +22,6 @@ pub(crate) struct Service<T: 'static> {
     pub(crate) scope: &'static str,
     /// Media types and the shape of errors.
     pub(crate) protocol: Protocol,
-    /// The operations.
     pub(crate) operations: &'static [Operation<T>],
 }
 

@@ -66,7 +66,6 @@ const OURS: [&str; 14] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}` cannot be set for Kafka: the promises of streams depend on it")]
 pub struct ReservedSetting {
-    /// Its name.
     pub name: String,
 }
 

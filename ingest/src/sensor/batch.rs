@@ -28,7 +28,6 @@ pub struct Entry {
     pub length: u16,
     /// The port it was sent to.
     pub port: u16,
-    /// Its records.
     pub records: u8,
     /// Who sent it.
     pub source_id: SourceId,

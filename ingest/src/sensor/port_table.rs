@@ -34,7 +34,6 @@ pub enum PortError {
     /// A receiver cannot open it.
     #[error("port {port} cannot be opened")]
     Open {
-        /// The port.
         port: u16,
         /// What the system says.
         #[source]

@@ -63,7 +63,6 @@ pub enum XdpError {
     /// The interface cannot be asked.
     #[error("interface `{name}` cannot be used")]
     Interface {
-        /// Its name.
         name: String,
         /// What the system says.
         #[source]
@@ -74,12 +73,7 @@ pub enum XdpError {
     FrameBytes(String),
     /// It has too many receive queues.
     #[error("interface `{name}` has {queues} receive queues, more than {QUEUES_MAX}; set fewer with ethtool -L")]
-    Queues {
-        /// Its name.
-        name: String,
-        /// Its queues.
-        queues: u32,
-    },
+    Queues { name: String, queues: u32 },
     /// A step failed.
     #[error("{step} failed: {hint}")]
     Step {

@@ -6,7 +6,6 @@
 pub(crate) struct Setting {
     /// The table it stands in, as its header says; `NAME` stands for any name, and the file's own keys stand in none.
     pub(crate) table: &'static str,
-    /// Its key.
     pub(crate) key: &'static str,
     /// What holds where it is not there.
     pub(crate) usual: Usual,

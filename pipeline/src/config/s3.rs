@@ -10,7 +10,6 @@ use crate::config::error::Faults;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct S3Config {
-    /// The bucket.
     bucket: String,
     /// What every key begins with, such as `archive/`.
     #[serde(default)]

@@ -35,7 +35,11 @@ impl Deliveries {
                 by,
                 "Records that the table or archive cannot store.",
             ),
-            skipped: families.counter("gallop_delivery_skipped_records_total", by, "Records that expired before they were delivered."),
+            skipped: families.counter(
+                "gallop_delivery_skipped_records_total",
+                by,
+                "Records that expired before they were delivered.",
+            ),
             retries: families.counter("gallop_delivery_retries_total", by, "Attempts that failed and are retried."),
             restarts: families.counter("gallop_delivery_restarts_total", by, "Restarts after a failure."),
             lag: families.gauge(

@@ -27,7 +27,6 @@ const READ_RECORDS_MAX: usize = 8192;
 /// All that names a cut and what becomes of it, without the records.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct CutRange {
-    /// The shard.
     pub shard: ShardId,
     /// Number of the first record.
     pub first: SequenceNumber,

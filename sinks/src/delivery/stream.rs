@@ -16,7 +16,6 @@ pub enum DeliveryError {
     /// The stream is gone, or the checkpoint can never be taken.
     #[error("delivery `{delivery}` of stream `{source_stream}` has ended")]
     Stream {
-        /// The delivery.
         delivery: ConsumerName,
         /// What it reads.
         source_stream: StreamName,
@@ -27,7 +26,6 @@ pub enum DeliveryError {
     /// The checkpoint's state is not one of a delivery: another kind of consumer has this name.
     #[error("the checkpoint of delivery `{delivery}` cannot be read")]
     State {
-        /// The delivery.
         delivery: ConsumerName,
         /// What is wrong with it.
         #[source]

@@ -22,7 +22,6 @@ pub struct Parts {
     pub streams: Arc<dyn StreamStore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// The tables.
     pub tables: Arc<dyn TableStore>,
     /// The archive: for objects, and for records that a destination cannot take.
     pub archive: Arc<dyn Archive>,

@@ -37,11 +37,9 @@ impl ObjectKey {
 /// A shard of one life of a stream: deleted and created again it is another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TailKey {
-    /// The stream.
     pub(crate) stream: StreamName,
     /// When it was created.
     pub(crate) created_at: Timestamp,
-    /// The shard.
     pub(crate) shard: ShardId,
 }
 

@@ -18,7 +18,6 @@ const READ_LIMIT: ReadLimit = ReadLimit { records_max: 8192, bytes_max: 4 << 20,
 /// Records of one shard, half-open: `end` is the tip when the query started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TailRange {
-    /// The shard.
     pub(crate) shard: ShardId,
     /// The hash keys it owns.
     pub(crate) owned: HashKeyRange,

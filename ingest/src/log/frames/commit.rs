@@ -26,7 +26,6 @@ const FIXED_BYTES_ABOUT: usize = 1 << 10;
 pub struct Commit {
     /// Whose checkpoint.
     pub consumer: ConsumerName,
-    /// The checkpoint.
     pub checkpoint: Checkpoint,
     /// The outputs per shard.
     pub blocks: Vec<Block>,

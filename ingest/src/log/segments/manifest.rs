@@ -33,7 +33,6 @@ pub struct Manifest {
     /// What it is told to be. Called `options` by those who knew no change of it.
     #[serde(alias = "options")]
     pub settings: StreamSettings,
-    /// Its shards.
     pub shards: ShardMap,
     /// Tells this stream's frames from those of an earlier one of the same name.
     pub incarnation: u64,
@@ -52,7 +51,6 @@ pub struct Manifest {
 /// A place in the log up to which all is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Synced {
-    /// The segment.
     pub segment: u64,
     /// Bytes of it.
     pub length: u64,

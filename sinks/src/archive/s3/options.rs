@@ -7,7 +7,6 @@ use crate::aws::AwsOptions;
 pub struct S3Options {
     /// How to reach the service.
     pub aws: AwsOptions,
-    /// The bucket.
     pub bucket: String,
     /// What every key begins with; `archive/`, say, or nothing.
     pub prefix: String,
