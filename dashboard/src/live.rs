@@ -147,7 +147,7 @@ mod tests {
     use axum::body::BodyDataStream;
     use futures::StreamExt;
     use model::clock::Timestamp;
-    use model::name::{ConsumerName, StreamName};
+    use model::name::StreamName;
     use model::stream::hash_key::PartitionKey;
     use model::stream::record::PutEntry;
     use model::stream::store::{StreamOptions, StreamStore};
