@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 
 use crate::kafka::cluster::clients::{Clients, detached};
 use crate::kafka::cluster::fault::Fault;
+use crate::kafka::cluster::tasks::{every, keep};
 use crate::kafka::cluster::views::Views;
 use crate::kafka::options::KafkaOptions;
 use crate::kafka::read::broker_time::BrokerTime;
@@ -145,30 +146,25 @@ impl Inner {
     fn start_tasks(self: &Arc<Self>) {
         let (time, fetcher, ranges) = (Arc::clone(&self.time), Arc::clone(&self.fetcher), Arc::clone(&self.ranges));
         let store = Arc::downgrade(self);
-        let look = async move |time| match store.upgrade() {
-            Some(store) => store.look(time).await,
-            None => Ok(()),
-        };
-        let rounds = tokio::spawn(async move { time.run(&fetcher, &ranges, look).await });
+        let rounds = keep("rounds", move || {
+            let (time, fetcher, ranges) = (Arc::clone(&time), Arc::clone(&fetcher), Arc::clone(&ranges));
+            let store = Weak::clone(&store);
+            let look = async move |time| match store.upgrade() {
+                Some(store) => store.look(time).await,
+                None => Ok(()),
+            };
+            async move { time.run(&fetcher, &ranges, look).await }
+        });
         // Changes of other processes are looked for three times before a look is too old.
         let interval = self.clients.options.view_age_max / 3;
         let store = Arc::downgrade(self);
-        let care = tokio::spawn(async move {
-            let mut pause = tokio::time::interval(interval);
-            loop {
-                pause.tick().await;
-                let Some(store) = store.upgrade() else { return };
-                store.care().await;
-            }
-        });
+        let care =
+            keep("care", move || every(interval, Weak::clone(&store), async |store: Arc<Inner>| store.care().await));
         let store = Arc::downgrade(self);
-        let closing = tokio::spawn(async move {
-            let mut pause = tokio::time::interval(interval);
-            loop {
-                pause.tick().await;
-                let Some(store) = store.upgrade() else { return };
+        let closing = keep("closing", move || {
+            every(interval, Weak::clone(&store), async |store: Arc<Inner>| {
                 closing::close_all(&store.admin, store.streams.all()).await;
-            }
+            })
         });
         self.tasks.lock().expect("no holder of the lock panics").extend([rounds, care, closing]);
     }

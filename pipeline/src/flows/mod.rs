@@ -6,6 +6,7 @@
 pub(crate) mod work;
 pub(crate) mod worker;
 pub(crate) mod tasks;
+pub(crate) mod panics;
 pub(crate) mod rate;
 pub(crate) mod kept;
 pub(crate) mod part;

@@ -17,6 +17,9 @@ use tracing::error;
 use crate::flows::work::{Failure, Work};
 use crate::flows::worker::Worker;
 
+/// How many threads that ended are kept for reports.
+const LOST_MAX: usize = 64;
+
 type Make = Box<dyn Fn(CancellationToken) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A task of the server.
@@ -86,11 +89,14 @@ impl Tasks {
         lock(&self.workers).push(Worker::spawn(WorkerKind::Task, name, work, clock, false, &self.tracker));
     }
 
-    /// A thread has ended that cannot be started again.
+    /// A thread has ended that cannot be started again. The first [`LOST_MAX`] are kept.
     pub(crate) fn lost(&self, name: &str, message: String) {
         error!(task = name, error = message, "a thread of the server ended; restart the server");
-        let now = self.clock.now();
-        lock(&self.lost).push(Standing {
+        let (now, mut lost) = (self.clock.now(), lock(&self.lost));
+        if lost.len() == LOST_MAX {
+            return;
+        }
+        lost.push(Standing {
             kind: WorkerKind::Task,
             name: name.to_owned(),
             state: FlowState::Failed,

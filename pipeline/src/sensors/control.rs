@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -23,8 +22,6 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tracing::{error, warn};
 
-use crate::flows::tasks::Tasks;
-use crate::flows::worker::text_of;
 use crate::sensors::kept::Kept;
 use crate::sensors::{keys, report, rule, stream};
 
@@ -49,7 +46,6 @@ pub(crate) struct SensorControl {
     options: ControlOptions,
     pub(super) reception: Arc<Reception>,
     streams: Arc<dyn StreamStore>,
-    tasks: Arc<Tasks>,
     runtime: Handle,
     pub(super) state: Mutex<State>,
     writers: StdMutex<Vec<JoinHandle<()>>>,
@@ -81,7 +77,6 @@ impl SensorControl {
     pub(crate) async fn open(
         options: ControlOptions,
         streams: Arc<dyn StreamStore>,
-        tasks: Arc<Tasks>,
         schemas: Vec<SchemaSpec>,
         ports: BTreeMap<u16, PortSpec>,
     ) -> anyhow::Result<Arc<SensorControl>> {
@@ -105,7 +100,6 @@ impl SensorControl {
             options,
             reception: Reception::new(ReceptionOptions::default()),
             streams,
-            tasks,
             runtime: Handle::current(),
             state: Mutex::default(),
             writers: StdMutex::default(),
@@ -211,15 +205,9 @@ impl SensorControl {
     fn start_writer(&self, stream: &StreamName) -> Result<StreamHandle, SensorError> {
         let (handle, reader) = self.reception.open().map_err(|error| SensorError::Conflict(error.to_string()))?;
         let writer = StreamWriter::new(Arc::clone(&self.streams), stream.clone(), reader);
-        let (runtime, tasks, stream) = (self.runtime.clone(), Arc::clone(&self.tasks), stream.clone());
-        let thread = std::thread::Builder::new().name("sensor-writer".to_owned());
-        let thread = thread.spawn(move || {
-            let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(writer.run())));
-            if let Err(payload) = ended {
-                let message = format!("it panicked: {}; datagrams for the stream are lost", text_of(&*payload));
-                tasks.lost(&format!("sensor writer of {stream}"), message);
-            }
-        });
+        let runtime = self.runtime.clone();
+        let thread = std::thread::Builder::new().name(format!("sensor-writer {stream}"));
+        let thread = thread.spawn(move || runtime.block_on(writer.run()));
         lock(&self.writers)
             .push(thread.map_err(|error| SensorError::Failed(format!("no thread for a writer: {error}")))?);
         Ok(handle)

@@ -23,7 +23,6 @@ use model::datagram::admin::SensorAdmin;
 
 use crate::backends::Backends;
 use crate::config::sensor::SensorConfig;
-use crate::flows::tasks::Tasks;
 use crate::metrics::stream_meters::Reader;
 use crate::sensors::control::{ControlOptions, SensorControl};
 use crate::sensors::keys::KEYS_FOLDER;
@@ -43,7 +42,6 @@ impl Sensors {
         config: &SensorConfig,
         host: IpAddr,
         receiver: PreparedReceiver,
-        tasks: &Arc<Tasks>,
     ) -> anyhow::Result<Sensors> {
         let options = ControlOptions {
             data: data.to_owned(),
@@ -52,8 +50,7 @@ impl Sensors {
             allow_untagged: config.allow_untagged,
         };
         let streams = parts.metrics.streams(&parts.streams, Reader::Api);
-        let control =
-            SensorControl::open(options, streams, Arc::clone(tasks), config.schema.clone(), config.ports()).await?;
+        let control = SensorControl::open(options, streams, config.schema.clone(), config.ports()).await?;
         let receiver = receiver.start(control.reception()).context("sensor datagrams cannot be received")?;
         let receiver = Arc::new(receiver);
         let of_stats = Arc::downgrade(&receiver);

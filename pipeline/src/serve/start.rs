@@ -26,6 +26,7 @@ use crate::config::file::Config;
 use crate::doctor::live::{Live, Looks};
 use crate::doctor::settings;
 use crate::flows::control::FlowControl;
+use crate::flows::panics;
 use crate::flows::settings::flows;
 use crate::flows::supervisor::Supervisor;
 use crate::flows::tasks::Tasks;
@@ -72,8 +73,9 @@ impl Engine {
         let later = create(&backends, &config).await?;
         let workers = TaskTracker::new();
         let tasks = Tasks::new(Arc::clone(&backends.clock), workers.clone());
+        panics::watch(&tasks);
         // Before flows, so that streams of sensors are such from their first record on.
-        let sensors = Sensors::start(&backends, &data, &folder, &config.sensor, listen.ip(), receiver, &tasks).await?;
+        let sensors = Sensors::start(&backends, &data, &folder, &config.sensor, listen.ip(), receiver).await?;
         // On Kafka, a checkpoint is fetched from its brokers.
         let supervisor = Supervisor::open(&data, &backends, Arc::clone(&tasks), config.kafka.is_none())?;
         supervisor.start(flows(&config, &folder)?).await?;
