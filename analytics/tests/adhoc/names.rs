@@ -55,7 +55,7 @@ async fn wrong_names_say_where_and_what_was_meant() {
     check_error(
         &engine,
         "SELECT NAME FROM \"wildrydes-summary\"",
-        "line 1, column 8: column `NAME` may be `Name` or `name`; put the name you mean in double quotes",
+        "line 1, column 8: column `NAME` is ambiguous: `Name` or `name`; put the name you mean in double quotes",
     )
     .await;
     check_error(

@@ -32,7 +32,7 @@ function Flow({ flow }) {
   return html`<li class="flow">
     <span class="arrow" aria-hidden="true"></span>
     <div class="step"><header><h3>${flow.name}</h3><span class="state" title=${`since ${clock(flow.since)}`}><span class="dot still ${mood}" aria-hidden="true"></span>${words}</span></header>
-      <p class="quiet">${KINDS[flow.kind]}</p>
+      <p class="quiet">${describe(flow.kind)[0]}</p>
       <dl>${flow.behind !== null && html`<dt>records to read</dt><dd>${whole(flow.behind)} records</dd>`}
         <dt>${query ? "window overdue by" : "oldest waiting record"}</dt><dd>${span(flow.lag / 1000)}</dd>
         ${flow.watermark !== null && html`<dt>watermark</dt><dd>${ago(now() - flow.watermark)}</dd>`}
@@ -46,7 +46,7 @@ function Flow({ flow }) {
       ${flow.last_error && html`<p class="error"><b>${ago(now() - flow.last_error.at)}:</b> ${flow.last_error.message}</p>`}</div>
     <span class="arrow" aria-hidden="true"></span>
     <div class="step end"><h3>${query ? html`<a href=${`#/records/${encodeURIComponent(flow.target)}`}>${flow.target}</a>` : flow.target}</h3>
-      <p class="quiet">${query ? "stream" : flow.kind === "table" ? "table" : "objects"}</p></div></li>`;
+      <p class="quiet">${describe(flow.kind)[1]}</p></div></li>`;
 }
 
 export default function PipelinePage() {

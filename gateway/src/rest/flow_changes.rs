@@ -174,7 +174,7 @@ pub(crate) async fn alter_query(
     let kind = FlowKind::Query;
     let admin = admin(&state)?;
     let FlowSpec::Query(known) = admin.spec(kind, &name).await.map_err(|error| refused(kind, error))? else {
-        return Err(refused(kind, FlowError::NotFound(format!("there is no query `{name}`"))));
+        return Err(refused(kind, FlowError::NotFound(format!("query `{name}` does not exist"))));
     };
     let spec = QuerySpec {
         sql: change.sql.unwrap_or(known.sql),

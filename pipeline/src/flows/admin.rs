@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::flows::differences::differences;
 use crate::flows::kept::{Holder, Kept};
 use crate::flows::part::{Part, parts};
-use crate::flows::supervisor::{Flow, Supervisor};
+use crate::flows::supervisor::{Flow, Key, Supervisor};
 
 impl Supervisor {
     /// Looks at a flow. Error: there is none of that name.
@@ -26,7 +26,7 @@ impl Supervisor {
         let mut owners = flows.iter().filter(|(_, flow)| flow.running.iter().any(|part| part.part.name() == name));
         Err(FlowError::NotFound(match owners.next() {
             Some(((_, owner), _)) => format!("`{name}` is a pump of {kind} `{owner}`; name the {kind}: {owner}"),
-            None => format!("there is no {kind} `{name}`"),
+            None => format!("{kind} `{name}` does not exist"),
         }))
     }
 
@@ -75,6 +75,22 @@ impl Supervisor {
                 warn!(consumer = %holder.consumer, error = &error as &dyn std::error::Error, "a checkpoint cannot be forgotten now");
             }
         }
+    }
+
+    /// Error: another flow reads or writes a stream that `parts` of flow `key` write.
+    fn check_outputs_are_free(&self, key: &Key, parts: &[Part]) -> Result<(), FlowError> {
+        let outputs: Vec<&StreamName> = parts.iter().filter_map(Part::output).collect();
+        let flows = self.flows();
+        for ((kind, name), flow) in flows.iter().filter(|(other, _)| *other != key) {
+            let mut used = flow.running.iter().flat_map(|running| running.part.streams());
+            if let Some(stream) = used.find(|stream| outputs.contains(stream)) {
+                let kind = kind.as_str();
+                return Err(FlowError::Conflict(format!(
+                    "stream `{stream}` is also used by {kind} `{name}`; drop that {kind} first, or keep the output"
+                )));
+            }
+        }
+        Ok(())
     }
 
     async fn delete_outputs(&self, parts: &[Part]) -> Result<(), FlowError> {
@@ -187,6 +203,9 @@ impl Supervisor {
     ) -> Result<(), FlowError> {
         let _changing = self.changing.lock().await;
         let (spec, parts) = self.changeable(kind, name)?;
+        if with_output {
+            self.check_outputs_are_free(&(kind, name.clone()), &parts)?;
+        }
         let holders: Vec<Holder> = parts.iter().map(Part::holder).collect();
         self.end(kind, name).await;
         let paused = self.book.kept().await.paused(kind).contains(name);

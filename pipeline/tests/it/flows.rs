@@ -133,6 +133,14 @@ async fn a_query_of_rest_outlives_a_kill_and_is_paused_altered_and_dropped() {
     let (status, created) = ask(Method::POST, &queries, &json!({"name": "q", "sql": SQL})).await;
     assert_eq!(status, StatusCode::CREATED, "{created}");
     rows(&server, "q", 3).await;
+    // Not while another query reads it.
+    let (status, created) = ask(Method::POST, &queries, &json!({"name": "reader", "sql": sql("out", "more")})).await;
+    assert_eq!(status, StatusCode::CREATED, "{created}");
+    let (status, refused) = ask(Method::DELETE, &format!("{queries}/q?output=delete"), &Value::Null).await;
+    assert_eq!(status, StatusCode::CONFLICT, "{refused}");
+    assert!(refused["error"]["message"].as_str().expect("text").contains("also used by query `reader`"), "{refused}");
+    let (status, _) = ask(Method::DELETE, &format!("{queries}/reader"), &Value::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
     let (status, _) = ask(Method::DELETE, &format!("{queries}/q?output=delete"), &Value::Null).await;
     assert_eq!(status, StatusCode::NO_CONTENT);
     assert!(!get(&format!("{}/v1/streams", server.url)).await.to_string().contains("\"out\""));
@@ -177,8 +185,8 @@ async fn queries_and_deliveries_come_and_go_from_the_command_line() {
         let (succeeded, text) = run(&server, line);
         assert!(succeeded && text.contains(said), "{line}: {text}");
     };
-    done(&format!("query create q {file}"), "query `q` is created and runs");
-    done("delivery create d --source out --table T", "delivery `d` is created and runs");
+    done(&format!("query create q {file}"), "query `q` is created and running");
+    done("delivery create d --source out --table T", "delivery `d` is created and running");
     done("delivery create raw --source in --archive --interval-seconds 1", "delivery `raw` is created");
     put(&server, "a").await;
     rows(&server, "q", 1).await;
@@ -188,14 +196,14 @@ async fn queries_and_deliveries_come_and_go_from_the_command_line() {
     })
     .await;
     done("query pause q", "query `q` is paused");
-    done("query resume q", "query `q` works again");
+    done("query resume q", "query `q` is running again");
     done("delivery pause d", "delivery `d` is paused");
     assert_eq!(state(&server, "deliveries/d").await, "paused");
-    done("delivery resume d", "delivery `d` works again");
+    done("delivery resume d", "delivery `d` is running again");
     let (succeeded, text) = run(&server, "delivery alter d --archive");
     assert!(!succeeded && text.contains("destination is `table T`, not `archive`"), "{text}");
     assert!(text.contains("--restart"), "{text}");
-    done("delivery alter d --table T --start latest --restart", "began anew");
+    done("delivery alter d --table T --start latest --restart", "starts again");
     let (succeeded, text) = run(&server, "delivery create raw2 --source in --archive");
     assert!(!succeeded && text.contains("delivery `raw` archives stream `in` already"), "{text}");
     std::fs::write(data.join("q.sql"), SQL.replace("COUNT(*)", "COUNTS(*)")).expect("written");
@@ -205,5 +213,5 @@ async fn queries_and_deliveries_come_and_go_from_the_command_line() {
     done("delivery drop raw", "dropped");
     done("query drop q --delete-output", "deleted");
     let (succeeded, text) = run(&server, "query drop q");
-    assert!(!succeeded && text.contains("there is no query `q`"), "{text}");
+    assert!(!succeeded && text.contains("query `q` does not exist"), "{text}");
 }

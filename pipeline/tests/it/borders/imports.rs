@@ -18,7 +18,7 @@ pub(crate) struct Imports {
 /// A file uses one whose module stands below its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ArrowUp {
-    from: String,
+    pub(crate) from: String,
     to: String,
     /// The file that declares both modules.
     pub(crate) declared_in: String,
