@@ -132,7 +132,7 @@ const QUERY_COLUMNS: &[&str] = &[
     "behind",
     "watermark",
     "open_windows",
-    "late",
+    "expired",
     "left_out",
 ];
 /// What stands in the list of deliveries.

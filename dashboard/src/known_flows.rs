@@ -41,7 +41,7 @@ pub(crate) fn failing_query(name: &str, source: &StreamName, output: &StreamName
         records: 0,
         rows: 0,
         left_out: 0,
-        late: 0,
+        expired: 0,
         rows_read: 0,
         any_passed: false,
         behind: None,

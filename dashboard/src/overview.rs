@@ -73,6 +73,8 @@ pub(crate) struct FlowRow {
     pub(crate) restarts: u64,
     /// Records that are in the source and not in its checkpoint yet.
     pub(crate) behind: Option<u64>,
+    /// Records that expired before they were read or delivered.
+    pub(crate) expired: u64,
     pub(crate) last_error: Option<ErrorRow>,
     /// Milliseconds that the first open window is overdue, or that the oldest record waits for its delivery.
     pub(crate) lag: u64,
@@ -117,6 +119,7 @@ impl FlowRow {
             since: query.since.as_millis(),
             restarts: query.restarts,
             behind: query.behind,
+            expired: query.expired,
             last_error: query.last_error.as_ref().map(ErrorRow::from),
             lag: u64::try_from(overdue.as_millis()).unwrap_or(u64::MAX),
             watermark: query.watermark.map(Timestamp::as_millis),
@@ -141,6 +144,7 @@ impl FlowRow {
             since: delivery.since.as_millis(),
             restarts: delivery.restarts,
             behind: delivery.behind,
+            expired: delivery.expired,
             last_error: delivery.last_error.as_ref().map(ErrorRow::from),
             lag: delivery.lag_millis,
             watermark: None,

@@ -38,13 +38,13 @@ pub struct RunReport {
     pub rows: u64,
     /// Records whose window had closed.
     pub late: u64,
-    /// Records and rows left out because they did not fit.
-    pub errors: u64,
+    /// Records and rows that the query could not use.
+    pub left_out: u64,
 }
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "read {} records, {} rows, {} late, {} errors", self.records, self.rows, self.late, self.errors)
+        write!(f, "read {} records, {} rows, {} late, {} left out", self.records, self.rows, self.late, self.left_out)
     }
 }
 
@@ -121,7 +121,7 @@ impl<W: Write> Run<'_, W> {
         match self.fields.read(line) {
             Ok(objects) => objects.into_iter().try_for_each(|fields| self.row(fields)),
             Err(_) => {
-                self.report.errors += 1;
+                self.report.left_out += 1;
                 Ok(())
             }
         }
@@ -133,7 +133,7 @@ impl<W: Write> Run<'_, W> {
             None => self.options.time_field.is_none().then(|| SystemClock.now()),
         };
         let Some(at) = at else {
-            self.report.errors += 1;
+            self.report.left_out += 1;
             return Ok(());
         };
         match self.driver.push_fields(fields, at) {
@@ -143,7 +143,7 @@ impl<W: Write> Run<'_, W> {
                 return Ok(());
             }
             Err(_) => {
-                self.report.errors += 1;
+                self.report.left_out += 1;
                 return Ok(());
             }
         }
@@ -154,7 +154,7 @@ impl<W: Write> Run<'_, W> {
     fn close(&mut self, until: Timestamp) -> Result<(), BoundedError> {
         let Closed { rows, errors } = self.driver.close(until)?;
         self.report.rows += rows.len() as u64;
-        self.report.errors += errors.len() as u64;
+        self.report.left_out += errors.len() as u64;
         for row in rows {
             self.output.write_all(row.json.as_bytes())?;
             self.output.write_all(b"\n")?;

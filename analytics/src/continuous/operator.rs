@@ -272,7 +272,7 @@ mod tests {
             columns: None,
             records: 0,
             rows: 0,
-            errors: 0,
+            left_out: 0,
         };
         for record in 0..600_i64 {
             let object = serde_json::json!({"k": format!("k{}", record % 3), "v": record * 7919 % 50}).to_string();

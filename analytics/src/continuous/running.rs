@@ -68,7 +68,7 @@ impl<'a> Running<'a> {
             columns: definition.columns.clone(),
             records: 0,
             rows: 0,
-            errors: 0,
+            left_out: 0,
         };
         let (mut version, mut positions, mut states) = (0, BTreeMap::new(), Vec::new());
         // Without a checkpoint the first one is due at once: it pins where the query began.
@@ -134,11 +134,11 @@ impl<'a> Running<'a> {
 
     /// Takes in a batch whole.
     pub(crate) fn absorb(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
-        self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.skipped > 0;
+        self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.expired > 0;
         self.complete.insert(batch.shard, batch.complete_until);
-        if batch.skipped > 0 {
-            warn!(query = %self.query.name, shard = %batch.shard, records = batch.skipped, "records expired before they were read");
-            self.query.status.update(|status| status.skipped += batch.skipped);
+        if batch.expired > 0 {
+            warn!(query = %self.query.name, shard = %batch.shard, records = batch.expired, "records expired before they were read");
+            self.query.status.update(|status| status.expired += batch.expired);
         }
         if batch.records.is_empty() {
             return Ok(());
@@ -218,7 +218,7 @@ impl<'a> Running<'a> {
     }
 
     fn left_out(&mut self, count: u64, reason: &str) {
-        self.header.errors += count;
+        self.header.left_out += count;
         self.unlogged += count;
         let now = self.clock.now();
         self.query.status.update(|status| match &mut status.last_left_out {
@@ -295,7 +295,7 @@ impl<'a> Running<'a> {
         let open_windows = self.open_windows();
         self.query.status.update(|status| {
             (status.rows_read, status.any_passed, status.open_windows) = (rows_read, any_passed, open_windows);
-            (status.records, status.rows, status.left_out) = (header.records, header.rows, header.errors);
+            (status.records, status.rows, status.left_out) = (header.records, header.rows, header.left_out);
             status.window_end = window_end;
         });
     }

@@ -34,7 +34,8 @@ pub(crate) struct Header {
     /// Rows written.
     pub(crate) rows: u64,
     /// Records and rows left out.
-    pub(crate) errors: u64,
+    #[serde(rename = "errors")]
+    pub(crate) left_out: u64,
 }
 
 /// Why a snapshot cannot be read.
@@ -93,7 +94,7 @@ mod tests {
             columns: None,
             records: 1,
             rows: 2,
-            errors: 3,
+            left_out: 3,
         };
         let bytes = encode(&header, None).unwrap();
         assert_eq!(decode(&bytes).unwrap(), (header, Vec::new()));

@@ -24,8 +24,8 @@ pub struct QueryStatus {
     pub rows_read: u64,
     /// Whether WHERE has let any of them pass.
     pub any_passed: bool,
-    /// Records that retention took before the query came to them, since this process started.
-    pub skipped: u64,
+    /// Records that expired before the query read them, since this process started.
+    pub expired: u64,
     /// The last record or row that it could not use: when, and why.
     pub last_left_out: Option<(Timestamp, String)>,
 }

@@ -21,7 +21,7 @@ struct Line<'a> {
     data: Option<&'a RawValue>,
     text: Option<String>,
     base64: Option<&'a str>,
-    skipped: Option<u64>,
+    expired: Option<u64>,
     ended: Option<&'a str>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -72,8 +72,8 @@ impl Printer {
                     .fix("look at the server's log")
                     .into());
             }
-            if let (Some(skipped), Some(shard)) = (line.skipped, line.shard) {
-                eprintln!("{skipped} records of {shard} expired before they were read");
+            if let (Some(expired), Some(shard)) = (line.expired, line.shard) {
+                eprintln!("{expired} records of {shard} expired before they were read");
             } else if let Some(ended) = line.ended {
                 eprintln!("{ended} of `{stream}` was split or merged; its child shards follow");
             } else if line.sequence_number.is_some() {

@@ -81,7 +81,7 @@ pub(crate) fn lines(
     if !snapshot.queries.is_empty() {
         add(
             Weight::Heading,
-            row("QUERY", &["records/s", "rows", "behind", "watermark", "windows", "left out", "late"]),
+            row("QUERY", &["records/s", "rows", "behind", "watermark", "windows", "left out", "expired"]),
         );
     }
     for query in &snapshot.queries {
@@ -92,12 +92,12 @@ pub(crate) fn lines(
             age(query["watermark_lag_millis"].as_u64()),
             count(number(query, "open_windows")),
             count(number(query, "left_out")),
-            count(number(query, "late")),
+            count(number(query, "expired")),
         ];
         consumer(&mut add, query, &figures);
     }
     if !snapshot.deliveries.is_empty() {
-        add(Weight::Heading, row("DELIVERY", &["records/s", "records", "behind", "lag", "retries", "dead", "late"]));
+        add(Weight::Heading, row("DELIVERY", &["records/s", "records", "behind", "lag", "retries", "dead", "expired"]));
     }
     for delivery in &snapshot.deliveries {
         let figures = [
@@ -107,7 +107,7 @@ pub(crate) fn lines(
             age(delivery["lag_millis"].as_u64()),
             count(number(delivery, "retries")),
             count(number(delivery, "dead_letters")),
-            count(number(delivery, "late")),
+            count(number(delivery, "expired")),
         ];
         consumer(&mut add, delivery, &figures);
     }
@@ -223,7 +223,7 @@ mod tests {
                 error: None,
             }],
             queries: vec![json!({"name": "per-minute", "running": true, "records_per_second": 20.0, "rows": 40,
-                "behind": 3, "watermark_lag_millis": 12, "open_windows": 1, "left_out": 0, "late": 0})],
+                "behind": 3, "watermark_lag_millis": 12, "open_windows": 1, "left_out": 0, "expired": 0})],
             deliveries: vec![
                 json!({"name": "to-table", "running": false, "state": "failed", "records": 5, "behind": null, "lag_millis": 0,
                 "last_error": {"message": "no \u{1b}room"}}),

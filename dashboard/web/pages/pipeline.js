@@ -38,7 +38,8 @@ function Flow({ flow }) {
         ${flow.watermark !== null && html`<dt>watermark</dt><dd>${ago(now() - flow.watermark)}</dd>`}
         ${flow.window_end !== null && html`<dt>open window ends</dt><dd>${clock(flow.window_end)}</dd>`}
         ${flow.rows !== null && html`<dt>rows written</dt><dd>${whole(flow.rows)}</dd>`}
-        ${flow.left_out !== null && html`<dt>expired or unreadable</dt><dd>${whole(flow.left_out)} records</dd>`}
+        ${flow.left_out !== null && html`<dt>left out</dt><dd>${whole(flow.left_out)} records</dd>`}
+        <dt>expired</dt><dd>${whole(flow.expired)} records</dd>
         ${flow.delivered !== null && html`<dt>delivered</dt><dd>${whole(flow.delivered)}, ${rate(flow.delivered_per_second)}/s</dd>`}
         ${flow.retries !== null && html`<dt>failed attempts</dt><dd>${whole(flow.retries)}</dd>`}
         <dt>restarts</dt><dd>${whole(flow.restarts)}</dd>

@@ -56,7 +56,7 @@ pub(super) async fn all_deliveries(state: &GatewayState) -> Vec<DeliveryReport> 
 
 /// Lists continuous queries in order of their names.
 ///
-/// For each: counts, rate, watermark, open windows, skipped and expired records, and the last error.
+/// For each: counts, rate, watermark, open windows, left out and expired records, and the last error.
 #[utoipa::path(get, path = "/v1/queries", tag = "flows", responses((status = 200, body = QueryList)))]
 pub(crate) async fn queries(State(state): Shared, uri: Uri) -> Result<Json<QueryList>, RestError> {
     Parameters::read(&uri, &[])?;

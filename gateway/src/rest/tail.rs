@@ -3,7 +3,7 @@
 //! ```text
 //! {"following": {"stream": .., "shards": n}}     once, when the place to begin is known
 //! {"shard", "sequence_number", ..}               a record (see `record.rs`); a line for each JSON value in its data
-//! {"skipped": n, "shard"}                        records expired before they were read
+//! {"expired": n, "shard"}                        records expired before they were read
 //! {"ended": shard}                               a shard was split or merged; its children follow
 //! {"error": {"code", "message"}}                 the last line, after an error
 //! (an empty line)                                nothing happened for a while
@@ -195,8 +195,8 @@ impl Tail {
 
     fn lines(&mut self, batch: &ShardBatch) -> Vec<u8> {
         let mut lines = Vec::new();
-        if batch.skipped > 0 {
-            push(&mut lines, &json!({"skipped": batch.skipped, "shard": batch.shard.to_string()}));
+        if batch.expired > 0 {
+            push(&mut lines, &json!({"expired": batch.expired, "shard": batch.shard.to_string()}));
         }
         if !batch.records.is_empty() {
             if self.shards.get(batch.shard).is_none() {

@@ -46,8 +46,8 @@ pub enum Cause {
     WindowOpen,
     /// A shard does not say that nothing earlier will come.
     IdleShard,
-    /// Records were lost to retention before the query came to them.
-    LateDropped,
+    /// Records expired before the query read them.
+    Expired,
     /// Rows are written, and cannot be delivered.
     SinkFailing,
     /// Nothing is wrong.
@@ -118,9 +118,9 @@ pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestam
             );
         }
     }
-    if query.late > 0 {
-        let what = format!("{} records expired before the query read them", query.late);
-        add(Cause::LateDropped, what, format!("keep records for longer: gallop stream retention {source} HOURS"));
+    if query.expired > 0 {
+        let what = format!("{} records expired before the query read them", query.expired);
+        add(Cause::Expired, what, format!("keep records for longer: gallop stream retention {source} HOURS"));
     }
     for delivery in deliveries.iter().filter(|delivery| delivery.source == *output) {
         let failing = delivery.last_error.as_ref().filter(|_| delivery.state != FlowState::Running);
@@ -172,7 +172,7 @@ mod tests {
             records: 10,
             rows: 0,
             left_out: 0,
-            late: 0,
+            expired: 0,
             rows_read: 10,
             any_passed: true,
             behind: Some(0),
@@ -199,7 +199,7 @@ mod tests {
             records: 0,
             cuts: 0,
             dead_letters: 0,
-            late: 0,
+            expired: 0,
             retries: 0,
             restarts: 0,
             lag_millis: 0,
@@ -235,7 +235,7 @@ mod tests {
             QueryReport { window_end: Some(NOW - second), watermark: Some(NOW - HELD_MIN - second), ..open.clone() };
         check(held.clone(), &[], &[Cause::IdleShard]);
         check(QueryReport { watermark: Some(NOW - second), ..held }, &[], &[Cause::RowsWritten]);
-        check(QueryReport { late: 1, ..query() }, &[], &[Cause::LateDropped]);
+        check(QueryReport { expired: 1, ..query() }, &[], &[Cause::Expired]);
         check(QueryReport { running: false, last_error: incident(), ..query() }, &[], &[Cause::QueryFailing]);
         check(QueryReport { running: false, state: FlowState::Paused, ..query() }, &[], &[Cause::QueryPaused]);
         check(

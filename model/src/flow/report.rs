@@ -45,9 +45,8 @@ pub struct QueryReport {
     pub rows: u64,
     /// Records or rows that it could not use, counted likewise.
     pub left_out: u64,
-    /// Records that retention took before it came to them, since the server started. Windows are of
-    /// arrival: nothing else can be too late.
-    pub late: u64,
+    /// Records that expired before the query read them, since the server started.
+    pub expired: u64,
     /// Rows read from records since the server started.
     pub rows_read: u64,
     /// Whether the WHERE clause, or the lack of one, has let any of them pass.
@@ -106,8 +105,8 @@ pub struct DeliveryReport {
     pub cuts: u64,
     /// Records that the target cannot take, kept aside.
     pub dead_letters: u64,
-    /// Records lost to retention before they were delivered.
-    pub late: u64,
+    /// Records that expired before they were delivered.
+    pub expired: u64,
     /// Attempts that failed and are retried.
     pub retries: u64,
     /// Restarts after a failure.

@@ -40,8 +40,8 @@ pub struct ShardBatch {
     pub at_tip: bool,
     /// No later record of the shard arrives before this time; [`Timestamp::MAX`] once the shard is finished.
     pub complete_until: Timestamp,
-    /// Numbers that retention took before the consumer came: never silent, always counted.
-    pub skipped: u64,
+    /// Records that expired before the consumer read them: never silent, always counted.
+    pub expired: u64,
 }
 
 /// The most bytes one read asks for; a reader holds this much per shard it is reading.
@@ -91,7 +91,7 @@ pub struct StreamReader {
     /// A read that has ended and is not handed out yet.
     ended: Option<(ShardId, ReadBatch)>,
     /// Numbers lost to retention, to be told with the shard's next batch.
-    skipped: BTreeMap<ShardId, u64>,
+    expired: BTreeMap<ShardId, u64>,
 }
 
 impl StreamReader {
@@ -112,7 +112,7 @@ impl StreamReader {
             owned: BTreeMap::new(),
             reads: FuturesUnordered::new(),
             ended: None,
-            skipped: BTreeMap::new(),
+            expired: BTreeMap::new(),
         };
         let map = reader.learn_shards();
         if reader.positions.is_empty() {
@@ -148,7 +148,7 @@ impl StreamReader {
             match result {
                 Ok(batch) => self.ended = Some((shard, batch)),
                 Err(StreamError::Trimmed { oldest, .. }) => {
-                    *self.skipped.entry(shard).or_default() += oldest.0.saturating_sub(from.0);
+                    *self.expired.entry(shard).or_default() += oldest.0.saturating_sub(from.0);
                     self.start_read(shard, oldest);
                 }
                 Err(error) => {
@@ -179,7 +179,7 @@ impl StreamReader {
                     position: Position::at(next),
                     at_tip: true,
                     complete_until: batch.complete_until,
-                    skipped: 0,
+                    expired: 0,
                 }),
                 Ok(_) | Err(StreamError::Trimmed { .. }) => {}
                 Err(error) => return Err(error),
@@ -229,7 +229,7 @@ impl StreamReader {
             complete_until: if batch.end_of_shard { Timestamp::MAX } else { batch.complete_until },
             records: batch.records,
             position,
-            skipped: self.skipped.remove(&shard).unwrap_or(0),
+            expired: self.expired.remove(&shard).unwrap_or(0),
         })
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct Deliveries {
     records: IntCounterVec,
     cuts: IntCounterVec,
     dead_letters: IntCounterVec,
-    skipped: IntCounterVec,
+    expired: IntCounterVec,
     retries: IntCounterVec,
     restarts: IntCounterVec,
     lag: GaugeVec,
@@ -35,8 +35,8 @@ impl Deliveries {
                 by,
                 "Records that the table or archive cannot store.",
             ),
-            skipped: families.counter(
-                "gallop_delivery_skipped_records_total",
+            expired: families.counter(
+                "gallop_delivery_expired_records_total",
                 by,
                 "Records that expired before they were delivered.",
             ),
@@ -71,7 +71,7 @@ impl Deliveries {
         for name in self.shown.gone(deliveries.iter().map(|(standing, ..)| standing.name.as_str())) {
             let by = [name.as_str()];
             let counters =
-                [&self.records, &self.cuts, &self.dead_letters, &self.skipped, &self.retries, &self.restarts];
+                [&self.records, &self.cuts, &self.dead_letters, &self.expired, &self.retries, &self.restarts];
             for counter in counters {
                 drop(counter.remove_label_values(&by));
             }
@@ -84,7 +84,7 @@ impl Deliveries {
             follow(&self.records, &by, status.delivered_records);
             follow(&self.cuts, &by, status.delivered_cuts);
             follow(&self.dead_letters, &by, status.dead_letters);
-            follow(&self.skipped, &by, status.skipped);
+            follow(&self.expired, &by, status.expired);
             follow(&self.retries, &by, status.retries);
             follow(&self.restarts, &by, standing.restarts);
             self.lag.with_label_values(&by).set(Duration::from_millis(status.lag_millis).as_secs_f64());

@@ -23,14 +23,14 @@ impl DeliveryStream {
         let source = self.describe(backoff).await?;
         let (shards, sensor) = (&source.shards, source.sensor().cloned().map(Arc::new));
         for range in &promise.cuts {
-            let (records, skipped) = loop {
+            let (records, expired) = loop {
                 match read_cut(&*self.store, &self.source, range).await {
                     Ok(read) => break read,
                     Err(error) => self.wait_after(error, backoff).await?,
                 }
             };
-            if skipped > 0 {
-                self.lost(range.shard, skipped);
+            if expired > 0 {
+                self.lost(range.shard, expired);
             }
             if !records.is_empty() {
                 let owned = shards.get(range.shard).map_or(HashKeyRange::ALL, |shard| shard.range);
@@ -138,8 +138,8 @@ impl DeliveryStream {
         self.clock.sleep_until(self.clock.now() + delay).await;
     }
 
-    pub(super) fn lost(&self, shard: ShardId, skipped: u64) {
-        error!(delivery = %self.name, %shard, skipped, "records expired before they were delivered");
-        self.status.update(|status| status.skipped += skipped);
+    pub(super) fn lost(&self, shard: ShardId, expired: u64) {
+        error!(delivery = %self.name, %shard, expired, "records expired before they were delivered");
+        self.status.update(|status| status.expired += expired);
     }
 }

@@ -186,7 +186,7 @@ mod tests {
             position: Position { next, finished },
             at_tip: true,
             complete_until: Timestamp::MIN,
-            skipped: 0,
+            expired: 0,
         }
     }
 

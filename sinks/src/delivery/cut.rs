@@ -87,24 +87,24 @@ impl Promise {
     }
 }
 
-/// Reads a cut's records again, and counts the numbers that retention has taken meanwhile.
+/// Reads a cut's records again, and counts those that have expired in between.
 pub async fn read_cut(
     store: &dyn StreamStore,
     stream: &StreamName,
     range: &CutRange,
 ) -> Result<(Vec<Record>, u64), StreamError> {
-    let (mut records, mut skipped, mut from) = (Vec::new(), 0, range.first);
+    let (mut records, mut expired, mut from) = (Vec::new(), 0, range.first);
     let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: false };
     while from <= range.last {
         let batch = match store.read(stream, range.shard, from, limit).await {
             Ok(batch) => batch,
             Err(StreamError::Trimmed { oldest, .. }) if from < oldest => {
-                skipped += oldest.min(range.last.next()).0 - from.0;
+                expired += oldest.min(range.last.next()).0 - from.0;
                 from = oldest;
                 continue;
             }
             Err(StreamError::ShardNotFound { .. }) => {
-                skipped += range.last.next().0 - from.0;
+                expired += range.last.next().0 - from.0;
                 break;
             }
             Err(error) => return Err(error),
@@ -114,9 +114,9 @@ pub async fn read_cut(
         records.extend(batch.records.into_iter().take_while(|record| record.sequence_number <= range.last));
         if from == before {
             // The tip, below a number that was read before: the stream was replaced by a younger one.
-            skipped += range.last.next().0 - from.0;
+            expired += range.last.next().0 - from.0;
             break;
         }
     }
-    Ok((records, skipped))
+    Ok((records, expired))
 }

@@ -89,8 +89,8 @@ impl Run {
         match batch {
             Ok(batch) => {
                 self.backoff.reset();
-                if batch.skipped > 0 {
-                    self.delivery.lost(batch.shard, batch.skipped);
+                if batch.expired > 0 {
+                    self.delivery.lost(batch.shard, batch.expired);
                 }
                 self.buffer.push(batch, self.delivery.clock.now());
                 self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());

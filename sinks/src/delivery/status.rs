@@ -16,8 +16,8 @@ pub struct DeliveryStatus {
     pub delivered_cuts: u64,
     /// Records that the sink cannot take.
     pub dead_letters: u64,
-    /// Numbers that retention took before they were delivered: lost.
-    pub skipped: u64,
+    /// Records that expired before they were delivered: lost.
+    pub expired: u64,
     /// Failed tries.
     pub retries: u64,
     /// Age in milliseconds of the oldest record that was read and is not delivered; zero when there is none.

@@ -186,7 +186,7 @@ async fn records_that_fell_to_retention_are_counted() {
     let delivery = world.to_archive(options());
     let status = delivery.status();
     world.run_to_the_end(delivery).await;
-    assert_eq!(status.get().skipped, 2);
+    assert_eq!(status.get().expired, 2);
     assert_eq!(world.lines("wildrydes/").await, ["{\"n\":3}"]);
 }
 

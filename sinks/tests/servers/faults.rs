@@ -175,7 +175,7 @@ async fn run_to_the_end(delivery: DeliveryStream) {
     };
     let (ended, status) = tokio::join!(delivery.run(async { stopped.await.unwrap() }), watching);
     ended.unwrap();
-    assert_eq!((status.delivered_records + status.dead_letters, status.skipped), (RECORDS as u64, 0));
+    assert_eq!((status.delivered_records + status.dead_letters, status.expired), (RECORDS as u64, 0));
 }
 
 async fn check(seed: u64, final_rows: bool) {
