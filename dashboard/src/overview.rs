@@ -6,7 +6,6 @@ use std::time::Duration;
 use model::clock::Timestamp;
 use model::flow::incident::Incident;
 use model::flow::report::{DeliveryReport, QueryReport};
-use model::flow::state::FlowState;
 use model::stream::shard::{Shard, ShardId};
 use model::stream::store::StreamDescription;
 use serde::Serialize;
@@ -67,7 +66,7 @@ pub(crate) struct FlowRow {
     pub(crate) source: String,
     pub(crate) target: String,
     /// What it does now.
-    pub(crate) state: FlowState,
+    pub(crate) state: &'static str,
     pub(crate) since: i64,
     /// Starts after a failure.
     pub(crate) restarts: u64,
@@ -115,7 +114,7 @@ impl FlowRow {
             kind: "query",
             source: query.source.to_string(),
             target: query.output.to_string(),
-            state: query.state,
+            state: query.state.as_str(),
             since: query.since.as_millis(),
             restarts: query.restarts,
             behind: query.behind,
@@ -140,7 +139,7 @@ impl FlowRow {
             kind: delivery.destination.kind(),
             source: delivery.source.to_string(),
             target: delivery.destination.to_string(),
-            state: delivery.state,
+            state: delivery.state.as_str(),
             since: delivery.since.as_millis(),
             restarts: delivery.restarts,
             behind: delivery.behind,

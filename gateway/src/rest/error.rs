@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
-use model::flow::admin::Difference;
+use model::flow::admin;
 use model::query::engine::{SqlError, SqlErrorKind};
 use model::stream::shard::ReshardError;
 use model::stream::store::StreamError;
@@ -13,6 +13,7 @@ use tracing::error;
 use utoipa::ToSchema;
 
 use crate::reshard::Refused;
+use crate::rest::wire::flow::Difference;
 
 /// What went wrong, with its status.
 #[derive(Debug)]
@@ -68,8 +69,8 @@ impl RestError {
     }
 
     /// With what differs.
-    pub(crate) fn with_differences(mut self, differences: Vec<Difference>) -> Self {
-        self.body.error.differences = differences;
+    pub(crate) fn with_differences(mut self, differences: Vec<admin::Difference>) -> Self {
+        self.body.error.differences = differences.into_iter().map(Difference::from).collect();
         self
     }
 

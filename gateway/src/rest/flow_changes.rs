@@ -9,8 +9,7 @@ use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
 use model::flow::admin::{Alteration, FlowAdmin, FlowError};
 use model::flow::destination::Destination;
-use model::flow::report::DeliveryReport;
-use model::flow::spec::{DeliverySpec, FlowKind, FlowSpec, FlowStart, QuerySpec};
+use model::flow::spec::{DeliverySpec, FlowKind, FlowSpec, QuerySpec};
 use model::name::{ConsumerName, StreamName};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -19,6 +18,7 @@ use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::flows::{QueryList, all_deliveries, all_queries};
 use crate::rest::parameters::Parameters;
+use crate::rest::wire::flow::{DeliveryReport, FlowStart};
 use crate::state::GatewayState;
 
 type Shared = State<Arc<GatewayState>>;
@@ -123,15 +123,14 @@ fn name_of(text: &str) -> Result<ConsumerName, RestError> {
 
 /// The reports of one query.
 async fn reports(state: &GatewayState, name: &ConsumerName) -> Json<QueryList> {
-    let queries = all_queries(state).await.into_iter().filter(|report| report.query == *name);
-    Json(QueryList { queries: queries.collect() })
+    Json(all_queries(state).await.into_iter().filter(|report| report.query == *name).collect())
 }
 
 /// The report of one delivery.
 async fn report(state: &GatewayState, name: &ConsumerName) -> Result<Json<DeliveryReport>, RestError> {
     let found = all_deliveries(state).await.into_iter().find(|report| report.name == *name);
     let gone = || FlowError::NotFound(format!("there is no delivery `{name}`"));
-    found.map(Json).ok_or_else(|| refused(FlowKind::Delivery, gone()))
+    found.map(|found| Json(found.into())).ok_or_else(|| refused(FlowKind::Delivery, gone()))
 }
 
 /// Creates a continuous query, and starts it. It runs again after a restart of the server.
@@ -147,7 +146,7 @@ pub(crate) async fn create_query(
 ) -> Result<(StatusCode, Json<QueryList>), RestError> {
     Parameters::read(&uri, &[])?;
     let NewQuery { name, sql, streams, start } = read(body).await?;
-    let (name, spec) = (name_of(&name)?, FlowSpec::Query(QuerySpec { sql, streams, start }));
+    let (name, spec) = (name_of(&name)?, FlowSpec::Query(QuerySpec { sql, streams, start: start.into() }));
     let created = admin(&state)?.create(name.clone(), spec).await;
     created.map_err(|error| refused(FlowKind::Query, error))?;
     Ok((StatusCode::CREATED, reports(&state, &name).await))
@@ -179,7 +178,7 @@ pub(crate) async fn alter_query(
     let spec = QuerySpec {
         sql: change.sql.unwrap_or(known.sql),
         streams: change.streams.unwrap_or(known.streams),
-        start: change.start.unwrap_or(known.start),
+        start: change.start.map_or(known.start, Into::into),
     };
     let altered = admin.alter(&name, FlowSpec::Query(spec), Alteration { restart: change.restart }).await;
     altered.map_err(|error| refused(kind, error))?;
@@ -256,7 +255,7 @@ pub(crate) async fn create_delivery(
 ) -> Result<(StatusCode, Json<DeliveryReport>), RestError> {
     Parameters::read(&uri, &[])?;
     let NewDelivery { name, source, destination, start } = read(body).await?;
-    let (name, spec) = (name_of(&name)?, FlowSpec::Delivery(DeliverySpec { source, destination, start }));
+    let (name, spec) = (name_of(&name)?, FlowSpec::Delivery(DeliverySpec { source, destination, start: start.into() }));
     let created = admin(&state)?.create(name.clone(), spec).await;
     created.map_err(|error| refused(FlowKind::Delivery, error))?;
     Ok((StatusCode::CREATED, report(&state, &name).await?))
@@ -288,7 +287,7 @@ pub(crate) async fn alter_delivery(
     let spec = DeliverySpec {
         source: change.source.unwrap_or(known.source),
         destination: change.destination.unwrap_or(known.destination),
-        start: change.start.unwrap_or(known.start),
+        start: change.start.map_or(known.start, Into::into),
     };
     let altered = admin.alter(&name, FlowSpec::Delivery(spec), Alteration { restart: change.restart }).await;
     altered.map_err(|error| refused(kind, error))?;

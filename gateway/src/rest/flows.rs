@@ -6,14 +6,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
-use model::flow::explain::{Reason, explain};
-use model::flow::report::{DeliveryReport, QueryReport};
-use model::flow::spec::{FlowKind, FlowSpec, QuerySpec};
+use model::flow::explain::explain;
+use model::flow::report;
+use model::flow::spec::{FlowKind, FlowSpec};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
+use crate::rest::wire::flow::{DeliveryReport, QueryReport, QuerySpec, Reason};
 use crate::state::GatewayState;
 
 type Shared = State<Arc<GatewayState>>;
@@ -21,7 +22,13 @@ type Shared = State<Arc<GatewayState>>;
 /// Continuous queries. A query with several pumps is a report for each.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct QueryList {
-    pub(super) queries: Vec<QueryReport>,
+    queries: Vec<QueryReport>,
+}
+
+impl FromIterator<report::QueryReport> for QueryList {
+    fn from_iter<I: IntoIterator<Item = report::QueryReport>>(reports: I) -> Self {
+        QueryList { queries: reports.into_iter().map(QueryReport::from).collect() }
+    }
 }
 
 /// A continuous query, and why it has written no row yet or writes none now. The most important reason comes first.
@@ -40,14 +47,14 @@ pub(crate) struct DeliveryList {
     deliveries: Vec<DeliveryReport>,
 }
 
-pub(super) async fn all_queries(state: &GatewayState) -> Vec<QueryReport> {
+pub(super) async fn all_queries(state: &GatewayState) -> Vec<report::QueryReport> {
     match &state.flows {
         Some(flows) => flows.queries().await,
         None => Vec::new(),
     }
 }
 
-pub(super) async fn all_deliveries(state: &GatewayState) -> Vec<DeliveryReport> {
+pub(super) async fn all_deliveries(state: &GatewayState) -> Vec<report::DeliveryReport> {
     match &state.flows {
         Some(flows) => flows.deliveries().await,
         None => Vec::new(),
@@ -60,7 +67,7 @@ pub(super) async fn all_deliveries(state: &GatewayState) -> Vec<DeliveryReport> 
 #[utoipa::path(get, path = "/v1/queries", tag = "flows", responses((status = 200, body = QueryList)))]
 pub(crate) async fn queries(State(state): Shared, uri: Uri) -> Result<Json<QueryList>, RestError> {
     Parameters::read(&uri, &[])?;
-    Ok(Json(QueryList { queries: all_queries(&state).await }))
+    Ok(Json(all_queries(&state).await.into_iter().collect()))
 }
 
 /// Shows one query, and why it has written no row yet or writes none now.
@@ -82,10 +89,11 @@ pub(crate) async fn query(
         None => None,
     };
     let spec = match spec {
-        Some(FlowSpec::Query(spec)) => Some(spec),
+        Some(FlowSpec::Query(spec)) => Some(spec.into()),
         _ => None,
     };
-    Ok(Json(ExplainedQuery { query, reasons, spec }))
+    let reasons = reasons.into_iter().map(Reason::from).collect();
+    Ok(Json(ExplainedQuery { query: query.into(), reasons, spec }))
 }
 
 /// Lists delivery streams in order of their names.
@@ -94,7 +102,8 @@ pub(crate) async fn query(
 #[utoipa::path(get, path = "/v1/deliveries", tag = "flows", responses((status = 200, body = DeliveryList)))]
 pub(crate) async fn deliveries(State(state): Shared, uri: Uri) -> Result<Json<DeliveryList>, RestError> {
     Parameters::read(&uri, &[])?;
-    Ok(Json(DeliveryList { deliveries: all_deliveries(&state).await }))
+    let deliveries = all_deliveries(&state).await.into_iter().map(DeliveryReport::from).collect();
+    Ok(Json(DeliveryList { deliveries }))
 }
 
 /// Shows one delivery stream.
@@ -110,5 +119,5 @@ pub(crate) async fn delivery(
     let found = all_deliveries(&state).await.into_iter().find(|delivery| delivery.name.as_str() == name);
     let missing =
         || RestError::new(StatusCode::NOT_FOUND, "delivery_not_found", format!("delivery `{name}` does not exist"));
-    found.map(Json).ok_or_else(missing)
+    found.map(|found| Json(found.into())).ok_or_else(missing)
 }

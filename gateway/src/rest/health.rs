@@ -8,12 +8,12 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use model::flow::report::{Standing, WorkerKind};
-use model::flow::state::FlowState;
+use model::flow::report::Standing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::rest::error::RestError;
+use crate::rest::wire::flow::{FlowState, WorkerKind};
 use crate::state::GatewayState;
 
 /// How the server is.
@@ -50,7 +50,7 @@ pub(crate) struct Degraded {
 impl From<Standing> for Degraded {
     fn from(standing: Standing) -> Self {
         let Standing { kind, name, state, restarts, .. } = standing;
-        Degraded { kind, name, state, restarts }
+        Degraded { kind: kind.into(), name, state: state.into(), restarts }
     }
 }
 

@@ -1,6 +1,9 @@
 //! Our REST API. Every route below `/v1` is here, except the feed of the dashboard's own page.
 //!
-//! `record`, `position` and `error` say what a record, a place to begin and an error look like, on every route.
+//! `record`, `position` and `error` say what a record, a place to begin and an error look like, on
+//! every route. `wire` has all other shapes that several routes share.
+
+mod wire;
 
 mod parameters;
 mod position;

@@ -6,9 +6,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use http::{StatusCode, Uri};
-use model::datagram::admin::{PortReport, PortSpec, SchemaSpec, SensorAdmin, SensorError};
+use model::datagram::admin::{self, SensorAdmin, SensorError};
 use model::datagram::header::SchemaId;
-use model::datagram::schema::Field;
 use model::datagram::schema::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -17,6 +16,7 @@ use utoipa::ToSchema;
 use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
+use crate::rest::wire::sensor::{Field, PortReport, PortSpec, SchemaSpec};
 use crate::state::GatewayState;
 
 /// Sources in one answer, where nothing is said, and at most.
@@ -56,7 +56,8 @@ pub(crate) struct SchemaList {
 /// Lists all schemas of sensor records.
 #[utoipa::path(get, path = "/v1/sensor/schemas", tag = "sensors", responses((status = 200, body = SchemaList)))]
 pub(crate) async fn schemas(State(state): State<Arc<GatewayState>>) -> Result<Json<SchemaList>, RestError> {
-    Ok(Json(SchemaList { schemas: admin(&state)?.schemas().await }))
+    let schemas = admin(&state)?.schemas().await.into_iter().map(SchemaSpec::from).collect();
+    Ok(Json(SchemaList { schemas }))
 }
 
 /// The fields of a schema, in the order of their bytes.
@@ -81,9 +82,9 @@ pub(crate) async fn put_schema(
     body: Body,
 ) -> Result<Json<SchemaSpec>, RestError> {
     let SchemaFields { fields } = read(body).await?;
-    let schema = SchemaSpec { id: SchemaId(number(&id, "schema")?), fields };
+    let schema = admin::SchemaSpec { id: SchemaId(number(&id, "schema")?), fields };
     admin(&state)?.put_schema(schema.clone()).await?;
-    Ok(Json(schema))
+    Ok(Json(schema.into()))
 }
 
 /// All ports.
@@ -95,7 +96,8 @@ pub(crate) struct PortList {
 /// Lists all ports for sensor datagrams, with what became of the datagrams.
 #[utoipa::path(get, path = "/v1/sensor/ports", tag = "sensors", responses((status = 200, body = PortList)))]
 pub(crate) async fn ports(State(state): State<Arc<GatewayState>>) -> Result<Json<PortList>, RestError> {
-    Ok(Json(PortList { ports: admin(&state)?.ports().await }))
+    let ports = admin(&state)?.ports().await.into_iter().map(PortReport::from).collect();
+    Ok(Json(PortList { ports }))
 }
 
 /// Shows one port.
@@ -109,7 +111,7 @@ pub(crate) async fn port(
     let port = number(&port, "port")?;
     let found = admin(&state)?.ports().await.into_iter().find(|report| report.port == port);
     let none = || RestError::from(SensorError::NotFound(format!("port {port} is not a sensor port")));
-    Ok(Json(found.ok_or_else(none)?))
+    Ok(Json(found.ok_or_else(none)?.into()))
 }
 
 /// A port as it was asked for.
@@ -135,9 +137,10 @@ pub(crate) async fn put_port(
     Path(port): Path<String>,
     body: Body,
 ) -> Result<(StatusCode, Json<PortAnswer>), RestError> {
-    let (port, spec) = (number(&port, "port")?, read::<PortSpec>(body).await?);
+    let port = number(&port, "port")?;
+    let spec: admin::PortSpec = read::<PortSpec>(body).await?.into();
     let is_new = admin(&state)?.put_port(port, spec.clone()).await?;
-    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(PortAnswer { spec, port })))
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(PortAnswer { spec: spec.into(), port })))
 }
 
 /// Closes a port. Accepted datagrams are still stored.

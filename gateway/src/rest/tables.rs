@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
+use crate::rest::wire::table;
 use crate::state::GatewayState;
 
 /// The most items of a page.
@@ -29,7 +30,7 @@ type Segments<T> = Result<Path<T>, PathRejection>;
 /// All tables.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TableList {
-    tables: Vec<TableSchema>,
+    tables: Vec<table::TableSchema>,
 }
 
 /// A page of items.
@@ -45,20 +46,21 @@ pub(crate) struct ItemPage {
 #[utoipa::path(get, path = "/v1/tables", tag = "tables", responses((status = 200, body = TableList)))]
 pub(crate) async fn list(State(state): Shared, uri: Uri) -> Result<Json<TableList>, RestError> {
     Parameters::read(&uri, &[])?;
-    Ok(Json(TableList { tables: state.tables.list().await? }))
+    let tables = state.tables.list().await?.into_iter().map(table::TableSchema::from).collect();
+    Ok(Json(TableList { tables }))
 }
 
 /// Shows one table's keys.
 #[utoipa::path(get, path = "/v1/tables/{table}", tag = "tables", params(
     ("table" = String, Path, description = "The table."),
-), responses((status = 200, body = TableSchema), (status = 404, description = "No such table.", body = ErrorBody)))]
+), responses((status = 200, body = table::TableSchema), (status = 404, description = "No such table.", body = ErrorBody)))]
 pub(crate) async fn describe(
     State(state): Shared,
     table: Segments<String>,
     uri: Uri,
-) -> Result<Json<TableSchema>, RestError> {
+) -> Result<Json<table::TableSchema>, RestError> {
     Parameters::read(&uri, &[])?;
-    schema(&state, &segments(table)?).await.map(Json)
+    Ok(Json(schema(&state, &segments(table)?).await?.into()))
 }
 
 /// Reads all items of a table, in the store's own order.

@@ -6,10 +6,9 @@ use std::fmt;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
 
 use crate::datagram::header::SchemaId;
-use crate::datagram::schema::{Field, Schema};
+use crate::datagram::schema::Schema;
 use crate::datagram::sensor_stream::SensorReaders;
 use crate::name::StreamName;
 
@@ -19,19 +18,17 @@ pub const SCHEMAS_MAX: usize = 1024;
 pub const ADDRESSES_MAX: usize = 64;
 
 /// A registered schema.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaSpec {
     /// The schema's number, which every datagram repeats.
-    #[schema(value_type = u16)]
     pub id: SchemaId,
     /// The fields of a record.
-    #[schema(value_type = Vec<Field>)]
     pub fields: Schema,
 }
 
 /// What happens to a datagram whose stream's writer is behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PolicySpec {
     /// It is dropped and counted.
@@ -42,7 +39,7 @@ pub enum PolicySpec {
 }
 
 /// How fast a source may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RateSpec {
     /// Datagrams a second, on average; at least 1.
@@ -52,14 +49,12 @@ pub struct RateSpec {
 }
 
 /// What a port takes, and where it goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PortSpec {
     /// The stream; created if it is not there.
-    #[schema(value_type = String)]
     pub stream: StreamName,
     /// The schema of records, which must be registered.
-    #[schema(value_type = u16)]
     pub schema: SchemaId,
     /// What happens when the stream's writer is behind.
     #[serde(default)]
@@ -80,20 +75,17 @@ pub struct PortSpec {
 }
 
 /// A port as it is now.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PortReport {
     /// Its number.
     pub port: u16,
     /// What was asked for.
-    #[serde(flatten)]
     pub spec: PortSpec,
     /// Whether it stands in the settings file, which alone changes it then.
     pub from_settings: bool,
     /// Why it receives nothing; none while it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What became of its datagrams since it was added, by cause.
-    #[schema(value_type = Object)]
     pub counters: Value,
 }
 

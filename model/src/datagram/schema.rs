@@ -1,7 +1,6 @@
 //! What the bytes of a record mean: fields of fixed width, one after the other, little-endian, without gaps.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 /// Fields of a schema, at most.
 pub const FIELDS_MAX: usize = 256;
@@ -11,7 +10,7 @@ pub const FIELD_NAME_LENGTH_MAX: usize = 128;
 pub const TEXT_BYTES_MAX: u16 = 1024;
 
 /// The kind of a field's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldKind {
     /// A byte, 0 to 255.
@@ -90,7 +89,7 @@ pub const PREFIX_COLUMNS: [(&str, FieldKind); 4] =
     [(SOURCE, FieldKind::U32), (EPOCH, FieldKind::U16), (SEQ, FieldKind::U64), (TIME, FieldKind::U64)];
 
 /// A field of a record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
     /// The column's name.

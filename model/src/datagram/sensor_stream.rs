@@ -6,7 +6,6 @@
 //! as rows: [`PREFIX_COLUMNS`], then the schema's fields.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::header::SchemaId;
 use super::malformed::Malformed;
@@ -27,7 +26,7 @@ pub struct SensorStream {
 
 /// What readers of the Kinesis API get for a record. Sequence numbers and keys are the same either
 /// way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SensorReaders {
     /// One JSON object per sensor record, each ended by a newline.

@@ -1,8 +1,6 @@
 //! What people may ask of flows while the server runs: create, alter, pause, resume, drop.
 
 use async_trait::async_trait;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::flow::spec::{FlowKind, FlowSpec};
 use crate::name::ConsumerName;
@@ -12,7 +10,7 @@ use crate::query::engine::SqlError;
 pub const FLOWS_MAX: usize = 1000;
 
 /// A part of a flow that somebody wants to be different.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// Which part: `sql`, `source`, `output`, `destination`, or the name of a pump.
     pub part: String,

@@ -5,9 +5,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::clock::Timestamp;
 use crate::flow::report::{DeliveryReport, QueryReport};
 use crate::flow::state::FlowState;
@@ -16,7 +13,7 @@ use crate::flow::state::FlowState;
 const HELD_MIN: Duration = Duration::from_secs(10);
 
 /// A reason, what it means here, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// Which one.
     pub code: Cause,
@@ -27,8 +24,7 @@ pub struct Reason {
 }
 
 /// The reasons there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
     /// The query fails, and is tried again.
     QueryFailing,

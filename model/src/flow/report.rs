@@ -5,37 +5,29 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
 
 use crate::clock::Timestamp;
 use crate::flow::destination::Destination;
-use crate::flow::incident::{Incident, as_text, as_text_or_null};
+use crate::flow::incident::Incident;
 use crate::flow::state::FlowState;
 use crate::name::{ConsumerName, StreamName};
 
 /// A continuous query, as it stands.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QueryReport {
     /// Its name. Of a query with several pumps each is reported, as `QUERY.PUMP`.
-    #[schema(value_type = String)]
     pub name: ConsumerName,
     /// The query that it belongs to, by which it is paused, altered and dropped.
-    #[schema(value_type = String)]
     pub query: ConsumerName,
     /// The stream that it reads.
-    #[schema(value_type = String)]
     pub source: StreamName,
     /// The stream that it writes rows to.
-    #[schema(value_type = String)]
     pub output: StreamName,
     /// Where it comes from. What is in the settings is changed there.
     pub origin: Origin,
     /// What it does now.
     pub state: FlowState,
-    /// Since when it does that, RFC 3339.
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String)]
+    /// Since when it does that.
     pub since: Timestamp,
     /// Whether it works as far as anybody can tell: `state` is not `paused`, `failed` or `stopped`.
     pub running: bool,
@@ -56,15 +48,11 @@ pub struct QueryReport {
     pub behind: Option<u64>,
     /// Records taken in a second, lately.
     pub records_per_second: f64,
-    /// Nothing that arrived before is expected any more, RFC 3339; none before its first records.
-    #[serde(serialize_with = "as_text_or_null")]
-    #[schema(value_type = Option<String>)]
+    /// Nothing that arrived before is expected any more; none before its first records.
     pub watermark: Option<Timestamp>,
     /// How far the watermark is behind the clock, in milliseconds.
     pub watermark_lag_millis: Option<u64>,
-    /// When the first open window ends, RFC 3339; none while no window is open.
-    #[serde(serialize_with = "as_text_or_null")]
-    #[schema(value_type = Option<String>)]
+    /// When the first open window ends; none while no window is open.
     pub window_end: Option<Timestamp>,
     /// Windows that have begun and not ended.
     pub open_windows: usize,
@@ -77,25 +65,19 @@ pub struct QueryReport {
 }
 
 /// A delivery stream, as it stands. Counts are since the server started.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeliveryReport {
     /// Its name.
-    #[schema(value_type = String)]
     pub name: ConsumerName,
     /// The stream that it reads.
-    #[schema(value_type = String)]
     pub source: StreamName,
     /// Where its records go.
-    #[serde(flatten, serialize_with = "as_kind_and_target")]
-    #[schema(value_type = KindAndTarget)]
     pub destination: Destination,
     /// Where it comes from. What is in the settings is changed there.
     pub origin: Origin,
     /// What it does now.
     pub state: FlowState,
-    /// Since when it does that, RFC 3339.
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String)]
+    /// Since when it does that.
     pub since: Timestamp,
     /// Whether it works as far as anybody can tell: `state` is not `paused`, `failed` or `stopped`.
     pub running: bool,
@@ -119,9 +101,7 @@ pub struct DeliveryReport {
     pub behind: Option<u64>,
     /// Records delivered a second, lately.
     pub records_per_second: f64,
-    /// When something was last delivered, RFC 3339.
-    #[serde(serialize_with = "as_text_or_null")]
-    #[schema(value_type = Option<String>)]
+    /// When something was last delivered.
     pub last_success_at: Option<Timestamp>,
     /// The object, or the shard and the sequence numbers, that were last delivered.
     pub last_delivered: Option<String>,
@@ -129,18 +109,8 @@ pub struct DeliveryReport {
     pub last_error: Option<Incident>,
 }
 
-/// How a report shows a destination.
-#[derive(Serialize, ToSchema)]
-struct KindAndTarget {
-    /// `table` or `archive`.
-    kind: &'static str,
-    /// The table, or `archive`.
-    target: String,
-}
-
 /// What runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WorkerKind {
     /// A continuous query, or a pump of one.
     Query,
@@ -162,8 +132,7 @@ impl WorkerKind {
 }
 
 /// Where a flow comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The settings file.
     Settings,
@@ -172,7 +141,7 @@ pub enum Origin {
 }
 
 /// How a worker is, in short: for readiness, metrics and the doctor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// What it is.
     pub kind: WorkerKind,
@@ -180,9 +149,7 @@ pub struct Standing {
     pub name: String,
     /// What it does now.
     pub state: FlowState,
-    /// Since when it does that, RFC 3339.
-    #[serde(serialize_with = "as_text")]
-    #[schema(value_type = String)]
+    /// Since when it does that.
     pub since: Timestamp,
     /// Restarts after a failure.
     pub restarts: u64,
@@ -216,8 +183,4 @@ pub trait Flows: Send + Sync {
 
     /// Every worker, those of the server itself too. Costs nothing.
     fn standings(&self) -> Vec<Standing>;
-}
-
-fn as_kind_and_target<S: Serializer>(destination: &Destination, to: S) -> Result<S::Ok, S::Error> {
-    KindAndTarget { kind: destination.kind(), target: destination.to_string() }.serialize(to)
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::flow::destination::Destination;
 use crate::name::StreamName;
 use crate::stream::store::StartingPosition;
 
 /// Where a flow begins in its source when it has no checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowStart {
     /// At the oldest record that is kept.
@@ -30,14 +29,13 @@ impl From<FlowStart> for StartingPosition {
 }
 
 /// A continuous query: one pump or several.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuerySpec {
     /// The text of the query.
     pub sql: String,
     /// Streams by the name that the query uses for them; without an entry the names are the same.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, String>)]
     pub streams: BTreeMap<String, StreamName>,
     /// Where the query begins when it has no checkpoint.
     #[serde(default)]

@@ -17,9 +17,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::clock::Timestamp;
 use crate::flow::incident::Incident;
 
@@ -39,8 +36,7 @@ pub const STARTING: Duration = Duration::from_millis(500);
 pub const LASTING: Duration = Duration::from_secs(10);
 
 /// What a worker does now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlowState {
     /// It has begun, and nothing shows yet that it works.
     Starting,

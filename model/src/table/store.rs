@@ -6,14 +6,13 @@ use async_trait::async_trait;
 use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use super::number::Number;
 use super::value::{AttributeValue, Item, NESTING_MAX};
 use crate::name::TableName;
 
 /// Type of a key attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeyType {
     /// Text, ordered by its UTF-8 bytes.
@@ -26,7 +25,7 @@ pub enum KeyType {
 }
 
 /// A key attribute: its name in the item and its type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyAttribute {
     /// Name of the attribute.
     pub name: String,
@@ -36,10 +35,9 @@ pub struct KeyAttribute {
 }
 
 /// A table's keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableSchema {
     /// The table.
-    #[schema(value_type = String)]
     pub name: TableName,
     /// Says which items belong together.
     pub partition_key: KeyAttribute,
