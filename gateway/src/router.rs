@@ -20,30 +20,30 @@ pub fn starting() -> Router {
 
 /// Routes of the dashboard.
 #[derive(Default)]
-pub struct Beside {
+pub struct DashboardRoutes {
     /// Pages without data, for browsers that call the server by its name.
     pub pages: Router,
     /// The feed of the page, for callers who may `gallop:Live`.
     pub live: OpenApiRouter,
 }
 
-/// AWS APIs at `POST /` and at paths of their own, our REST API below `/v1` and, for anyone, its description at `/v1/openapi.json`; `/metrics`, `/healthz`
-/// and `/readyz`.
+/// AWS APIs at `POST /` and at paths of their own, our REST API below `/v1` and, for anyone, its
+/// description at `/v1/openapi.json`; `/metrics`, `/healthz` and `/readyz`.
 pub fn router(state: GatewayState) -> Router {
-    router_beside(state, Beside::default())
+    router_with(state, DashboardRoutes::default())
 }
 
-/// [`router`], with the routes of others.
-pub fn router_beside(state: GatewayState, beside: Beside) -> Router {
+/// [`router`], with the routes of the dashboard.
+pub fn router_with(state: GatewayState, dashboard: DashboardRoutes) -> Router {
     let state = Arc::new(state);
     let (health, described) = rest::routes::open().split_for_parts();
-    let (v1, described) = rest::routes::guarded_routes(&state, described, beside.live).split_for_parts();
+    let (v1, described) = rest::routes::guarded_routes(&state, described, dashboard.live).split_for_parts();
     let v1 = v1
         .method_not_allowed_fallback(rest::error::method_not_allowed)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&state), rest::host::check));
     let document: Bytes = serde_json::to_vec_pretty(&described).expect("text and numbers are JSON").into();
     let document = async move || ([(CONTENT_TYPE, "application/json")], document.clone());
-    let pages = beside
+    let pages = dashboard
         .pages
         .with_state(())
         .route("/v1/openapi.json", get(document))

@@ -102,29 +102,29 @@ impl Held {
 
 async fn collect(mut body: Body, length: Option<u64>, held: &mut Held) -> Result<Bytes, AwsError> {
     let mut first = Bytes::new();
-    let mut whole: Vec<u8> = Vec::new();
+    let mut joined: Vec<u8> = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|failure| not_whole(&failure))?;
         let Ok(data) = frame.into_data() else { continue };
-        if first.len() + whole.len() + data.len() > BODY_BYTES_MAX {
+        if first.len() + joined.len() + data.len() > BODY_BYTES_MAX {
             return Err(too_large());
         }
         held.grow(data.len())?;
-        if first.is_empty() && whole.is_empty() {
+        if first.is_empty() && joined.is_empty() {
             first = data;
             continue;
         }
-        if whole.is_empty() {
+        if joined.is_empty() {
             let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-            whole.reserve(expected.clamp(first.len() + data.len(), FIRST_BYTES_MAX.max(first.len() + data.len())));
-            whole.extend_from_slice(&std::mem::take(&mut first));
+            joined.reserve(expected.clamp(first.len() + data.len(), FIRST_BYTES_MAX.max(first.len() + data.len())));
+            joined.extend_from_slice(&std::mem::take(&mut first));
         }
-        whole.extend_from_slice(&data);
+        joined.extend_from_slice(&data);
         if body.is_end_stream() {
             break;
         }
     }
-    Ok(if whole.is_empty() { first } else { whole.into() })
+    Ok(if joined.is_empty() { first } else { joined.into() })
 }
 
 impl Received {

@@ -173,7 +173,7 @@ impl<T: Send + Sync> Host for Hosted<T> {
         let protocol = &self.service.protocol;
         match Cors::check(request, &front.options) {
             Ok(cors) => {
-                let mut response = protocol.answer(Format::Json, Ok(Answer::Whole(Bytes::new())));
+                let mut response = protocol.answer(Format::Json, Ok(Answer::Body(Bytes::new())));
                 cors.preflight(&mut response);
                 response
             }

@@ -48,7 +48,7 @@ pub(crate) struct ErrorShape {
 /// The body of an answer.
 pub(crate) enum Answer {
     /// All of it.
-    Whole(Bytes),
+    Body(Bytes),
     /// Frames of an event stream, as they come.
     Events(Body),
 }
@@ -71,17 +71,17 @@ impl Protocol {
 
     /// The answer to one request, with the two ids that AWS clients log.
     pub(crate) fn answer(&self, format: Format, outcome: Result<Answer, AwsError>) -> Response {
-        let whole = match format {
+        let media_type = match format {
             Format::Json => self.json,
             Format::Cbor => self.cbor.unwrap_or(self.json),
         };
-        let whole = HeaderValue::from_static(whole);
+        let media_type = HeaderValue::from_static(media_type);
         let (status, body, content_type, name) = match outcome {
-            Ok(Answer::Whole(body)) => (StatusCode::OK, body.into(), whole, None),
+            Ok(Answer::Body(body)) => (StatusCode::OK, body.into(), media_type, None),
             Ok(Answer::Events(body)) => (StatusCode::OK, body, CONTENT_TYPE_EVENTS, None),
             Err(error) => {
                 let body = format.write(&ErrorBody { shape: self.error, error: &error });
-                (error.status, body.into(), whole, Some(error.name))
+                (error.status, body.into(), media_type, Some(error.name))
             }
         };
         let mut response = Response::new(body);

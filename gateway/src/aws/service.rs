@@ -82,11 +82,11 @@ impl<'a, T> Call<'a, T> {
         F: Future<Output = Result<O, AwsError>>,
     {
         let output = action(self.shared, self.input().await?).await?;
-        Ok(self.whole(&output))
+        Ok(self.written(&output))
     }
 
-    /// An output as the whole answer.
-    pub(crate) fn whole(&self, output: &impl Output) -> Answer {
-        Answer::Whole(self.format.write(output).into())
+    /// An output as the body of the answer.
+    pub(crate) fn written(&self, output: &impl Output) -> Answer {
+        Answer::Body(self.format.write(output).into())
     }
 }

@@ -101,7 +101,7 @@ impl<I: Targets + Sync> Guarded<Kinesis> for I {
 fn put_records(call: Call<'_, Kinesis>) -> BoxFuture<'_, Result<Answer, AwsError>> {
     Box::pin(async move {
         let input = call.permit(scanner::read(call.format, call.body)?).await?;
-        Ok(call.whole(&actions::put_records::run(&call.shared.gateway, input).await?))
+        Ok(call.written(&actions::put_records::run(&call.shared.gateway, input).await?))
     })
 }
 
@@ -112,7 +112,7 @@ fn get_records(call: Call<'_, Kinesis>) -> BoxFuture<'_, Result<Answer, AwsError
         let room = pushing.memory.reserve(limits::GET_BYTES_MAX).ok_or_else(no_room)?;
         let output = actions::get_records::run(gateway, room.data_bytes_max(), call.input().await?).await?;
         let answer = output.written(&gateway.bulk, call.format).await;
-        room.hold(answer).map(Answer::Whole).ok_or_else(no_room)
+        room.hold(answer).map(Answer::Body).ok_or_else(no_room)
     })
 }
 

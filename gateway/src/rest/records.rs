@@ -229,8 +229,8 @@ impl Look<'_> {
     }
 
     fn row(&self, place: Place<'_>, user: &UserRecord<'_>) -> Box<RawValue> {
-        let whole = !self.as_text && user.data.len() <= DATA_BYTES_MAX;
-        let values = if whole { values(&user.data) } else { Vec::new() };
+        let as_json = !self.as_text && user.data.len() <= DATA_BYTES_MAX;
+        let values = if as_json { values(&user.data) } else { Vec::new() };
         let view = match values[..] {
             [value] => RecordView::json(place, user, value),
             _ => RecordView::plain(place, user, DATA_BYTES_MAX),

@@ -1,15 +1,16 @@
-//! From batches of datagrams to records of a stream: one writer a stream, for all pollers.
+//! Turns batches of datagrams into records of a stream. Each stream has one writer for all pollers.
 //!
 //! ```text
-//! batches ──▶ run: keys by place, bytes copied once ──▶ append_run ──▶ group commit ──▶ stored, or refused by cause
-//!    ▲                         │
-//!    └── given back at once ◀──┘
+//! batches ──▶ run: keys by place, bytes copied once ──▶ append_run ──▶ group commit
+//!    ▲                         │                                            │
+//!    └── given back at once ◀──┘                    stored, or rejected by cause
 //! ```
 //!
-//! A record is one datagram, whole; its partition key is the source id in decimal, hashed once for each source. A datagram is
-//! counted as stored after it is durable. A few runs are under way at a time, so that the next is made while one is synced;
-//! beyond that batches stay in the rings, and pollers do what their ports' policy says. The datagrams of a source keep their
-//! order, but for runs that had to wait for room in the stream.
+//! A record is one complete datagram. Its partition key is the source id in decimal, hashed once for
+//! each source. A datagram is counted as stored after it is durable. A few runs are in flight at a
+//! time, so the next is made while one is synced. Beyond that batches stay in the rings, and pollers
+//! follow their ports' policy. The datagrams of a source keep their order, except for runs that had to
+//! wait for room in the stream.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,8 +43,8 @@ pub struct StreamWriter {
     stream: StreamName,
     reader: BatchReader,
     keys: KeyPlaces,
-    /// The cause of the last refusal, until something is stored again: told once.
-    troubled: Option<Refusal>,
+    /// The cause of the last refusal, until something is stored again. Each is logged once.
+    last_refusal: Option<Refusal>,
 }
 
 /// Where sources stand among the keys of runs.
@@ -53,17 +54,17 @@ struct KeyPlaces {
     places: HashMap<SourceId, u32, IdHash>,
 }
 
-/// What became of a run: the entries that were not taken, and all of them.
-type Ended = (Result<Vec<(usize, AppendError)>, StreamError>, Vec<Entry>);
+/// What became of a run: the entries that were rejected, and all entries.
+type AppendedRun = (Result<Vec<(usize, AppendError)>, StreamError>, Vec<Entry>);
 
 impl StreamWriter {
     /// Writes what `reader` hands over to `stream`.
     pub fn new(store: Arc<dyn StreamStore>, stream: StreamName, reader: BatchReader) -> Self {
-        StreamWriter { store, stream, reader, keys: KeyPlaces::default(), troubled: None }
+        StreamWriter { store, stream, reader, keys: KeyPlaces::default(), last_refusal: None }
     }
 
-    /// Runs until all pollers have ended and everything they accepted is stored or refused. Dropped before, it leaves what
-    /// is under way uncounted.
+    /// Runs until all pollers have ended and everything they accepted is stored or rejected. If it is
+    /// dropped before, runs in flight are not counted.
     pub async fn run(mut self) {
         let mut in_flight = FuturesUnordered::new();
         let mut ended = false;
@@ -103,11 +104,11 @@ impl StreamWriter {
     }
 
     /// Counts what became of a run.
-    fn settle(&mut self, (appended, entries): Ended) {
+    fn settle(&mut self, (appended, entries): AppendedRun) {
         match appended {
             Ok(refused) if refused.is_empty() => {
                 self.reader.stored(&entries);
-                if self.troubled.take().is_some() {
+                if self.last_refusal.take().is_some() {
                     info!(stream = %self.stream, "sensor datagrams are stored again");
                 }
             }
@@ -130,7 +131,7 @@ impl StreamWriter {
             Err(error) => {
                 let cause = cause_of(&error);
                 self.reader.refused(&entries, cause);
-                if self.troubled.replace(cause) != Some(cause) {
+                if self.last_refusal.replace(cause) != Some(cause) {
                     let error = &error as &dyn std::error::Error;
                     error!(stream = %self.stream, error, cause = cause.name(), "sensor datagrams are rejected and counted");
                 }
@@ -152,7 +153,7 @@ impl KeyPlaces {
             return *place;
         }
         let key = PartitionKey::new(source.0.to_string()).expect("a number is a key");
-        // Copied where a run under way still has the keys: for the first new source of a run only.
+        // Copied if a run in flight still has the keys: only for the first new source of a run.
         let place = Arc::make_mut(&mut self.keys).add(key);
         self.places.insert(source, place);
         place

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::file::{Config, FILE_NAME, PORT};
 use crate::serve::engine::Engine;
-use crate::serve::options::{Entrance, Settings};
+use crate::serve::options::{HttpOptions, Settings};
 use client::shutdown;
 
 /// Arguments of `gallop demo`.
@@ -123,8 +123,8 @@ async fn start(args: &DemoArgs) -> anyhow::Result<Engine> {
     // On loopback, and for its own fleet: whatever the folder's settings ask of others.
     // No path past the kernel: the demo needs no privileges and gives none up.
     let receiver = PreparedReceiver::open(ReceiverOptions { xdp: None, ..config.sensor.receiver(listen.ip()) });
-    let (entrance, web_dir) = (Entrance::loopback(), args.web_dir.clone());
-    Engine::start(Settings { listen, data, folder, config, entrance, receiver, web_dir }).await
+    let (http, web_dir) = (HttpOptions::loopback(), args.web_dir.clone());
+    Engine::start(Settings { listen, data, folder, config, http, receiver, web_dir }).await
 }
 
 fn fleet(args: &DemoArgs, url: &str) -> SimArgs {

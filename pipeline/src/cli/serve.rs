@@ -14,7 +14,7 @@ use crate::config::admission::Admission;
 use crate::config::effective::{Effective, SettingsArgs};
 use crate::open_files;
 use crate::serve::engine::Engine;
-use crate::serve::options::{Entrance, Settings};
+use crate::serve::options::{HttpOptions, Settings};
 use crate::telemetry::logs::{self, LogFormat};
 use crate::telemetry::traces::Traces;
 
@@ -43,11 +43,11 @@ impl ServeArgs {
         let Admission { access, notice } = known.admit(signatures, &data)?;
         let accept = config.connections.options(open_files::raise());
         let accept = AcceptOptions { plain_from_anywhere: self.settings.insecure, ..accept };
-        let entrance = Entrance { access, accept, tls };
+        let http = HttpOptions { access, accept, tls };
         let receiver = PreparedReceiver::open(config.sensor.receiver(host));
         receiver.drop_privileges().context("privileges cannot be given up after the sensor path was set up")?;
         let (listen, web_dir) = (SocketAddr::new(host, port), self.web_dir);
-        let settings = Settings { listen, data, folder, config, entrance, receiver, web_dir };
+        let settings = Settings { listen, data, folder, config, http, receiver, web_dir };
         Ok(Prepared { settings, notice, traces })
     }
 }

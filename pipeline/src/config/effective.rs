@@ -13,11 +13,11 @@ use gateway::accept::tls::Tls;
 
 use crate::config::account;
 use crate::config::admission::{Known, Signatures};
-use crate::config::beside::Beside;
 use crate::config::document::{Document, Understood};
 use crate::config::error::{ConfigError, Faults, Located};
 use crate::config::exposure;
 use crate::config::file::{Config, FILE_NAME, PORT, read_text};
+use crate::config::references::References;
 
 /// Folder that is used when none is named.
 pub(crate) const DATA: &str = "gallop-data";
@@ -108,7 +108,7 @@ impl SettingsArgs {
         Ok(effective)
     }
 
-    /// Looks at what stands beside the settings; `locate` says where in them faults are.
+    /// Checks what the settings refer to. `locate` says where in them faults are.
     fn finish(
         &self,
         file: Option<&Path>,
@@ -121,21 +121,21 @@ impl SettingsArgs {
         let data = self.data.clone().or_else(|| config.data.clone()).unwrap_or_else(|| DATA.into());
         config.region = self.region.clone().or(config.region);
         config.account_id = self.account_id.clone().or(config.account_id);
-        let mut beside = Beside::default();
-        beside.look(&mut config, &folder, &data, host);
+        let mut references = References::default();
+        references.check(&mut config, &folder, &data, host);
         let signatures = self.signatures.or(config.signatures).unwrap_or_else(|| {
             let closed = self.insecure || host.to_canonical().is_loopback();
-            beside.known.usual(closed)
+            references.known.usual(closed)
         });
         if let Err((message, advice)) =
             exposure::check(host, signatures == Signatures::Verify, config.tls.is_some(), self.insecure)
         {
             match self.host {
-                Some(_) => beside.located.push(Located::whole("--host", message, advice)),
-                None => beside.faults.add(&["host"], message, advice),
+                Some(_) => references.located.push(Located::of_source("--host", message, advice)),
+                None => references.faults.add(&["host"], message, advice),
             }
         }
-        let Beside { faults, mut located, known, tls } = beside;
+        let References { faults, mut located, known, tls } = references;
         located.extend(locate(faults));
         let effective =
             Effective { file: file.map(PathBuf::from), folder, data, host, port, config, signatures, known, tls };
@@ -145,8 +145,8 @@ impl SettingsArgs {
 
 /// Faults of settings that no file holds.
 fn in_no_file(faults: &Faults) -> Vec<Located> {
-    let whole = |fault: &crate::config::error::Fault| {
-        Located::whole(fault.path.join("."), fault.message.clone(), fault.suggestion.clone())
+    let located = |fault: &crate::config::error::Fault| {
+        Located::of_source(fault.path.join("."), fault.message.clone(), fault.suggestion.clone())
     };
-    faults.found.iter().map(whole).collect()
+    faults.found.iter().map(located).collect()
 }

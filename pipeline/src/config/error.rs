@@ -86,7 +86,11 @@ impl Faults {
 
 impl Located {
     /// A fault of a whole file, a flag or a variable.
-    pub(crate) fn whole(source: impl Into<String>, message: impl Into<String>, suggestion: impl Into<String>) -> Self {
+    pub(crate) fn of_source(
+        source: impl Into<String>,
+        message: impl Into<String>,
+        suggestion: impl Into<String>,
+    ) -> Self {
         Located {
             source: source.into(),
             line_column: None,

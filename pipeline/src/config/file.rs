@@ -169,7 +169,7 @@ pub(crate) fn read_text(file: &Path) -> Result<String, ConfigError> {
             _ => "name a file of text (TOML)",
         };
         let message = format!("cannot be read: {error}");
-        ConfigError::one(Located::whole(file.display().to_string(), message, advice))
+        ConfigError::one(Located::of_source(file.display().to_string(), message, advice))
     })
 }
 

@@ -38,7 +38,7 @@ pub(crate) mod file;
 pub(crate) mod catalogue;
 pub(crate) mod variables;
 pub(crate) mod exposure;
-pub(crate) mod beside;
+pub(crate) mod references;
 pub(crate) mod effective;
 #[cfg(all(test, feature = "dynamodb", feature = "kafka", feature = "s3"))]
 mod pages;

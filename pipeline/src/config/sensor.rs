@@ -96,9 +96,9 @@ impl SensorConfig {
         self.check_ports(faults);
     }
 
-    /// What stands beside the settings against a port: its file of keys in `keys`, its schema, which may also be one of those
-    /// `kept` from an earlier run, and who reaches it.
-    pub(crate) fn check_beside(&self, keys: &Path, kept: &[SchemaId], host: IpAddr, faults: &mut Faults) {
+    /// Checks what ports refer to: the file of keys in `keys`, the schema, which may also be one of
+    /// those `kept` from an earlier run, and who can reach the port.
+    pub(crate) fn check_references(&self, keys: &Path, kept: &[SchemaId], host: IpAddr, faults: &mut Faults) {
         let address = self.address(host);
         for (index, port) in self.port.iter().enumerate() {
             let (number, at) = (port.port, index.to_string());

@@ -21,28 +21,28 @@ pub(crate) struct Settings {
     pub(crate) folder: PathBuf,
     /// The settings file.
     pub(crate) config: Config,
-    /// How clients come in.
-    pub(crate) entrance: Entrance,
-    /// How sensor datagrams come in.
+    /// How clients connect.
+    pub(crate) http: HttpOptions,
+    /// How sensor datagrams arrive.
     pub(crate) receiver: PreparedReceiver,
     /// Where the dashboard's page is read from at every request, for work on it; the one that was built in without.
     pub(crate) web_dir: Option<PathBuf>,
 }
 
-/// How clients come in.
+/// How clients connect: who may, and how.
 #[derive(Debug)]
-pub(crate) struct Entrance {
-    /// Who may.
+pub(crate) struct HttpOptions {
+    /// Who may do what.
     pub(crate) access: Access,
-    /// How many, and how slowly.
+    /// How many connections there may be, and how slow they may be.
     pub(crate) accept: AcceptOptions,
     /// The certificate by which they know the server.
     pub(crate) tls: Option<Tls>,
 }
 
-impl Entrance {
+impl HttpOptions {
     /// For anyone on this machine.
     pub(crate) fn loopback() -> Self {
-        Entrance { access: Access::anyone(), accept: AcceptOptions::default(), tls: None }
+        HttpOptions { access: Access::anyone(), accept: AcceptOptions::default(), tls: None }
     }
 }

@@ -12,7 +12,7 @@ use gateway::accept::options::AcceptOptions;
 use gateway::accept::tls::Tls;
 use gateway::auth::access::Access;
 use gateway::quota::ShardQuotas;
-use gateway::router::Beside;
+use gateway::router::DashboardRoutes;
 use gateway::state::GatewayState;
 use model::flow::report::Flows;
 use tokio::net::TcpListener;
@@ -36,7 +36,7 @@ use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
 use crate::sensors::Sensors;
 use crate::serve::engine::{Engine, REQUESTS_DRAIN_MAX};
-use crate::serve::options::{Entrance, Settings};
+use crate::serve::options::{HttpOptions, Settings};
 use crate::serve::tables::{create, create_later};
 use crate::serve::trim::trim;
 
@@ -60,8 +60,8 @@ impl Engine {
         settings: Settings,
         adapt: impl FnOnce(Backends) -> Backends,
     ) -> anyhow::Result<Engine> {
-        let Settings { listen, data, folder, config, entrance, receiver, web_dir } = settings;
-        let Entrance { access, accept, tls } = entrance;
+        let Settings { listen, data, folder, config, http, receiver, web_dir } = settings;
+        let HttpOptions { access, accept, tls } = http;
         let listener = TcpListener::bind(listen).await.map_err(|error| not_bound(listen, error))?;
         let address = listener.local_addr()?;
         let accept = AcceptOptions { drain_max: accept.drain_max.min(REQUESTS_DRAIN_MAX), ..accept };
@@ -101,11 +101,11 @@ impl Engine {
             certificate: settings::certificate_file(&config, &folder),
             flows: Arc::clone(&supervisor) as Arc<dyn Flows>,
         });
-        let beside = Beside { pages: dashboard.page(), live: dashboard.feed() };
+        let routes = DashboardRoutes { pages: dashboard.page(), live: dashboard.feed() };
         let state = gateway_state(&backends, &config, &supervisor, &sensors, access);
         let state = GatewayState { doctor: Some(Arc::new(doctor)), stop: stop_server.clone(), ..state };
         let ready = Arc::clone(&state.ready);
-        let router = counted(gateway::router::router_beside(state, beside), metrics);
+        let router = counted(gateway::router::router_with(state, routes), metrics);
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {
             tasks.keep("certificate", move |stop| follow(tls.clone(), stop));

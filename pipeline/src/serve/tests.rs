@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::backends::Backends;
 use crate::config::file::Config;
 use crate::serve::engine::Engine;
-use crate::serve::options::{Entrance, Settings};
+use crate::serve::options::{HttpOptions, Settings};
 
 const SQL: &str = r#"CREATE OR REPLACE STREAM "in" ("k" VARCHAR(8), "v" BIGINT);
 CREATE OR REPLACE STREAM "out" ("k" VARCHAR(8), "n" BIGINT);
@@ -87,7 +87,7 @@ impl World {
             data: folder.path().join("data"),
             folder: folder.path().to_owned(),
             config: Config::parse(Path::new("gallop.toml"), TOML).expect("the settings read"),
-            entrance: Entrance::loopback(),
+            http: HttpOptions::loopback(),
             receiver: PreparedReceiver::open(ReceiverOptions::default()),
             web_dir: None,
         };

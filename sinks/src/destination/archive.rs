@@ -43,7 +43,7 @@ impl ArchiveSink {
         let Some(sensor) = cut.sensor.clone() else {
             // The stream was deleted and created anew as another kind after the cut was promised.
             for record in &cut.records {
-                letters.push(cut.range.shard, &whole(record), "this stream does not hold sensor datagrams");
+                letters.push(cut.range.shard, &as_user_record(record), "this stream does not hold sensor datagrams");
             }
             return self.delivered(cut, 0, letters).await;
         };
@@ -55,7 +55,7 @@ impl ArchiveSink {
             put_object(&*self.archive, &self.object(cut), file.into(), same_rows).await?;
         }
         for (index, why) in unfit {
-            letters.push(cut.range.shard, &whole(&cut.records[index]), &why.to_string());
+            letters.push(cut.range.shard, &as_user_record(&cut.records[index]), &why.to_string());
         }
         self.delivered(cut, rows, letters).await
     }
@@ -73,7 +73,7 @@ impl ArchiveSink {
 }
 
 /// A record as its producer put it.
-fn whole(record: &Record) -> UserRecord<'_> {
+fn as_user_record(record: &Record) -> UserRecord<'_> {
     let (partition_key, data) = (record.partition_key.as_str(), (&record.data[..]).into());
     UserRecord { record, sub_sequence_number: None, partition_key, data, misplaced: false }
 }

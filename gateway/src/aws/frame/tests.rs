@@ -77,7 +77,7 @@ static BY_PATH: Service<Ponds> = Service {
                 let pond = Path::<String>::from_request_parts(&mut parts, &()).await;
                 let Path(pond) = pond.map_err(|wrong| AwsError::serialization(wrong.body_text()))?;
                 let input = call.permit(Input { pond: Some(Text(pond.into())) }).await?;
-                Ok(call.whole(&count(call.shared, input).await?))
+                Ok(call.written(&count(call.shared, input).await?))
             })
         },
     }],

@@ -1,5 +1,5 @@
-//! What settings name and what stands beside them: files of queries, secrets, keys and certificates, and variables. Read
-//! before a start, so that what is wrong with them is told together with what is wrong in the settings.
+//! What settings refer to: files of queries, secrets, keys and certificates, and variables. Checked
+//! before a start, so that what is wrong with them is reported with what is wrong in the settings.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -24,7 +24,7 @@ const RELATIVE: &str = "correct the path; it is relative to the settings file's 
 
 /// What was found.
 #[derive(Default)]
-pub(crate) struct Beside {
+pub(crate) struct References {
     /// Faults of what the settings say.
     pub(crate) faults: Faults,
     /// Faults elsewhere.
@@ -35,9 +35,9 @@ pub(crate) struct Beside {
     pub(crate) tls: Option<Tls>,
 }
 
-impl Beside {
-    /// Looks at everything. `folder` is where paths begin; secrets of variables are taken over into `config`.
-    pub(crate) fn look(&mut self, config: &mut Config, folder: &Path, data: &Path, host: IpAddr) {
+impl References {
+    /// Checks everything. `folder` is where paths begin; secrets of variables are taken over into `config`.
+    pub(crate) fn check(&mut self, config: &mut Config, folder: &Path, data: &Path, host: IpAddr) {
         let variable = |name: &str| std::env::var(name).ok();
         for (name, query) in &config.queries {
             self.query(name, query, folder);
@@ -52,7 +52,7 @@ impl Beside {
         if own.found.is_empty()
             && let Err(message) = config.telemetry.traces(variable)
         {
-            self.located.push(Located::whole("OTEL_*", message, "correct or unset the variable"));
+            self.located.push(Located::of_source("OTEL_*", message, "correct or unset the variable"));
         }
         #[cfg(feature = "kafka")]
         if let Some(kafka) = config.kafka.take() {
@@ -60,7 +60,11 @@ impl Beside {
                 Ok(kafka) => config.kafka = Some(kafka),
                 Err(error) => {
                     config.kafka = Some(kafka);
-                    self.located.push(Located::whole("GALLOP_KAFKA_*", error.to_string(), "set both, or unset both"));
+                    self.located.push(Located::of_source(
+                        "GALLOP_KAFKA_*",
+                        error.to_string(),
+                        "set both, or unset both",
+                    ));
                 }
             }
         }
@@ -73,11 +77,11 @@ impl Beside {
             Ok(kept) => {
                 let keys = config.sensor.keys_folder.as_ref();
                 let keys = keys.map_or_else(|| data.join(KEYS_FOLDER), |keys| folder.join(keys));
-                config.sensor.check_beside(&keys, &kept, host, &mut self.faults);
+                config.sensor.check_references(&keys, &kept, host, &mut self.faults);
             }
             Err(error) => {
                 let advice = "move the file away, and add ports that were added at run time again";
-                self.located.push(Located::whole(data.display().to_string(), format!("{error:#}"), advice));
+                self.located.push(Located::of_source(data.display().to_string(), format!("{error:#}"), advice));
             }
         }
     }
@@ -133,7 +137,7 @@ impl Beside {
         let (id, secret) = ("GALLOP_ACCESS_KEY_ID", "GALLOP_SECRET_ACCESS_KEY");
         if let Err(error) = credential::of_environment(|name| std::env::var(name).ok()) {
             let source = if std::env::var_os(id).is_some() { id } else { secret };
-            self.located.push(Located::whole(source, error.to_string(), "set both, or unset both"));
+            self.located.push(Located::of_source(source, error.to_string(), "set both, or unset both"));
         }
         if told || self.faults.found.len() + self.located.len() > before {
             return;
@@ -143,7 +147,7 @@ impl Beside {
             Err(error) => {
                 let file = FirstCredential::file(data).display().to_string();
                 let advice = "restore the file, or remove it: the next start that verifies signatures makes new keys";
-                return self.located.push(Located::whole(file, format!("{error:#}"), advice));
+                return self.located.push(Located::of_source(file, format!("{error:#}"), advice));
             }
         };
         match Known::new(collected) {
@@ -154,7 +158,7 @@ impl Beside {
                 if config.credentials.contains_key(&name) {
                     self.faults.add(&["credentials", &name], message, advice);
                 } else {
-                    self.located.push(Located::whole("credentials", message, advice));
+                    self.located.push(Located::of_source("credentials", message, advice));
                 }
             }
         }
