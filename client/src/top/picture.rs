@@ -1,8 +1,8 @@
-//! A snapshot as lines of a terminal: pure, so that it can be looked at without one.
+//! A snapshot as lines of text. A pure function, so tests need no terminal.
 
 use serde_json::Value;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{PortRow, ServerRow, Snapshot, StreamRow};
 use crate::output::row_printer::printable;
 
 /// A line, and how it stands out.
@@ -34,20 +34,34 @@ pub(crate) fn lines(
     width: usize,
     height: usize,
 ) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut add = |weight, text: String| {
-        let text: String = printable(&text).chars().take(width).collect();
-        lines.push(Line { text, weight });
-    };
-    let server = &snapshot.server;
-    add(Weight::Heading, format!("gallop top  {endpoint}  q quits"));
+    let mut picture = Picture { width, lines: Vec::new() };
+    picture.add(Weight::Heading, format!("gallop top  {endpoint}  q quits"));
     if let Some(failure) = failure {
-        add(Weight::Alarm, failure.to_owned());
+        picture.add(Weight::Alarm, failure.to_owned());
     }
-    let full = server.disk_bytes > 0.0 && server.disk_available_bytes < server.disk_bytes / 20.0;
-    add(
-        if full || server.errors_per_second > 0.0 { Weight::Alarm } else { Weight::Plain },
-        format!(
+    picture.server(&snapshot.server);
+    picture.streams(&snapshot.streams);
+    picture.queries(&snapshot.queries);
+    picture.deliveries(&snapshot.deliveries);
+    picture.ports(&snapshot.ports);
+    picture.fit(height)
+}
+
+/// The lines so far.
+struct Picture {
+    width: usize,
+    lines: Vec<Line>,
+}
+
+impl Picture {
+    fn add(&mut self, weight: Weight, text: String) {
+        let text: String = printable(&text).chars().take(self.width).collect();
+        self.lines.push(Line { text, weight });
+    }
+
+    fn server(&mut self, server: &ServerRow) {
+        let full = server.disk_bytes > 0.0 && server.disk_available_bytes < server.disk_bytes / 20.0;
+        let text = format!(
             "{:.2} cores  {} memory  {}/s requests  {}/s errors  {}/s written  {} of {} free on the disk",
             server.cores,
             bytes(server.memory_bytes),
@@ -56,93 +70,109 @@ pub(crate) fn lines(
             bytes(server.written_bytes_per_second),
             bytes(server.disk_available_bytes),
             bytes(server.disk_bytes),
-        ),
-    );
-    if !snapshot.streams.is_empty() {
-        let head = ["shards", "records/s", "bytes/s", "read/s", "throttled/s", "behind", "age"];
-        add(Weight::Heading, row("STREAM", &head));
+        );
+        self.add(if full || server.errors_per_second > 0.0 { Weight::Alarm } else { Weight::Plain }, text);
     }
-    for stream in &snapshot.streams {
-        let alarm = stream.error.is_some() || stream.throttled_per_second > 0.0;
-        let figures = [
-            stream.shards.to_string(),
-            count(stream.records_per_second),
-            bytes(stream.bytes_per_second),
-            count(stream.read_records_per_second),
-            count(stream.throttled_per_second),
-            count(stream.behind as f64),
-            age(Some(stream.iterator_age_millis)),
-        ];
-        add(if alarm { Weight::Alarm } else { Weight::Plain }, row(&stream.name, &figures));
-        if let Some(error) = &stream.error {
-            add(Weight::Alarm, format!("  {error}"));
+
+    fn streams(&mut self, streams: &[StreamRow]) {
+        if !streams.is_empty() {
+            let head = ["shards", "records/s", "bytes/s", "read/s", "throttled/s", "behind", "age"];
+            self.add(Weight::Heading, row("STREAM", &head));
+        }
+        for stream in streams {
+            let alarm = stream.error.is_some() || stream.throttled_per_second > 0.0;
+            let figures = [
+                stream.shards.to_string(),
+                count(stream.records_per_second),
+                bytes(stream.bytes_per_second),
+                count(stream.read_records_per_second),
+                count(stream.throttled_per_second),
+                count(stream.behind as f64),
+                age(Some(stream.iterator_age_millis)),
+            ];
+            self.add(if alarm { Weight::Alarm } else { Weight::Plain }, row(&stream.name, &figures));
+            if let Some(error) = &stream.error {
+                self.add(Weight::Alarm, format!("  {error}"));
+            }
         }
     }
-    if !snapshot.queries.is_empty() {
-        add(
-            Weight::Heading,
-            row("QUERY", &["records/s", "rows", "behind", "watermark", "windows", "left out", "expired"]),
-        );
-    }
-    for query in &snapshot.queries {
-        let figures = [
-            count(query["records_per_second"].as_f64().unwrap_or(0.0)),
-            count(number(query, "rows")),
-            query["behind"].as_f64().map_or("-".to_owned(), count),
-            age(query["watermark_lag_millis"].as_u64()),
-            count(number(query, "open_windows")),
-            count(number(query, "left_out")),
-            count(number(query, "expired")),
-        ];
-        consumer(&mut add, query, &figures);
-    }
-    if !snapshot.deliveries.is_empty() {
-        add(Weight::Heading, row("DELIVERY", &["records/s", "records", "behind", "lag", "retries", "dead", "expired"]));
-    }
-    for delivery in &snapshot.deliveries {
-        let figures = [
-            count(delivery["records_per_second"].as_f64().unwrap_or(0.0)),
-            count(number(delivery, "records")),
-            delivery["behind"].as_f64().map_or("-".to_owned(), count),
-            age(delivery["lag_millis"].as_u64()),
-            count(number(delivery, "retries")),
-            count(number(delivery, "dead_letters")),
-            count(number(delivery, "expired")),
-        ];
-        consumer(&mut add, delivery, &figures);
-    }
-    if !snapshot.ports.is_empty() {
-        add(Weight::Heading, row("SENSOR PORT", &["datagrams/s", "records/s", "rejected/s", "waiting"]));
-    }
-    for port in &snapshot.ports {
-        let figures = [
-            count(port.received_per_second),
-            count(port.stored_records_per_second),
-            count(port.rejected_per_second),
-            count(port.waiting),
-        ];
-        add(Weight::Plain, row(&format!("{} {}", port.port, port.stream), &figures));
-    }
-    if lines.len() > height {
-        let more = lines.len() - height.saturating_sub(1);
-        lines.truncate(height.saturating_sub(1));
-        lines.push(Line { text: format!("{more} more lines").chars().take(width).collect(), weight: Weight::Plain });
-    }
-    lines
-}
 
-/// A query or a delivery, and what is wrong with it.
-fn consumer(add: &mut impl FnMut(Weight, String), of: &Value, figures: &[String]) {
-    let (name, state) = (of["name"].as_str().unwrap_or_default(), of["state"].as_str().unwrap_or("running"));
-    let working = matches!(state, "running" | "starting");
-    // What failed before it worked again is not news.
-    let error = of["last_error"]["message"].as_str().filter(|_| !working);
-    add(if working { Weight::Plain } else { Weight::Alarm }, row(name, figures));
-    if !working {
-        add(Weight::Alarm, format!("  is {}", state.replace('_', " ")));
+    fn queries(&mut self, queries: &[Value]) {
+        if !queries.is_empty() {
+            let head = ["records/s", "rows", "behind", "watermark", "windows", "left out", "expired"];
+            self.add(Weight::Heading, row("QUERY", &head));
+        }
+        for query in queries {
+            let figures = [
+                count(number(query, "records_per_second")),
+                count(number(query, "rows")),
+                query["behind"].as_f64().map_or("-".to_owned(), count),
+                age(query["watermark_lag_millis"].as_u64()),
+                count(number(query, "open_windows")),
+                count(number(query, "left_out")),
+                count(number(query, "expired")),
+            ];
+            self.flow(query, &figures);
+        }
     }
-    if let Some(error) = error {
-        add(Weight::Alarm, format!("  {error}"));
+
+    fn deliveries(&mut self, deliveries: &[Value]) {
+        if !deliveries.is_empty() {
+            let head = ["records/s", "records", "behind", "lag", "retries", "dead", "expired"];
+            self.add(Weight::Heading, row("DELIVERY", &head));
+        }
+        for delivery in deliveries {
+            let figures = [
+                count(number(delivery, "records_per_second")),
+                count(number(delivery, "records")),
+                delivery["behind"].as_f64().map_or("-".to_owned(), count),
+                age(delivery["lag_millis"].as_u64()),
+                count(number(delivery, "retries")),
+                count(number(delivery, "dead_letters")),
+                count(number(delivery, "expired")),
+            ];
+            self.flow(delivery, &figures);
+        }
+    }
+
+    /// A query or a delivery, and what is wrong with it.
+    fn flow(&mut self, of: &Value, figures: &[String]) {
+        let (name, state) = (of["name"].as_str().unwrap_or_default(), of["state"].as_str().unwrap_or("running"));
+        let working = matches!(state, "running" | "starting");
+        // An error from before it worked again is not shown.
+        let error = of["last_error"]["message"].as_str().filter(|_| !working);
+        self.add(if working { Weight::Plain } else { Weight::Alarm }, row(name, figures));
+        if !working {
+            self.add(Weight::Alarm, format!("  is {}", state.replace('_', " ")));
+        }
+        if let Some(error) = error {
+            self.add(Weight::Alarm, format!("  {error}"));
+        }
+    }
+
+    fn ports(&mut self, ports: &[PortRow]) {
+        if !ports.is_empty() {
+            self.add(Weight::Heading, row("SENSOR PORT", &["datagrams/s", "records/s", "rejected/s", "waiting"]));
+        }
+        for port in ports {
+            let figures = [
+                count(port.received_per_second),
+                count(port.stored_records_per_second),
+                count(port.rejected_per_second),
+                count(port.waiting),
+            ];
+            self.add(Weight::Plain, row(&format!("{} {}", port.port, port.stream), &figures));
+        }
+    }
+
+    /// The first `height` lines; the last one says how many are missing.
+    fn fit(mut self, height: usize) -> Vec<Line> {
+        if self.lines.len() > height {
+            let more = self.lines.len() - height.saturating_sub(1);
+            self.lines.truncate(height.saturating_sub(1));
+            self.add(Weight::Plain, format!("{more} more lines"));
+        }
+        self.lines
     }
 }
 
@@ -196,7 +226,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::top::snapshot::{PortRow, ServerRow, StreamRow};
 
     fn snapshot() -> Snapshot {
         Snapshot {

@@ -50,98 +50,117 @@ pub enum Cause {
     RowsWritten,
 }
 
-/// The reasons, the one that matters most first; never none. `deliveries` may be those of the whole
-/// server.
+/// The reasons, the most important first; never none. `deliveries` may be those of the whole server.
 pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestamp) -> Vec<Reason> {
-    let mut reasons = Vec::new();
-    let mut add = |code, what: String, fix: String| reasons.push(Reason { code, what, fix });
-    let (source, output) = (&query.source, &query.output);
-    let resume = format!("gallop query resume {}", query.query);
-    if query.state == FlowState::Paused {
-        add(Cause::QueryPaused, format!("the query was paused at {}", query.since), resume);
-    } else if !query.running {
-        let why = query.last_error.as_ref().map_or(String::new(), |error| format!(": {}", error.message));
-        add(
-            Cause::QueryFailing,
-            format!("the query fails repeatedly{why}"),
-            format!("fix the cause, then restart the query: {resume}"),
-        );
-    } else if let Some(error) = query.last_error.as_ref().filter(|_| query.restarts > 0) {
-        let what =
-            format!("the query has failed and restarted {} times; the last error: {}", query.restarts, error.message);
-        add(Cause::QueryFailing, what, "look at the server's log for `query failed`".into());
-    }
-    if query.records == 0 {
-        match query.behind {
-            Some(behind) if behind > 0 => {
-                add(Cause::Behind, format!("{behind} records of `{source}` have not been read yet"), "wait".into());
-            }
-            _ => add(
-                Cause::NoInput,
-                format!("no record has arrived in `{source}` since the query started"),
-                format!(
-                    "put one: gallop put {source} --key-field NAME; or start a query under a new name with old records: start = \"trim-horizon\""
-                ),
-            ),
-        }
-    }
-    if let Some(unfit) = &query.last_left_out {
-        let what = format!(
-            "the query cannot read {} of {} records; the last reason: {}",
-            query.left_out, query.records, unfit.message
-        );
-        add(Cause::DoesNotParse, what, format!("look at them: gallop tap {source} --from oldest --limit 5"));
-    }
-    if query.rows_read > 0 && !query.any_passed {
-        let what = format!("none of {} rows has passed WHERE", query.rows_read);
-        add(Cause::FilterRejectsAll, what, format!("compare it with the records: gallop tap {source} --limit 5"));
-    } else if let Some(end) = query.window_end {
-        if now < end {
-            let left = end.since(now).as_secs_f64();
-            let what = format!("the first of {} open windows ends at {end}, in {left:.1} s", query.open_windows);
-            add(Cause::WindowOpen, what, "wait: rows are written when a window ends".into());
-        } else if query.watermark.is_none_or(|watermark| watermark + HELD_MIN < now) {
-            let what = match query.watermark {
-                Some(watermark) => {
-                    format!("a window ended at {end}, but a shard may still receive records from {watermark} on")
-                }
-                None => format!("a window ended at {end}, but a shard may still receive earlier records"),
-            };
-            add(
-                Cause::IdleShard,
-                what,
-                format!("check its shards: gallop stream describe {source}; on Kafka, check the brokers"),
-            );
-        }
-    }
-    if query.expired > 0 {
-        let what = format!("{} records expired before the query read them", query.expired);
-        add(Cause::Expired, what, format!("keep records for longer: gallop stream retention {source} HOURS"));
-    }
-    for delivery in deliveries.iter().filter(|delivery| delivery.source == *output) {
-        let failing = delivery.last_error.as_ref().filter(|_| delivery.state != FlowState::Running);
-        if let Some(error) = failing {
-            let what = format!("delivery `{}` to {} fails: {}", delivery.name, delivery.destination, error.message);
-            add(
-                Cause::SinkFailing,
-                what,
-                format!("rows wait in `{output}`; see gallop delivery show {}", delivery.name),
-            );
-        } else if !delivery.running {
-            let what =
-                format!("delivery `{}` to {} is {}", delivery.name, delivery.destination, delivery.state.as_str());
-            add(Cause::SinkFailing, what, format!("start it: gallop delivery resume {}", delivery.name));
-        }
-    }
+    let one_each = [stopped(query), no_input(query), unreadable(query), no_row_yet(query, now), expired(query)];
+    let failing = deliveries.iter().filter(|delivery| delivery.source == query.output).filter_map(undelivered);
+    let mut reasons: Vec<Reason> = one_each.into_iter().flatten().chain(failing).collect();
     if reasons.is_empty() {
-        let what = format!("{} rows were written to `{output}`", query.rows);
-        reasons.push(Reason {
-            code: Cause::RowsWritten,
-            what,
-            fix: format!("look at them: gallop tap {output} --from oldest"),
-        });
+        reasons.push(rows_written(query));
     }
     reasons
+}
+
+fn reason(code: Cause, what: String, fix: impl Into<String>) -> Option<Reason> {
+    Some(Reason { code, what, fix: fix.into() })
+}
+
+/// The query is paused, fails, or has failed.
+fn stopped(query: &QueryReport) -> Option<Reason> {
+    let resume = format!("gallop query resume {}", query.query);
+    if query.state == FlowState::Paused {
+        return reason(Cause::QueryPaused, format!("the query was paused at {}", query.since), resume);
+    }
+    if !query.running {
+        let why = query.last_error.as_ref().map_or(String::new(), |error| format!(": {}", error.message));
+        let what = format!("the query fails repeatedly{why}");
+        return reason(Cause::QueryFailing, what, format!("fix the cause, then restart the query: {resume}"));
+    }
+    let error = query.last_error.as_ref().filter(|_| query.restarts > 0)?;
+    let what =
+        format!("the query has failed and restarted {} times; the last error: {}", query.restarts, error.message);
+    reason(Cause::QueryFailing, what, "look at the server's log for `query failed`")
+}
+
+/// It has read nothing yet.
+fn no_input(query: &QueryReport) -> Option<Reason> {
+    let source = &query.source;
+    if query.records > 0 {
+        return None;
+    }
+    if let Some(behind) = query.behind.filter(|behind| *behind > 0) {
+        return reason(Cause::Behind, format!("{behind} records of `{source}` have not been read yet"), "wait");
+    }
+    let fix = format!(
+        "put one: gallop put {source} --key-field NAME; or start a query under a new name with old records: \
+         start = \"trim-horizon\""
+    );
+    reason(Cause::NoInput, format!("no record has arrived in `{source}` since the query started"), fix)
+}
+
+/// Records are not what it reads.
+fn unreadable(query: &QueryReport) -> Option<Reason> {
+    let last = query.last_left_out.as_ref()?;
+    let what = format!(
+        "the query cannot read {} of {} records; the last reason: {}",
+        query.left_out, query.records, last.message
+    );
+    reason(Cause::DoesNotParse, what, format!("look at them: gallop tap {} --from oldest --limit 5", query.source))
+}
+
+/// No row passes WHERE, or rows wait for the end of their window.
+fn no_row_yet(query: &QueryReport, now: Timestamp) -> Option<Reason> {
+    let source = &query.source;
+    if query.rows_read > 0 && !query.any_passed {
+        let what = format!("none of {} rows has passed WHERE", query.rows_read);
+        let fix = format!("compare it with the records: gallop tap {source} --limit 5");
+        return reason(Cause::FilterRejectsAll, what, fix);
+    }
+    let end = query.window_end?;
+    if now < end {
+        let left = end.since(now).as_secs_f64();
+        let what = format!("the first of {} open windows ends at {end}, in {left:.1} s", query.open_windows);
+        return reason(Cause::WindowOpen, what, "wait: rows are written when a window ends");
+    }
+    if query.watermark.is_some_and(|watermark| now <= watermark + HELD_MIN) {
+        return None;
+    }
+    let from = query.watermark.map_or("earlier records".to_owned(), |watermark| format!("records from {watermark} on"));
+    let what = format!("a window ended at {end}, but a shard may still receive {from}");
+    let fix = format!("check its shards: gallop stream describe {source}; on Kafka, check the brokers");
+    reason(Cause::IdleShard, what, fix)
+}
+
+/// Records expired before it read them.
+fn expired(query: &QueryReport) -> Option<Reason> {
+    if query.expired == 0 {
+        return None;
+    }
+    let what = format!("{} records expired before the query read them", query.expired);
+    reason(Cause::Expired, what, format!("keep records for longer: gallop stream retention {} HOURS", query.source))
+}
+
+/// A delivery of its rows fails or does not run.
+fn undelivered(delivery: &DeliveryReport) -> Option<Reason> {
+    let DeliveryReport { name, destination, state, .. } = delivery;
+    if let Some(error) = delivery.last_error.as_ref().filter(|_| *state != FlowState::Running) {
+        let what = format!("delivery `{name}` to {destination} fails: {}", error.message);
+        let fix = format!("rows wait in `{}`; see gallop delivery show {name}", delivery.source);
+        return reason(Cause::SinkFailing, what, fix);
+    }
+    if delivery.running {
+        return None;
+    }
+    let what = format!("delivery `{name}` to {destination} is {}", state.as_str());
+    reason(Cause::SinkFailing, what, format!("start it: gallop delivery resume {name}"))
+}
+
+fn rows_written(query: &QueryReport) -> Reason {
+    Reason {
+        code: Cause::RowsWritten,
+        what: format!("{} rows were written to `{}`", query.rows, query.output),
+        fix: format!("look at them: gallop tap {} --from oldest", query.output),
+    }
 }
 
 #[cfg(test)]
