@@ -53,6 +53,17 @@ struct Pane {
     parts: Vec<RecordBatch>,
 }
 
+/// Why datagrams of a sensor cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotSet {
+    /// They cannot fill a column.
+    #[error(transparent)]
+    Unfillable(#[from] Unfillable),
+    /// Rows that waited could not be computed.
+    #[error(transparent)]
+    Engine(#[from] DataFusionError),
+}
+
 /// What closing windows gave.
 #[derive(Debug, Default)]
 pub(crate) struct Closed {
@@ -126,14 +137,14 @@ impl Operator {
         Ok(())
     }
 
-    /// The source's records are datagrams of `sensor` from now on. Error: a column that they cannot fill; outside, what
-    /// the engine says of rows that waited.
-    pub(crate) fn set_sensor(&mut self, sensor: &SensorStream) -> Result<Result<(), Unfillable>, DataFusionError> {
+    /// The source's records are datagrams of `sensor` from now on.
+    pub(crate) fn set_sensor(&mut self, sensor: &SensorStream) -> Result<(), NotSet> {
         if self.sensor.as_ref().is_some_and(|known| known.sensor() == sensor) {
-            return Ok(Ok(()));
+            return Ok(());
         }
         self.fold()?;
-        Ok(SensorDecoder::new(sensor, &self.columns).map(|decoder| self.sensor = Some(decoder)))
+        self.sensor = Some(SensorDecoder::new(sensor, &self.columns)?);
+        Ok(())
     }
 
     /// Adds the records of datagrams of the source, all of which arrived at one time.

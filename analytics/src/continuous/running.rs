@@ -22,6 +22,7 @@ use crate::continuous::decode::sensor::columns_of;
 use crate::continuous::driver::{Driver, LateRows};
 use crate::continuous::encode::OutputRow;
 use crate::continuous::error::QueryError;
+use crate::continuous::operator::NotSet;
 use crate::continuous::query::ContinuousQuery;
 use crate::continuous::snapshot::{self, Header};
 use crate::rows::sensor::{BLOCK_DATAGRAMS_MAX, Block};
@@ -175,9 +176,12 @@ impl<'a> Running<'a> {
         }
         let query = self.query;
         let driver = self.driver.as_mut().expect("planned just now");
-        driver.operator_mut().set_sensor(sensor).map_err(|error| query.engine(error))?.map_err(|unfillable| {
-            let source = SqlError::new(SqlErrorKind::Invalid, unfillable.to_string());
-            QueryError::Sql { query: query.name.clone(), source }
+        driver.operator_mut().set_sensor(sensor).map_err(|not_set| match not_set {
+            NotSet::Engine(error) => query.engine(error),
+            NotSet::Unfillable(unfillable) => {
+                let source = SqlError::new(SqlErrorKind::Invalid, unfillable.to_string());
+                QueryError::Sql { query: query.name.clone(), source }
+            }
         })?;
         let mut unfit: Option<(u64, NotOfStream)> = None;
         for same_time in records.chunk_by(|one, other| one.arrived_at == other.arrived_at) {

@@ -115,6 +115,13 @@ impl Verifier {
     }
 }
 
+/// Whether a signature is that of the request.
+enum Match {
+    Same,
+    /// With what the caller should have signed.
+    Differs(AuthError),
+}
+
 impl Unproven {
     /// Checks the body, and the signature where it is not proven yet.
     pub(crate) fn close(
@@ -135,31 +142,26 @@ impl Unproven {
     }
 
     fn prove(&self, head: &Head<'_>, payload_hash: &str) -> Result<(), AuthError> {
-        let refused = match self.matches(head, payload_hash, None)? {
-            Ok(()) => return Ok(()),
-            Err(refused) => refused,
-        };
+        let Match::Differs(refused) = self.matches(head, payload_hash, None)? else { return Ok(()) };
         // Some clients add the session token after they have signed the query.
         let token_in_query = self.claim.presigned && self.claim.session_token.is_some();
-        if token_in_query && self.matches(head, payload_hash, Some(TOKEN_PARAMETER))?.is_ok() {
+        if token_in_query && matches!(self.matches(head, payload_hash, Some(TOKEN_PARAMETER))?, Match::Same) {
             return Ok(());
         }
         Err(refused)
     }
 
     /// Compares in constant time: a forger learns nothing from how long it takes.
-    fn matches(
-        &self,
-        head: &Head<'_>,
-        payload_hash: &str,
-        unsigned: Option<&str>,
-    ) -> Result<Result<(), AuthError>, AuthError> {
+    fn matches(&self, head: &Head<'_>, payload_hash: &str, unsigned: Option<&str>) -> Result<Match, AuthError> {
         let Claim { scope, stamp, signed_headers, signature, .. } = &self.claim;
         let canonical = head.canonical(signed_headers, payload_hash, unsigned)?;
         let hash = hex(digest(&SHA256, &canonical).as_ref());
         let to_sign = format!("{ALGORITHM}\n{}\n{}\n{hash}", stamp.text(), scope.text());
         let key = self.known.signing_keys.get(&self.known.credential.secret, scope);
-        Ok(hmac::verify(&key, to_sign.as_bytes(), signature).map_err(|_| mismatch(&canonical, &to_sign)))
+        Ok(match hmac::verify(&key, to_sign.as_bytes(), signature) {
+            Ok(()) => Match::Same,
+            Err(_) => Match::Differs(mismatch(&canonical, &to_sign)),
+        })
     }
 }
 

@@ -61,6 +61,16 @@ pub(crate) struct Tail {
     pub(crate) ranges: Vec<TailRange>,
 }
 
+/// What a stream has behind its archive.
+enum Behind {
+    /// Records, or none yet.
+    Tail(Tail),
+    /// There is no stream of that name.
+    NoStream,
+    /// Retention has overtaken the list of objects, which must be read again.
+    Gap,
+}
+
 impl Tail {
     /// Where its records are sensor datagrams, what they hold.
     pub(crate) fn sensor(&self) -> Option<&SensorStream> {
@@ -140,28 +150,29 @@ impl Sources {
             let highest = highest_cuts(&objects);
             // The second time round the list has not moved: what retention took was never archived.
             let accept_loss = highest_before.as_ref() == Some(&highest);
-            if let Some(tail) = self.tail(table, &highest, accept_loss).await? {
-                return Ok((objects, tail));
+            match self.tail(table, &highest, accept_loss).await? {
+                Behind::Tail(tail) => return Ok((objects, Some(tail))),
+                Behind::NoStream => return Ok((objects, None)),
+                Behind::Gap => highest_before = Some(highest),
             }
-            highest_before = Some(highest);
         }
         let message = format!("records of `{table}` expire faster than its archive is listed; run the query again");
         Err(SqlError::new(SqlErrorKind::Failed, message))
     }
 
-    /// The tail behind the archive; none when retention has overtaken the list, so that it must be made anew.
+    /// What the stream has behind the archive.
     async fn tail(
         &self,
         table: &str,
         highest: &BTreeMap<ShardId, SequenceNumber>,
         accept_loss: bool,
-    ) -> Result<Option<Option<Tail>>, SqlError> {
+    ) -> Result<Behind, SqlError> {
         let (Some(store), Ok(stream)) = (&self.streams, StreamName::new(table)) else {
-            return Ok(Some(None));
+            return Ok(Behind::NoStream);
         };
         let description = match store.describe(&stream).await {
             Ok(description) => description,
-            Err(StreamError::NotFound(_)) => return Ok(Some(None)),
+            Err(StreamError::NotFound(_)) => return Ok(Behind::NoStream),
             Err(error) => return Err(failed(format!("describing stream `{stream}`"), &error)),
         };
         let locate = async |shard, position| match store.locate(&stream, shard, position).await {
@@ -171,8 +182,8 @@ impl Sources {
         };
         let mut ranges = Vec::new();
         for (shard, owned) in description.shards.iter().map(|shard| (shard.id, shard.range)) {
-            let Some(end) = locate(shard, StartingPosition::Latest).await? else { return Ok(None) };
-            let Some(oldest) = locate(shard, StartingPosition::TrimHorizon).await? else { return Ok(None) };
+            let Some(end) = locate(shard, StartingPosition::Latest).await? else { return Ok(Behind::Gap) };
+            let Some(oldest) = locate(shard, StartingPosition::TrimHorizon).await? else { return Ok(Behind::Gap) };
             let archived = highest.get(&shard).map(|last| last.next());
             let start = match archived {
                 Some(next) if end < next => {
@@ -184,7 +195,7 @@ impl Sources {
                 }
                 Some(next) if next < oldest => {
                     if !accept_loss {
-                        return Ok(None);
+                        return Ok(Behind::Gap);
                     }
                     warn!(%stream, %shard, from = %next, to = %oldest, "records expired before they were archived");
                     oldest
@@ -196,7 +207,7 @@ impl Sources {
                 ranges.push(TailRange { shard, owned, start, end });
             }
         }
-        Ok(Some(Some(Tail { store: Arc::clone(store), description, ranges })))
+        Ok(Behind::Tail(Tail { store: Arc::clone(store), description, ranges }))
     }
 
     async fn object_columns(&self, archive: ArchiveFolder, object: Object) -> Result<Arc<Columns>, SqlError> {
