@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::clock::Timestamp;
 use model::flow::incident::Incident;
 use model::flow::report::{DeliveryReport, QueryReport};
+use model::rate::per_second;
 use model::stream::shard::{Shard, ShardId};
 use model::stream::store::StreamDescription;
 use serde::Serialize;
@@ -168,10 +169,8 @@ impl Rates {
     /// Records a second in a shard since it was last asked for.
     pub(crate) fn rate(&mut self, stream: &str, shard: ShardId, now: Timestamp, tip: u64) -> Option<f64> {
         let before = self.last.insert((stream.to_owned(), shard), (now, tip));
-        let (then, tip_then) = before?;
-        let seconds = now.since(then).as_secs_f64();
-        // A stream that was made anew begins at a lower number.
-        (seconds > 0.0 && tip >= tip_then).then(|| ((tip - tip_then) as f64 / seconds * 10.0).round() / 10.0)
+        // A stream that was created anew begins at a lower number: it has no rate yet.
+        per_second(before?, (now, tip))
     }
 
     /// Lets go of what is no longer listed.

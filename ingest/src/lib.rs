@@ -2,8 +2,6 @@
 //!
 //! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are full, or fail.
 
-mod blocking;
-
 pub mod log;
 #[cfg(feature = "kafka")]
 pub mod kafka;

@@ -12,6 +12,8 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod blocking;
+pub mod rate;
 pub mod name;
 
 pub mod text;

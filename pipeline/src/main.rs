@@ -9,6 +9,7 @@ mod config;
 mod doctor;
 mod flows;
 mod holder;
+mod kept_file;
 mod metrics;
 mod open_files;
 #[cfg(test)]

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rdkafka::config::FromClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer, DefaultConsumerContext};
 
-use crate::blocking::blocking;
 use crate::kafka::cluster::fault::io_error;
 use crate::kafka::options::KafkaOptions;
+use model::blocking::blocking;
 
 /// What a cluster says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,12 +7,10 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
 use model::flow::spec::{DeliverySpec, FlowKind, FlowSpec, QuerySpec};
 use model::name::{ConsumerName, StreamName};
 use model::stream::checkpoint::Checkpoint;
@@ -20,8 +18,11 @@ use model::stream::store::{StreamError, StreamStore};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use crate::kept_file::KeptFile;
+
 /// The file in the data folder.
-const FILE: &str = "flows";
+const FILE: KeptFile =
+    KeptFile { name: "flows", if_damaged: "move it away, start the server, and create the flows again" };
 
 /// What is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,31 +51,12 @@ pub(crate) struct Holder {
 impl Kept {
     /// What an earlier run kept; nothing where there was none.
     pub(crate) fn load(data: &Path) -> anyhow::Result<Kept> {
-        let file = data.join(FILE);
-        let text = match fs::read_to_string(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::default()),
-            text => text.with_context(|| format!("{} cannot be read", file.display()))?,
-        };
-        let read = || {
-            let (line, json) = text.split_once('\n')?;
-            let json = json.strip_suffix('\n')?;
-            (first_line(json) == line).then(|| serde_json::from_str(json))?.ok()
-        };
-        read().with_context(|| {
-            format!("{} is damaged; move it away, start the server, and create the flows again", file.display())
-        })
+        FILE.load(data)
     }
 
-    /// Replaces the file; durable when this returns, and whole whatever happens.
-    pub(super) fn save(&self, data: &Path) -> io::Result<()> {
-        let json = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-        let text = format!("{}\n{json}\n", first_line(&json));
-        let new: PathBuf = data.join(format!("{FILE}.new"));
-        let mut file = File::create(&new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, data.join(FILE))?;
-        File::open(data)?.sync_all()
+    /// Replaces the file; durable when this returns.
+    pub(super) async fn save(&self, data: &Path) -> io::Result<()> {
+        FILE.save(data, self).await
     }
 
     pub(super) fn paused(&mut self, kind: FlowKind) -> &mut BTreeSet<ConsumerName> {
@@ -107,10 +89,6 @@ impl Kept {
     }
 }
 
-fn first_line(json: &str) -> String {
-    format!("gallop-flows 1 crc32c={:08x}", crc32c::crc32c(json.as_bytes()))
-}
-
 /// The file, and who changes it: one change after the other.
 pub(crate) struct Book {
     data: PathBuf,
@@ -140,8 +118,7 @@ impl Book {
 
     async fn save(&self, kept: &mut Kept, new: Kept) -> io::Result<()> {
         if *kept != new {
-            let (data, saved) = (self.data.clone(), new.clone());
-            tokio::task::spawn_blocking(move || saved.save(&data)).await.map_err(io::Error::other)??;
+            new.save(&self.data).await?;
             *kept = new;
         }
         Ok(())
@@ -158,7 +135,7 @@ impl Book {
         new.forget.remove(holder);
         self.save(&mut kept, new).await.map_err(|source| StreamError::Io {
             stream: holder.home.clone(),
-            doing: format!("the file `{FILE}` in the data folder cannot be written"),
+            doing: format!("the file `{}` in the data folder cannot be written", FILE.name),
             source,
         })
     }
@@ -180,20 +157,22 @@ async fn forget(streams: &dyn StreamStore, Holder { home, consumer }: &Holder) -
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    #[test]
-    fn what_is_kept_is_found_again_and_damage_is_reported() {
+    #[tokio::test]
+    async fn what_is_kept_is_found_again_and_damage_is_reported() {
         let data = tempfile::tempdir().expect("a temporary folder");
         assert_eq!(Kept::load(data.path()).expect("nothing yet"), Kept::default());
         let text = r#"{"queries": {"q": {"sql": "SELECT STREAM 1", "streams": {"IN": "rides"}, "start": "latest"}},
             "deliveries": {"d": {"source": "rides", "destination": {"table": "Rides"}, "start": "trim-horizon"}},
             "paused_queries": ["q", "of-settings"], "forget": [{"home": "out", "consumer": "q"}]}"#;
         let kept: Kept = serde_json::from_str(text).expect("it reads");
-        kept.save(data.path()).expect("saved");
-        kept.save(data.path()).expect("saved over");
+        kept.save(data.path()).await.expect("saved");
+        kept.save(data.path()).await.expect("saved over");
         assert_eq!(Kept::load(data.path()).expect("kept"), kept);
-        let file = data.path().join(FILE);
+        let file = data.path().join(FILE.name);
         let damaged = fs::read_to_string(&file).expect("text").replace("latest", "oldest");
         fs::write(&file, damaged).expect("written");
         assert!(Kept::load(data.path()).expect_err("damaged").to_string().contains("is damaged"));

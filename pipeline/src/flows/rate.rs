@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use model::clock::Timestamp;
+use model::rate::per_second;
 
 /// A rate is that of the last so many seconds.
 const SECONDS: usize = 10;
@@ -22,9 +23,8 @@ impl Rate {
 
     /// Counts a second.
     pub(crate) fn per_second(&self) -> f64 {
-        let (Some((then, before)), Some((now, count))) = (self.0.front(), self.0.back()) else { return 0.0 };
-        let seconds = now.since(*then).as_secs_f64();
-        if seconds > 0.0 { (count.saturating_sub(*before) as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 }
+        let (Some(first), Some(last)) = (self.0.front(), self.0.back()) else { return 0.0 };
+        per_second(*first, *last).unwrap_or(0.0)
     }
 }
 

@@ -215,9 +215,7 @@ impl SensorControl {
 
     /// Keeps the state; where it cannot be kept, nothing has changed.
     pub(super) async fn keep(&self, state: &mut State, kept: Kept) -> Result<(), SensorError> {
-        let (data, new) = (self.options.data.clone(), kept.clone());
-        let saved = tokio::task::spawn_blocking(move || new.save(&data)).await;
-        let saved = saved.map_err(std::io::Error::other).and_then(|saved| saved);
+        let saved = kept.save(&self.options.data).await;
         saved.map_err(|error| SensorError::Failed(format!("the change cannot be saved: {error}")))?;
         state.kept = kept;
         Ok(())

@@ -20,6 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
+use model::blocking::blocking_io;
 use model::clock::Timestamp;
 
 /// Holds files that are not objects yet.
@@ -79,11 +80,7 @@ impl FolderArchive {
         work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
     ) -> Result<T, ArchiveError> {
         let folder = Arc::clone(&self.0);
-        match tokio::task::spawn_blocking(move || work(&folder)).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(source)) => Err(unavailable(doing, source)),
-            Err(source) => Err(ArchiveError::Unavailable { doing, source: source.into() }),
-        }
+        blocking_io(move || work(&folder)).await.map_err(|source| unavailable(doing, source))
     }
 }
 

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use model::archive::format::ObjectFormat;
 use model::archive::name::data_object;
 use model::archive::store::{Archive, ObjectName};
+use model::blocking::blocking_io;
 use model::name::StreamName;
 use model::stream::aggregate::UserRecord;
 use model::stream::record::Record;
@@ -48,8 +49,7 @@ impl ArchiveSink {
             return self.delivered(cut, 0, letters).await;
         };
         let (records, count) = (cut.records.clone(), cut.records.len());
-        let packing = tokio::task::spawn_blocking(move || pack(&sensor, &records)).await;
-        let packed = packing.map_err(std::io::Error::other).and_then(|packed| packed);
+        let packed = blocking_io(move || pack(&sensor, &records)).await;
         let Packed { file, rows, unfit } = packed.map_err(|source| SinkError::Encode { records: count, source })?;
         if rows > 0 {
             put_object(&*self.archive, &self.object(cut), file.into(), same_rows).await?;

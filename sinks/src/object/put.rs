@@ -4,6 +4,7 @@ use bytes::Bytes;
 use model::archive::format::Compression;
 use model::archive::name::conflict_object;
 use model::archive::store::{Archive, ObjectName, PutOutcome};
+use model::blocking::blocking_io;
 use tracing::error;
 
 use crate::delivery::sink::SinkError;
@@ -27,8 +28,7 @@ pub async fn put_lines(
     let packed = if lines.len() <= PACK_INLINE_BYTES_MAX {
         compress(compression, lines)
     } else {
-        let packing = tokio::task::spawn_blocking(move || compress(compression, lines)).await;
-        packing.map_err(std::io::Error::other).and_then(|packed| packed)
+        blocking_io(move || compress(compression, lines)).await
     };
     let body = Bytes::from(packed.map_err(failed)?);
     // Another version of a compressor may have written the same lines as other bytes.

@@ -1,6 +1,7 @@
 //! Large answers are written away from the threads that take calls: megabytes take milliseconds, which a put that came
 //! in meanwhile should not wait for.
 
+use model::blocking::finished;
 use model::stream::record::Record;
 use tokio::runtime::Handle;
 
@@ -18,5 +19,5 @@ pub(crate) fn is_large(records: &[Record]) -> bool {
 
 /// Does `work` on the blocking threads of `bulk`.
 pub(crate) async fn run<T: Send + 'static>(bulk: &Handle, work: impl FnOnce() -> T + Send + 'static) -> T {
-    bulk.spawn_blocking(work).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    finished(bulk.spawn_blocking(work)).await
 }

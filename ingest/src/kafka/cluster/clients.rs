@@ -17,9 +17,9 @@ use rdkafka::producer::FutureProducer;
 use rdkafka::topic_partition_list::Offset;
 use tracing::debug;
 
-use crate::blocking::{blocking, finished};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::options::KafkaOptions;
+use model::blocking::{blocking, finished};
 
 /// How long a question to the cluster may take.
 pub(crate) const ASK_DELAY_MAX: Duration = Duration::from_secs(10);

@@ -17,11 +17,11 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::Offset;
 use tracing::{debug, warn};
 
-use crate::blocking::blocking;
 use crate::kafka::cluster::clients::{ASK_DELAY_MAX, Clients, Context, End, Partition, StoreConsumer, detached};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::read::record::record;
 use crate::kafka::read::tail::Tail;
+use model::blocking::blocking;
 
 /// A shard that nobody has read for so long is not followed any more.
 const IDLE_MAX: Duration = Duration::from_secs(60);

@@ -18,11 +18,11 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::Offset;
 use tokio::sync::Semaphore;
 
-use crate::blocking::blocking;
 use crate::kafka::cluster::clients::{
     ASK_DELAY_MAX, Clients, Context, LOOK_INTERVAL, LOOKS_MAX, Partition, StoreConsumer, detached, is_unknown,
 };
 use crate::kafka::cluster::fault::Fault;
+use model::blocking::blocking;
 
 /// The most clients that seek at once; who comes when all are busy waits.
 const READERS_MAX: usize = 8;

@@ -8,10 +8,10 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{DeliveryFuture, Producer};
 use tracing::error;
 
-use crate::blocking::blocking;
 use crate::kafka::cluster::clients::{Clients, Context, StoreProducer};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::write::outgoing::{Delivered, answer, enqueue, look};
+use model::blocking::blocking;
 
 /// Why an entry was not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]

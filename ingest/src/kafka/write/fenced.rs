@@ -18,11 +18,11 @@ use rdkafka::producer::{DeliveryFuture, Producer};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::blocking::blocking;
 use crate::kafka::cluster::clients::{Clients, Context, StoreProducer};
 use crate::kafka::cluster::fault::Fault;
 use crate::kafka::cluster::views::Outdated;
 use crate::kafka::write::outgoing::{Delivered, Outgoing, answer, enqueue, look};
+use model::blocking::blocking;
 
 /// How long a message waits for room before it is tried again.
 const ROOM_INTERVAL: Duration = Duration::from_millis(5);

@@ -5,8 +5,8 @@ use model::clock::Timestamp;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{DeliveryFuture, FutureRecord, Producer};
 
-use crate::blocking::blocking;
 use crate::kafka::cluster::clients::{ASK_DELAY_MAX, LOOK_INTERVAL, LOOKS_MAX, StoreProducer, is_unknown};
+use model::blocking::blocking;
 
 /// A message of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]

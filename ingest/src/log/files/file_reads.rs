@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use crate::blocking::finished;
 use crate::log::error::LogError;
 use crate::log::files::file::Disk;
+use model::blocking::finished;
 
 /// The most reads of files at a time; more wait for their turn, first come first served.
 pub(crate) const FILE_READS_MAX: usize = 16;
