@@ -1,7 +1,8 @@
 //! The seam of ad hoc queries: SQL in, typed batches of rows out.
 //!
-//! Rows are Arrow, which has a type and a name for every column before the first row. Whoever answers clients writes
-//! them in its own form: JSON lines ([`super::json_lines`]), or what another protocol wants.
+//! Rows are Arrow, which has a type and a name for every column before the first row. Whoever answers
+//! clients writes them in its own form: JSON lines ([`super::json_lines`]), or what another protocol
+//! wants.
 
 use std::fmt;
 
@@ -76,6 +77,27 @@ impl fmt::Display for SqlError {
 impl std::error::Error for SqlError {}
 
 /// Answers read-only queries over streams: one table a stream, archive and live tail together.
+///
+/// ```
+/// # use futures::TryStreamExt;
+/// # use model::query::engine::SqlEngine;
+/// # use model::testing::canned_sql::CannedSql;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let engine = CannedSql;
+/// // This engine is for tests: it knows a query named `rows`.
+/// let rows = engine.query("rows").await?;
+/// // Columns are known before the first row.
+/// assert_eq!(rows.schema.field(0).name(), "n");
+/// let batches: Vec<_> = rows.batches.try_collect().await?;
+/// assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+///
+/// // An error says where, and what to write instead if that can be guessed.
+/// let error = engine.describe("row").await.expect_err("no such query");
+/// assert_eq!(error.to_string(), "line 1, column 8: no such query; did you mean `rows`?");
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait SqlEngine: Send + Sync {
     /// Plans and starts one query. The columns are known when it returns.

@@ -303,6 +303,33 @@ pub enum TableError {
 
 /// Tables of items. Implementations: embedded (redb), DynamoDB and memory; all run the suite of
 /// `testing::conformance`.
+///
+/// ```
+/// # use model::name::TableName;
+/// # use model::table::store::{ItemKey, KeyAttribute, KeyType, KeyValue, TableSchema, TableStore, VersionedItem};
+/// # use model::table::value::{AttributeValue, Item};
+/// # use model::testing::memory_table::MemoryTables;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let tables = MemoryTables::default();
+/// let rides = TableName::new("Rides")?;
+/// let partition_key = KeyAttribute { name: "Unicorn".into(), key_type: KeyType::String };
+/// tables.create(TableSchema { name: rides.clone(), partition_key, sort_key: None }).await?;
+///
+/// let seen = |place: &str, version| {
+///     let text = |value: &str| AttributeValue::String(value.into());
+///     let attributes = [("Unicorn".into(), text("Nimbus")), ("Place".into(), text(place))];
+///     VersionedItem { item: Item::from_iter(attributes), version }
+/// };
+/// tables.put(&rides, vec![seen("at the lake", 2)]).await?;
+/// // A put that is older changes nothing, so puts may be repeated and may arrive in any order.
+/// tables.put(&rides, vec![seen("at the park", 1)]).await?;
+///
+/// let key = ItemKey { partition: KeyValue::String("Nimbus".into()), sort: None };
+/// assert_eq!(tables.get(&rides, &key).await?, Some(seen("at the lake", 2)));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait TableStore: Send + Sync {
     /// Creates a table; does nothing when it exists with the same keys. Error:
