@@ -2,7 +2,7 @@
 
 use client::failure::{Failure, Kind};
 
-use crate::config::error::ConfigError;
+use crate::config::text::error::ConfigError;
 use crate::holder::InUse;
 
 /// The failure in an error, as well as it is known.

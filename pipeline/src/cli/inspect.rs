@@ -20,7 +20,7 @@ use model::stream::store::ReadLimit;
 use model::text::chain::chain;
 use serde_json::{Value, json};
 
-use crate::config::encryption::EncryptionConfig;
+use crate::config::access::encryption::EncryptionConfig;
 use crate::holder;
 use client::failure::{Failure, Kind};
 use client::output::row_printer::{Output, OutputArgs, RowPrinter};

@@ -24,8 +24,8 @@ use client::{aws, flow, put, sensor, sql, stream, table, tap, top};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::backends;
+use crate::config::access::first_credential::FirstCredential;
 use crate::config::effective::DATA;
-use crate::config::first_credential::FirstCredential;
 use crate::telemetry::logs;
 
 /// How long the end of the process waits for work on threads of their own, such as a write that a disk holds up.

@@ -10,7 +10,7 @@ use client::shutdown;
 use gateway::accept::options::AcceptOptions;
 use ingest::receiver::PreparedReceiver;
 
-use crate::config::admission::Admission;
+use crate::config::access::admission::Admission;
 use crate::config::effective::{Effective, SettingsArgs};
 use crate::open_files;
 use crate::serve::engine::Engine;

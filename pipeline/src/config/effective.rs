@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use gateway::accept::tls::Tls;
 
-use crate::config::account;
-use crate::config::admission::{Known, Signatures};
-use crate::config::document::{Document, Understood};
-use crate::config::error::{ConfigError, Faults, Located};
-use crate::config::exposure;
+use crate::config::access::account;
+use crate::config::access::admission::{Known, Signatures};
+use crate::config::access::exposure;
 use crate::config::file::{Config, FILE_NAME, PORT, read_text};
 use crate::config::references::References;
+use crate::config::text::document::{Document, Understood};
+use crate::config::text::error::{ConfigError, Faults, Located};
 
 /// Folder that is used when none is named.
 pub(crate) const DATA: &str = "gallop-data";
@@ -145,7 +145,7 @@ impl SettingsArgs {
 
 /// Faults of settings that no file holds.
 fn in_no_file(faults: &Faults) -> Vec<Located> {
-    let located = |fault: &crate::config::error::Fault| {
+    let located = |fault: &crate::config::text::error::Fault| {
         Located::of_source(fault.path.join("."), fault.message.clone(), fault.suggestion.clone())
     };
     faults.found.iter().map(located).collect()

@@ -7,35 +7,35 @@ use gateway::state::GatewayOptions;
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
-use crate::config::account;
-use crate::config::admission::Signatures;
-use crate::config::browser::BrowserConfig;
-use crate::config::connections::ConnectionsConfig;
-use crate::config::credential::{self, CredentialConfig};
-use crate::config::dashboard::DashboardConfig;
-use crate::config::delivery::{self, DeliveryConfig};
-use crate::config::document::Document;
+use crate::config::access::account;
+use crate::config::access::admission::Signatures;
+use crate::config::access::browser::BrowserConfig;
+use crate::config::access::credential::{self, CredentialConfig};
+use crate::config::access::encryption::EncryptionConfig;
+use crate::config::access::tls::TlsConfig;
+use crate::config::data::delivery::{self, DeliveryConfig};
+use crate::config::data::query::QueryConfig;
+use crate::config::data::sensor::SensorConfig;
+use crate::config::data::stream::StreamConfig;
+use crate::config::data::table::TableConfig;
+use crate::config::server::connections::ConnectionsConfig;
+use crate::config::server::dashboard::DashboardConfig;
+use crate::config::server::kinesis::KinesisConfig;
+use crate::config::server::telemetry::TelemetryConfig;
 #[cfg(feature = "dynamodb")]
-use crate::config::dynamodb::DynamoConfig;
-use crate::config::encryption::EncryptionConfig;
-use crate::config::error::{ConfigError, Faults, Located};
+use crate::config::stores::dynamodb::DynamoConfig;
 #[cfg(feature = "kafka")]
-use crate::config::kafka::KafkaConfig;
-use crate::config::kinesis::KinesisConfig;
+use crate::config::stores::kafka::KafkaConfig;
 #[cfg(not(feature = "dynamodb"))]
-use crate::config::left_out::DynamoConfig;
+use crate::config::stores::left_out::DynamoConfig;
 #[cfg(not(feature = "kafka"))]
-use crate::config::left_out::KafkaConfig;
+use crate::config::stores::left_out::KafkaConfig;
 #[cfg(not(feature = "s3"))]
-use crate::config::left_out::S3Config;
-use crate::config::query::QueryConfig;
+use crate::config::stores::left_out::S3Config;
 #[cfg(feature = "s3")]
-use crate::config::s3::S3Config;
-use crate::config::sensor::SensorConfig;
-use crate::config::stream::StreamConfig;
-use crate::config::table::TableConfig;
-use crate::config::telemetry::TelemetryConfig;
-use crate::config::tls::TlsConfig;
+use crate::config::stores::s3::S3Config;
+use crate::config::text::document::Document;
+use crate::config::text::error::{ConfigError, Faults, Located};
 
 /// Name of the settings file that is read from the data folder when none is given.
 pub(crate) const FILE_NAME: &str = "gallop.toml";

@@ -9,13 +9,13 @@ use gateway::accept::tls::{Tls, TlsError};
 use model::name::ConsumerName;
 use model::query::engine::SqlError;
 
-use crate::config::admission::Known;
-use crate::config::credential;
-use crate::config::error::{Faults, Located};
+use crate::config::access::admission::Known;
+use crate::config::access::credential;
+use crate::config::access::first_credential::FirstCredential;
+use crate::config::data::query::QueryConfig;
 use crate::config::file::Config;
-use crate::config::first_credential::FirstCredential;
-use crate::config::lasting::is_lasting;
-use crate::config::query::QueryConfig;
+use crate::config::text::error::{Faults, Located};
+use crate::config::text::lasting::is_lasting;
 use crate::sensors::kept;
 use crate::sensors::keys::KEYS_FOLDER;
 

@@ -7,7 +7,7 @@ use model::doctor::Finding;
 
 use super::finding::{ok, warn};
 use super::machine::{knows_xdp, version};
-use crate::config::sensor::SensorConfig;
+use crate::config::data::sensor::SensorConfig;
 
 /// The first kernel whose sockets share frames as we need it.
 const KERNEL_MIN: (u32, u32) = (5, 10);

@@ -12,11 +12,11 @@ use x509_parser::prelude::FromDer;
 
 use super::finding::{fail, ok, warn};
 use super::folder;
-use crate::config::admission::Signatures;
+use crate::config::access::admission::Signatures;
+use crate::config::access::first_credential::FirstCredential;
 use crate::config::effective::Effective;
-use crate::config::error::ConfigError;
 use crate::config::file::Config;
-use crate::config::first_credential::FirstCredential;
+use crate::config::text::error::ConfigError;
 use crate::holder;
 
 /// Days before a certificate's end at which somebody should see to it.

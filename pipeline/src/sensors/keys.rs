@@ -23,7 +23,7 @@ use model::datagram::tag::TagKey;
 use model::text::hex::unhex;
 use serde::Deserialize;
 
-use crate::config::error::line_column;
+use crate::config::text::error::line_column;
 use crate::sensors::rule;
 
 /// The folder with files of keys, in the data folder.

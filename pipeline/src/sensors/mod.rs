@@ -22,7 +22,7 @@ use ingest::receiver::{PreparedReceiver, Receiver};
 use model::datagram::admin::SensorAdmin;
 
 use crate::backends::Backends;
-use crate::config::sensor::SensorConfig;
+use crate::config::data::sensor::SensorConfig;
 use crate::metrics::stream_meters::Reader;
 use crate::sensors::control::{ControlOptions, SensorControl};
 use crate::sensors::keys::KEYS_FOLDER;

@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::export_client::ExportClient;
 use super::sender::Sender;
-use crate::config::telemetry::TracesOptions;
+use crate::config::server::telemetry::TracesOptions;
 
 /// How long the end waits for spans that are not sent yet.
 const FLUSH_MAX: Duration = Duration::from_secs(1);

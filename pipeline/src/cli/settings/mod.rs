@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::config::effective::SettingsArgs;
-use crate::config::error::{ConfigError, Located};
+use crate::config::text::error::{ConfigError, Located};
 use client::output::row_printer::{Output, OutputArgs};
 
 /// Arguments of `gallop config`.

@@ -8,11 +8,11 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 use toml::Value;
 
-use crate::config::admission::Signatures;
+use crate::config::access::admission::Signatures;
 use crate::config::catalogue::{self, ABOVE, ALWAYS, Setting, Usual};
-use crate::config::document::Document;
 use crate::config::effective::{Effective, SettingsArgs};
 use crate::config::file::read_text;
+use crate::config::text::document::Document;
 
 /// What is shown of a secret.
 const MASK: &str = "…";
@@ -81,7 +81,7 @@ fn of_file(file: &Path) -> anyhow::Result<Settings> {
     let text = read_text(file)?;
     let table: toml::Table = toml::from_str(&text)?;
     // It was read before: what has come to it since is another matter.
-    let document = Document::parse(file, &text).map_err(|faults| crate::config::error::ConfigError { faults })?;
+    let document = Document::parse(file, &text).map_err(|faults| crate::config::text::error::ConfigError { faults })?;
     let mut shown = Settings::new();
     for (path, line) in document.leaves() {
         let Some(value) = find(&table, &path) else { continue };

@@ -7,7 +7,7 @@ use model::stream::settings::StreamMode;
 use model::stream::store::StreamOptions;
 use serde::Deserialize;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 /// Shards of a stream.
 const SHARDS: std::ops::RangeInclusive<u32> = 1..=10_000;

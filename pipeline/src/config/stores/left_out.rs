@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 macro_rules! left_out {
     ($name:ident, $section:literal, $engine:literal) => {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn engines_that_are_left_out_are_refused_by_name_whatever_the_settings_say() {
-        let everywhere = include_str!("../../../infra/examples/kafka-s3-dynamodb.toml");
+        let everywhere = include_str!("../../../../infra/examples/kafka-s3-dynamodb.toml");
         for (text, engine, feature) in [
             (everywhere, "Kafka", "kafka"),
             ("[s3]\nbucket = \"rides\"\nanything = [1, { a = 2 }]", "S3", "s3"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ingest::kafka::options::KafkaOptions;
 use serde::Deserialize;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 /// The least and the most MiB of each bound.
 const MIB_RANGE: std::ops::RangeInclusive<usize> = 1..=16 << 10;

@@ -4,7 +4,7 @@ use model::name::TableName;
 use model::table::store::{KeyAttribute, KeyType, TableSchema};
 use serde::Deserialize;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 /// A table to create when it is missing.
 #[derive(Debug, Clone, Deserialize)]

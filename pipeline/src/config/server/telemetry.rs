@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 /// Beneath the endpoint of a collector, its place for traces.
 const TRACES_PATH: &str = "/v1/traces";

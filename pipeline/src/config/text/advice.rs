@@ -1,6 +1,6 @@
 //! What to write instead of what the parser of TOML, or serde, does not understand: their messages say what is wrong.
 
-use crate::config::error::suggestion;
+use crate::config::text::error::suggestion;
 
 /// Names that are listed where none is near.
 const NAMES_MAX: usize = 12;

@@ -8,8 +8,8 @@ use model::flow::spec::FlowStart;
 use model::name::{ConsumerName, StreamName, TableName};
 use serde::Deserialize;
 
-use crate::config::error::{Faults, meant};
-use crate::config::table::TableConfig;
+use crate::config::data::table::TableConfig;
+use crate::config::text::error::{Faults, meant};
 
 /// A delivery stream to run: a source, and a key for each kind of destination, one of which is given.
 #[derive(Debug, Clone, Deserialize)]

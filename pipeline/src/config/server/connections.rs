@@ -3,7 +3,7 @@
 use gateway::accept::options::AcceptOptions;
 use serde::Deserialize;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 /// Bounds on connections.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -6,9 +6,9 @@ use model::name::TableName;
 use serde::Deserialize;
 use sinks::table::dynamodb::{DynamoOptions, DynamoTableOptions};
 
-use crate::config::aws::Service;
-use crate::config::error::Faults;
-use crate::config::table::TableConfig;
+use crate::config::data::table::TableConfig;
+use crate::config::stores::aws::Service;
+use crate::config::text::error::Faults;
 
 /// Where tables are.
 #[derive(Debug, Clone, Deserialize)]

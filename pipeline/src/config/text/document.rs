@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::config::advice::advise;
-use crate::config::error::{Fault, Located, line_column};
+use crate::config::text::advice::advise;
+use crate::config::text::error::{Fault, Located, line_column};
 
 /// Faults of form that are told at once.
 const FAULTS_MAX: usize = 50;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 /// Pages in a browser may call under these names and from these origins, besides loopback.
 #[derive(Debug, Clone, Default, Deserialize)]

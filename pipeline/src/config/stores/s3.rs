@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use sinks::archive::s3::S3Options;
 
-use crate::config::aws::Service;
-use crate::config::error::Faults;
+use crate::config::stores::aws::Service;
+use crate::config::text::error::Faults;
 
 /// Where the archive is.
 #[derive(Debug, Clone, Deserialize)]

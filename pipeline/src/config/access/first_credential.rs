@@ -12,8 +12,8 @@ use rand::Rng;
 use rand::distr::{Alphanumeric, SampleString};
 use serde::Deserialize;
 
-use crate::config::credential::{self, CredentialConfig};
-use crate::config::error::Faults;
+use crate::config::access::credential::{self, CredentialConfig};
+use crate::config::text::error::Faults;
 
 /// The file in the data folder.
 const FILE: &str = "credentials.toml";

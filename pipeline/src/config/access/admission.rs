@@ -16,8 +16,8 @@ use gateway::auth::access::Access;
 use gateway::auth::credential::Credential;
 use serde::Deserialize;
 
-use crate::config::credential::{self, CredentialConfig};
-use crate::config::first_credential::FirstCredential;
+use crate::config::access::credential::{self, CredentialConfig};
+use crate::config::access::first_credential::FirstCredential;
 
 /// What people are told where nobody is asked.
 const ANYONE: &str = "any signature is accepted: anyone who reaches this address may do everything";

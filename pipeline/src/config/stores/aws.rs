@@ -8,7 +8,7 @@ use std::time::Duration;
 use sinks::aws::AwsOptions;
 use url::Url;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 
 /// Tries of a call.
 const ATTEMPTS: std::ops::RangeInclusive<u32> = 1..=20;

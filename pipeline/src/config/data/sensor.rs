@@ -29,7 +29,7 @@ use model::datagram::sensor_stream::SensorReaders;
 use model::name::StreamName;
 use serde::Deserialize;
 
-use crate::config::error::Faults;
+use crate::config::text::error::Faults;
 use crate::sensors::{keys, rule};
 
 /// Pollers, at most.

@@ -8,9 +8,9 @@ use gateway::auth::policy::{ActionPattern, Effect, Policy, ResourcePattern, Stat
 use gateway::auth::secret::Secret;
 use serde::Deserialize;
 
-use crate::config::account;
-use crate::config::error::Faults;
-use crate::config::lasting::is_lasting;
+use crate::config::access::account;
+use crate::config::text::error::Faults;
+use crate::config::text::lasting::is_lasting;
 
 /// The longest file that holds a secret.
 const SECRET_FILE_BYTES_MAX: u64 = 4096;

@@ -1,0 +1,6 @@
+//! How the server itself works: connections, quotas, its page, traces.
+
+pub(crate) mod connections;
+pub(crate) mod kinesis;
+pub(crate) mod dashboard;
+pub(crate) mod telemetry;
