@@ -2,16 +2,12 @@
 //! failure's kind.
 
 mod cause;
-mod completions;
-mod demo;
 mod doctor;
-mod inspect;
+mod local;
 #[cfg(test)]
 mod reference;
-mod run;
-mod serve;
+mod server;
 mod settings;
-mod sim;
 mod usage;
 
 use std::path::Path;
@@ -24,6 +20,8 @@ use client::{aws, flow, put, sensor, sql, stream, table, tap, top};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::backends;
+use crate::cli::local::{completions, inspect, run};
+use crate::cli::server::{demo, serve, sim};
 use crate::config::access::first_credential::FirstCredential;
 use crate::config::effective::DATA;
 use crate::telemetry::logs;

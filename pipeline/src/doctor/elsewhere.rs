@@ -6,8 +6,8 @@ use std::time::Duration;
 use model::doctor::Finding;
 use model::text::chain::chain;
 
-use super::finding::{fail, ok};
 use crate::config::file::Config;
+use crate::doctor::finding::{fail, ok};
 
 /// How long each may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -19,7 +19,7 @@ pub(crate) async fn kafka(config: &Config) -> Finding {
     if let Some(kafka) = &config.kafka {
         let fix = "start the cluster, or correct brokers and client in [kafka]; see `gallop config show --sources`";
         return match ingest::kafka::probe::probe(kafka.options(), ANSWER_MAX).await {
-            Ok(report) if report.leaderless > 0 => super::finding::warn(
+            Ok(report) if report.leaderless > 0 => crate::doctor::finding::warn(
                 check,
                 format!("{} of the partitions have no leader", report.leaderless),
                 "wait until the cluster has recovered, or bring its brokers back",

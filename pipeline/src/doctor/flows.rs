@@ -7,7 +7,7 @@ use model::doctor::Finding;
 use model::flow::report::{DeliveryReport, QueryReport, Standing, WorkerKind};
 use model::flow::state::FlowState;
 
-use super::finding::{fail, ok, warn};
+use crate::doctor::finding::{fail, ok, warn};
 
 /// How far a query or a delivery may be behind: a window and an object's cut take a minute.
 const LAG_WARN: Duration = Duration::from_secs(120);

@@ -11,7 +11,8 @@ use model::doctor::{Diagnosis, Doctor, Finding};
 use model::flow::report::Flows;
 use tokio::sync::Mutex;
 
-use super::{flows, folder, machine, settings};
+use crate::doctor::host::{folder, machine};
+use crate::doctor::{flows, settings};
 
 /// How long an answer is given again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);

@@ -5,11 +5,9 @@
 //! few KiB that is written to the data folder, synced and removed.
 
 pub(crate) mod finding;
+pub(crate) mod host;
 pub(crate) mod flows;
 pub(crate) mod elsewhere;
-pub(crate) mod folder;
-pub(crate) mod machine;
-pub(crate) mod sensors;
 pub(crate) mod settings;
 pub(crate) mod live;
 pub(crate) mod streams;

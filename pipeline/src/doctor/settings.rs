@@ -10,13 +10,13 @@ use rustls::pki_types::pem::PemObject;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::finding::{fail, ok, warn};
-use super::folder;
 use crate::config::access::admission::Signatures;
 use crate::config::access::first_credential::FirstCredential;
 use crate::config::effective::Effective;
 use crate::config::file::Config;
 use crate::config::text::error::ConfigError;
+use crate::doctor::finding::{fail, ok, warn};
+use crate::doctor::host::folder;
 use crate::holder;
 
 /// Days before a certificate's end at which somebody should see to it.

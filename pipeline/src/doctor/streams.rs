@@ -8,7 +8,7 @@ use model::clock::{Clock, SystemClock, Timestamp};
 use model::doctor::Finding;
 use model::text::chain::chain;
 
-use super::finding::{fail, ok, warn};
+use crate::doctor::finding::{fail, ok, warn};
 use crate::holder;
 
 /// Streams whose last segment is read; of more the heads alone are.

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::config::effective::{DATA, SettingsArgs};
 use crate::config::file::Config;
-use crate::doctor::{elsewhere, folder, machine, sensors, settings, streams};
+use crate::doctor::host::{folder, machine, sensors};
+use crate::doctor::{elsewhere, settings, streams};
 use client::failure::{Failure, Kind};
 use client::output::row_printer::{Output, OutputArgs};
 use client::server::connection::Connection;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use model::doctor::Finding;
 
-use super::finding::{ok, warn};
-use super::machine::{knows_xdp, version};
 use crate::config::data::sensor::SensorConfig;
+use crate::doctor::finding::{ok, warn};
+use crate::doctor::host::machine::{knows_xdp, version};
 
 /// The first kernel whose sockets share frames as we need it.
 const KERNEL_MIN: (u32, u32) = (5, 10);

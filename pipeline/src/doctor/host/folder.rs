@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::doctor::Finding;
 
-use super::finding::{fail, ok, size, warn};
+use crate::doctor::finding::{fail, ok, size, warn};
 use crate::holder;
 
 /// Room, below which streams soon refuse records: some segments.

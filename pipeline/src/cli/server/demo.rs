@@ -49,9 +49,9 @@ pub(crate) struct DemoArgs {
 
 /// What the demo's folder is given, unless it is there.
 const FILES: [(&str, &str); 3] = [
-    (FILE_NAME, include_str!("../demo/gallop.toml")),
-    ("per-minute.sql", include_str!("../demo/per-minute.sql")),
-    ("ten-seconds.sql", include_str!("../demo/ten-seconds.sql")),
+    (FILE_NAME, include_str!("../../demo/gallop.toml")),
+    ("per-minute.sql", include_str!("../../demo/per-minute.sql")),
+    ("ten-seconds.sql", include_str!("../../demo/ten-seconds.sql")),
 ];
 
 /// The unicorns' stream.

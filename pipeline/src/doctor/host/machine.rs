@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use model::doctor::Finding;
 use rustix::process::{Resource, getrlimit};
 
-use super::finding::{fail, ok, size, warn};
+use crate::doctor::finding::{fail, ok, size, warn};
 
 /// Open files, below which connections are few.
 const FILES_WARN: u64 = 4096;
@@ -140,13 +140,13 @@ fn kernel() -> Finding {
 }
 
 /// Major and minor number of a release such as `6.1.0-18-amd64`.
-pub(super) fn version(release: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.trim().split(|c: char| !c.is_ascii_digit()).map(str::parse);
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// Whether the kernel knows sockets for frames past it.
-pub(super) fn knows_xdp(protocols: &Path) -> bool {
+pub(crate) fn knows_xdp(protocols: &Path) -> bool {
     fs::read_to_string(protocols).is_ok_and(|text| text.lines().any(|line| line.starts_with("XDP ")))
 }
 

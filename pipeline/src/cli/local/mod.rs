@@ -1,0 +1,5 @@
+//! Commands that need no server: a query over a file, the files in a data folder, help for shells.
+
+pub(super) mod completions;
+pub(super) mod inspect;
+pub(super) mod run;
