@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{join, join_all};
-use model::clock::Timestamp;
 use model::name::StreamName;
 use model::stream::aggregate::user_records;
 use model::stream::consumer::ShardBatch;
@@ -26,7 +25,7 @@ use crate::follower;
 use crate::options::DashboardOptions;
 use crate::overview::Overview;
 use crate::reading::Reading;
-use crate::survey::{self, Query};
+use crate::survey::{self, Query, Survey};
 use crate::windows::Windows;
 
 /// Time between two frames: seven a second.
@@ -165,7 +164,7 @@ impl Hub {
             .map(|output| follower::follow(options, output, now - HISTORY, move |batch| self.take_rows(output, batch)));
         tokio::select! {
             _ = join(join(fleet, join_all(windows)), self.tick()) => {}
-            () = survey::run(self, queries) => {}
+            () = survey::run(options, queries, |survey| self.surveyed(survey)) => {}
         }
     }
 
@@ -200,15 +199,13 @@ impl Hub {
     }
 
     /// Takes what a survey found.
-    pub(crate) fn surveyed(&self, overview: Overview) {
+    fn surveyed(&self, survey: Survey) {
         let mut state = self.lock();
+        for (source, until) in survey.complete_until {
+            state.windows.complete(&source, until);
+        }
         state.change += 1;
-        (state.overview, state.overview_change) = (overview, state.change);
-    }
-
-    /// Notes how far time is complete in a stream.
-    pub(crate) fn complete(&self, source: &StreamName, until: Timestamp) {
-        self.lock().windows.complete(source, until);
+        (state.overview, state.overview_change) = (survey.overview, state.change);
     }
 
     /// Makes a frame whenever there is something to say.

@@ -11,7 +11,6 @@ use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StartingPosition, StreamDescription, StreamError};
 use tokio::time::MissedTickBehavior;
 
-use crate::hub::Hub;
 use crate::options::DashboardOptions;
 use crate::overview::{FlowRow, Overview, Rates, SHARDS_MAX, STREAMS_MAX, ShardRow, StreamRow};
 
@@ -41,25 +40,31 @@ impl Query {
     }
 }
 
+/// What one look found.
+pub(crate) struct Survey {
+    pub(crate) overview: Overview,
+    /// How far time is complete in the streams that queries read.
+    pub(crate) complete_until: Vec<(StreamName, Timestamp)>,
+}
+
 /// Looks again and again, until there are other queries than `known`.
-pub(crate) async fn run(hub: &Hub, known: &[Query]) {
+pub(crate) async fn run(options: &DashboardOptions, known: &[Query], surveyed: impl Fn(Survey)) {
     let mut pause = tokio::time::interval(INTERVAL);
     pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rates = Rates::default();
     loop {
         pause.tick().await;
-        let queries = hub.options().flows.queries().await;
+        let queries = options.flows.queries().await;
         if Query::all(&queries) != known {
             return;
         }
-        let overview = look(hub, &mut rates, &queries).await;
-        rates.keep(&overview);
-        hub.surveyed(overview);
+        let survey = look(options, &mut rates, &queries).await;
+        rates.keep(&survey.overview);
+        surveyed(survey);
     }
 }
 
-async fn look(hub: &Hub, rates: &mut Rates, queries: &[QueryReport]) -> Overview {
-    let options = hub.options();
+async fn look(options: &DashboardOptions, rates: &mut Rates, queries: &[QueryReport]) -> Survey {
     let names = options.streams.list().await.unwrap_or_default();
     let mut overview = Overview {
         fleet: options.fleet.to_string(),
@@ -89,13 +94,14 @@ async fn look(hub: &Hub, rates: &mut Rates, queries: &[QueryReport]) -> Overview
     let now = options.clock.now();
     overview.flows.extend(queries.iter().map(|query| FlowRow::of_query(query, now)));
     overview.flows.extend(options.flows.deliveries().await.iter().map(FlowRow::of_delivery));
+    let mut complete = Vec::new();
     let sources: BTreeSet<&StreamName> = queries.iter().map(|query| &query.source).collect();
     for (source, tips) in sources.into_iter().filter_map(|source| Some((source, tips.get(source)?))) {
         if let Some(until) = complete_until(options, source, tips).await {
-            hub.complete(source, until);
+            complete.push((source.clone(), until));
         }
     }
-    overview
+    Survey { overview, complete_until: complete }
 }
 
 /// Open shards with their tips, as many as there is room for.
