@@ -20,13 +20,13 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::fleet::{Fleet, SILENCE_MAX};
+use crate::fleet::reading::Reading;
+use crate::fleet::unicorns::{Fleet, SILENCE_MAX};
 use crate::follower;
+use crate::operations::overview::Overview;
+use crate::operations::survey::{self, Query, Survey};
+use crate::operations::windows::Windows;
 use crate::options::DashboardOptions;
-use crate::overview::Overview;
-use crate::reading::Reading;
-use crate::survey::{self, Query, Survey};
-use crate::windows::Windows;
 
 /// Time between two frames: seven a second.
 const TICK: Duration = Duration::from_millis(150);

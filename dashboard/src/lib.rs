@@ -9,18 +9,16 @@
 //!
 //! Nothing is read while no page is open. One reader serves all pages: a frame is made once and
 //! sent to every connection. A slow page has no queue; it gets the newest frame.
+//!
+//! `operations` is about the server, `fleet` about the unicorns that the demo simulates. `web/` has
+//! the same two folders.
 
 pub mod assets;
 mod fleet;
 mod follower;
 mod hub;
-#[cfg(test)]
-mod known_flows;
 mod live;
+mod operations;
 pub mod options;
-mod overview;
 mod page;
-mod reading;
 pub mod routes;
-mod survey;
-mod windows;

@@ -157,7 +157,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use crate::assets::Assets;
-    use crate::known_flows::{KnownFlows, failing_query};
+    use crate::operations::known_flows::{KnownFlows, failing_query};
     use crate::options::DashboardOptions;
 
     /// A stream of readings, a stream of rows, and a hub over both.

@@ -2,26 +2,26 @@
 
 import { html, render, useEffect, useState } from "./vendor/ui.js";
 import { signedOut, signIn } from "./parts/api.js";
-import { count } from "./parts/fleet.js";
+import { count } from "./fleet/parts/fleet.js";
 import { whole } from "./parts/format.js";
 import { icon } from "./parts/icons.js";
 import "./parts/overview.js";
-import "./parts/windows.js";
+import "./fleet/parts/windows.js";
 import * as live from "./parts/live.js";
 import { open } from "./parts/router.js";
 import { dark, toggle } from "./parts/theme.js";
-import { FleetPage } from "./pages/fleet.js";
-import { MapPage } from "./pages/map.js";
+import { FleetPage } from "./fleet/pages/fleet.js";
+import { MapPage } from "./fleet/pages/map.js";
 
 /** Pages that wait until they are asked for. */
 const later = {
-  windows: () => import("./pages/windows.js"),
-  pipeline: () => import("./pages/pipeline.js"),
-  streams: () => import("./pages/streams.js"),
-  records: () => import("./pages/records.js"),
-  sensors: () => import("./pages/sensors.js"),
-  sql: () => import("./pages/sql.js"),
-  health: () => import("./pages/health.js"),
+  windows: () => import("./fleet/pages/windows.js"),
+  pipeline: () => import("./operations/pages/pipeline.js"),
+  streams: () => import("./operations/pages/streams.js"),
+  records: () => import("./operations/pages/records.js"),
+  sensors: () => import("./operations/pages/sensors.js"),
+  sql: () => import("./operations/pages/sql.js"),
+  health: () => import("./operations/pages/health.js"),
 };
 const PAGES = [
   ["map", "Map"], ["fleet", "Fleet"], ["windows", "Windows"], ["pipeline", "Pipeline"],

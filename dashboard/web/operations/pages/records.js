@@ -1,10 +1,10 @@
 // The record viewer: what a stream holds, from a place on, filtered by the server. Data is only ever shown as text.
 
-import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { askJson } from "../parts/api.js";
-import { bytes, stamp, whole } from "../parts/format.js";
-import { overview } from "../parts/overview.js";
-import { Virtual } from "../parts/virtual.js";
+import { html, useEffect, useRef, useState } from "../../vendor/ui.js";
+import { askJson } from "../../parts/api.js";
+import { bytes, stamp, whole } from "../../parts/format.js";
+import { overview } from "../../parts/overview.js";
+import { Virtual } from "../../parts/virtual.js";
 
 /** The most records that are kept in the page. */
 const KEPT_MAX = 2000;

@@ -1,7 +1,7 @@
 // The server's own counts: Prometheus' text, read as values.
 
-import { ask } from "./api.js";
-import { usePolled } from "./polled.js";
+import { ask } from "../../parts/api.js";
+import { usePolled } from "../../parts/polled.js";
 
 /** Counts are asked for so often, in milliseconds. */
 const PAUSE = 2000;

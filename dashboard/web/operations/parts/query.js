@@ -1,6 +1,6 @@
 // Asking SQL: rows as they come.
 
-import { ask, Refused } from "./api.js";
+import { ask, Refused } from "../../parts/api.js";
 
 /**
  * Runs a query and hands over its rows, some at a time; throws {@link Refused} where it fails, also half way.

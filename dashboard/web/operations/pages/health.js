@@ -1,9 +1,9 @@
 // How the server is: what it answers, how fast, and what it uses.
 
-import { html } from "../vendor/ui.js";
+import { html } from "../../vendor/ui.js";
 import { Doctor } from "../parts/doctor.js";
-import { bytes, span, tenth, whole } from "../parts/format.js";
-import { reconnects, second, state } from "../parts/live.js";
+import { bytes, span, tenth, whole } from "../../parts/format.js";
+import { reconnects, second, state } from "../../parts/live.js";
 import { quantile, useCounts, value } from "../parts/metrics.js";
 
 const millis = (value) => (value === null ? "–" : tenth(value * 1000));

@@ -1,10 +1,10 @@
 // Sensor datagrams: what each port and each core takes, what is lost and why, and how full the rings are.
 
-import { html, useRef } from "../vendor/ui.js";
-import { askJson } from "../parts/api.js";
-import { rate, whole } from "../parts/format.js";
-import { Line } from "../parts/line.js";
-import { usePolled } from "../parts/polled.js";
+import { html, useRef } from "../../vendor/ui.js";
+import { askJson } from "../../parts/api.js";
+import { rate, whole } from "../../parts/format.js";
+import { Line } from "../../parts/line.js";
+import { usePolled } from "../../parts/polled.js";
 
 /** Figures are asked for so often, in milliseconds. */
 const PAUSE = 1000;

@@ -1,11 +1,11 @@
 // The fleet as a table: what the map shows, for whoever reads instead of looking.
 
-import { html, useMemo, useRef, useState } from "../vendor/ui.js";
+import { html, useMemo, useRef, useState } from "../../vendor/ui.js";
 import { chosen, condition, count, unicorns } from "../parts/fleet.js";
-import { ago, tenth, whole } from "../parts/format.js";
-import { Line } from "../parts/line.js";
-import { now, second } from "../parts/live.js";
-import { Virtual } from "../parts/virtual.js";
+import { ago, tenth, whole } from "../../parts/format.js";
+import { Line } from "../../parts/line.js";
+import { now, second } from "../../parts/live.js";
+import { Virtual } from "../../parts/virtual.js";
 
 /** Key, title, and what it is sorted by. @type {[string, string, (unicorn: import("../parts/fleet.js").Unicorn) => string | number][]} */
 const COLUMNS = [

@@ -11,8 +11,8 @@ use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StartingPosition, StreamDescription, StreamError};
 use tokio::time::MissedTickBehavior;
 
+use crate::operations::overview::{FlowRow, Overview, Rates, SHARDS_MAX, STREAMS_MAX, ShardRow, StreamRow};
 use crate::options::DashboardOptions;
-use crate::overview::{FlowRow, Overview, Rates, SHARDS_MAX, STREAMS_MAX, ShardRow, StreamRow};
 
 /// How often.
 const INTERVAL: Duration = Duration::from_secs(1);

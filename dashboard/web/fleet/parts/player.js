@@ -1,11 +1,11 @@
 // The bar under the map with which the last minutes are seen again.
 
-import { html, signal, useEffect, useState } from "../vendor/ui.js";
+import { html, signal, useEffect, useState } from "../../vendor/ui.js";
 import { shown, unicorns } from "./fleet.js";
-import { clock, span } from "./format.js";
-import { icon } from "./icons.js";
-import { now } from "./live.js";
-import { overview, rateOf } from "./overview.js";
+import { clock, span } from "../../parts/format.js";
+import { icon } from "../../parts/icons.js";
+import { now } from "../../parts/live.js";
+import { overview, rateOf } from "../../parts/overview.js";
 import { fetchReadings, Replay } from "./replay.js";
 
 const SPEEDS = [1, 4, 16];

@@ -1,9 +1,9 @@
 // The unicorns as the page knows them: the latest place of each, where it came from, and its trail.
 
-import { signal } from "../vendor/ui.js";
+import { signal } from "../../vendor/ui.js";
 import { CONDITIONS } from "../map/glyphs.js";
 import { stretch } from "../map/view.js";
-import { now, on, second } from "./live.js";
+import { now, on, second } from "../../parts/live.js";
 
 /** Silent for so long: gone. */
 const SILENCE_MAX = 30000;

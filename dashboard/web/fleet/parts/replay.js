@@ -2,7 +2,7 @@
 
 import { CONDITIONS } from "../map/glyphs.js";
 import { stretch } from "../map/view.js";
-import { askJson } from "./api.js";
+import { askJson } from "../../parts/api.js";
 import { condition, heading } from "./fleet.js";
 
 /** How far back, in milliseconds. */

@@ -1,10 +1,10 @@
 // The SQL console: rows as they come, errors where they are, and what was asked before.
 
-import { html, useEffect, useRef, useState } from "../vendor/ui.js";
-import { whole } from "../parts/format.js";
-import { overview } from "../parts/overview.js";
+import { html, useEffect, useRef, useState } from "../../vendor/ui.js";
+import { whole } from "../../parts/format.js";
+import { overview } from "../../parts/overview.js";
 import { query } from "../parts/query.js";
-import { Virtual } from "../parts/virtual.js";
+import { Virtual } from "../../parts/virtual.js";
 
 /** The most rows that are kept in the page. */
 const ROWS_MAX = 10000;

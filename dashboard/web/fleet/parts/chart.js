@@ -1,9 +1,9 @@
 // A chart over time: bars of sums, or a band from the least to the most. What is still open is hatched, the watermark a line.
 
-import { html, useEffect, useRef } from "../vendor/ui.js";
-import Plot from "../vendor/plot.js";
-import { tenth, whole } from "./format.js";
-import { colour, dark } from "./theme.js";
+import { html, useEffect, useRef } from "../../vendor/ui.js";
+import Plot from "../../vendor/plot.js";
+import { tenth, whole } from "../../parts/format.js";
+import { colour, dark } from "../../parts/theme.js";
 
 const HEIGHT = 190;
 

@@ -2,7 +2,7 @@
 //
 // It stands in a shadow root: only there its styles are sheets of the document, which the page's policy lets be.
 
-import * as cm from "../vendor/editor.js";
+import * as cm from "../../vendor/editor.js";
 import { columnsOf, tables } from "./catalog.js";
 
 const theme = cm.EditorView.theme({

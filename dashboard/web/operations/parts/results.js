@@ -1,9 +1,9 @@
 // What a query found, as rows or as a picture.
 
-import { html, useEffect, useMemo, useRef, useState } from "../vendor/ui.js";
-import Plot from "../vendor/plot.js";
-import { tenth, whole } from "./format.js";
-import { colour, dark } from "./theme.js";
+import { html, useEffect, useMemo, useRef, useState } from "../../vendor/ui.js";
+import Plot from "../../vendor/plot.js";
+import { tenth, whole } from "../../parts/format.js";
+import { colour, dark } from "../../parts/theme.js";
 
 /** Bars of a chart of names, and points of a chart over time. */
 const BARS_MAX = 40;

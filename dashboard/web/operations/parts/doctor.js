@@ -1,8 +1,8 @@
 // What the server finds when it looks at its machine and its folder: what is not well stands first, with what to do.
 
-import { html } from "../vendor/ui.js";
-import { askJson } from "./api.js";
-import { usePolled } from "./polled.js";
+import { html } from "../../vendor/ui.js";
+import { askJson } from "../../parts/api.js";
+import { usePolled } from "../../parts/polled.js";
 
 /** The server looks anew every ten seconds at most; so often it is asked, in milliseconds. */
 const PAUSE = 15000;

@@ -14,5 +14,5 @@ export function cut({ start, end }, share) {
   return (BigInt(start) + (keys * BigInt(Math.round(share * 100))) / 10000n).toString();
 }
 
-/** Shards in order of their keys. @param {import("./overview.js").Shard[]} shards */
+/** Shards in order of their keys. @param {import("../../parts/overview.js").Shard[]} shards */
 export const inOrder = (shards) => [...shards].sort((a, b) => (BigInt(a.start) < BigInt(b.start) ? -1 : 1));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use model::clock::Timestamp;
 use serde_json::{Value, json};
 
-use crate::reading::Reading;
+use crate::fleet::reading::Reading;
 
 /// The most unicorns that are followed; further ones are counted.
 pub(crate) const UNICORNS_MAX: usize = 20_000;

@@ -1,10 +1,10 @@
 // Streams and their shards: which keys each owns, how busy it is, and how to cut them anew.
 
-import { html, useState } from "../vendor/ui.js";
-import { rate, span, whole } from "../parts/format.js";
+import { html, useState } from "../../vendor/ui.js";
+import { rate, span, whole } from "../../parts/format.js";
 import { inOrder, part, width } from "../parts/hash.js";
-import { Line } from "../parts/line.js";
-import { history, overview, rateOf } from "../parts/overview.js";
+import { Line } from "../../parts/line.js";
+import { history, overview, rateOf } from "../../parts/overview.js";
 import { Reshard } from "../parts/reshard.js";
 
 /** A shard is hot when it has so many times its share of the stream's records. */

@@ -1,10 +1,10 @@
 // The way of a record: stream by stream, what reads it, where it goes, and where it waits.
 
-import { html } from "../vendor/ui.js";
-import { ago, clock, rate, span, whole } from "../parts/format.js";
-import { now, second } from "../parts/live.js";
+import { html } from "../../vendor/ui.js";
+import { ago, clock, rate, span, whole } from "../../parts/format.js";
+import { now, second } from "../../parts/live.js";
 import { useCounts, value } from "../parts/metrics.js";
-import { overview, rateOf } from "../parts/overview.js";
+import { overview, rateOf } from "../../parts/overview.js";
 
 /** A consumer that is so many records or milliseconds behind is marked. */
 const BEHIND_MAX = 10000;

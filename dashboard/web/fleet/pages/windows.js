@@ -1,9 +1,9 @@
 // Charts of what continuous queries found, window by window.
 
-import { html } from "../vendor/ui.js";
+import { html } from "../../vendor/ui.js";
 import { Chart } from "../parts/chart.js";
-import { ago, clock, span, whole } from "../parts/format.js";
-import { now } from "../parts/live.js";
+import { ago, clock, span, whole } from "../../parts/format.js";
+import { now } from "../../parts/live.js";
 import { changes, inOrder, length, openSince, queries, seconds } from "../parts/windows.js";
 
 /** Windows that a chart shows. */

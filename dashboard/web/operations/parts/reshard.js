@@ -1,8 +1,8 @@
 // A shard is split, or two are merged: what would come of it first, and then, if somebody says so, it is done.
 
-import { html, useEffect, useState } from "../vendor/ui.js";
-import { askJson } from "./api.js";
-import { rate } from "./format.js";
+import { html, useEffect, useState } from "../../vendor/ui.js";
+import { askJson } from "../../parts/api.js";
+import { rate } from "../../parts/format.js";
 import { cut, part, width } from "./hash.js";
 
 /** A preview is asked for when the cut has rested for so long, in milliseconds. */
@@ -11,7 +11,7 @@ const REST = 150;
 const UNEVEN = 0.6;
 
 /**
- * @typedef {import("./overview.js").Shard} Shard
+ * @typedef {import("../../parts/overview.js").Shard} Shard
  * @typedef {{kind: "split", shard: Shard} | {kind: "merge", shard: Shard, adjacent: Shard}} Change
  */
 

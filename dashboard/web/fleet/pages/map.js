@@ -1,12 +1,12 @@
 // The map: where everybody is, and how they are.
 
-import { html, useEffect, useRef, useState } from "../vendor/ui.js";
+import { html, useEffect, useRef, useState } from "../../vendor/ui.js";
 import { beyond, changes, chosen, condition, count, shown, unicorns } from "../parts/fleet.js";
-import { ago, clock, tenth, whole } from "../parts/format.js";
-import { icon } from "../parts/icons.js";
-import { now, second, state } from "../parts/live.js";
+import { ago, clock, tenth, whole } from "../../parts/format.js";
+import { icon } from "../../parts/icons.js";
+import { now, second, state } from "../../parts/live.js";
 import { play, Player, playing } from "../parts/player.js";
-import { dark } from "../parts/theme.js";
+import { dark } from "../../parts/theme.js";
 import { Painter } from "../map/painter.js";
 import { HOME, View } from "../map/view.js";
 

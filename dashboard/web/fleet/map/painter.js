@@ -1,7 +1,7 @@
 // Paints the map: the ground when the view moves, the fleet when it moves.
 
 import { chosen, condition, glide, place, shown, unicorns } from "../parts/fleet.js";
-import { colour } from "../parts/theme.js";
+import { colour } from "../../parts/theme.js";
 import { Badges, Cells, LARGE_MAX, SMALL_MAX } from "./crowds.js";
 import { CONDITIONS, Glyphs } from "./glyphs.js";
 import { drawGround } from "./ground.js";

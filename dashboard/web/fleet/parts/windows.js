@@ -1,7 +1,7 @@
 // What queries found, window by window, and what each second brought: for charts.
 
-import { signal } from "../vendor/ui.js";
-import { on } from "./live.js";
+import { signal } from "../../vendor/ui.js";
+import { on } from "../../parts/live.js";
 
 /** Windows and seconds that are kept, as on the server. */
 const ENDS_MAX = 120;
