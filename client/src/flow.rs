@@ -1,5 +1,5 @@
-//! `gallop query` and `gallop delivery`: what runs in a server, how far it is, and why a query writes nothing. What changes
-//! them is in `flow_changes`.
+//! `gallop query` and `gallop delivery`: what runs in a server, how far it is, and why a query
+//! writes nothing. What changes them is in `flow_changes`.
 
 use std::io::Write;
 
@@ -112,7 +112,8 @@ enum DeliveryWhat {
         /// The delivery.
         name: String,
     },
-    /// Stop a delivery that was created at run time, and delete its checkpoint. What it delivered stays.
+    /// Stop a delivery that was created at run time, and delete its checkpoint. What it delivered
+    /// stays.
     #[command(after_help = "Examples:\n  gallop delivery drop live\n  gallop delivery drop summaries --output json")]
     Drop {
         /// The delivery.

@@ -5,7 +5,8 @@
 //!                        └──▶ everything, for a page that opens or missed a frame
 //! ```
 //!
-//! It works only while pages are open, and forgets everything a while after the last one has closed.
+//! It works only while pages are open, and forgets everything a while after the last one has
+//! closed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};

@@ -13,7 +13,8 @@ use crate::aws::frame::{self, Front};
 use crate::state::GatewayState;
 use crate::{kinesis, rest};
 
-/// What a server answers until it has opened what it keeps: `/healthz`, and 503 to everything else, `/readyz` too.
+/// What a server answers until it has opened what it keeps: `/healthz`, and 503 to everything else,
+/// `/readyz` too.
 pub fn starting() -> Router {
     Router::new().route("/healthz", get(rest::health::live)).fallback(rest::health::starting)
 }

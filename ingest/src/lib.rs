@@ -1,6 +1,7 @@
 //! Streams: the durable shard log, and the sensor path into it.
 //!
-//! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are full, or fail.
+//! [`log::store::LogStore`] keeps streams in a folder; `testing` holds disks that lose power, are
+//! full, or fail.
 
 pub mod log;
 #[cfg(feature = "kafka")]

@@ -1,5 +1,5 @@
-//! Calls that block, beside async tasks: they run on threads of their own, to their end, even if nobody
-//! waits for them any more.
+//! Calls that block, beside async tasks: they run on threads of their own, to their end, even if
+//! nobody waits for them any more.
 
 use std::io;
 

@@ -2,8 +2,8 @@
 
 use crate::clock::Timestamp;
 
-/// Counts per second between two samples, to a tenth. None if no time has passed between them, or if
-/// the count has fallen: then what was counted began anew.
+/// Counts per second between two samples, to a tenth. None if no time has passed between them, or
+/// if the count has fallen: then what was counted began anew.
 pub fn per_second((then, before): (Timestamp, u64), (now, count): (Timestamp, u64)) -> Option<f64> {
     let seconds = now.since(then).as_secs_f64();
     let more = count.checked_sub(before)?;

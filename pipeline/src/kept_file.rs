@@ -1,5 +1,5 @@
-//! A small file in the data folder that keeps what was set at run time, replaced as a whole at every
-//! change. `docs/FORMATS.md` describes those that exist.
+//! A small file in the data folder that keeps what was set at run time, replaced as a whole at
+//! every change. `docs/FORMATS.md` describes those that exist.
 //!
 //! ```text
 //! gallop-NAME 1 crc32c=0f1e2d3c

@@ -1,4 +1,5 @@
-//! The same queries over a file: rows with a time of their own in, results out, and the end closes all windows.
+//! The same queries over a file: rows with a time of their own in, results out, and the end closes
+//! all windows.
 
 use std::fmt;
 use std::io::{BufRead, Write};
@@ -22,8 +23,8 @@ const SAMPLE_LINES_MAX: usize = 1000;
 /// Where a row's time comes from.
 #[derive(Debug, Clone, Default)]
 pub struct BoundedOptions {
-    /// The field with a row's time: `yyyy-MM-dd HH:mm:ss[.SSS]`, RFC 3339, or milliseconds since the epoch. Without it,
-    /// `ROWTIME` where a row has one, else the time of reading.
+    /// The field with a row's time: `yyyy-MM-dd HH:mm:ss[.SSS]`, RFC 3339, or milliseconds since
+    /// the epoch. Without it, `ROWTIME` where a row has one, else the time of reading.
     pub time_field: Option<String>,
     /// A window stays open for rows that are this much out of order.
     pub delay: Duration,

@@ -1,4 +1,5 @@
-//! A windowed query at work: rows in, results of closed windows out, and all its state as bytes in between.
+//! A windowed query at work: rows in, results of closed windows out, and all its state as bytes in
+//! between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,8 +74,8 @@ pub(crate) struct Closed {
 }
 
 impl Operator {
-    /// Plans the query. `target` are the declared columns of the stream it writes to and where each one's value comes
-    /// from; without a declaration the query's own columns are written.
+    /// Plans the query. `target` are the declared columns of the stream it writes to and where each
+    /// one's value comes from; without a declaration the query's own columns are written.
     pub(crate) fn new(
         select: &WindowedSelect,
         columns: &[SqlColumn],

@@ -1,4 +1,5 @@
-//! A continuous query while it runs: what it has taken in since its last checkpoint, and how a window closes.
+//! A continuous query while it runs: what it has taken in since its last checkpoint, and how a
+//! window closes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,7 +122,8 @@ impl<'a> Running<'a> {
             source: query.definition.advised(source),
         })?;
         self.header.columns = Some(columns.to_vec());
-        // A record's window is that of its arrival: one that was stamped below a closed window counts in the next.
+        // A record's window is that of its arrival: one that was stamped below a closed window
+        // counts in the next.
         Ok(self.driver.insert(Driver::new(operator, LateRows::Join, self.header.closed_until)))
     }
 
@@ -249,7 +251,8 @@ impl<'a> Running<'a> {
     pub(crate) async fn close(&mut self) -> Result<(), QueryError> {
         let complete = |shard| self.complete.get(&shard).copied().unwrap_or(Timestamp::MIN);
         let Some(until) = self.reader.active().map(complete).min() else { return Ok(()) };
-        // Shards that no batch has come from yet promise nothing, and shards that are all at their end promise for ever.
+        // Shards that no batch has come from yet promise nothing, and shards that are all at their
+        // end promise for ever.
         let watermark = Some(until).filter(|until| Timestamp::MIN < *until && *until < Timestamp::MAX);
         let (window_end, open_windows) = (self.next_end(), self.open_windows());
         self.query.status.update(|status| {

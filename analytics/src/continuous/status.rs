@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use model::clock::Timestamp;
 
-/// A query's figures. Counts are those of its last checkpoint, from when the query first began: what is counted twice
-/// because it was computed twice is not in them.
+/// A query's figures. Counts are those of its last checkpoint, from when the query first began:
+/// what is counted twice because it was computed twice is not in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct QueryStatus {
     /// Records it has taken in, those that a producer library packed into one counted each.

@@ -1,4 +1,5 @@
-//! Records as `gallop tap` prints them: the data alone, or with what stands around it; whole or by field.
+//! Records as `gallop tap` prints them: the data alone, or with what stands around it; whole or by
+//! field.
 
 use std::io::{self, Write};
 

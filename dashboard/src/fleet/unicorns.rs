@@ -1,6 +1,8 @@
-//! The unicorns as they are now: the latest reading of each, a short trail, and what each second brought.
+//! The unicorns as they are now: the latest reading of each, a short trail, and what each second
+//! brought.
 //!
-//! Bounded in unicorns, trail and seconds. Every change has a number, so that a frame holds what changed since another.
+//! Bounded in unicorns, trail and seconds. Every change has a number, so that a frame holds what
+//! changed since another.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -70,7 +72,8 @@ impl Fleet {
             arrived_at: Timestamp::MIN,
             trail: VecDeque::new(),
         });
-        // Shards are read one beside the other: a unicorn that moved to another shard must not walk back.
+        // Shards are read one beside the other: a unicorn that moved to another shard must not walk
+        // back.
         if arrived_at < unicorn.arrived_at {
             return;
         }
@@ -100,7 +103,8 @@ impl Fleet {
         self.unicorns.retain(|_, unicorn| now.since(unicorn.arrived_at) <= SILENCE_MAX);
     }
 
-    /// What changed after number `since`, as the page reads it; all of it, with trails, from 0. None where nothing did.
+    /// What changed after number `since`, as the page reads it; all of it, with trails, from 0.
+    /// None where nothing did.
     ///
     /// A unicorn is `[name, latitude, longitude, distance, health, magic, arrived_at, trail?]`.
     pub(crate) fn changes(&self, since: u64) -> Option<Value> {
@@ -111,7 +115,8 @@ impl Fleet {
         (all || !unicorns.is_empty()).then(|| json!({"all": all, "beyond": self.beyond, "unicorns": unicorns}))
     }
 
-    /// The seconds that changed after number `since`: `[second, records, distance, [health], [magic]]`.
+    /// The seconds that changed after number `since`:
+    /// `[second, records, distance, [health], [magic]]`.
     pub(crate) fn seconds(&self, since: u64) -> Vec<Value> {
         let changed = self.seconds.iter().filter(|(_, second)| second.changed > since);
         let row = |(at, second): (&i64, &Second)| {

@@ -1,4 +1,5 @@
-//! Streams, shards and consumers as the page lists them: what one survey found, and rates from the one before.
+//! Streams, shards and consumers as the page lists them: what one survey found, and rates from the
+//! one before.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -76,7 +77,8 @@ pub(crate) struct FlowRow {
     /// Records that expired before they were read or delivered.
     pub(crate) expired: u64,
     pub(crate) last_error: Option<ErrorRow>,
-    /// Milliseconds that the first open window is overdue, or that the oldest record waits for its delivery.
+    /// Milliseconds that the first open window is overdue, or that the oldest record waits for its
+    /// delivery.
     pub(crate) lag: u64,
     /// Of a query: nothing that arrived before is expected any more.
     pub(crate) watermark: Option<i64>,
@@ -85,7 +87,8 @@ pub(crate) struct FlowRow {
     /// Of a query: rows that it wrote, and records that it could not use.
     pub(crate) rows: Option<u64>,
     pub(crate) left_out: Option<u64>,
-    /// Of a delivery: records delivered, in all and in a second, failed tries, and records that cannot be taken.
+    /// Of a delivery: records delivered, in all and in a second, failed tries, and records that
+    /// cannot be taken.
     pub(crate) delivered: Option<u64>,
     pub(crate) delivered_per_second: Option<f64>,
     pub(crate) retries: Option<u64>,

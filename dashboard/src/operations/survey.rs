@@ -1,4 +1,5 @@
-//! Looks at all streams once a second, and asks how queries and deliveries are, for the lists of the page.
+//! Looks at all streams once a second, and asks how queries and deliveries are, for the lists of
+//! the page.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;

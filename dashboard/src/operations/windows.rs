@@ -1,4 +1,5 @@
-//! What continuous queries found: their rows, folded by the end of the window over all groups, for charts.
+//! What continuous queries found: their rows, folded by the end of the window over all groups, for
+//! charts.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +55,8 @@ impl Windows {
         Windows { queries: queries.collect() }
     }
 
-    /// Takes a row of an output stream as change number `change`. A row without a time is in no window.
+    /// Takes a row of an output stream as change number `change`. A row without a time is in no
+    /// window.
     pub(crate) fn take(&mut self, output: &StreamName, row: &[u8], change: u64) {
         let Ok(row) = serde_json::from_slice::<Map<String, Value>>(row) else { return };
         let Some(end) = row.values().find_map(|value| value.as_str().and_then(time)) else { return };

@@ -1,7 +1,9 @@
-//! From a claim to a principal: the proof that a known key signed this request, now, for this service.
+//! From a claim to a principal: the proof that a known key signed this request, now, for this
+//! service.
 //!
-//! In two steps, so that a stranger's body is neither read nor hashed: [`Verifier::open`] looks at the head,
-//! [`Unproven::close`] at the body. Where the head states the body's hash, the signature is proven by the first alone.
+//! In two steps, so that a stranger's body is neither read nor hashed: [`Verifier::open`] looks at
+//! the head, [`Unproven::close`] at the body. Where the head states the body's hash, the signature
+//! is proven by the first alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -78,7 +80,8 @@ impl Verifier {
         }
     }
 
-    /// The principal of a bearer token. It is looked up by its hash, so that time tells nothing of how near a guess is.
+    /// The principal of a bearer token. It is looked up by its hash, so that time tells nothing of
+    /// how near a guess is.
     pub(crate) fn bearer(&self, token: &str) -> Result<Arc<Credential>, AuthError> {
         self.by_bearer_hash.get(&sha256(token)).cloned().ok_or(AuthError::Unrecognized)
     }
@@ -165,7 +168,8 @@ impl Unproven {
     }
 }
 
-/// Shows what should have been signed, as AWS does: it is the sender's own request, and finds most wrong signers.
+/// Shows what should have been signed, as AWS does: it is the sender's own request, and finds most
+/// wrong signers.
 fn mismatch(canonical: &[u8], to_sign: &str) -> AuthError {
     AuthError::InvalidSignature(format!(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access \

@@ -1,7 +1,9 @@
-//! Request bodies: bounded one by one in bytes, and all together. Their pace is kept by [`crate::accept::paced`].
+//! Request bodies: bounded one by one in bytes, and all together. Their pace is kept by
+//! [`crate::accept::paced`].
 //!
-//! A body counts from its first byte to the end of its request, so that many clients with large bodies meet a clear
-//! refusal and not the end of the server's memory. What a gzip body unpacks to counts too, as it is unpacked.
+//! A body counts from its first byte to the end of its request, so that many clients with large
+//! bodies meet a clear refusal and not the end of the server's memory. What a gzip body unpacks to
+//! counts too, as it is unpacked.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -18,14 +20,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::accept::paced::is_too_slow;
 use crate::aws::error::AwsError;
 
-/// The most bytes of one request's body, as sent and as unpacked: 10 MiB in base64, and room for 500 keys written with
-/// escapes.
+/// The most bytes of one request's body, as sent and as unpacked: 10 MiB in base64, and room for
+/// 500 keys written with escapes.
 pub(crate) const BODY_BYTES_MAX: usize = 20 << 20;
 
 /// The most bytes of all bodies that are being read or answered.
 pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
 
-/// The most that a gzip body may grow by, beyond [`UNPACKED_BYTES_FREE`]: more is an attack, not a batch of records.
+/// The most that a gzip body may grow by, beyond [`UNPACKED_BYTES_FREE`]: more is an attack, not a
+/// batch of records.
 const UNPACK_RATIO_MAX: usize = 100;
 
 /// Up to here a gzip body may grow as it likes.

@@ -4,8 +4,8 @@
 //! CORS ─▶ head of the signature ─▶ operation ─▶ body, bounded ─▶ rest of the signature ─▶ unpacked ─▶ operation ─▶ answer
 //! ```
 //!
-//! Services with `X-Amz-Target` share `POST /`; those with paths have routes of their own. A body is read once and
-//! borrowed from then on.
+//! Services with `X-Amz-Target` share `POST /`; those with paths have routes of their own. A body
+//! is read once and borrowed from then on.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! What the AWS protocols write differently: media types, and where an error's name and message are.
+//! What the AWS protocols write differently: media types, and where an error's name and message
+//! are.
 //!
 //! | protocol  | bodies                                                  | operation       | name of an error      |
 //! | --------- | ------------------------------------------------------- | --------------- | --------------------- |
@@ -38,8 +39,8 @@ pub(crate) struct Protocol {
 /// Where an error's name and message are in the body of an answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ErrorShape {
-    /// What stands before the name in `__type`, such as `com.amazonaws.dynamodb.v20120810#`. Without it the name is in
-    /// the header only.
+    /// What stands before the name in `__type`, such as `com.amazonaws.dynamodb.v20120810#`.
+    /// Without it the name is in the header only.
     pub(crate) namespace: Option<&'static str>,
     /// The member with the message.
     pub(crate) message: &'static str,
@@ -54,8 +55,8 @@ pub(crate) enum Answer {
 }
 
 impl Protocol {
-    /// The form of a request and of its answer, from the request's headers; JSON if they do not say. Error: the service
-    /// does not accept the form.
+    /// The form of a request and of its answer, from the request's headers; JSON if they do not
+    /// say. Error: the service does not accept the form.
     pub(crate) fn format(&self, headers: &HeaderMap) -> Result<Format, AwsError> {
         let content_type = headers.get(CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("?"));
         let media_type = content_type.split(';').next().unwrap_or_default().trim();

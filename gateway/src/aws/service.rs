@@ -1,7 +1,7 @@
 //! An AWS API as a value: what differs between services.
 //!
-//! [`frame`](crate::aws::frame) does what they share. To add a service, write its operations and one [`Service`], and
-//! host it in `router.rs`.
+//! [`frame`](crate::aws::frame) does what they share. To add a service, write its operations and
+//! one [`Service`], and host it in `router.rs`.
 
 use axum::http::request::Parts;
 use futures::future::BoxFuture;
@@ -29,7 +29,8 @@ pub(crate) struct Service<T: 'static> {
 pub(crate) struct Operation<T: 'static> {
     /// Its name, as in `X-Amz-Target` and in policies.
     pub(crate) name: &'static str,
-    /// Method and path, in services that do not use `X-Amz-Target`. The path is a pattern as axum has them.
+    /// Method and path, in services that do not use `X-Amz-Target`. The path is a pattern as axum
+    /// has them.
     pub(crate) route: Option<(Method, &'static str)>,
     /// Reads the input, checks that the caller may do this, and does it.
     pub(crate) run: Handler<T>,
@@ -38,7 +39,8 @@ pub(crate) struct Operation<T: 'static> {
 /// What runs an operation. The input borrows from the body, which stays where it was received.
 pub(crate) type Handler<T> = for<'a> fn(Call<'a, T>) -> BoxFuture<'a, Result<Answer, AwsError>>;
 
-/// An input that knows who may send it. [`Call::input`] asks, so that no operation gets an input that was not allowed.
+/// An input that knows who may send it. [`Call::input`] asks, so that no operation gets an input
+/// that was not allowed.
 pub(crate) trait Guarded<T> {
     /// Rejects what policies do not allow. Called only if the caller has policies.
     fn check(&self, call: &Call<'_, T>) -> impl Future<Output = Result<(), AwsError>> + Send;

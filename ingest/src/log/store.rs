@@ -38,8 +38,8 @@ use crate::log::stream::EndReason;
 use crate::log::write::queue::{Closing, Job};
 use model::blocking::blocking;
 
-/// Streams in a folder. Clones share it; when the last is dropped without [`LogStore::close`], writers stop where they
-/// are, as if the process had been killed.
+/// Streams in a folder. Clones share it; when the last is dropped without [`LogStore::close`],
+/// writers stop where they are, as if the process had been killed.
 #[derive(Clone)]
 pub struct LogStore {
     inner: Arc<StreamsFolder>,
@@ -55,8 +55,8 @@ impl LogStore {
         statuses
     }
 
-    /// Opens the streams in `folder`, which is created when it is missing. A stream that is damaged or cannot be read is
-    /// listed and can be deleted; all else on it fails with the reason.
+    /// Opens the streams in `folder`, which is created when it is missing. A stream that is damaged
+    /// or cannot be read is listed and can be deleted; all else on it fails with the reason.
     pub async fn open(
         clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
@@ -66,8 +66,9 @@ impl LogStore {
         LogStore::open_with_keys(clock, disk, KeyRing::default(), folder, options).await
     }
 
-    /// The same, whose streams are, or may be told to be, encrypted with keys of `ring`. A stream whose key is missing or
-    /// another one refuses like a damaged one, and its files stay as they are.
+    /// The same, whose streams are, or may be told to be, encrypted with keys of `ring`. A stream
+    /// whose key is missing or another one refuses like a damaged one, and its files stay as they
+    /// are.
     pub async fn open_with_keys(
         clock: Arc<dyn Clock>,
         disk: Arc<dyn Disk>,
@@ -78,8 +79,8 @@ impl LogStore {
         LogStore::open_reading_on(Handle::current(), clock, disk, ring, folder, options).await
     }
 
-    /// The same, whose segment files are read on the blocking threads of `reads`: so whoever opens a store decides what
-    /// readers behind the tip may take from everything else.
+    /// The same, whose segment files are read on the blocking threads of `reads`: so whoever opens
+    /// a store decides what readers behind the tip may take from everything else.
     pub async fn open_reading_on(
         reads: Handle,
         clock: Arc<dyn Clock>,
@@ -97,7 +98,8 @@ impl LogStore {
         .await
     }
 
-    /// Finishes what waits, leaves the durable mark behind each stream, and takes no more. Reads of what is there go on.
+    /// Finishes what waits, leaves the durable mark behind each stream, and takes no more. Reads of
+    /// what is there go on.
     pub async fn close(&self) {
         let inner = Arc::clone(&self.inner);
         let _admin = Arc::clone(&inner.admin).lock_owned().await;

@@ -6,11 +6,11 @@
 //!    └── given back at once ◀──┘                    stored, or rejected by cause
 //! ```
 //!
-//! A record is one complete datagram. Its partition key is the source id in decimal, hashed once for
-//! each source. A datagram is counted as stored after it is durable. A few runs are in flight at a
-//! time, so the next is made while one is synced. Beyond that batches stay in the rings, and pollers
-//! follow their ports' policy. The datagrams of a source keep their order, except for runs that had to
-//! wait for room in the stream.
+//! A record is one complete datagram. Its partition key is the source id in decimal, hashed once
+//! for each source. A datagram is counted as stored after it is durable. A few runs are in flight
+//! at a time, so the next is made while one is synced. Beyond that batches stay in the rings, and
+//! pollers follow their ports' policy. The datagrams of a source keep their order, except for runs
+//! that had to wait for room in the stream.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -63,8 +63,8 @@ impl StreamWriter {
         StreamWriter { store, stream, reader, keys: KeyPlaces::default(), last_refusal: None }
     }
 
-    /// Runs until all pollers have ended and everything they accepted is stored or rejected. If it is
-    /// dropped before, runs in flight are not counted.
+    /// Runs until all pollers have ended and everything they accepted is stored or rejected. If it
+    /// is dropped before, runs in flight are not counted.
     pub async fn run(mut self) {
         let mut in_flight = FuturesUnordered::new();
         let mut ended = false;
@@ -141,7 +141,8 @@ impl StreamWriter {
 }
 
 impl KeyPlaces {
-    /// Forgets all when there are too many. Between runs only: entries of one run mean the same keys.
+    /// Forgets all when there are too many. Between runs only: entries of one run mean the same
+    /// keys.
     fn make_room(&mut self) {
         if KEYS_MAX <= self.keys.len() {
             *self = KeyPlaces::default();

@@ -1,5 +1,6 @@
-//! The seam that the control of sensor ports stands behind: schemas registered by number, ports with rules, and figures. What
-//! is set through it holds at once, survives restarts, and needs no privilege.
+//! The seam that the control of sensor ports stands behind: schemas registered by number, ports
+//! with rules, and figures. What is set through it holds at once, survives restarts, and needs no
+//! privilege.
 
 use std::fmt;
 
@@ -59,11 +60,12 @@ pub struct PortSpec {
     /// What happens when the stream's writer is behind.
     #[serde(default)]
     pub policy: PolicySpec,
-    /// What readers of the Kinesis API get; where it is not said, what the stream says, and JSON from a new one.
+    /// What readers of the Kinesis API get; where it is not said, what the stream says, and JSON
+    /// from a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readers: Option<SensorReaders>,
-    /// The file with the keys of the sources, by its name in the folder for such files. With it, every datagram must have a
-    /// tag; without it none needs one.
+    /// The file with the keys of the sources, by its name in the folder for such files. With it,
+    /// every datagram must have a tag; without it none needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<String>,
     /// Ranges that datagrams may come from, as `10.1.0.0/16`; from anywhere where there is none.
@@ -115,14 +117,15 @@ impl fmt::Display for SensorError {
 
 impl std::error::Error for SensorError {}
 
-/// Control of sensor ports. Each change is durable when it returns, and holds for datagrams that come after it.
+/// Control of sensor ports. Each change is durable when it returns, and holds for datagrams that
+/// come after it.
 #[async_trait]
 pub trait SensorAdmin: Send + Sync {
     /// All schemas, by number.
     async fn schemas(&self) -> Vec<SchemaSpec>;
 
-    /// Registers a schema. Registering the same again changes nothing; other fields under a number that is taken are
-    /// [`SensorError::Conflict`], since records of them are kept.
+    /// Registers a schema. Registering the same again changes nothing; other fields under a number
+    /// that is taken are [`SensorError::Conflict`], since records of them are kept.
     async fn put_schema(&self, schema: SchemaSpec) -> Result<(), SensorError>;
 
     /// All ports, by number.

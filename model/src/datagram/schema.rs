@@ -1,4 +1,5 @@
-//! What the bytes of a record mean: fields of fixed width, one after the other, little-endian, without gaps.
+//! What the bytes of a record mean: fields of fixed width, one after the other, little-endian,
+//! without gaps.
 
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +50,9 @@ impl FieldKind {
         }
     }
 
-    /// Appends the value of exactly [`FieldKind::width`] bytes as JSON. Numbers that JSON does not have (NaN, infinities) are
-    /// null; bytes that are no UTF-8 are replaced; single precision is the shortest decimal: 0.1 stays 0.1.
+    /// Appends the value of exactly [`FieldKind::width`] bytes as JSON. Numbers that JSON does not
+    /// have (NaN, infinities) are null; bytes that are no UTF-8 are replaced; single precision is
+    /// the shortest decimal: 0.1 stays 0.1.
     pub(super) fn push_json(self, bytes: &[u8], json: &mut Vec<u8>) {
         macro_rules! number {
             ($number:ty) => {

@@ -23,8 +23,8 @@ pub struct Difference {
 /// How a flow is altered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Alteration {
-    /// Whether the flow's progress and state may be thrown away where the new spec does not fit them. It then begins
-    /// anew, at the spec's start.
+    /// Whether the flow's progress and state may be thrown away where the new spec does not fit
+    /// them. It then begins anew, at the spec's start.
     pub restart: bool,
 }
 
@@ -65,8 +65,8 @@ pub trait FlowAdmin: Send + Sync {
     /// Checks a spec, keeps it, and starts the flow.
     async fn create(&self, name: ConsumerName, spec: FlowSpec) -> Result<(), FlowError>;
 
-    /// Replaces a flow's spec. The flow goes on where it was if the new spec fits what it has done so far.
-    /// [`FlowError::Differs`] otherwise, unless the alteration allows a restart.
+    /// Replaces a flow's spec. The flow goes on where it was if the new spec fits what it has done
+    /// so far. [`FlowError::Differs`] otherwise, unless the alteration allows a restart.
     async fn alter(&self, name: &ConsumerName, spec: FlowSpec, how: Alteration) -> Result<(), FlowError>;
 
     /// Ends a flow's work until it is resumed, over restarts of the server too. Its progress stays.
@@ -75,7 +75,7 @@ pub trait FlowAdmin: Send + Sync {
     /// Lets a flow work again, at once, also one that has failed too often.
     async fn resume(&self, kind: FlowKind, name: &ConsumerName) -> Result<(), FlowError>;
 
-    /// Ends a flow and forgets its progress. What it wrote stays; `with_output` deletes the streams that a query
-    /// wrote to.
+    /// Ends a flow and forgets its progress. What it wrote stays; `with_output` deletes the streams
+    /// that a query wrote to.
     async fn drop(&self, kind: FlowKind, name: &ConsumerName, with_output: bool) -> Result<(), FlowError>;
 }

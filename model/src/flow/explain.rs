@@ -50,7 +50,8 @@ pub enum Cause {
     RowsWritten,
 }
 
-/// The reasons, the most important first; never none. `deliveries` may be those of the whole server.
+/// The reasons, the most important first; never none. `deliveries` may be those of the whole
+/// server.
 pub fn explain(query: &QueryReport, deliveries: &[DeliveryReport], now: Timestamp) -> Vec<Reason> {
     let one_each = [stopped(query), no_input(query), unreadable(query), no_row_yet(query, now), expired(query)];
     let failing = deliveries.iter().filter(|delivery| delivery.source == query.output).filter_map(undelivered);

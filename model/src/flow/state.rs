@@ -1,4 +1,5 @@
-//! The life of one worker, as a pure state machine: an event goes in, the new state and what to do come out.
+//! The life of one worker, as a pure state machine: an event goes in, the new state and what to do
+//! come out.
 //!
 //! ```text
 //!            ┌────────── delay is over ─────────┐
@@ -12,8 +13,9 @@
 //!  any ─ pause ─▶ paused ─ resume ─▶ starting           any ─ stop ─▶ stopped
 //! ```
 //!
-//! A worker is never `running` while it only fails: it counts failures until it makes progress, and what
-//! fails [`FAILURES_MAX`] times in a row is isolated. It is `failed` then, and stays so while it is tried.
+//! A worker is never `running` while it only fails: it counts failures until it makes progress, and
+//! what fails [`FAILURES_MAX`] times in a row is isolated. It is `failed` then, and stays so while
+//! it is tried.
 
 use std::time::Duration;
 
@@ -88,7 +90,8 @@ pub enum Trouble {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The worker is at work for `ran`; `progressed` says that it got something done since it was last asked.
+    /// The worker is at work for `ran`; `progressed` says that it got something done since it was
+    /// last asked.
     Tick {
         /// How long it has run.
         ran: Duration,

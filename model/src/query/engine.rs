@@ -1,8 +1,8 @@
 //! The seam of ad hoc queries: SQL in, typed batches of rows out.
 //!
-//! Rows are Arrow, which has a type and a name for every column before the first row. Whoever answers
-//! clients writes them in its own form: JSON lines ([`super::json_lines`]), or what another protocol
-//! wants.
+//! Rows are Arrow, which has a type and a name for every column before the first row. Whoever
+//! answers clients writes them in its own form: JSON lines ([`super::json_lines`]), or what another
+//! protocol wants.
 
 use std::fmt;
 
@@ -103,6 +103,7 @@ pub trait SqlEngine: Send + Sync {
     /// Plans and starts one query. The columns are known when it returns.
     async fn query(&self, sql: &str) -> Result<SqlRows, SqlError>;
 
-    /// The columns that [`SqlEngine::query`] would answer with. Plans the query and does not run it.
+    /// The columns that [`SqlEngine::query`] would answer with. Plans the query and does not run
+    /// it.
     async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError>;
 }

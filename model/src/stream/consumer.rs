@@ -1,4 +1,5 @@
-//! Reading a whole stream in lineage order: parents before their children, every open shard at once.
+//! Reading a whole stream in lineage order: parents before their children, every open shard at
+//! once.
 //!
 //! ```text
 //! positions ──▶ begun shards ──▶ one read in flight per shard ──▶ ShardBatch ──▶ the consumer
@@ -25,8 +26,9 @@ use crate::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamDescrip
 /// Records of one shard, and how far they take the consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardBatch {
-    /// The stream, described after these records were read: what they hold ([`StreamDescription::sensor`]), and its
-    /// shards. A batch without records has the description of the one before.
+    /// The stream, described after these records were read: what they hold
+    /// ([`StreamDescription::sensor`]), and its shards. A batch without records has the description
+    /// of the one before.
     pub stream: Arc<StreamDescription>,
     /// The shard.
     pub shard: ShardId,
@@ -38,7 +40,8 @@ pub struct ShardBatch {
     pub position: Position,
     /// Whether nothing more could be read at that moment.
     pub at_tip: bool,
-    /// No later record of the shard arrives before this time; [`Timestamp::MAX`] once the shard is finished.
+    /// No later record of the shard arrives before this time; [`Timestamp::MAX`] once the shard is
+    /// finished.
     pub complete_until: Timestamp,
     /// Records that expired before the consumer read them: never silent, always counted.
     pub expired: u64,
@@ -95,8 +98,8 @@ pub struct StreamReader {
 }
 
 impl StreamReader {
-    /// Reads from `positions`; shards that are not in it and have no unfinished parent begin at `start`
-    /// (children of a finished parent begin at their first record, whatever `start` says).
+    /// Reads from `positions`; shards that are not in it and have no unfinished parent begin at
+    /// `start` (children of a finished parent begin at their first record, whatever `start` says).
     pub async fn open(
         store: Arc<dyn StreamStore>,
         stream: StreamName,
@@ -141,7 +144,8 @@ impl StreamReader {
         self.positions.iter().filter(|(_, position)| !position.finished).map(|(shard, _)| *shard)
     }
 
-    /// The next batch of any shard; waits for one. Cancel-safe: a batch is handed out once or not at all.
+    /// The next batch of any shard; waits for one. Cancel-safe: a batch is handed out once or not
+    /// at all.
     pub async fn next(&mut self) -> Result<ShardBatch, StreamError> {
         while self.ended.is_none() {
             let (shard, from, result) = self.reads.next().await.expect("an open hash space always has a shard to read");
@@ -152,7 +156,8 @@ impl StreamReader {
                     self.start_read(shard, oldest);
                 }
                 Err(error) => {
-                    // The read is put back, so that a caller who waits and calls again goes on where it was.
+                    // The read is put back, so that a caller who waits and calls again goes on
+                    // where it was.
                     self.start_read(shard, from);
                     return Err(error);
                 }
@@ -161,8 +166,8 @@ impl StreamReader {
         self.finish_read().await
     }
 
-    /// Asks every active shard that is at its tip how far time is complete there, without waiting for records.
-    /// What can be read meanwhile comes with it.
+    /// Asks every active shard that is at its tip how far time is complete there, without waiting
+    /// for records. What can be read meanwhile comes with it.
     pub async fn poll_tips(&mut self) -> Result<Vec<ShardBatch>, StreamError> {
         let mut batches = Vec::new();
         let asked: Vec<(ShardId, SequenceNumber)> =
@@ -170,7 +175,8 @@ impl StreamReader {
         for (shard, next) in asked {
             let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: false };
             match self.store.read(&self.stream, shard, next, limit).await {
-                // Records are left to the read in flight, which returns them in its turn; time counts only at the tip.
+                // Records are left to the read in flight, which returns them in its turn; time
+                // counts only at the tip.
                 Ok(batch) if batch.records.is_empty() && !batch.end_of_shard => batches.push(ShardBatch {
                     stream: Arc::clone(&self.description),
                     shard,
@@ -233,7 +239,8 @@ impl StreamReader {
         })
     }
 
-    /// Gives a position to every shard whose parents are all finished or gone, and which has none yet.
+    /// Gives a position to every shard whose parents are all finished or gone, and which has none
+    /// yet.
     fn begin_children(&mut self, map: &ShardMap) -> Vec<(ShardId, SequenceNumber)> {
         let finished: BTreeSet<ShardId> =
             self.positions.iter().filter(|(_, p)| p.finished).map(|(id, _)| *id).collect();
@@ -268,8 +275,8 @@ impl StreamReader {
     }
 }
 
-/// The shards that a reader without positions begins with: the open ones for [`StartingPosition::Latest`],
-/// else the oldest ones, whose children follow.
+/// The shards that a reader without positions begins with: the open ones for
+/// [`StartingPosition::Latest`], else the oldest ones, whose children follow.
 fn starting_shards(map: &ShardMap, start: StartingPosition) -> Vec<ShardId> {
     match start {
         StartingPosition::Latest => map.open().map(|shard| shard.id).collect(),

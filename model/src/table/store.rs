@@ -104,8 +104,8 @@ impl TableSchema {
         Ok(ItemKey { partition, sort })
     }
 
-    /// The key of `item`, which any store may keep. Error: [`TableError::InvalidItem`] as of [`TableSchema::key_of`],
-    /// or because it nests too deep.
+    /// The key of `item`, which any store may keep. Error: [`TableError::InvalidItem`] as of
+    /// [`TableSchema::key_of`], or because it nests too deep.
     pub fn check_item(&self, item: &Item) -> Result<ItemKey, TableError> {
         let key = self.key_of(item)?;
         match item.iter().find(|(_, value)| !value.nests_at_most(NESTING_MAX)) {
@@ -172,8 +172,9 @@ impl TableSchema {
         TableError::InvalidKey { table: self.name.clone(), reason }
     }
 
-    /// Reads a key value from text, as in a URL: a number as in JSON, bytes as base64 of the alphabet for URLs without
-    /// padding. [`KeyValue`] prints so. Error: [`TableError::InvalidKey`].
+    /// Reads a key value from text, as in a URL: a number as in JSON, bytes as base64 of the
+    /// alphabet for URLs without padding. [`KeyValue`] prints so. Error:
+    /// [`TableError::InvalidKey`].
     pub fn parse_key(&self, key: &KeyAttribute, text: &str) -> Result<KeyValue, TableError> {
         let wrong = |what: &str| self.invalid_key(format!("`{text}` is not {what}, as key `{}` is", key.name));
         match key.key_type {

@@ -1,4 +1,5 @@
-//! The failure in any error: what the server's own parts tell of settings and folders, and what all commands tell.
+//! The failure in any error: what the server's own parts tell of settings and folders, and what all
+//! commands tell.
 
 use client::failure::{Failure, Kind};
 

@@ -1,5 +1,5 @@
-//! The command line. Data goes to standard output, everything else to standard error. The exit status is 0 or that of the
-//! failure's kind.
+//! The command line. Data goes to standard output, everything else to standard error. The exit
+//! status is 0 or that of the failure's kind.
 
 mod cause;
 mod doctor;
@@ -26,8 +26,8 @@ use crate::config::access::first_credential::FirstCredential;
 use crate::config::effective::DATA;
 use crate::telemetry::logs;
 
-/// How long the end of the process waits for work on threads of their own, such as a write that a disk holds up.
-/// Everything that was acknowledged is durable by then.
+/// How long the end of the process waits for work on threads of their own, such as a write that a
+/// disk holds up. Everything that was acknowledged is durable by then.
 const THREADS_END_MAX: Duration = Duration::from_millis(250);
 
 /// A streaming data pipeline in one binary.
@@ -135,7 +135,8 @@ pub(crate) fn main() -> ExitCode {
     {
         return ExitCode::from(Failure::new(Kind::Usage, message).whole().tell());
     }
-    // What a server does with privileges comes before there are other threads, which would keep theirs.
+    // What a server does with privileges comes before there are other threads, which would keep
+    // theirs.
     let ended = match cli.command {
         Command::Serve(args) => args.prepare().and_then(|prepared| until_end(all_threads(), serve::run(prepared))),
         command if command.only_asks() => until_end(one_thread(), run(command)),

@@ -1,5 +1,6 @@
-//! Settings: plain values, read once from a TOML file, `GALLOP_*` variables and flags, in that order of
-//! rank from low to high. An unknown key is rejected with its line and the nearest key that exists.
+//! Settings: plain values, read once from a TOML file, `GALLOP_*` variables and flags, in that
+//! order of rank from low to high. An unknown key is rejected with its line and the nearest key
+//! that exists.
 //!
 //! Each table of the file has a file here, which says what the table holds and which values make no
 //! sense. Modules stand in reading order.

@@ -36,7 +36,8 @@ pub(crate) struct References {
 }
 
 impl References {
-    /// Checks everything. `folder` is where paths begin; secrets of variables are taken over into `config`.
+    /// Checks everything. `folder` is where paths begin; secrets of variables are taken over into
+    /// `config`.
     pub(crate) fn check(&mut self, config: &mut Config, folder: &Path, data: &Path, host: IpAddr) {
         let variable = |name: &str| std::env::var(name).ok();
         for (name, query) in &config.queries {

@@ -1,5 +1,6 @@
-//! What a running server can check beside its work, for `GET /v1/doctor`. What takes the disk or the log is left to
-//! `gallop doctor`; the machine and the files are looked at once in [`LOOK_INTERVAL`], workers each time.
+//! What a running server can check beside its work, for `GET /v1/doctor`. What takes the disk or
+//! the log is left to `gallop doctor`; the machine and the files are looked at once in
+//! [`LOOK_INTERVAL`], workers each time.
 
 use std::path::PathBuf;
 use std::sync::Arc;

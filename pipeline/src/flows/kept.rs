@@ -1,5 +1,6 @@
-//! Flows that were created while the server ran, flows that are paused, and checkpoints that are still to be
-//! forgotten: one file in the data folder, replaced as a whole. `docs/FORMATS.md` describes it.
+//! Flows that were created while the server ran, flows that are paused, and checkpoints that are
+//! still to be forgotten: one file in the data folder, replaced as a whole. `docs/FORMATS.md`
+//! describes it.
 //!
 //! ```text
 //! gallop-flows 1 crc32c=0f1e2d3c
@@ -108,7 +109,8 @@ impl Book {
         self.kept.lock().await.clone()
     }
 
-    /// Changes what is kept: durable when this returns. Where it cannot be kept, nothing has changed.
+    /// Changes what is kept: durable when this returns. Where it cannot be kept, nothing has
+    /// changed.
     pub(super) async fn change(&self, change: impl FnOnce(&mut Kept)) -> io::Result<()> {
         let mut kept = self.kept.lock().await;
         let mut new = kept.clone();
@@ -124,7 +126,8 @@ impl Book {
         Ok(())
     }
 
-    /// Forgets a checkpoint if it is to be forgotten. The consumer must not run: it begins anew after this.
+    /// Forgets a checkpoint if it is to be forgotten. The consumer must not run: it begins anew
+    /// after this.
     pub(super) async fn settle(&self, holder: &Holder) -> Result<(), StreamError> {
         let mut kept = self.kept.lock().await;
         if !kept.forget.contains(holder) {
@@ -141,7 +144,8 @@ impl Book {
     }
 }
 
-/// Replaces a checkpoint by a blank one. Its version goes on, so a task of before cannot commit any more.
+/// Replaces a checkpoint by a blank one. Its version goes on, so a task of before cannot commit any
+/// more.
 async fn forget(streams: &dyn StreamStore, Holder { home, consumer }: &Holder) -> Result<(), StreamError> {
     let found = match streams.checkpoint(home, consumer).await {
         // The checkpoint has gone with the stream.

@@ -1,4 +1,5 @@
-//! What is told of flows: the one source for REST, command line, page, metrics, doctor and readiness.
+//! What is told of flows: the one source for REST, command line, page, metrics, doctor and
+//! readiness.
 
 use async_trait::async_trait;
 use model::clock::Timestamp;
@@ -16,7 +17,8 @@ use crate::metrics::figures::Figures;
 /// The most shards of a stream that are asked for their tip.
 const SHARDS_MAX: usize = 512;
 
-/// A worker's standing. A delivery whose destination fails tries again by itself: that is told in the same words.
+/// A worker's standing. A delivery whose destination fails tries again by itself: that is told in
+/// the same words.
 fn standing(running: &Running) -> Standing {
     let mut standing = running.worker.standing();
     if let Part::Delivery(delivery) = &running.part
@@ -43,7 +45,8 @@ impl Supervisor {
         figures
     }
 
-    /// Records in the source that the part's checkpoint does not have: tip minus committed position of every open shard.
+    /// Records in the source that the part's checkpoint does not have: tip minus committed position
+    /// of every open shard.
     pub(super) async fn behind(&self, part: &Part) -> Option<u64> {
         if !self.checkpoints_are_at_hand {
             return None;

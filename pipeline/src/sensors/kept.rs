@@ -1,4 +1,5 @@
-//! What was set at run time, kept over restarts: one small file in the data folder, replaced as a whole.
+//! What was set at run time, kept over restarts: one small file in the data folder, replaced as a
+//! whole.
 //!
 //! ```text
 //! gallop-sensors 1 crc32c=0f1e2d3c

@@ -25,7 +25,8 @@ pub(crate) struct Settings {
     pub(crate) http: HttpOptions,
     /// How sensor datagrams arrive.
     pub(crate) receiver: PreparedReceiver,
-    /// Where the dashboard's page is read from at every request, for work on it; the one that was built in without.
+    /// Where the dashboard's page is read from at every request, for work on it; the one that was
+    /// built in without.
     pub(crate) web_dir: Option<PathBuf>,
 }
 

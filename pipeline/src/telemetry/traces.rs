@@ -1,12 +1,13 @@
-//! Traces: spans of requests and of what they ask the backends for, sent to an OpenTelemetry collector. Off unless one is
-//! named.
+//! Traces: spans of requests and of what they ask the backends for, sent to an OpenTelemetry
+//! collector. Off unless one is named.
 //!
 //! ```text
 //! spans ──▶ sampled? ──▶ queue of 2,048 ──▶ a thread: 512 at a time, every 5 s ──▶ POST, OTLP in protobuf
 //!                        full: dropped
 //! ```
 //!
-//! No request waits for a collector. The bounds are those of OpenTelemetry's variables (`OTEL_BSP_*`).
+//! No request waits for a collector. The bounds are those of OpenTelemetry's variables
+//! (`OTEL_BSP_*`).
 
 use std::time::Duration;
 
@@ -52,8 +53,8 @@ impl Traces {
         Traces { provider, sender, resource, endpoint: options.endpoint }
     }
 
-    /// Sends to the collector from now on, over the runtime that this is called on. Error: a variable of OpenTelemetry's
-    /// asks for what there is not.
+    /// Sends to the collector from now on, over the runtime that this is called on. Error: a
+    /// variable of OpenTelemetry's asks for what there is not.
     pub(crate) fn send(&self) -> anyhow::Result<()> {
         let exporter = SpanExporter::builder()
             .with_http()

@@ -4,8 +4,8 @@
 //! .tmp/7-3  ──write, fsync──▶  link without replace  ──▶  a/b/c.json  ──▶  fsync a/b, a, .  ──▶  remove .tmp/7-3
 //! ```
 //!
-//! A reader sees a whole object or none. A power cut leaves at most files in `.tmp`, which the next opening removes.
-//! A folder cannot hold both `a` and `a/b`: the later of the two is refused.
+//! A reader sees a whole object or none. A power cut leaves at most files in `.tmp`, which the next
+//! opening removes. A folder cannot hold both `a` and `a/b`: the later of the two is refused.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -44,8 +44,8 @@ struct Folder {
 }
 
 impl FolderArchive {
-    /// Opens the archive, creating the folder where it is missing, and removes what a crash left in `.tmp`.
-    /// Error: [`ArchiveError::Unavailable`].
+    /// Opens the archive, creating the folder where it is missing, and removes what a crash left in
+    /// `.tmp`. Error: [`ArchiveError::Unavailable`].
     #[expect(clippy::disallowed_methods, reason = "a name that no other opening has, not a time")]
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArchiveError> {
         let root = root.into();
@@ -122,7 +122,8 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(PutOutcome::AlreadyThere),
             Err(error) => Err(error),
         });
-        // Also when the object was there: whoever linked it may have died before making that durable.
+        // Also when the object was there: whoever linked it may have died before making that
+        // durable.
         let outcome = outcome.and_then(|outcome| self.sync_up(parent).map(|()| outcome));
         if let Err(error) = fs::remove_file(&tmp)
             && error.kind() != io::ErrorKind::NotFound

@@ -1,4 +1,5 @@
-//! What a delivery stream does again and again until it succeeds: reads, and hands cuts to its sink.
+//! What a delivery stream does again and again until it succeeds: reads, and hands cuts to its
+//! sink.
 
 use std::sync::Arc;
 

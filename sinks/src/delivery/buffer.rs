@@ -1,4 +1,5 @@
-//! Holds a delivery's records in memory, shard by shard, and decides where to cut. Pure: no I/O, time is handed in.
+//! Holds a delivery's records in memory, shard by shard, and decides where to cut. Pure: no I/O,
+//! time is handed in.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! A cut: the records of one shard from a first to a last number, delivered as one.
 //!
-//! A cut that is about to be delivered can be promised in the checkpoint: [`Promise`]. After a crash it is read from
-//! the stream again and delivered the same way, so that what is written twice is written identically.
+//! A cut that is about to be delivered can be promised in the checkpoint: [`Promise`]. After a
+//! crash it is read from the stream again and delivered the same way, so that what is written twice
+//! is written identically.
 
 use std::sync::Arc;
 
@@ -65,7 +66,8 @@ impl Cut {
     }
 }
 
-/// Cuts that are about to be delivered, as kept in the checkpoint's state: JSON, empty when there are none.
+/// Cuts that are about to be delivered, as kept in the checkpoint's state: JSON, empty when there
+/// are none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Promise {
     /// Of each shard the ones that follow its position, in order.
@@ -113,7 +115,8 @@ pub async fn read_cut(
         from = batch.next;
         records.extend(batch.records.into_iter().take_while(|record| record.sequence_number <= range.last));
         if from == before {
-            // The tip, below a number that was read before: the stream was replaced by a younger one.
+            // The tip, below a number that was read before: the stream was replaced by a younger
+            // one.
             expired += range.last.next().0 - from.0;
             break;
         }

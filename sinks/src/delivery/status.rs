@@ -20,13 +20,15 @@ pub struct DeliveryStatus {
     pub expired: u64,
     /// Failed tries.
     pub retries: u64,
-    /// Age in milliseconds of the oldest record that was read and is not delivered; zero when there is none.
+    /// Age in milliseconds of the oldest record that was read and is not delivered; zero when there
+    /// is none.
     pub lag_millis: u64,
     /// What failed last, and when; none after a success that followed.
     pub last_error: Option<LastError>,
     /// When a cut was last delivered, since its start.
     pub last_success_at: Option<Timestamp>,
-    /// The cut that was last delivered: the object that holds it, or its shard and sequence numbers.
+    /// The cut that was last delivered: the object that holds it, or its shard and sequence
+    /// numbers.
     pub last_delivered: Option<String>,
     /// Whether it runs.
     pub running: bool,

@@ -1,10 +1,13 @@
-//! Writes every record of a stream to an archive, as lines of objects: one object per cut. Of an aggregate the parts
-//! are lines; all of them stand in one object, since a cut never ends inside a record.
+//! Writes every record of a stream to an archive, as lines of objects: one object per cut. Of an
+//! aggregate the parts are lines; all of them stand in one object, since a cut never ends inside a
+//! record.
 //!
-//! Of a stream of sensor datagrams every sensor record is a row of a Parquet file, or a line where lines are asked for.
+//! Of a stream of sensor datagrams every sensor record is a row of a Parquet file, or a line where
+//! lines are asked for.
 //!
-//! A record that is exactly one JSON object is a line of the data object; any other goes to the error object of the
-//! same cut with the reason (see [`model::archive::name`] for where). A cut of nothing but such records has no data object.
+//! A record that is exactly one JSON object is a line of the data object; any other goes to the
+//! error object of the same cut with the reason (see [`model::archive::name`] for where). A cut of
+//! nothing but such records has no data object.
 
 use std::sync::Arc;
 
@@ -104,7 +107,8 @@ fn lines_of(cut: &Cut) -> Lines {
 
 #[async_trait]
 impl Sink for ArchiveSink {
-    /// Always: the object's name holds the cut, so other cuts of the same records would be other objects.
+    /// Always: the object's name holds the cut, so other cuts of the same records would be other
+    /// objects.
     async fn must_be_promised(&self, _: &[Cut]) -> Result<bool, SinkError> {
         Ok(true)
     }

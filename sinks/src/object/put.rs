@@ -13,9 +13,9 @@ use crate::object::compressed::{compress, decompress};
 /// Packing more than this takes so long that it moves to a thread of its own.
 const PACK_INLINE_BYTES_MAX: usize = 64 << 10;
 
-/// Puts `lines` under `name`. An object that is there with the same lines is success: a crash came between its put
-/// and the checkpoint. One with other lines is of another origin (a stream that was deleted and created anew, say):
-/// both are kept, ours under `conflicts/`.
+/// Puts `lines` under `name`. An object that is there with the same lines is success: a crash came
+/// between its put and the checkpoint. One with other lines is of another origin (a stream that was
+/// deleted and created anew, say): both are kept, ours under `conflicts/`.
 pub async fn put_lines(
     archive: &dyn Archive,
     name: &ObjectName,
@@ -35,7 +35,8 @@ pub async fn put_lines(
     put_object(archive, name, body, |there, ours| same_lines(compression, there, ours, lines_len)).await
 }
 
-/// Puts an object whose bytes are made, the same way; `is_same` compares the content of two objects.
+/// Puts an object whose bytes are made, the same way; `is_same` compares the content of two
+/// objects.
 pub async fn put_object(
     archive: &dyn Archive,
     name: &ObjectName,

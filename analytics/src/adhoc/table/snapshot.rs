@@ -6,8 +6,8 @@
 //! shard 1    [0 ... 49]                       [50 ... end)
 //! ```
 //!
-//! The list says where the archive ends, the tail begins right there: no record is missing and none counts twice,
-//! whatever the delivery writes in the meantime.
+//! The list says where the archive ends, the tail begins right there: no record is missing and none
+//! counts twice, whatever the delivery writes in the meantime.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Services that exist here only, driven through the frame beside each other: `POST /` in JSON 1.0, and paths.
+//! Services that exist here only, driven through the frame beside each other: `POST /` in JSON 1.0,
+//! and paths.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Path};

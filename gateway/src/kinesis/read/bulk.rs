@@ -1,11 +1,12 @@
-//! Large answers are written away from the threads that take calls: megabytes take milliseconds, which a put that came
-//! in meanwhile should not wait for.
+//! Large answers are written away from the threads that take calls: megabytes take milliseconds,
+//! which a put that came in meanwhile should not wait for.
 
 use model::blocking::finished;
 use model::stream::record::Record;
 use tokio::runtime::Handle;
 
-/// Records of at least so many bytes make a large answer. Less is written sooner than it is handed over.
+/// Records of at least so many bytes make a large answer. Less is written sooner than it is handed
+/// over.
 const LARGE_BYTES_MIN: usize = 128 << 10;
 
 /// Whether an answer with `records` is large.

@@ -1,5 +1,6 @@
-//! The store's connections that are not a reader's or a writer's: questions about offsets and the cluster. Calls of the
-//! client library block, so each runs beside the async tasks and ends within [`ASK_DELAY_MAX`].
+//! The store's connections that are not a reader's or a writer's: questions about offsets and the
+//! cluster. Calls of the client library block, so each runs beside the async tasks and ends within
+//! [`ASK_DELAY_MAX`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use model::blocking::{blocking, finished};
 /// How long a question to the cluster may take.
 pub(crate) const ASK_DELAY_MAX: Duration = Duration::from_secs(10);
 
-/// A partition that a client does not know is looked for so often: it may have come into being just now.
+/// A partition that a client does not know is looked for so often: it may have come into being just
+/// now.
 pub(crate) const LOOKS_MAX: u32 = 10;
 /// The pause before it is looked for again.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -51,13 +53,14 @@ pub(crate) struct Cluster {
     pub(crate) topics: HashMap<String, Vec<i32>>,
 }
 
-/// Runs to its end, also when the caller stops waiting, or waits for something else meanwhile: what holds a lock or a
-/// permit must never depend on somebody who needs the same one first.
+/// Runs to its end, also when the caller stops waiting, or waits for something else meanwhile: what
+/// holds a lock or a permit must never depend on somebody who needs the same one first.
 pub(crate) async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     finished(tokio::spawn(work)).await
 }
 
-/// What the client library tells beside its answers. Brokers that come and go are its own to deal with.
+/// What the client library tells beside its answers. Brokers that come and go are its own to deal
+/// with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Context;
 
@@ -98,7 +101,8 @@ impl Clients {
         })
     }
 
-    /// One end of each partition. A partition that is not known, or whose leader does not answer, is left out.
+    /// One end of each partition. A partition that is not known, or whose leader does not answer,
+    /// is left out.
     pub(crate) async fn ends(&self, partitions: &[Partition], end: End) -> Result<HashMap<Partition, u64>, Fault> {
         if partitions.is_empty() {
             return Ok(HashMap::new());
@@ -118,8 +122,8 @@ impl Clients {
         found.get(&partition).copied().ok_or_else(|| Fault::late(format!("asking for offsets of {}", partition.0)))
     }
 
-    /// The first offset of each partition whose record arrived at `at` or later; none when there is none. A partition
-    /// that is not known, or whose leader does not answer, is left out.
+    /// The first offset of each partition whose record arrived at `at` or later; none when there is
+    /// none. A partition that is not known, or whose leader does not answer, is left out.
     pub(crate) async fn offsets_at(
         &self,
         partitions: &[Partition],
@@ -151,7 +155,8 @@ impl Clients {
         .map_err(Fault::doing("asking which brokers and topics there are"))
     }
 
-    /// Lets the askers hand over news of connections, which would pile up otherwise. Called from time to time.
+    /// Lets the askers hand over news of connections, which would pile up otherwise. Called from
+    /// time to time.
     pub(crate) fn drain_news(&self) {
         for asker in [&self.stable, &self.high] {
             while asker.poll(Duration::ZERO).is_some() {}
@@ -166,7 +171,8 @@ pub(crate) fn is_unknown(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| unknown.contains(&code))
 }
 
-/// Whether another broker, or the same one a little later, answers: leaders move, and new ones have to catch up.
+/// Whether another broker, or the same one a little later, answers: leaders move, and new ones have
+/// to catch up.
 fn is_moving(error: &KafkaError) -> bool {
     let moving = [
         RDKafkaErrorCode::BrokerDestroy,
@@ -180,8 +186,8 @@ fn is_moving(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(|code| moving.contains(&code))
 }
 
-/// As [`offsets_known`]; what is not known is looked for. Of several partitions those are left out whose leader does not
-/// answer at the second try either.
+/// As [`offsets_known`]; what is not known is looked for. Of several partitions those are left out
+/// whose leader does not answer at the second try either.
 fn offsets(
     asker: &StoreConsumer,
     partitions: &[Partition],
@@ -201,7 +207,8 @@ fn offsets(
             _ => false,
         };
         if !again {
-            // With one partition the error is its own; of many, those that answered are what the caller goes on with.
+            // With one partition the error is its own; of many, those that answered are what the
+            // caller goes on with.
             return if found.is_empty() { Err(error) } else { Ok(found) };
         }
         if looks > 0 {
@@ -212,7 +219,8 @@ fn offsets(
     }
 }
 
-/// The brokers and topics. A broker that goes while it is asked is no reason to give up: the next one answers.
+/// The brokers and topics. A broker that goes while it is asked is no reason to give up: the next
+/// one answers.
 fn look_at(asker: &StoreConsumer, topic: Option<&str>) -> KafkaResult<Metadata> {
     let begin = Instant::now();
     loop {

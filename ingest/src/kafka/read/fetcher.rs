@@ -1,7 +1,8 @@
 //! One client that follows the tips of all shards that are read, and feeds their tails.
 //!
-//! A shard is followed from the first time that somebody reads near its tip, and left when nobody has for
-//! [`IDLE_MAX`]. The memory of all tails has one bound, which the shards that are followed share evenly.
+//! A shard is followed from the first time that somebody reads near its tip, and left when nobody
+//! has for [`IDLE_MAX`]. The memory of all tails has one bound, which the shards that are followed
+//! share evenly.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,7 +73,8 @@ impl Fetcher {
         Ok(Fetcher { clients, shared, changing: tokio::sync::Mutex::default(), thread: Mutex::new(Some(thread)) })
     }
 
-    /// The tail of a shard, which is followed from now on. `base` is the number of the shard's offset 0.
+    /// The tail of a shard, which is followed from now on. `base` is the number of the shard's
+    /// offset 0.
     pub(crate) async fn tail(
         self: &Arc<Self>,
         partition: &Partition,

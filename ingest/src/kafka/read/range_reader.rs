@@ -1,11 +1,13 @@
-//! Reading a stretch of a partition from the brokers, for those who are behind the tail and for topics of our own.
+//! Reading a stretch of a partition from the brokers, for those who are behind the tail and for
+//! topics of our own.
 //!
-//! A few clients are shared by all who seek. One that stopped at a reader's limit keeps its place and what it has
-//! fetched ahead, and goes on when the same reader comes for more.
+//! A few clients are shared by all who seek. One that stopped at a reader's limit keeps its place
+//! and what it has fetched ahead, and goes on when the same reader comes for more.
 //!
-//! Offsets in a stretch may hold no record: markers of transactions, aborted ones, compacted ones. That nothing follows up
-//! to the stretch's end is only believed when the broker says so twice, and its last stable offset was at the stretch's
-//! end in between: a broker that has just become leader may know less than its predecessor for a moment.
+//! Offsets in a stretch may hold no record: markers of transactions, aborted ones, compacted ones.
+//! That nothing follows up to the stretch's end is only believed when the broker says so twice, and
+//! its last stable offset was at the stretch's end in between: a broker that has just become leader
+//! may know less than its predecessor for a moment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -28,7 +30,8 @@ use model::blocking::blocking;
 const READERS_MAX: usize = 8;
 /// A read that has got nothing for so long has failed.
 const READ_DELAY_MAX: Duration = Duration::from_secs(15);
-/// The client forgets what it has seen of a topic that it does not read: it looks again after so long.
+/// The client forgets what it has seen of a topic that it does not read: it looks again after so
+/// long.
 const LOOK_AGE_MAX: Duration = Duration::from_secs(60);
 /// How long one look for a message takes at most.
 const POLL: Duration = Duration::from_millis(100);
@@ -49,7 +52,8 @@ pub(crate) struct Bounds {
     pub(crate) bytes_max: usize,
 }
 
-/// What was read, and the offset to go on from: the stretch's end unless a bound was reached before.
+/// What was read, and the offset to go on from: the stretch's end unless a bound was reached
+/// before.
 #[derive(Debug)]
 pub(crate) struct Range<T> {
     pub(crate) found: Vec<T>,
@@ -78,7 +82,8 @@ pub(crate) struct RangeReader {
 struct Cursor {
     consumer: StoreConsumer,
     at: Option<(Partition, u64)>,
-    /// Topics that the client has been made to look at, and when: by itself it does so once a second.
+    /// Topics that the client has been made to look at, and when: by itself it does so once a
+    /// second.
     looked_at: HashMap<String, Instant>,
 }
 
@@ -87,7 +92,8 @@ impl RangeReader {
         RangeReader { clients, idle: Mutex::default(), permits: Semaphore::new(READERS_MAX) }
     }
 
-    /// Reads a stretch; `take` makes something of each message and says how many bytes it counts for.
+    /// Reads a stretch; `take` makes something of each message and says how many bytes it counts
+    /// for.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         stretch: Stretch,

@@ -1,4 +1,5 @@
-//! Appends: one idempotent producer for all streams. Over its bound entries are refused at once, not kept waiting.
+//! Appends: one idempotent producer for all streams. Over its bound entries are refused at once,
+//! not kept waiting.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, RwLock};
@@ -40,7 +41,8 @@ impl Appender {
         self.producer.read().expect("no holder of the lock panics").clone()
     }
 
-    /// Appends entries to the partitions they are routed to, in order, and waits until brokers have answered for each.
+    /// Appends entries to the partitions they are routed to, in order, and waits until brokers have
+    /// answered for each.
     pub(crate) async fn append(&self, topic: &str, entries: &[(i32, PutEntry)]) -> Vec<Result<Delivered, Refused>> {
         let producer = self.producer();
         if self.known.lock().expect("no holder of the lock panics").insert(topic.to_owned()) {

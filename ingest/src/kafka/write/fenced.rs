@@ -5,9 +5,10 @@
 //! process B                                     hold ── read version 4 ── begin .. commit version 5
 //! ```
 //!
-//! Brokers give each holder of a transactional id a higher epoch, end what the one before had open, and take nothing more
-//! from it. So a holder who reads a version after it began to hold, and commits while it still holds, replaces exactly
-//! that version: nobody can have come in between, however long either was paused.
+//! Brokers give each holder of a transactional id a higher epoch, end what the one before had open,
+//! and take nothing more from it. So a holder who reads a version after it began to hold, and
+//! commits while it still holds, replaces exactly that version: nobody can have come in between,
+//! however long either was paused.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -38,8 +39,8 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 pub(crate) enum NotCommitted {
     /// Somebody else holds the id, and nothing of it stands.
     Fenced,
-    /// The brokers did not say how it ended: after holding the id anew it is seen whether it stands, and then these are
-    /// its places.
+    /// The brokers did not say how it ended: after holding the id anew it is seen whether it
+    /// stands, and then these are its places.
     Unknown(Vec<Delivered>, Fault),
     /// Nothing of it stands.
     Failed(Fault),
@@ -64,7 +65,8 @@ impl Fenced {
         self.producer.is_some()
     }
 
-    /// Holds the id, if it is not held: nobody who held it before can commit any more, and what they had open has ended.
+    /// Holds the id, if it is not held: nobody who held it before can commit any more, and what
+    /// they had open has ended.
     pub(crate) async fn hold(&mut self) -> Result<(), Fault> {
         if self.is_held() {
             return Ok(());
@@ -80,8 +82,8 @@ impl Fenced {
         Ok(())
     }
 
-    /// Makes all messages readable at once or none of them, and returns where they went. The id must be held. After an
-    /// error other than [`NotCommitted::Failed`] it is not held any more.
+    /// Makes all messages readable at once or none of them, and returns where they went. The id
+    /// must be held. After an error other than [`NotCommitted::Failed`] it is not held any more.
     pub(crate) async fn commit(&mut self, messages: Vec<Outgoing>) -> Result<Vec<Delivered>, NotCommitted> {
         self.commit_if(messages, std::future::ready(Ok(()))).await
     }
@@ -113,8 +115,9 @@ impl Fenced {
             return Err(NotCommitted::Failed(Fault::late("waiting for shard maps that are young enough")));
         }
         let committer = producer.clone();
-        // Once the commit has been asked for, no error says that nothing stands: it may be the answer to a second attempt,
-        // or "unknown server error", which brokers give to a commit that meets the next holder half-way.
+        // Once the commit has been asked for, no error says that nothing stands: it may be the
+        // answer to a second attempt, or "unknown server error", which brokers give to a commit
+        // that meets the next holder half-way.
         let Err(error) = repeat(until, move || committer.commit_transaction(CALL_DELAY_MAX)).await else {
             return Ok(delivered);
         };
@@ -123,7 +126,8 @@ impl Fenced {
         Err(NotCommitted::Unknown(delivered, Fault::doing(doing)(error)))
     }
 
-    /// Ends a transaction of which nothing is to stand. The commit has not been asked for, so nothing can stand.
+    /// Ends a transaction of which nothing is to stand. The commit has not been asked for, so
+    /// nothing can stand.
     async fn give_up(&mut self, producer: StoreProducer, error: KafkaError) -> NotCommitted {
         if is_fenced(&producer, &error) {
             self.producer = None;

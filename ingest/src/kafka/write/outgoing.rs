@@ -25,8 +25,8 @@ pub(crate) struct Delivered {
     pub(crate) arrived_at: Timestamp,
 }
 
-/// Gives a message to the producer, which sends it in the order of calls for its partition. After an error it was not
-/// taken.
+/// Gives a message to the producer, which sends it in the order of calls for its partition. After
+/// an error it was not taken.
 pub(crate) async fn enqueue(
     producer: &StoreProducer,
     topic: &str,

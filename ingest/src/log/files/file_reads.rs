@@ -1,5 +1,5 @@
-//! Readers' work on segment files: off the async threads, and a bounded number at a time for the whole store. Each holds
-//! what it has read, and no disk gets faster by being asked by hundreds.
+//! Readers' work on segment files: off the async threads, and a bounded number at a time for the
+//! whole store. Each holds what it has read, and no disk gets faster by being asked by hundreds.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! `gallop doctor`: every check with what was found and what to do about it; exit status 1 where one failed.
+//! `gallop doctor`: every check with what was found and what to do about it; exit status 1 where
+//! one failed.
 
 mod server;
 

@@ -1,4 +1,5 @@
-//! `gallop completions` and `gallop man`: what shells and `man` read, made from the command line itself.
+//! `gallop completions` and `gallop man`: what shells and `man` read, made from the command line
+//! itself.
 
 use std::io::Write;
 use std::path::PathBuf;

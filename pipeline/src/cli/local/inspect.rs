@@ -1,4 +1,5 @@
-//! `gallop inspect`: verifies what a data folder holds and prints it, without a server and without changing anything.
+//! `gallop inspect`: verifies what a data folder holds and prints it, without a server and without
+//! changing anything.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -42,7 +42,8 @@ pub(crate) struct DemoArgs {
     /// Stop after this many seconds.
     #[arg(long, value_name = "SECONDS")]
     seconds: Option<u64>,
-    /// Reads the dashboard's page from this folder at every request, for work on it: `dashboard/web` of a clone.
+    /// Reads the dashboard's page from this folder at every request, for work on it:
+    /// `dashboard/web` of a clone.
     #[arg(long, value_name = "DIR", hide = true)]
     web_dir: Option<PathBuf>,
 }

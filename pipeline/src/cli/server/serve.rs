@@ -27,14 +27,15 @@ pub(crate) struct ServeArgs {
     /// Format of log lines.
     #[arg(long, env = "GALLOP_LOG_FORMAT", value_enum, default_value_t = LogFormat::Auto)]
     log_format: LogFormat,
-    /// Reads the dashboard's page from this folder at every request, for work on it: `dashboard/web` of a clone.
+    /// Reads the dashboard's page from this folder at every request, for work on it:
+    /// `dashboard/web` of a clone.
     #[arg(long, value_name = "DIR", hide = true)]
     web_dir: Option<PathBuf>,
 }
 
 impl ServeArgs {
-    /// Brings flags, variables and file together, and does everything that comes before the process has other threads:
-    /// what takes privileges, and giving them up.
+    /// Brings flags, variables and file together, and does everything that comes before the process
+    /// has other threads: what takes privileges, and giving them up.
     pub(crate) fn prepare(self) -> anyhow::Result<Prepared> {
         let Effective { folder, data, host, port, config, signatures, known, tls, .. } = self.settings.read()?;
         let variable = |name: &str| std::env::var(name).ok();
@@ -52,7 +53,8 @@ impl ServeArgs {
     }
 }
 
-/// What whoever started it is told: where it is, where it keeps everything, who may come in, and what to type next.
+/// What whoever started it is told: where it is, where it keeps everything, who may come in, and
+/// what to type next.
 fn banner(url: &str, data: &str, notice: &str, stream: &str) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "gallop".to_owned());
     format!(

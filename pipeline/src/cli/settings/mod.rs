@@ -1,4 +1,5 @@
-//! `gallop config`: settings checked, shown and begun, without a server and without changing anything that is there.
+//! `gallop config`: settings checked, shown and begun, without a server and without changing
+//! anything that is there.
 
 mod begin;
 mod show;
@@ -24,7 +25,8 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Check whether a server would start with these settings; reports every error with line, column and fix.
+    /// Check whether a server would start with these settings; reports every error with line,
+    /// column and fix.
     #[command(
         after_help = "Examples:\n  gallop config check gallop.toml\n  gallop config check --config gallop.toml --host 0.0.0.0 --output json"
     )]

@@ -71,8 +71,8 @@ impl Known {
         Ok(Known { names, access })
     }
 
-    /// What holds where nothing else is said. `closed` is whether only this machine reaches the server, or somebody said that
-    /// whoever does may.
+    /// What holds where nothing else is said. `closed` is whether only this machine reaches the
+    /// server, or somebody said that whoever does may.
     pub(crate) fn usual(&self, closed: bool) -> Signatures {
         if closed && self.access.is_none() { Signatures::Any } else { Signatures::Verify }
     }

@@ -15,12 +15,14 @@ use crate::config::text::lasting::is_lasting;
 /// The longest file that holds a secret.
 const SECRET_FILE_BYTES_MAX: u64 = 4096;
 
-/// The keys of a principal: its secret, and its tokens if it has any, here or each in a file of its own.
+/// The keys of a principal: its secret, and its tokens if it has any, here or each in a file of its
+/// own.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CredentialConfig {
     access_key_id: String,
-    /// The principal's account, where it is not the server's own: it then needs a policy of the stream, too.
+    /// The principal's account, where it is not the server's own: it then needs a policy of the
+    /// stream, too.
     account_id: Option<String>,
     secret: Option<SecretText>,
     secret_file: Option<PathBuf>,
@@ -199,7 +201,8 @@ impl StatementConfig {
     }
 }
 
-/// A secret, from the settings or from its file; the line break at the end of a file is no part of it.
+/// A secret, from the settings or from its file; the line break at the end of a file is no part of
+/// it.
 fn secret(text: Option<&SecretText>, file: Option<&Path>, folder: &Path) -> Result<Option<Secret>, String> {
     let Some(file) = file else { return Ok(text.map(|text| Secret::new(text.0.as_str()))) };
     let file = folder.join(file);

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-/// Refuses an address that others can reach, unless those others are asked for their name and cannot be overheard.
-/// `insecure` is the word of somebody who knows better.
-/// Error: what is wrong, and what to do about it.
+/// Refuses an address that others can reach, unless those others are asked for their name and
+/// cannot be overheard. `insecure` is the word of somebody who knows better. Error: what is wrong,
+/// and what to do about it.
 pub(crate) fn check(host: IpAddr, verified: bool, tls: bool, insecure: bool) -> Result<(), (String, &'static str)> {
     if host.to_canonical().is_loopback() || insecure || (verified && tls) {
         return Ok(());

@@ -1,4 +1,5 @@
-//! The credential that is made at the first start: kept in `credentials.toml` of the data folder, for the owner's eyes only.
+//! The credential that is made at the first start: kept in `credentials.toml` of the data folder,
+//! for the owner's eyes only.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

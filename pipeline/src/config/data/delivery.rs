@@ -11,7 +11,8 @@ use serde::Deserialize;
 use crate::config::data::table::TableConfig;
 use crate::config::text::error::{Faults, meant};
 
-/// A delivery stream to run: a source, and a key for each kind of destination, one of which is given.
+/// A delivery stream to run: a source, and a key for each kind of destination, one of which is
+/// given.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeliveryConfig {

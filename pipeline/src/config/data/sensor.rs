@@ -43,13 +43,15 @@ const PORTS_MAX: usize = 256;
 pub(crate) struct SensorConfig {
     /// Address to receive on; if nothing is said loopback, and with an interface all addresses.
     pub(crate) address: Option<IpAddr>,
-    /// The network interface whose datagrams are to come past the kernel, where the machine can do that.
+    /// The network interface whose datagrams are to come past the kernel, where the machine can do
+    /// that.
     pub(crate) interface: Option<String>,
     /// The processor of each receive queue's poller, by queue; one is chosen where nothing is said.
     pub(crate) processors: Vec<usize>,
     /// Threads that receive; one for each processor by default.
     pub(crate) pollers: Option<usize>,
-    /// The folder with files of keys, relative to the settings file; `sensor-keys` in the data folder if nothing is said.
+    /// The folder with files of keys, relative to the settings file; `sensor-keys` in the data
+    /// folder if nothing is said.
     pub(crate) keys_folder: Option<PathBuf>,
     /// Whether ports beyond loopback may take datagrams from anyone.
     pub(crate) allow_untagged: bool,

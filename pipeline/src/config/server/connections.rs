@@ -11,7 +11,8 @@ use crate::config::text::error::Faults;
 pub(crate) struct ConnectionsConfig {
     /// The most connections in all; more wait.
     max: Option<u32>,
-    /// The most connections of one address, loopback excepted; more are closed. A proxy in front is one address.
+    /// The most connections of one address, loopback excepted; more are closed. A proxy in front is
+    /// one address.
     per_address_max: Option<u32>,
 }
 

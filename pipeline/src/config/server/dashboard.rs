@@ -10,8 +10,8 @@ const FLEET: &str = "wildrydes";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct DashboardConfig {
-    /// The stream whose records are readings of unicorns: JSON with `Name`, `Latitude` and `Longitude`, and perhaps
-    /// `Distance`, `HealthPoints` and `MagicPoints`.
+    /// The stream whose records are readings of unicorns: JSON with `Name`, `Latitude` and
+    /// `Longitude`, and perhaps `Distance`, `HealthPoints` and `MagicPoints`.
     pub(crate) fleet: StreamName,
 }
 

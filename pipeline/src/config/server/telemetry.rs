@@ -1,4 +1,5 @@
-//! `[telemetry]`: where traces go, and how many. Nowhere, unless a collector is named here or by OpenTelemetry's variables.
+//! `[telemetry]`: where traces go, and how many. Nowhere, unless a collector is named here or by
+//! OpenTelemetry's variables.
 
 use serde::Deserialize;
 use url::Url;
@@ -16,7 +17,8 @@ const PROTOCOL: &str = "http/protobuf";
 pub(crate) struct TelemetryConfig {
     /// A collector that takes OTLP over HTTP, such as `http://127.0.0.1:4318`.
     otlp_endpoint: Option<String>,
-    /// The share of requests that are traced, 0.0 to 1.0; a caller that traces its own is followed. All by default.
+    /// The share of requests that are traced, 0.0 to 1.0; a caller that traces its own is followed.
+    /// All by default.
     sample_ratio: Option<f64>,
 }
 
@@ -45,8 +47,8 @@ impl TelemetryConfig {
         }
     }
 
-    /// Where traces go, if anywhere. OpenTelemetry's variables, which `variable` looks up, win over the settings.
-    /// Error: a variable asks for what is not supported.
+    /// Where traces go, if anywhere. OpenTelemetry's variables, which `variable` looks up, win over
+    /// the settings. Error: a variable asks for what is not supported.
     pub(crate) fn traces(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Option<TracesOptions>, String> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         match variable("OTEL_TRACES_EXPORTER").as_deref() {

@@ -1,7 +1,9 @@
-//! How to reach a service of AWS, or a server that speaks like it: what `[s3]` and `[dynamodb]` share.
+//! How to reach a service of AWS, or a server that speaks like it: what `[s3]` and `[dynamodb]`
+//! share.
 //!
-//! Credentials are not settings: they come from where the SDKs look, which is variables (`AWS_ACCESS_KEY_ID`, ..),
-//! profiles, web identities, containers and instances. So do region and endpoint when they are not given.
+//! Credentials are not settings: they come from where the SDKs look, which is variables
+//! (`AWS_ACCESS_KEY_ID`, ..), profiles, web identities, containers and instances. So do region and
+//! endpoint when they are not given.
 
 use std::time::Duration;
 

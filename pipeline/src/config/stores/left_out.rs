@@ -1,4 +1,5 @@
-//! Sections of the settings whose engine this binary was built without: they are read as they are, and refused by name.
+//! Sections of the settings whose engine this binary was built without: they are read as they are,
+//! and refused by name.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};

@@ -1,4 +1,5 @@
-//! Stores outside of the server. Each has a cargo feature, and a type in its place for builds without.
+//! Stores outside of the server. Each has a cargo feature, and a type in its place for builds
+//! without.
 
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;

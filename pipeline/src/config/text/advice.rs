@@ -1,4 +1,5 @@
-//! What to write instead of what the parser of TOML, or serde, does not understand: their messages say what is wrong.
+//! What to write instead of what the parser of TOML, or serde, does not understand: their messages
+//! say what is wrong.
 
 use crate::config::text::error::suggestion;
 

@@ -1,4 +1,5 @@
-//! The text of a settings file with the place of every key and value, and all that is wrong with its form.
+//! The text of a settings file with the place of every key and value, and all that is wrong with
+//! its form.
 
 use std::ops::Range;
 use std::path::Path;
@@ -89,7 +90,8 @@ impl<'a> Document<'a> {
         understood
     }
 
-    /// Gives faults of values their places. Those that may only follow from what was left out are dropped.
+    /// Gives faults of values their places. Those that may only follow from what was left out are
+    /// dropped.
     pub(crate) fn locate(&self, faults: Vec<Fault>, left_out: &[Keys]) -> Vec<Located> {
         let of_left_out = |fault: &Fault| {
             let same = |out: &Keys| out.iter().zip(&fault.path).take(2).all(|(out, at)| out == at);
@@ -103,7 +105,8 @@ impl<'a> Document<'a> {
             .collect()
     }
 
-    /// Where the value at `path` stands: of a table its key, and of what is not there what is there above it.
+    /// Where the value at `path` stands: of a table its key, and of what is not there what is there
+    /// above it.
     pub(crate) fn span(&self, path: &[String]) -> Range<usize> {
         let mut at = 0..0;
         let mut table = Some(self.root.get_ref());

@@ -1,5 +1,5 @@
-//! Settings that cannot be used: where, what, and what to write instead. All that is wrong is told at once, as far as one
-//! fault does not hide another.
+//! Settings that cannot be used: where, what, and what to write instead. All that is wrong is told
+//! at once, as far as one fault does not hide another.
 //!
 //! ```text
 //! gallop.toml:3:10: stream `rides`: shards must be 1 to 10000, not 0

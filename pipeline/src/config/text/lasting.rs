@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// Whether a file may be read now and again later: a pipe gives its bytes once, to the start itself.
+/// Whether a file may be read now and again later: a pipe gives its bytes once, to the start
+/// itself.
 pub(crate) fn is_lasting(file: &Path) -> bool {
     std::fs::metadata(file).map_or(true, |about| about.is_file())
 }

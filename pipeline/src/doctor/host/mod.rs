@@ -1,4 +1,5 @@
-//! Checks of the machine: its data folder, memory and limits, and the kernel's path for sensor frames.
+//! Checks of the machine: its data folder, memory and limits, and the kernel's path for sensor
+//! frames.
 
 pub(crate) mod folder;
 pub(crate) mod machine;

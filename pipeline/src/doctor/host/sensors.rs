@@ -11,7 +11,8 @@ use crate::doctor::host::machine::{knows_xdp, version};
 
 /// The first kernel whose sockets share frames as we need it.
 const KERNEL_MIN: (u32, u32) = (5, 10);
-/// Capabilities by their bits: raw sockets, interfaces, programs; the last one is part of 21 before Linux 5.8.
+/// Capabilities by their bits: raw sockets, interfaces, programs; the last one is part of 21 before
+/// Linux 5.8.
 const CAPABILITIES: [(&str, u32); 3] = [("CAP_NET_ADMIN", 12), ("CAP_NET_RAW", 13), ("CAP_BPF", 39)];
 /// What stands in for all of them.
 const ADMIN: u32 = 21;
