@@ -22,7 +22,7 @@ use crate::log::files::file::{Disk, LogFile};
 use crate::log::frames::block::Block;
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;
-use crate::log::frames::frame::{HEADER_BYTES, Header, Kind, MAGIC};
+use crate::log::frames::frame::{Header, Kind, MAGIC, frame_at};
 use crate::log::frames::head::Head;
 use crate::log::frames::key::{KeyRing, StreamKeys};
 use crate::log::frames::place::Place;
@@ -293,18 +293,6 @@ fn missing_of(oldest: u64, last: u64, segments: &[u64]) -> impl Iterator<Item = 
 fn damage(segment: u64, from: usize, to: usize, reason: Reason) -> Damage {
     let (offset, bytes) = (from as u64, (to - from) as u64);
     Damage { file: log_name(segment), offset, bytes, reason: reason.to_owned() }
-}
-
-/// The frame at `offset`, verified.
-fn frame_at(bytes: &Bytes, place: Place, offset: usize) -> Result<(Header, Bytes), Reason> {
-    let header = Header::decode(&bytes[offset..], place, offset as u64)?;
-    let end = offset + header.frame_bytes();
-    if end > bytes.len() {
-        return Err("the file ends inside a frame");
-    }
-    let payload = bytes.slice(offset + HEADER_BYTES..end);
-    header.verify(&payload)?;
-    Ok((header, payload))
 }
 
 /// The machine's file system, of which nothing can be changed.

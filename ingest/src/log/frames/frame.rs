@@ -160,6 +160,18 @@ impl Header {
     }
 }
 
+/// The frame at `offset` of a segment's bytes, verified, with its payload.
+pub fn frame_at(bytes: &Bytes, place: Place, offset: usize) -> Result<(Header, Bytes), Reason> {
+    let header = Header::decode(&bytes[offset..], place, offset as u64)?;
+    let end = offset + header.frame_bytes();
+    if end > bytes.len() {
+        return Err("the file ends inside a frame");
+    }
+    let payload = bytes.slice(offset + HEADER_BYTES..end);
+    header.verify(&payload)?;
+    Ok((header, payload))
+}
+
 /// The number of the first of `count` records, which all have numbers.
 pub(crate) fn first_of(first: u64, count: u32) -> Result<SequenceNumber, Reason> {
     match first.checked_add(u64::from(count)) {

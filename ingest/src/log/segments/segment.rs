@@ -18,7 +18,7 @@ use crate::log::error::{LogError, Reason};
 use crate::log::files::file::{self, Disk, LogFile};
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;
-use crate::log::frames::frame::{HEADER_BYTES, Header, Kind, MAGIC};
+use crate::log::frames::frame::{HEADER_BYTES, Header, Kind, MAGIC, frame_at};
 use crate::log::frames::head::Head;
 use crate::log::frames::key::StreamKeys;
 use crate::log::frames::place::Place;
@@ -110,13 +110,7 @@ fn scan_frame(
     opener: &mut Opener<'_>,
     scan: &mut Scan,
 ) -> Result<usize, Reason> {
-    let header = Header::decode(&bytes[offset..], place, offset as u64)?;
-    let end = offset + header.frame_bytes();
-    if end > bytes.len() {
-        return Err("the file ends inside a frame");
-    }
-    let payload = bytes.slice(offset + HEADER_BYTES..end);
-    header.verify(&payload)?;
+    let (header, payload) = frame_at(bytes, place, offset)?;
     if (header.kind == Kind::Head) != (offset == 0) {
         return Err("a segment has one head, at its beginning");
     }
@@ -135,9 +129,9 @@ fn scan_frame(
         }
     }
     if header.group_back == offset as u64 {
-        scan.head_bytes = end as u64;
+        scan.head_bytes = (offset + header.frame_bytes()) as u64;
     }
-    Ok(end - offset)
+    Ok(header.frame_bytes())
 }
 
 /// Where a frame of a group stands that was begun after `bad`: groups are written one at a time, each synced before the
