@@ -26,17 +26,18 @@ use model::stream::shard::ShardId;
 use model::stream::store::{
     AppendError, AppendedBatch, ReadBatch, ReadLimit, StartingPosition, StreamError, StreamStore,
 };
+use model::token_bucket::{Rate, TokenBucket};
 
 /// Records a shard takes in a second.
-pub const PUT_RECORDS: f64 = 1000.0;
+pub const PUT_RECORDS: u32 = 1000;
 /// Bytes a shard takes in a second.
-pub const PUT_BYTES: f64 = 1048576.0;
+pub const PUT_BYTES: u32 = 1 << 20;
 /// Reads of a shard in a second.
-pub const READS: f64 = 5.0;
+pub const READS: u32 = 5;
 /// Bytes read from a shard in a second.
-pub const READ_BYTES: f64 = 2097152.0;
+pub const READ_BYTES: u32 = 2 << 20;
 /// Places looked up in a shard in a second.
-pub const LOCATES: f64 = 5.0;
+pub const LOCATES: u32 = 5;
 
 /// Shards whose use is remembered. Above it, those that are idle are forgotten.
 const SHARDS_MAX: usize = 100_000;
@@ -56,92 +57,47 @@ impl ShardQuotas {
         ShardQuotas { store, clock, shards: Mutex::default() }
     }
 
-    /// Looks at the use of one shard, up to date.
-    fn with<T>(&self, stream: &StreamName, shard: ShardId, look: impl FnOnce(&mut ShardUse) -> T) -> T {
+    /// Looks at the use of one shard. `look` gets the time in nanoseconds, too.
+    fn with<T>(&self, stream: &StreamName, shard: ShardId, look: impl FnOnce(&mut ShardUse, u64) -> T) -> T {
         let now = self.clock.now();
         let mut shards = self.shards.lock().expect("no holder of the lock panics");
         if shards.len() >= SHARDS_MAX {
             shards.retain(|_, used| now.since(used.at) < IDLE);
         }
-        let used = shards.entry((stream.clone(), shard)).or_insert_with(|| ShardUse::unused(now));
-        used.refill(now);
-        look(used)
+        let used = shards.entry((stream.clone(), shard)).or_default();
+        used.at = now;
+        look(used, u64::try_from(now.as_millis()).unwrap_or(0).saturating_mul(1_000_000))
     }
 }
 
 /// What is left of a shard's throughput.
+#[derive(Default)]
 struct ShardUse {
     at: Timestamp,
-    put_records: Bucket,
-    put_bytes: Bucket,
-    reads: Bucket,
-    read_bytes: Bucket,
-    locates: Bucket,
-}
-
-/// A token bucket that holds what one second allows, and may owe.
-struct Bucket {
-    a_second: f64,
-    left: f64,
-}
-
-impl Bucket {
-    fn full(a_second: f64) -> Self {
-        Bucket { a_second, left: a_second }
-    }
-
-    fn refill(&mut self, seconds: f64) {
-        self.left = (self.left + seconds * self.a_second).min(self.a_second);
-    }
-
-    /// Whether `cost` may be taken now. What is larger than a second's worth may be when nothing was used.
-    fn has(&self, cost: f64) -> bool {
-        self.left >= cost.min(self.a_second)
-    }
+    put_records: TokenBucket,
+    put_bytes: TokenBucket,
+    reads: TokenBucket,
+    read_bytes: TokenBucket,
+    locates: TokenBucket,
 }
 
 impl ShardUse {
-    fn unused(at: Timestamp) -> Self {
-        ShardUse {
-            at,
-            put_records: Bucket::full(PUT_RECORDS),
-            put_bytes: Bucket::full(PUT_BYTES),
-            reads: Bucket::full(READS),
-            read_bytes: Bucket::full(READ_BYTES),
-            locates: Bucket::full(LOCATES),
-        }
-    }
-
-    fn refill(&mut self, now: Timestamp) {
-        let seconds = now.since(self.at).as_secs_f64();
-        self.at = self.at.max(now);
-        let buckets = [&mut self.put_records, &mut self.put_bytes, &mut self.reads, &mut self.read_bytes];
-        buckets.into_iter().chain([&mut self.locates]).for_each(|bucket| bucket.refill(seconds));
-    }
-
-    fn put(&mut self, bytes: f64) -> bool {
-        let fits = self.put_records.has(1.0) && self.put_bytes.has(bytes);
+    fn put(&mut self, now: u64, bytes: usize) -> bool {
+        let fits = self.put_records.has(Rate::each_second(PUT_RECORDS), now, 1)
+            && self.put_bytes.has(Rate::each_second(PUT_BYTES), now, bytes as u64);
         if fits {
-            self.put_records.left -= 1.0;
-            self.put_bytes.left -= bytes;
+            self.put_records.spend(Rate::each_second(PUT_RECORDS), now, 1);
+            self.put_bytes.spend(Rate::each_second(PUT_BYTES), now, bytes as u64);
         }
         fits
     }
 
-    fn read(&mut self) -> bool {
-        let fits = self.reads.has(1.0) && self.read_bytes.left > 0.0;
-        if fits {
-            self.reads.left -= 1.0;
-        }
-        fits
+    fn read(&mut self, now: u64) -> bool {
+        self.read_bytes.has(Rate::each_second(READ_BYTES), now, 1) && self.reads.take(Rate::each_second(READS), now)
     }
 
-    fn locate(&mut self) -> bool {
-        let fits = self.locates.has(1.0);
-        if fits {
-            self.locates.left -= 1.0;
-        }
-        fits
+    fn locate(&mut self, now: u64) -> bool {
+        self.locates.take(Rate::each_second(LOCATES), now)
     }
 }
 
@@ -157,7 +113,7 @@ impl StreamLayer for ShardQuotas {
         let mut admitted = Vec::with_capacity(entries.len());
         for entry in entries {
             let shard = description.shards.route(entry.hash_key());
-            if self.with(stream, shard, |used| used.put(entry.size_bytes() as f64)) {
+            if self.with(stream, shard, |used, now| used.put(now, entry.size_bytes())) {
                 refused.push(None);
                 admitted.push(entry);
             } else {
@@ -182,7 +138,7 @@ impl StreamLayer for ShardQuotas {
         let (mut refused, mut admitted) = (Vec::new(), Vec::with_capacity(run.entries().len()));
         for (place, (entry, bytes)) in run.entries().iter().zip(run.sizes()).enumerate() {
             let shard = description.shards.route(run.keys().get(entry.key).1);
-            if self.with(stream, shard, |used| used.put(bytes as f64)) {
+            if self.with(stream, shard, |used, now| used.put(now, bytes)) {
                 admitted.push(place);
             } else {
                 refused.push((place, AppendError::Throttled { shard }));
@@ -226,7 +182,7 @@ impl StreamLayer for ShardQuotas {
         }
         let batch = self.store.read(stream, shard, from, limit).await?;
         let bytes: usize = batch.records.iter().map(|record| record.size_bytes()).sum();
-        self.with(stream, shard, |used| used.read_bytes.left -= bytes as f64);
+        self.with(stream, shard, |used, now| used.read_bytes.spend(Rate::each_second(READ_BYTES), now, bytes as u64));
         Ok(batch)
     }
 }

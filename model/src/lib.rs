@@ -14,6 +14,7 @@
 pub mod clock;
 pub mod blocking;
 pub mod rate;
+pub mod token_bucket;
 pub mod name;
 
 pub mod text;

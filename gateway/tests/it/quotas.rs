@@ -181,7 +181,7 @@ async fn reads_are_counted_and_a_large_one_delays_the_next() {
         assert_eq!(world.put(0, 1, bytes).await, 1);
     }
     assert_eq!(world.read(0).await, Some(6 * bytes));
-    let owed = Duration::from_secs_f64(6.0 * bytes as f64 / READ_BYTES - 1.0);
+    let owed = Duration::from_secs_f64(6.0 * bytes as f64 / f64::from(READ_BYTES) - 1.0);
     world.clock.advance(owed);
     assert_eq!(world.read(0).await, None, "what was read beyond the first second is not paid off yet");
     world.clock.advance(Duration::from_millis(1));

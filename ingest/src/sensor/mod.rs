@@ -22,7 +22,6 @@ pub mod batch;
 pub mod id_hash;
 pub(crate) mod wake;
 mod lane;
-pub mod token_bucket;
 pub mod port_rule;
 pub mod port_table;
 pub mod reader;

@@ -9,7 +9,7 @@ use model::datagram::tag::TagKey;
 
 use super::cause::Rejection;
 use super::id_hash::IdHash;
-use super::token_bucket::Rate;
+use model::token_bucket::Rate;
 
 /// A stream as pollers know it: the number of its lane, given out by [`super::reception::Reception::open`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::id_hash::IdHash;
 use super::replay_window::{ReplayWindow, SequenceTally};
-use super::token_bucket::TokenBucket;
+use model::token_bucket::TokenBucket;
 
 /// Sources that are remembered at a time, over all ports.
 pub const SOURCES_MAX: usize = 65_536;

@@ -13,10 +13,10 @@ use ingest::sensor::port_rule::{FullPolicy, PortRule, SourceRule, StreamHandle};
 use ingest::sensor::port_table::{PortError, PortMirror};
 use ingest::sensor::reader::BatchReader;
 use ingest::sensor::reception::{Reception, ReceptionOptions};
-use ingest::sensor::token_bucket::Rate;
 use model::datagram::header::{HEADER_BYTES, Header, SchemaId, SourceId};
 use model::datagram::payload::Datagram;
 use model::datagram::tag::TagKey;
+use model::token_bucket::Rate;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use ingest::sensor::port_rule::{FullPolicy, PortRule, StreamHandle};
-use ingest::sensor::token_bucket::Rate;
 use ipnet::IpNet;
 use model::datagram::admin::{ADDRESSES_MAX, PolicySpec, PortSpec, RateSpec};
 use model::datagram::schema::Schema;
+use model::token_bucket::Rate;
 
 /// The rule, without the sources that a file of keys names.
 pub(super) fn rule_of(spec: &PortSpec, stream: StreamHandle, schema: &Schema) -> Result<PortRule, String> {
