@@ -116,7 +116,7 @@ impl Destination {
 /// Arguments of `gallop delivery create`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gallop delivery create live --source wildrydes-live --table UnicornSensorData\n  gallop delivery create summaries --source wildrydes-summary --archive --compression gzip --start latest"
+    after_help = "Examples:\n  gallop delivery create live --source wildrydes-live --table UnicornSensorData\n  gallop delivery create summaries --source wildrydes-summary --archive --start latest"
 )]
 pub(crate) struct CreateDelivery {
     /// The name of the delivery.

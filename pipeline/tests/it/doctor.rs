@@ -184,6 +184,6 @@ fn services_elsewhere_that_do_not_answer_are_found() {
     found(&report, "kafka.brokers", "fail", "127.0.0.1:1 does not answer");
     found(&report, "archive.place", "fail", "bucket `b`");
     found(&report, "tables.dynamodb", "fail", "");
-    found(&report, "sensor.path", "warn", "no interface `no-such-one`");
+    found(&report, "sensor.path", "warn", "interface `no-such-one` does not exist");
     assert_eq!(output.status.code(), Some(1));
 }

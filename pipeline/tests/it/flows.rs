@@ -21,7 +21,7 @@ const TABLE: &str = "[tables.T]\npartition_key = \"k\"\n[queries.fixed]\nsql = \
 
 /// The same for another pair of streams.
 fn sql(source: &str, output: &str) -> String {
-    SQL.replace("\"in\"", &format!("\"{source}\"")).replace("\"out\"", &format!("\"{output}\""))
+    SQL.replace("\"out\"", &format!("\"{output}\"")).replace("\"in\"", &format!("\"{source}\""))
 }
 
 /// Status and JSON of a request with a body; null where the answer has none.
