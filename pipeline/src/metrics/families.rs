@@ -12,6 +12,9 @@ const SECONDS_BUCKETS: [f64; 16] =
 /// Labels of a family that is one series.
 pub(crate) const NONE: [&str; 0] = [];
 
+/// The label of everything that has no label of its own.
+pub(crate) const OTHER: &str = "other";
+
 /// One family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Family {

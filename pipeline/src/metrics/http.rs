@@ -10,8 +10,7 @@ use prometheus::{HistogramVec, IntCounterVec};
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::families::Families;
-use super::registry::{Metrics, OTHER};
+use super::families::{Families, OTHER};
 use crate::telemetry::spans;
 
 /// Figures of requests.
@@ -80,11 +79,11 @@ const OPERATIONS: [&str; 39] = [
 ];
 
 /// Counts what passes through `router`.
-pub(crate) fn counted(router: Router, metrics: Arc<Metrics>) -> Router {
-    router.layer(middleware::from_fn_with_state(metrics, count))
+pub(crate) fn counted(router: Router, requests: Arc<Requests>) -> Router {
+    router.layer(middleware::from_fn_with_state(requests, count))
 }
 
-async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+async fn count(State(requests): State<Arc<Requests>>, request: Request, next: Next) -> Response {
     let target = request.headers().get(TARGET).and_then(|target| target.to_str().ok());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let operation = match route.as_ref().map(MatchedPath::as_str) {
@@ -96,8 +95,8 @@ async fn count(State(metrics): State<Arc<Metrics>>, request: Request, next: Next
     let begin = Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
     spans::answered(&span, &response);
-    metrics.requests.seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
-    metrics.requests.answered.with_label_values(&[operation, response.status().as_str()]).inc();
+    requests.seconds.with_label_values(&[operation]).observe(begin.elapsed().as_secs_f64());
+    requests.answered.with_label_values(&[operation, response.status().as_str()]).inc();
     response
 }
 

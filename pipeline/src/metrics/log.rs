@@ -6,8 +6,7 @@ use std::sync::Mutex;
 use ingest::log::status::StreamStatus;
 use prometheus::GaugeVec;
 
-use super::families::{Families, as_gauge};
-use super::registry::OTHER;
+use super::families::{Families, OTHER, as_gauge};
 use super::stream_meters::STREAMS_MAX;
 
 /// Asks for the streams' logs.

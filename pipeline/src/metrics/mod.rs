@@ -22,7 +22,7 @@ pub(crate) mod registry;
 pub(crate) mod archive;
 pub(crate) mod figures;
 pub(crate) mod disk;
-pub(crate) mod http;
+mod http;
 pub(crate) mod stream_meters;
 pub(crate) mod streams;
 pub(crate) mod tables;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use axum::Router;
 use ingest::log::files::file::{Disk, StdDisk};
 use ingest::log::store::LogStore;
 use ingest::receiver::ReceiverReport;
@@ -19,7 +20,7 @@ use super::deliveries::Deliveries;
 use super::disk::{CountedDisk, DiskMeters};
 use super::families::{Families, NONE, as_gauge};
 use super::figures::Figures;
-use super::http::Requests;
+use super::http::{Requests, counted};
 use super::log::Logs;
 use super::queries::Queries;
 use super::room::Room;
@@ -29,9 +30,6 @@ use super::streams::CountedStreams;
 use super::tables::{CountedTables, TableMeters};
 use super::tasks::Tasks;
 
-/// Stands for all that have no name of their own.
-pub(crate) const OTHER: &str = "other";
-
 /// Says what flows and tasks do.
 type Watched = Box<dyn Fn() -> Figures + Send + Sync>;
 
@@ -40,7 +38,7 @@ pub(crate) struct Metrics {
     /// Locked while somebody looks, so that figures that are taken over are so once.
     families: Mutex<Families>,
     ready: GaugeVec,
-    pub(crate) requests: Requests,
+    requests: Arc<Requests>,
     streams: Arc<StreamMeters>,
     tables: Arc<TableMeters>,
     archive: Arc<ArchiveMeters>,
@@ -64,7 +62,7 @@ impl Metrics {
         families.registry.register(Box::new(ProcessCollector::for_self())).expect("it is registered once");
         Arc::new(Metrics {
             ready,
-            requests: Requests::new(&mut families),
+            requests: Arc::new(Requests::new(&mut families)),
             streams: Arc::new(StreamMeters::new(&mut families)),
             disk: DiskMeters::new(&mut families),
             logs: Logs::new(&mut families),
@@ -78,6 +76,11 @@ impl Metrics {
             sensors: Sensors::new(&mut families),
             families: Mutex::new(families),
         })
+    }
+
+    /// `router` with every request counted and traced.
+    pub(crate) fn counted(&self, router: Router) -> Router {
+        counted(router, Arc::clone(&self.requests))
     }
 
     /// The machine's disk, counted.

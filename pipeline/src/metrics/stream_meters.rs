@@ -8,8 +8,7 @@ use model::stream::record::Appended;
 use model::stream::store::{AppendError, StreamError};
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
-use super::families::{Families, NONE};
-use super::registry::OTHER;
+use super::families::{Families, NONE, OTHER};
 
 /// Streams that are told apart; all further ones are counted together as [`OTHER`].
 pub(crate) const STREAMS_MAX: usize = 1000;

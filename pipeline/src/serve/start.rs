@@ -31,7 +31,6 @@ use crate::flows::settings::flows;
 use crate::flows::supervisor::Supervisor;
 use crate::flows::tasks::Tasks;
 use crate::holder::{self, InUse};
-use crate::metrics::http::counted;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
 use crate::sensors::Sensors;
@@ -105,7 +104,7 @@ impl Engine {
         let state = gateway_state(&backends, &config, &supervisor, &sensors, access);
         let state = GatewayState { doctor: Some(Arc::new(doctor)), stop: stop_server.clone(), ..state };
         let ready = Arc::clone(&state.ready);
-        let router = counted(gateway::router::router_with(state, routes), metrics);
+        let router = metrics.counted(gateway::router::router_with(state, routes));
         let scheme = if tls.is_some() { "https" } else { "http" };
         if let Some(tls) = tls {
             tasks.keep("certificate", move |stop| follow(tls.clone(), stop));
