@@ -5,16 +5,13 @@
 //! or, for a write, torn: a prefix of it, or any choice of its sectors. A file may be longer than what was kept of its
 //! writes; the gap reads as zeros.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::path::{Component, Path};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::log::files::file::{Disk, LogFile};
-
-/// What is written as a unit when a write is torn.
-const SECTOR_BYTES: usize = 512;
+use crate::testing::disk_state::{FileChange, State};
 
 /// The disk. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -35,162 +32,6 @@ struct Observer(Box<dyn FnMut(&State) + Send>);
 impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Observer")
-    }
-}
-
-/// Everything on the disk, and what is not durable yet.
-#[derive(Debug, Clone)]
-pub struct State {
-    nodes: Vec<Node>,
-}
-
-#[derive(Debug, Clone)]
-enum Node {
-    Folder { now: BTreeMap<String, usize>, durable: BTreeMap<String, usize>, waiting: Vec<FolderChange> },
-    File { now: Vec<u8>, durable: Vec<u8>, waiting: Vec<FileChange> },
-}
-
-#[derive(Debug, Clone)]
-enum FolderChange {
-    Add(String, usize),
-    Remove(String),
-    Rename(String, String, usize),
-}
-
-#[derive(Debug, Clone)]
-enum FileChange {
-    Write(usize, Vec<u8>),
-    Truncate(usize),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        State { nodes: vec![Node::folder()] }
-    }
-}
-
-impl Node {
-    fn folder() -> Node {
-        Node::Folder { now: BTreeMap::new(), durable: BTreeMap::new(), waiting: Vec::new() }
-    }
-}
-
-impl FolderChange {
-    fn apply(&self, entries: &mut BTreeMap<String, usize>) {
-        match self {
-            FolderChange::Add(name, node) => drop(entries.insert(name.clone(), *node)),
-            FolderChange::Remove(name) => drop(entries.remove(name)),
-            FolderChange::Rename(from, to, node) => {
-                entries.remove(from);
-                entries.insert(to.clone(), *node);
-            }
-        }
-    }
-}
-
-impl FileChange {
-    fn apply(&self, bytes: &mut Vec<u8>) {
-        match self {
-            FileChange::Write(offset, written) => put(bytes, *offset, written),
-            FileChange::Truncate(length) => bytes.resize(*length, 0),
-        }
-    }
-
-    /// Keeps, loses or tears the change.
-    fn apply_at_random(&self, bytes: &mut Vec<u8>, random: &mut impl FnMut() -> u64) {
-        match (self, random() % 4) {
-            (_, 0) => {}
-            (FileChange::Write(offset, written), 1) => {
-                let kept = random() as usize % (written.len() + 1);
-                put(bytes, *offset, &written[..kept]);
-            }
-            (FileChange::Write(offset, written), 2) => {
-                let mut at = 0;
-                while at < written.len() {
-                    let end = written.len().min(at + SECTOR_BYTES - (offset + at) % SECTOR_BYTES);
-                    if random().is_multiple_of(2) {
-                        put(bytes, offset + at, &written[at..end]);
-                    }
-                    at = end;
-                }
-            }
-            _ => self.apply(bytes),
-        }
-    }
-}
-
-fn put(bytes: &mut Vec<u8>, offset: usize, written: &[u8]) {
-    let end = offset + written.len();
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
-    bytes[offset..end].copy_from_slice(written);
-}
-
-/// A stream of random numbers (splitmix64), so that a seed repeats a power cut.
-fn random_from(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed;
-    move || {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
-impl State {
-    /// What is there after a power cut; `seed` chooses what survives of what was not synced.
-    pub fn after_power_cut(&self, seed: u64) -> State {
-        let mut random = random_from(seed);
-        let nodes = self.nodes.iter().map(|node| match node {
-            Node::Folder { durable, waiting, .. } => {
-                let mut now = durable.clone();
-                for change in waiting {
-                    if random().is_multiple_of(2) {
-                        change.apply(&mut now);
-                    }
-                }
-                Node::Folder { durable: now.clone(), now, waiting: Vec::new() }
-            }
-            Node::File { durable, waiting, .. } => {
-                let mut now = durable.clone();
-                for change in waiting {
-                    change.apply_at_random(&mut now, &mut random);
-                }
-                Node::File { durable: now.clone(), now, waiting: Vec::new() }
-            }
-        });
-        State { nodes: nodes.collect() }
-    }
-
-    fn find(&self, path: &Path) -> io::Result<usize> {
-        let mut at = 0;
-        for part in path.components() {
-            let Component::Normal(name) = part else { continue };
-            let Node::Folder { now, .. } = &self.nodes[at] else { return Err(io::ErrorKind::NotADirectory.into()) };
-            at = *now.get(&*name.to_string_lossy()).ok_or(io::ErrorKind::NotFound)?;
-        }
-        Ok(at)
-    }
-
-    fn change_folder(&mut self, path: &Path, change: impl FnOnce(String) -> FolderChange) -> io::Result<()> {
-        let folder = self.find(path.parent().ok_or(io::ErrorKind::InvalidInput)?)?;
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy().into_owned();
-        let Node::Folder { now, waiting, .. } = &mut self.nodes[folder] else {
-            return Err(io::ErrorKind::NotADirectory.into());
-        };
-        let change = change(name);
-        change.apply(now);
-        waiting.push(change);
-        Ok(())
-    }
-
-    fn file(&mut self, node: usize) -> (&mut Vec<u8>, &mut Vec<u8>, &mut Vec<FileChange>) {
-        match &mut self.nodes[node] {
-            Node::File { now, durable, waiting } => (now, durable, waiting),
-            Node::Folder { .. } => panic!("a file stays a file"),
-        }
     }
 }
 
@@ -226,12 +67,7 @@ impl PowerCutDisk {
     pub fn flip_bit(&self, path: &Path, bit: usize) -> io::Result<()> {
         let mut state = self.lock();
         let node = state.find(path)?;
-        let (now, durable, _) = state.file(node);
-        for bytes in [now, durable] {
-            if let Some(byte) = bytes.get_mut(bit / 8) {
-                *byte ^= 1 << (bit % 8);
-            }
-        }
+        state.flip_bit(node, bit);
         Ok(())
     }
 
@@ -255,30 +91,11 @@ impl PowerCutDisk {
 
 impl Disk for PowerCutDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        self.change(|state| {
-            if state.find(path).is_ok() {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            let node = state.nodes.len();
-            state.change_folder(path, |name| FolderChange::Add(name, node))?;
-            state.nodes.push(Node::folder());
-            Ok(())
-        })
+        self.change(|state| state.create_folder(path))
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
-        let node = self.change(|state| {
-            if let Ok(node) = state.find(path) {
-                let (now, _, waiting) = state.file(node);
-                now.clear();
-                waiting.push(FileChange::Truncate(0));
-                return Ok(node);
-            }
-            let node = state.nodes.len();
-            state.change_folder(path, |name| FolderChange::Add(name, node))?;
-            state.nodes.push(Node::File { now: Vec::new(), durable: Vec::new(), waiting: Vec::new() });
-            Ok(node)
-        })?;
+        let node = self.change(|state| state.create_file(path))?;
         Ok(self.handle(node))
     }
 
@@ -288,27 +105,16 @@ impl Disk for PowerCutDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let state = self.lock();
-        match &state.nodes[state.find(folder)?] {
-            Node::Folder { now, .. } => Ok(now.keys().cloned().collect()),
-            Node::File { .. } => Err(io::ErrorKind::NotADirectory.into()),
-        }
+        self.lock().list(folder)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         assert_eq!(from.parent(), to.parent(), "the log only renames within a folder");
-        self.change(|state| {
-            let node = state.find(from)?;
-            let from = from.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy().into_owned();
-            state.change_folder(to, |to| FolderChange::Rename(from, to, node))
-        })
+        self.change(|state| state.rename(from, to))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.change(|state| {
-            state.find(path)?;
-            state.change_folder(path, FolderChange::Remove)
-        })
+        self.change(|state| state.remove(path))
     }
 
     fn remove_folder(&self, path: &Path) -> io::Result<()> {
@@ -318,10 +124,7 @@ impl Disk for PowerCutDisk {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.change(|state| {
             let node = state.find(path)?;
-            if let Node::Folder { now, durable, waiting } = &mut state.nodes[node] {
-                durable.clone_from(now);
-                waiting.clear();
-            }
+            state.sync(node);
             Ok(())
         })
     }
@@ -338,47 +141,41 @@ struct PowerCutFile {
     node: usize,
 }
 
+impl PowerCutFile {
+    fn change(&self, change: FileChange) -> io::Result<()> {
+        self.disk.change(|state| {
+            state.change_file(self.node, change);
+            Ok(())
+        })
+    }
+}
+
 impl LogFile for PowerCutFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.lock().file(self.node).0.len() as u64)
+        Ok(self.disk.lock().content(self.node).len() as u64)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let mut state = self.disk.lock();
-        let (now, _, _) = state.file(self.node);
+        let state = self.disk.lock();
         let begin = usize::try_from(offset).unwrap_or(usize::MAX);
         let range = begin..begin.saturating_add(buffer.len());
-        buffer.copy_from_slice(now.get(range).ok_or(io::ErrorKind::UnexpectedEof)?);
+        buffer.copy_from_slice(state.content(self.node).get(range).ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.disk.change(|state| {
-            let (now, _, waiting) = state.file(self.node);
-            let change = FileChange::Write(offset as usize, bytes.to_vec());
-            change.apply(now);
-            waiting.push(change);
-            Ok(())
-        })
+        self.change(FileChange::Write(offset as usize, bytes.to_vec()))
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.disk.change(|state| {
-            let (now, _, waiting) = state.file(self.node);
-            let change = FileChange::Truncate(length as usize);
-            change.apply(now);
-            waiting.push(change);
-            Ok(())
-        })
+        self.change(FileChange::Truncate(length as usize))
     }
 
     fn sync(&self) -> io::Result<()> {
         drop(self.disk.hold_syncs());
         self.disk.shared.syncs.fetch_add(1, Ordering::Relaxed);
         self.disk.change(|state| {
-            let (now, durable, waiting) = state.file(self.node);
-            durable.clone_from(now);
-            waiting.clear();
+            state.sync(self.node);
             Ok(())
         })
     }
