@@ -59,6 +59,13 @@ impl FolderChange {
             }
         }
     }
+
+    /// Keeps or loses the change.
+    fn apply_at_random(&self, entries: &mut BTreeMap<String, usize>, random: &mut impl FnMut() -> u64) {
+        if random().is_multiple_of(2) {
+            self.apply(entries);
+        }
+    }
 }
 
 impl FileChange {
@@ -120,9 +127,7 @@ impl State {
             Node::Folder { durable, waiting, .. } => {
                 let mut now = durable.clone();
                 for change in waiting {
-                    if random().is_multiple_of(2) {
-                        change.apply(&mut now);
-                    }
+                    change.apply_at_random(&mut now, &mut random);
                 }
                 Node::Folder { durable: now.clone(), now, waiting: Vec::new() }
             }
@@ -224,6 +229,20 @@ impl State {
         for bytes in [now, durable] {
             if let Some(byte) = bytes.get_mut(bit / 8) {
                 *byte ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    /// A failed sync, as on Linux: some of what waits may have reached the disk, and none of it waits any more. The
+    /// running program still sees all of it, and a later sync succeeds without making it durable.
+    pub(super) fn fail_sync(&mut self, node: usize, seed: u64) {
+        let mut random = random_from(seed);
+        match &mut self.nodes[node] {
+            Node::Folder { durable, waiting, .. } => {
+                waiting.drain(..).for_each(|change| change.apply_at_random(durable, &mut random));
+            }
+            Node::File { durable, waiting, .. } => {
+                waiting.drain(..).for_each(|change| change.apply_at_random(durable, &mut random));
             }
         }
     }

@@ -1,13 +1,15 @@
-//! A disk that fails as it is told: a wrapper around any other disk.
+//! A disk that fails when a test says so, around a disk in memory.
 //!
 //! It has as much room as it is given, in blocks, and what does not fit is refused after the part that fits was written,
-//! as file systems do. Any operation on any file can be made to fail, once or for ever; what fails is not done.
+//! as file systems do. Any operation on any file can be made to fail, once or for ever. What fails is not done, except
+//! that a failed sync drops what it should have made durable ([`PowerCutDisk::fail_sync`]).
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::log::files::file::{Disk, LogFile};
+use crate::testing::power_cut::PowerCutDisk;
 
 /// Files take room in units of this.
 const BLOCK_BYTES: u64 = 512;
@@ -55,7 +57,7 @@ impl Fault {
 /// The disk. Clones share it.
 #[derive(Debug, Clone)]
 pub struct FaultyDisk {
-    inner: Arc<dyn Disk>,
+    inner: PowerCutDisk,
     state: Arc<Mutex<State>>,
 }
 
@@ -65,11 +67,12 @@ struct State {
     room: Option<(PathBuf, u64)>,
     faults: Vec<Fault>,
     done: Vec<(Operation, PathBuf)>,
+    failures: u64,
 }
 
 impl FaultyDisk {
     /// A disk without faults so far.
-    pub fn new(inner: Arc<dyn Disk>) -> Self {
+    pub fn new(inner: PowerCutDisk) -> Self {
         FaultyDisk { inner, state: Arc::default() }
     }
 
@@ -96,6 +99,11 @@ impl FaultyDisk {
         state.done.iter().filter(|(done, path)| *done == operation && is_meant(path, name)).count()
     }
 
+    /// How many operations were made to fail.
+    pub fn failures(&self) -> u64 {
+        self.lock().failures
+    }
+
     /// Bytes of the blocks of all files under `root`.
     pub fn used(&self, root: &Path) -> io::Result<u64> {
         match self.inner.list(root) {
@@ -112,7 +120,8 @@ impl FaultyDisk {
     fn begin(&self, operation: Operation, path: &Path) -> io::Result<()> {
         let mut state = self.lock();
         state.done.push((operation, path.to_owned()));
-        for fault in &mut state.faults {
+        let State { faults, done, failures, .. } = &mut *state;
+        for fault in faults {
             if fault.operation != operation || !is_meant(path, &fault.name) || fault.times == 0 {
                 continue;
             }
@@ -121,6 +130,10 @@ impl FaultyDisk {
                 continue;
             }
             fault.times -= 1;
+            *failures += 1;
+            if matches!(operation, Operation::Sync | Operation::SyncFolder) {
+                self.inner.fail_sync(path, done.len() as u64)?;
+            }
             return Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()));
         }
         Ok(())

@@ -4,6 +4,8 @@
 //! own until the file or folder is synced. A power cut keeps a random choice of what waits: each change is kept, lost,
 //! or, for a write, torn: a prefix of it, or any choice of its sectors. A file may be longer than what was kept of its
 //! writes; the gap reads as zeros.
+//!
+//! A sync that fails does what it does on Linux: what waited is dropped from the list, though reads still see it.
 
 use std::io;
 use std::path::Path;
@@ -61,6 +63,16 @@ impl PowerCutDisk {
     /// Makes file syncs wait until the guard is dropped.
     pub fn hold_syncs(&self) -> MutexGuard<'_, ()> {
         self.shared.held.lock().expect("no holder of the lock panics")
+    }
+
+    /// Does to the file or folder at `path` what a failed sync does. `seed` chooses what reached the disk before it
+    /// failed.
+    pub fn fail_sync(&self, path: &Path, seed: u64) -> io::Result<()> {
+        self.change(|state| {
+            let node = state.find(path)?;
+            state.fail_sync(node, seed);
+            Ok(())
+        })
     }
 
     /// Flips one bit of a file, as a failing disk would.

@@ -37,7 +37,7 @@ async fn open(disk: &FaultyDisk, clock: &Arc<ManualClock>) -> LogStore {
 
 /// A store on a disk whose faults are still to come, with two streams.
 async fn store() -> (FaultyDisk, LogStore, Arc<ManualClock>) {
-    let (disk, clock) = (FaultyDisk::new(Arc::new(PowerCutDisk::default())), clock());
+    let (disk, clock) = (FaultyDisk::new(PowerCutDisk::default()), clock());
     let store = open(&disk, &clock).await;
     for name in [stream(), other()] {
         store.create(&name, StreamOptions::default()).await.unwrap();

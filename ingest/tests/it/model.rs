@@ -45,7 +45,7 @@ impl Disks {
     }
 
     fn holding(power: PowerCutDisk, scarce: bool, refused: usize) -> Disks {
-        Disks { faulty: FaultyDisk::new(Arc::new(power.clone())), power, scarce, refused }
+        Disks { faulty: FaultyDisk::new(power.clone()), power, scarce, refused }
     }
 
     /// Gives the disk another amount of room.

@@ -124,7 +124,7 @@ async fn what_the_stream_does_not_take_is_counted_by_cause() {
 
 #[tokio::test]
 async fn what_finds_no_room_on_the_disk_is_counted_and_what_comes_later_is_stored() {
-    let disk = FaultyDisk::new(Arc::new(PowerCutDisk::default()));
+    let disk = FaultyDisk::new(PowerCutDisk::default());
     let log = store(&disk, StreamOptions::default()).await;
     let sent: Vec<Vec<u8>> = (0..300).map(|n| datagram(n % 7, u64::from(n / 7), 1)).collect();
     let tally = written(&log, &sent).await;
@@ -144,7 +144,7 @@ async fn what_finds_no_room_on_the_disk_is_counted_and_what_comes_later_is_store
 
 #[tokio::test]
 async fn what_a_broken_disk_does_not_keep_is_counted_as_failed() {
-    let disk = FaultyDisk::new(Arc::new(PowerCutDisk::default()));
+    let disk = FaultyDisk::new(PowerCutDisk::default());
     let log = store(&disk, StreamOptions::default()).await;
     disk.fail(Fault::once(Operation::Sync, "rides"));
     let sent: Vec<Vec<u8>> = (0..50).map(|n| datagram(1, n, 1)).collect();
