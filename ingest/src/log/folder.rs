@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use crate::log::error::LogError;
 use crate::log::files::file::{self, Disk, LogFile};
 use crate::log::files::file_reads::FileReads;
+use crate::log::files::own_folder;
 use crate::log::frames::key::KeyRing;
 use crate::log::frames::place::Place;
 use crate::log::options::LogOptions;
@@ -133,6 +134,9 @@ impl StreamsFolder {
         let locking =
             LogError::io(format!("locking folder {}, which another process may have open", self.folder.display()));
         self.lock = Some(self.disk.lock(&self.folder.join(LOCK)).map_err(|error| locking(error).of(&nameless))?);
+        // A stream that was moved aside or back is where it is found before anything in it is touched.
+        let syncing = LogError::io(format!("syncing folder {}", self.folder.display()));
+        self.disk.sync_folder(&self.folder).map_err(|error| syncing(error).of(&nameless))?;
         for name in names.into_iter().filter(|name| name != LOCK) {
             let folder = self.folder.join(&name);
             match StreamName::new(&name) {
@@ -163,22 +167,7 @@ impl StreamsFolder {
     }
 
     fn list_folder(&self) -> Result<Vec<String>, LogError> {
-        let mut missing = Vec::new();
-        let mut folder = self.folder.as_path();
-        while self.disk.list(folder).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-            missing.push(folder);
-            match folder.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => folder = parent,
-                _ => break,
-            }
-        }
-        for folder in missing.into_iter().rev() {
-            let doing = || format!("creating folder {}", folder.display());
-            self.disk.create_folder(folder).map_err(LogError::io(doing()))?;
-            if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                self.disk.sync_folder(parent).map_err(LogError::io(doing()))?;
-            }
-        }
+        own_folder::make(&*self.disk, &self.folder)?;
         let listing = LogError::io(format!("listing {}", self.folder.display()));
         let mut names = self.disk.list(&self.folder).map_err(listing)?;
         names.sort_unstable();
@@ -187,7 +176,8 @@ impl StreamsFolder {
 
     /// Takes a recovered stream into service.
     fn start(&self, recovered: Recovered, folder: PathBuf) -> Arc<StreamDescription> {
-        let Recovered { manifest, segments, file, checkpoints, next, head_bytes, keys } = recovered;
+        let Recovered { manifest, manifest_is_unsaved, segments, file, checkpoints, next, head_bytes, keys } =
+            recovered;
         let place = Place { incarnation: manifest.incarnation, segment: manifest.synced.segment };
         let sealer = roll::sealer(&manifest, &keys, place);
         let description = Arc::new(manifest.description());
@@ -218,6 +208,7 @@ impl StreamsFolder {
             length: manifest.synced.length,
             head_bytes,
             manifest,
+            manifest_is_unsaved,
             file,
             next,
             segment_bytes_max: self.options.segment_bytes_max,
@@ -270,7 +261,7 @@ impl StreamsFolder {
         };
         let folder = self.folder.join(name.as_str());
         stream_folder::create(&*self.disk, &folder, manifest).map_err(|error| error.of(name))?;
-        let recovered = recovery::recover(&*self.disk, &folder, &self.ring).map_err(|error| error.of(name))?;
+        let recovered = recovery::open_new(&*self.disk, &folder, &self.ring).map_err(|error| error.of(name))?;
         info!(stream = %name, shards = recovered.manifest.shards.open_count(), "stream created");
         Ok(self.start(recovered, folder))
     }

@@ -5,6 +5,7 @@ mod basics;
 mod common;
 mod damage;
 mod disk_trouble;
+mod failed_syncs;
 mod encryption;
 mod frames;
 mod intake;

@@ -4,3 +4,4 @@ pub mod file;
 pub(crate) mod file_reads;
 pub(crate) mod room;
 pub(crate) mod replace;
+pub(crate) mod own_folder;

@@ -5,4 +5,5 @@ pub mod index;
 pub mod segment;
 pub(crate) mod retention;
 pub mod manifest;
+pub(crate) mod survey;
 pub mod recovery;

@@ -13,12 +13,24 @@
 //!   copy can tell them apart. After a clean close the mark stands at the end and nothing can be cut.
 //!
 //! **Segments.** A new segment's first group (head and newest checkpoints) and its name are synced before it is used.
-//! So a last segment whose first group is not whole was never used and is removed; all segments before the last are
-//! sealed: the head of the next one says how long they are, and any bad frame in them is damage, found when it is read.
-//! Their records are found by the index saved beside them, so that opening reads only the last segment as a whole.
+//! So a last segment whose first group is not whole, or that holds nothing else, was never used and is removed; all
+//! segments before the last are sealed: the head of the next one says how long they are, and any bad frame in them is
+//! damage, found when it is read. Their records are found by the index saved beside them, so that opening reads only the
+//! last segment as a whole.
 //!
-//! **Everything that is kept is made durable before it is shown:** after a killed process the last group may be whole
-//! in the page cache only, so recovery syncs it, and then moves the mark. Recovering twice gives the same.
+//! **What a failed sync can do.** Linux marks the pages that it could not write as clean and keeps them. The next
+//! process on the same machine reads them like any others, its sync succeeds without writing, and the next power cut
+//! takes them away. Names in a folder are no different. So what a start reads is not proof of what is on the disk, and
+//! the start believes only what a later step proves: a group before the last one, because the last one was begun after
+//! its sync; a sealed segment, because the next one was used; what lies below a mark, because the mark was written after
+//! it. It *writes again* whatever may stand in memory alone, which makes the sync after it a real one:
+//! - the last group,
+//! - the length of the last segment, by making the file longer and shorter again,
+//! - the manifest, as a new file that takes the place of the old one,
+//! - the last segment's name, by removing a segment that holds no more than its head.
+//!
+//! Files that the manifest no longer names are removed only after that: the disk may still have the manifest that needs
+//! them. Recovering twice gives the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,16 +45,17 @@ use tracing::{info, warn};
 use crate::log::error::LogError;
 use crate::log::files::file::{Disk, LogFile};
 use crate::log::frames::key::{KeyRing, StreamKeys};
-use crate::log::frames::place::Place;
-use crate::log::segments::index::SegmentIndex;
 use crate::log::segments::manifest::{Manifest, Synced};
-use crate::log::segments::segment::{self, Scan, Segment, log_name};
+use crate::log::segments::segment::{Scan, Segment, log_name};
+use crate::log::segments::survey::{Last, Survey};
 
 /// A stream as it was found.
 #[derive(Debug)]
 pub struct Recovered {
     /// With the durable mark at the end of the log.
     pub manifest: Manifest,
+    /// Whether the disk had no room for that manifest, so that an older one may be on it.
+    pub manifest_is_unsaved: bool,
     /// At least one, oldest first; the last is the one to write to.
     pub segments: Vec<Segment>,
     /// The last segment's file.
@@ -57,137 +70,79 @@ pub struct Recovered {
     pub keys: Arc<StreamKeys>,
 }
 
-/// Opens the stream in `folder`. A key that is missing or wrong is told before anything else, and nothing is changed.
+/// Opens the stream in `folder`. If a key is missing or wrong, nothing is changed.
 pub fn recover(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recovered, LogError> {
-    let mut manifest = Manifest::load(disk, folder)?;
-    let keys = Arc::new(StreamKeys::unlock(&manifest.keys, ring)?);
-    let mut ids = list_segments(disk, folder, &manifest)?;
-    let (scan, file) = recover_last(disk, folder, &manifest, &keys, &mut ids)?;
-    let last = *ids.last().expect("the last segment was recovered");
-    file.sync().map_err(LogError::io(format!("syncing {}", log_name(last))))?;
+    let survey = Survey::of(disk, folder, ring)?;
+    for name in survey.unused.iter().map(|id| log_name(*id)) {
+        info!(segment = %name, "segment was never used, removed");
+        remove(disk, folder, &name)?;
+    }
+    // The logs of dropped segments stay until it is certain which manifest is on the disk. What else is left over is
+    // needed by none, and may have the room for the manifest.
+    let (logs, needless): (Vec<_>, Vec<_>) = survey.leftovers.iter().cloned().partition(|name| name.ends_with(".log"));
+    needless.iter().try_for_each(|name| remove(disk, folder, name))?;
+    let file = write_again(disk, folder, &survey.last)?;
     disk.sync_folder(folder).map_err(LogError::io("syncing the stream's folder"))?;
-
-    let mut segments = Vec::new();
-    for (id, after) in ids.iter().zip(ids.iter().skip(1)) {
-        let index = sealed_index(disk, folder, &manifest, &keys, (*id, *after))?;
-        segments.push(Segment { id: *id, index });
-    }
-    let head_bytes = scan.head_bytes;
-    let next = next_numbers(&manifest, &scan);
-    let floor = manifest.synced.floor.max(segment::last_stamp(&scan.index));
-    segments.push(Segment { id: last, index: scan.index });
-    let synced = Synced { segment: last, length: segments.last().map_or(0, |s| s.index.length), floor };
-    if synced != manifest.synced {
-        manifest.synced = synced;
-        match manifest.save(disk, folder) {
-            // The mark on the disk stays where it was: a later crash may be told less, reading goes on.
-            Err(LogError::Full { doing }) => warn!(doing, "durable mark not moved: the disk is full"),
-            saved => saved?,
+    let mut recovered = Recovered::new(survey, file);
+    match recovered.manifest.save(disk, folder) {
+        Ok(()) => logs.iter().try_for_each(|name| remove(disk, folder, name))?,
+        // Reading goes on. The writer saves it before it writes anything else.
+        Err(LogError::Full { doing }) => {
+            warn!(doing, "durable mark not moved: the disk is full");
+            recovered.manifest_is_unsaved = true;
         }
+        Err(failed) => return Err(failed),
     }
-    Ok(Recovered { manifest, segments, file, checkpoints: scan.checkpoints, head_bytes, next, keys })
+    Ok(recovered)
 }
 
-/// Numbers of the segments that belong to the log, without a gap. Removes what earlier lives left behind.
-fn list_segments(disk: &dyn Disk, folder: &Path, manifest: &Manifest) -> Result<Vec<u64>, LogError> {
-    let names = disk.list(folder).map_err(LogError::io("listing the stream's folder"))?;
-    let mut ids = Vec::new();
-    for name in names {
-        let dropped = match segment::segment_of(&name) {
-            Some((id, _)) if id < manifest.oldest_segment => true,
-            Some((id, kind)) => {
-                if kind == "log" {
-                    ids.push(id);
-                }
-                false
-            }
-            None => name.ends_with("~new"),
-        };
-        if dropped {
-            disk.remove(&folder.join(&name)).map_err(LogError::io(format!("removing {name}")))?;
-        }
-    }
-    ids.sort_unstable();
-    let last_known = manifest.synced.segment.max(ids.last().copied().unwrap_or(0));
-    match (manifest.oldest_segment..=last_known).find(|id| ids.binary_search(id).is_err()) {
-        Some(missing) => Err(LogError::damaged(log_name(missing), 0, "the file is missing")),
-        None => Ok(ids),
+/// Opens the stream in a folder that this process has just made. All its syncs succeeded, so that nothing has to be
+/// written again.
+pub(crate) fn open_new(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recovered, LogError> {
+    let survey = Survey::of(disk, folder, ring)?;
+    let file = open_log(disk, folder, survey.last.id)?;
+    Ok(Recovered::new(survey, file))
+}
+
+impl Recovered {
+    fn new(survey: Survey, file: Arc<dyn LogFile>) -> Self {
+        let Survey { mut manifest, keys, floor, sealed, last: Last { id, scan, .. }, .. } = survey;
+        manifest.synced = Synced { segment: id, length: scan.index.length, floor };
+        let (head_bytes, next) = (scan.head_bytes, next_numbers(&manifest, &scan));
+        let mut segments = sealed;
+        segments.push(Segment { id, index: scan.index });
+        let checkpoints = scan.checkpoints;
+        Recovered { manifest, manifest_is_unsaved: false, segments, file, checkpoints, head_bytes, next, keys }
     }
 }
 
-/// Finds the end of the log and cuts what was being written. Leaves the number of the last segment at the end of `ids`.
-fn recover_last(
-    disk: &dyn Disk,
-    folder: &Path,
-    manifest: &Manifest,
-    keys: &StreamKeys,
-    ids: &mut Vec<u64>,
-) -> Result<(Scan, Arc<dyn LogFile>), LogError> {
-    loop {
-        let id = *ids.last().ok_or_else(|| LogError::damaged(log_name(manifest.oldest_segment), 0, "no segment"))?;
-        let (name, place) = (log_name(id), Place { incarnation: manifest.incarnation, segment: id });
-        let bytes = segment::read_segment(disk, folder, id)?;
-        let scan = segment::scan(&bytes, place, keys);
-        let durable = if id == manifest.synced.segment { manifest.synced.length } else { 0 };
-        let end = scan.index.length;
-        let reason = scan.bad.unwrap_or("the file is shorter than it was");
-        if end < durable {
-            return Err(LogError::damaged(name, end, reason));
-        }
-        let whole = scan.head_is_whole();
-        if (scan.bad.is_some() || !whole)
-            && let Some(later) = segment::later_group(&bytes, place, end)
-        {
-            return Err(LogError::damaged(name, end, format!("{reason}, and a later write is at {later}")));
-        }
-        if !whole {
-            if id <= manifest.synced.segment || ids.len() == 1 {
-                return Err(LogError::damaged(name, end, "the head of the segment is not whole"));
-            }
-            info!(segment = %name, "segment was never used, removed");
-            disk.remove(&folder.join(&name)).map_err(LogError::io(format!("removing {name}")))?;
-            ids.pop();
-            continue;
-        }
-        let file = disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))?;
-        if scan.bad.is_some() {
-            warn!(segment = %name, offset = end, bytes = bytes.len() as u64 - end, reason, "unfinished write removed");
-            file.truncate(end).map_err(LogError::io(format!("cutting {name}")))?;
-        }
-        return Ok((scan, file));
-    }
+fn remove(disk: &dyn Disk, folder: &Path, name: &str) -> Result<(), LogError> {
+    disk.remove(&folder.join(name)).map_err(LogError::io(format!("removing {name}")))
 }
 
-/// The index of a sealed segment: the saved one if it is right, else a new one from the frames.
-fn sealed_index(
-    disk: &dyn Disk,
-    folder: &Path,
-    manifest: &Manifest,
-    keys: &StreamKeys,
-    (id, after): (u64, u64),
-) -> Result<SegmentIndex, LogError> {
-    let (name, after_name) = (log_name(id), log_name(after));
-    let place = Place { incarnation: manifest.incarnation, segment: id };
-    let open = |name: &str| disk.open(&folder.join(name)).map_err(LogError::io(format!("opening {name}")));
-    let head = segment::read_head(&*open(&after_name)?, Place { segment: after, ..place })?;
-    let length = open(&name)?.len().map_err(LogError::io(format!("asking the length of {name}")))?;
-    if length != head.before_bytes {
-        let reason = format!("the file has {length} bytes, {after_name} says {}", head.before_bytes);
-        return Err(LogError::damaged(name, length.min(head.before_bytes), reason));
-    }
-    if let Some(index) = segment::load_index(disk, folder, place)
-        && index.length == length
-    {
-        return Ok(index);
-    }
-    let scan = segment::scan(&segment::read_segment(disk, folder, id)?, place, keys);
+fn open_log(disk: &dyn Disk, folder: &Path, id: u64) -> Result<Arc<dyn LogFile>, LogError> {
+    let name = log_name(id);
+    disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))
+}
+
+/// Makes the end of the log durable, whatever syncs of earlier processes came to: cuts what was never acknowledged, and
+/// writes the last group once more.
+fn write_again(disk: &dyn Disk, folder: &Path, last: &Last) -> Result<Arc<dyn LogFile>, LogError> {
+    let Last { id, bytes, scan } = last;
+    let (name, file, end) = (log_name(*id), open_log(disk, folder, *id)?, scan.index.length);
     if let Some(reason) = scan.bad {
-        return Err(LogError::damaged(name, scan.index.length, reason));
+        warn!(segment = %name, offset = end, bytes = bytes.len() as u64 - end, reason, "unfinished write removed");
     }
-    if let Err(error) = segment::save_index(disk, folder, place, &scan.index) {
-        warn!(segment = %name, %error, "index not saved, it will be rebuilt");
-    }
-    Ok(scan.index)
+    let at = |offset: u64| usize::try_from(offset).expect("a segment fits in memory");
+    let write = || {
+        file.write_at(scan.last_group, &bytes[at(scan.last_group)..at(end)])?;
+        // The file may be longer on the disk than it looks. Only a length that changes is written.
+        file.truncate(end + 1)?;
+        file.truncate(end)?;
+        file.sync()
+    };
+    write().map_err(LogError::io(format!("writing the end of {name} again")))?;
+    Ok(file)
 }
 
 fn next_numbers(manifest: &Manifest, scan: &Scan) -> BTreeMap<ShardId, SequenceNumber> {

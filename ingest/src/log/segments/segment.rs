@@ -59,6 +59,8 @@ pub struct Scan {
     pub head_checkpoints: u32,
     /// Where the head's group ends.
     pub head_bytes: u64,
+    /// Where the group of the last valid frame begins.
+    pub last_group: u64,
     /// Records of the valid frames; its length is where they end.
     pub index: SegmentIndex,
     /// The last checkpoint of each consumer.
@@ -80,6 +82,7 @@ pub fn scan(bytes: &Bytes, place: Place, keys: &StreamKeys) -> Scan {
         head: None,
         head_checkpoints: 0,
         head_bytes: 0,
+        last_group: 0,
         index: SegmentIndex::default(),
         checkpoints: BTreeMap::new(),
         bad: None,
@@ -128,7 +131,8 @@ fn scan_frame(
             scan.head_checkpoints += u32::from(header.group_back == offset as u64);
         }
     }
-    if header.group_back == offset as u64 {
+    scan.last_group = (offset as u64).saturating_sub(header.group_back);
+    if scan.last_group == 0 {
         scan.head_bytes = (offset + header.frame_bytes()) as u64;
     }
     Ok(header.frame_bytes())

@@ -32,6 +32,8 @@ use crate::log::write::queue::{Closing, Done, Job, Outcome};
 pub(crate) struct Writer {
     pub(crate) stream: Arc<StreamLog>,
     pub(crate) manifest: Manifest,
+    /// Whether the disk had no room for the manifest when the stream was opened: then it is written before anything else.
+    pub(crate) manifest_is_unsaved: bool,
     pub(crate) file: Arc<dyn LogFile>,
     /// The segment being written.
     pub(crate) segment: u64,
@@ -100,6 +102,7 @@ impl Writer {
         manifest.synced = Synced { segment: self.segment, length: self.length, floor };
         manifest.save(&*self.stream.disk, &self.stream.folder)?;
         self.manifest = manifest;
+        self.manifest_is_unsaved = false;
         Ok(())
     }
 
@@ -220,9 +223,12 @@ impl Writer {
     }
 
     /// Writes and syncs a group, or leaves nothing of it when the disk is full.
-    fn write_group(&self, group: &Group) -> Result<(), LogError> {
+    fn write_group(&mut self, group: &Group) -> Result<(), LogError> {
         if group.is_empty() {
             return Ok(());
+        }
+        if self.manifest_is_unsaved {
+            self.mark()?;
         }
         room::extend(&*self.file, group.offset(), &group.slices(), &log_name(self.segment))
     }
