@@ -12,7 +12,7 @@ use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tracing::{error, info, warn};
 
 use crate::log::error::LogError;
-use crate::log::files::file::{self, Disk, LogFile};
+use crate::log::files::file::{Disk, LogFile};
 use crate::log::files::file_reads::FileReads;
 use crate::log::files::own_folder;
 use crate::log::frames::key::KeyRing;
@@ -147,14 +147,21 @@ impl StreamsFolder {
                         self.refused.write().expect("no holder of the lock panics").insert(stream, failed);
                     }
                 },
-                Err(_) if name.contains('~') => {
-                    let removed = file::remove_tree(&*self.disk, &folder);
-                    removed.map_err(|error| LogError::io(format!("removing {name}"))(error).of(&nameless))?;
-                }
-                Err(_) => warn!(%name, "not a stream, left alone"),
+                Err(_) => self.tidy(&name, &folder),
             }
         }
         Ok(())
+    }
+
+    /// Removes what an earlier life left of a stream that was being created or deleted. Whatever else is there is not
+    /// ours.
+    fn tidy(&self, name: &str, folder: &Path) {
+        let store = self.folder.display();
+        match stream_folder::remove_leftover(&*self.disk, folder) {
+            Ok(true) => info!(%name, folder = %store, "removed: left by a stream that was being created or deleted"),
+            Ok(false) => warn!(%name, folder = %store, "not part of a stream, left alone"),
+            Err(error) => warn!(%name, folder = %store, %error, "left by a stream that is gone, and cannot be removed"),
+        }
     }
 
     fn recover(&self, stream: &StreamName, folder: &Path) -> Result<Recovered, LogError> {

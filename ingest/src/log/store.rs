@@ -8,7 +8,7 @@
 //!   ~lock                    held while the store is open
 //! ```
 //!
-//! A name cannot hold `~`, so neither can be taken for a stream.
+//! A name cannot hold `~`, so neither can be taken for a stream. Whatever else stands in the folder is left alone.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ mod common;
 mod damage;
 mod disk_trouble;
 mod failed_syncs;
+mod foreign_files;
 mod encryption;
 mod frames;
 mod intake;
