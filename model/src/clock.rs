@@ -5,6 +5,7 @@ use std::ops::{Add, Sub};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z; negative before it.
@@ -73,8 +74,11 @@ impl fmt::Display for Timestamp {
 /// Where time comes from. Two implementations: [`SystemClock`], and `ManualClock` for tests.
 #[async_trait]
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// Wall-clock time. It may step backwards: whoever stamps must guard order itself.
+    /// Wall-clock time. It may step, forwards and backwards: whoever stamps must guard order itself.
     fn now(&self) -> Timestamp;
+
+    /// Time since a moment that stays the same while the process runs. Nobody can set it, and it never goes backwards.
+    fn elapsed(&self) -> Duration;
 
     /// Returns once `now() >= at`. Cancel-safe.
     async fn sleep_until(&self, at: Timestamp);
@@ -102,6 +106,17 @@ impl Clock for SystemClock {
         Timestamp::from(SystemTime::now())
     }
 
+    /// Since the machine started. On Linux the time that it slept counts too.
+    fn elapsed(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        let id = ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let id = ClockId::Monotonic;
+        let time = clock_gettime(id);
+        let part = |part: i64| u64::try_from(part).unwrap_or(0);
+        Duration::from_secs(part(time.tv_sec)) + Duration::from_nanos(part(time.tv_nsec))
+    }
+
     async fn sleep_until(&self, at: Timestamp) {
         loop {
             let left = at.since(self.now());
@@ -122,6 +137,13 @@ mod tests {
         assert_eq!(Timestamp::from_millis(1_521_343_200_123).to_string(), "2018-03-18T03:20:00.123Z");
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_millis(5)), Timestamp::from_millis(-5));
+    }
+
+    #[test]
+    fn elapsed_time_only_grows() {
+        let before = SystemClock.elapsed();
+        let after = SystemClock.elapsed();
+        assert!(Duration::ZERO < before && before <= after);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::log::files::file_reads::FileReads;
 use crate::log::files::own_folder;
 use crate::log::frames::key::KeyRing;
 use crate::log::frames::place::Place;
+use crate::log::log_time::{LogTime, Reading};
 use crate::log::options::LogOptions;
 use crate::log::read::tail::Tail;
 use crate::log::segments::manifest::{MANIFEST, Manifest, Synced};
@@ -197,6 +198,7 @@ impl StreamsFolder {
             checkpoints,
             keys,
             floor: manifest.synced.floor,
+            time: LogTime::begin(manifest.synced.floor, Reading::of(&*self.clock)),
             horizon: manifest.horizon,
             in_flight: None,
             ended: None,
@@ -221,6 +223,7 @@ impl StreamsFolder {
             segment_bytes_max: self.options.segment_bytes_max,
             group_bytes_max: self.options.group_bytes_max,
             full: false,
+            clock_differs: false,
             ring: self.ring.clone(),
             sealer,
         };

@@ -16,6 +16,7 @@ pub mod frames;
 pub mod segments;
 pub mod options;
 pub mod status;
+mod log_time;
 mod stream;
 mod write;
 mod read;

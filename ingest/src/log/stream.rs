@@ -17,6 +17,7 @@ use crate::log::files::file::Disk;
 use crate::log::files::file_reads::FileReads;
 use crate::log::frames::key::StreamKeys;
 use crate::log::frames::place::Place;
+use crate::log::log_time::{LogTime, Reading};
 use crate::log::read::tail::Tail;
 use crate::log::segments::manifest::Manifest;
 use crate::log::segments::segment::Segment;
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: BTreeMap<ConsumerName, Checkpoint>,
     /// No later record is stamped below this: the last stamp, or the last promise to a reader.
     pub(crate) floor: Timestamp,
+    pub(crate) time: LogTime,
     /// Records that arrived before it are not shown, though they may still be in a segment.
     pub(crate) horizon: Timestamp,
     /// The stamp of the group that is being written.
@@ -108,6 +110,10 @@ impl StreamLog {
         Place { incarnation: self.incarnation, segment }
     }
 
+    pub(crate) fn read_clock(&self) -> Reading {
+        Reading::of(&*self.clock)
+    }
+
     pub(crate) fn description(&self) -> Arc<StreamDescription> {
         Arc::clone(&self.lock().description)
     }
@@ -160,31 +166,40 @@ impl Shared {
         shard: ShardId,
         from: SequenceNumber,
         records: Vec<Record>,
-        now: Timestamp,
+        read_at: Reading,
     ) -> ReadBatch {
         let tip = self.shards.get(&shard).map_or(from, |state| state.next);
         let end = self.description.shards.get(shard).and_then(|shard| shard.end);
         let next = records.last().map_or(from, |record| record.sequence_number.next());
         let complete_until = match records.last() {
             Some(last) if next < tip => last.arrived_at,
-            _ => self.promise(now),
+            _ => self.promise(read_at),
         };
         ReadBatch { records, next, tip, end_of_shard: end.is_some_and(|end| end <= next), complete_until }
     }
 
     /// The time before which no record comes any more.
-    fn promise(&mut self, now: Timestamp) -> Timestamp {
-        self.in_flight.unwrap_or_else(|| {
-            self.floor = self.floor.max(now);
-            self.floor
-        })
+    fn promise(&mut self, read_at: Reading) -> Timestamp {
+        self.in_flight.unwrap_or_else(|| self.now(read_at))
+    }
+
+    /// The log's time, below which nothing is stamped any more.
+    pub(crate) fn now(&mut self, read_at: Reading) -> Timestamp {
+        self.floor = self.floor.max(self.time.at(read_at));
+        self.floor
+    }
+
+    /// What retention counts as now: no record that is put from here on is ever older than it allows.
+    pub(crate) fn retention_time(&mut self, read_at: Reading) -> Timestamp {
+        let now = self.now(read_at);
+        self.time.for_retention().min(now)
     }
 
     /// The stamp of the next group; promised to readers until it is published.
-    pub(crate) fn stamp(&mut self, now: Timestamp) -> Timestamp {
-        self.floor = self.floor.max(now);
-        self.in_flight = Some(self.floor);
-        self.floor
+    pub(crate) fn stamp(&mut self, read_at: Reading) -> Timestamp {
+        let now = self.now(read_at);
+        self.in_flight = Some(now);
+        now
     }
 
     /// Takes over a new shard map, and finds the oldest record of every shard again.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod basics;
+mod clock_steps;
 mod common;
 mod damage;
 mod disk_trouble;

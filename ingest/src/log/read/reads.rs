@@ -59,7 +59,7 @@ impl StreamLog {
     }
 
     fn find(&self, shard: ShardId, from: SequenceNumber, limit: ReadLimit) -> Result<Found, StreamError> {
-        let now = self.clock.now();
+        let read_at = self.read_clock();
         let mut shared = self.lock();
         let state = shared.shard(&self.name, shard)?;
         let (oldest, next) = (state.oldest, state.next);
@@ -70,7 +70,7 @@ impl StreamLog {
             if limit.wait && matches!(shared.ended, Some(EndReason::Closed)) {
                 return Err(StreamError::Stopped { stream: self.name.clone(), reason: "the store is closed".into() });
             }
-            return Ok(Found::Nothing(shared.batch(shard, from, Vec::new(), now)));
+            return Ok(Found::Nothing(shared.batch(shard, from, Vec::new(), read_at)));
         }
         match shared.tail.find(shard, from, limit) {
             Some(blocks) => Ok(Found::InMemory(blocks)),
@@ -91,8 +91,8 @@ impl StreamLog {
         for block in blocks {
             block.read_into(from, limit, &mut read).expect("the tail in memory holds what was encoded");
         }
-        let now = self.clock.now();
-        self.lock().batch(shard, from, read.records, now)
+        let read_at = self.read_clock();
+        self.lock().batch(shard, from, read.records, read_at)
     }
 
     async fn read_file(
@@ -109,9 +109,8 @@ impl StreamLog {
         let mut shared = self.lock();
         match result {
             Ok(records) => {
-                let now = self.clock.now();
                 shared.shard(&self.name, shard)?;
-                Ok(shared.batch(shard, from, records, now))
+                Ok(shared.batch(shard, from, records, self.read_clock()))
             }
             // The segment was dropped between the look at the index and the read.
             Err(error) => match shared.shard(&self.name, shard)?.oldest {

@@ -107,6 +107,8 @@ pub(crate) fn open_new(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result
 impl Recovered {
     fn new(survey: Survey, file: Arc<dyn LogFile>) -> Self {
         let Survey { mut manifest, keys, floor, sealed, last: Last { id, scan, .. }, .. } = survey;
+        // A record below the horizon would be acknowledged and never shown.
+        let floor = floor.max(manifest.horizon);
         manifest.synced = Synced { segment: id, length: scan.index.length, floor };
         let (head_bytes, next) = (scan.head_bytes, next_numbers(&manifest, &scan));
         let mut segments = sealed;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use model::clock::Timestamp;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::Reshard;
 use model::stream::store::{StreamDescription, StreamError};
@@ -21,7 +22,7 @@ use crate::log::write::writer::Writer;
 impl Writer {
     pub(crate) fn reshard(&mut self, change: Reshard) -> Result<Outcome<Arc<StreamDescription>>, LogError> {
         // Children are never created before their parents' last record.
-        let now = self.stream.clock.now().max(self.stream.lock().floor);
+        let now = self.stream.lock().now(self.stream.read_clock());
         let shards = match self.manifest.shards.resharded(change, now, |shard| self.next[&shard]) {
             Ok(shards) => shards,
             Err(source) => {
@@ -51,7 +52,8 @@ impl Writer {
         }
         let mut manifest = Manifest { settings: to.clone(), ..self.manifest.clone() };
         if to.retention < from.retention {
-            manifest.horizon = manifest.horizon.max(self.stream.clock.now() - to.retention);
+            let now = self.stream.lock().retention_time(self.stream.read_clock());
+            manifest.horizon = manifest.horizon.max(now - to.retention);
         }
         let mut keys = None;
         if to.encryption_key != from.encryption_key {
@@ -78,9 +80,26 @@ impl Writer {
         Ok(Arc::new(StreamKeys::unlock(&manifest.keys, &self.ring)?))
     }
 
+    /// What retention counts as now. Says once that the clock is in doubt, and once that it no longer is.
+    fn retention_time(&mut self) -> Timestamp {
+        let mut shared = self.stream.lock();
+        let now = shared.retention_time(self.stream.read_clock());
+        let (differs, floor) = (shared.time.differs(), shared.floor);
+        drop(shared);
+        if std::mem::replace(&mut self.clock_differs, differs) != differs {
+            let (stream, clock) = (&self.stream.name, self.stream.clock.now());
+            if differs {
+                warn!(%stream, %clock, log = %floor, "the clock was set: records are stamped with the log's own time");
+            } else {
+                info!(%stream, %clock, log = %floor, "the clock agrees with the log again");
+            }
+        }
+        now
+    }
+
     /// Drops whole segments from the front, and shards that were closed so long ago.
     pub(crate) fn trim(&mut self) -> Result<(), LogError> {
-        let (stream, now) = (Arc::clone(&self.stream), self.stream.clock.now());
+        let (stream, now) = (Arc::clone(&self.stream), self.retention_time());
         let settings = self.manifest.settings.clone();
         self.manifest.horizon = self.manifest.horizon.max(now - settings.retention);
         stream.lock().horizon = self.manifest.horizon;

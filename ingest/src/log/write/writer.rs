@@ -47,6 +47,8 @@ pub(crate) struct Writer {
     pub(crate) group_bytes_max: usize,
     /// Whether the disk had no room the last time.
     pub(crate) full: bool,
+    /// Whether the wall clock showed something else than the log's time when the stream was last trimmed.
+    pub(crate) clock_differs: bool,
     /// Keys that the stream may be told to be encrypted with.
     pub(crate) ring: KeyRing,
     /// Encrypts what is written to the segment, where the stream is told so.
@@ -175,7 +177,7 @@ impl Writer {
 
     fn write(&mut self, jobs: Vec<Job>) -> Result<(), LogError> {
         let waited = jobs.iter().filter_map(Job::bytes).sum();
-        let arrived_at = self.stream.lock().stamp(self.stream.clock.now());
+        let arrived_at = self.stream.lock().stamp(self.stream.read_clock());
         let mut draft =
             Draft::new(Group::new(self.place(), self.length, self.length, arrived_at).sealed_by(self.sealer.clone()));
         for job in jobs {
