@@ -1,5 +1,7 @@
 //! The promises of every stream store, on a real disk and on the one of the tests.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,6 +251,35 @@ async fn a_folder_has_one_store_at_a_time() {
     store.close().await;
     drop(store);
     open().await.unwrap();
+}
+
+/// Whatever the umask of the process: records are for the user who runs the store.
+#[tokio::test]
+async fn nobody_else_can_read_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("data");
+    let options = LogOptions { segment_bytes_max: 4 << 10, ..LogOptions::small() };
+    let store = LogStore::open(clock(), Arc::new(StdDisk), &root.join("streams"), options).await.unwrap();
+    store.create(&stream(), StreamOptions::default()).await.unwrap();
+    for _ in 0..10 {
+        put(&store, vec![entry("k", vec![0; 1000])]).await;
+    }
+    let (mut names, mut folders) = (Vec::new(), vec![root]);
+    while let Some(folder) = folders.pop() {
+        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700, "{}", folder.display());
+        for entry in fs::read_dir(&folder).unwrap() {
+            let (path, metadata) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+            if metadata.is_dir() {
+                folders.push(path);
+            } else {
+                assert_eq!(metadata.permissions().mode() & 0o777, 0o600, "{}", path.display());
+                names.push(path.file_name().unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    for name in ["~lock", "manifest", "00000000000000000000.log", "00000000000000000000.index"] {
+        assert!(names.iter().any(|found| found == name), "{name} in {names:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 //! `PowerCutDisk` for tests. All calls block; the log never makes them on an async thread.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, IoSlice};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -64,18 +64,27 @@ pub trait LogFile: Send + Sync + fmt::Debug {
 /// The most parts that the system gathers at once.
 const WRITE_PARTS_MAX: usize = 1024;
 
+/// Only the user who runs the store gets at what it writes.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+fn new_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true).mode(FILE_MODE);
+    options
+}
+
 /// The machine's file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StdDisk;
 
 impl Disk for StdDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)
+        DirBuilder::new().mode(FOLDER_MODE).create(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        Ok(Arc::new(StdFile(file)))
+        Ok(Arc::new(StdFile(new_file().open(path)?)))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
@@ -103,7 +112,7 @@ impl Disk for StdDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        let file = new_file().open(path)?;
         file.try_lock()?;
         Ok(Arc::new(StdFile(file)))
     }
