@@ -28,9 +28,6 @@ use crate::log::write::queue::{Closing, Queue};
 use crate::log::write::roll;
 use crate::log::write::writer::Writer;
 
-/// The stack of a writer's thread; it does not recurse.
-const WRITER_STACK_BYTES: usize = 512 << 10;
-
 /// Held by the process that has the store open.
 const LOCK: &str = "~lock";
 
@@ -141,13 +138,13 @@ impl StreamsFolder {
         for name in names.into_iter().filter(|name| name != LOCK) {
             let folder = self.folder.join(&name);
             match StreamName::new(&name) {
-                Ok(stream) => match self.recover(&stream, &folder) {
-                    Ok(recovered) => drop(self.start(recovered, folder)),
-                    Err(failed) => {
+                Ok(stream) => {
+                    let started = self.recover(&stream, &folder).and_then(|recovered| self.start(recovered, folder));
+                    if let Err(failed) = started {
                         error!(%stream, reason = failed.in_full(), "stream cannot be opened; the others are");
                         self.refused.write().expect("no holder of the lock panics").insert(stream, failed);
                     }
-                },
+                }
                 Err(_) => self.tidy(&name, &folder),
             }
         }
@@ -182,8 +179,8 @@ impl StreamsFolder {
         Ok(names)
     }
 
-    /// Takes a recovered stream into service.
-    fn start(&self, recovered: Recovered, folder: PathBuf) -> Arc<StreamDescription> {
+    /// Takes a recovered stream into service. Error: the system has no thread for it.
+    fn start(&self, recovered: Recovered, folder: PathBuf) -> Result<Arc<StreamDescription>, LogError> {
         let Recovered { manifest, manifest_is_unsaved, segments, file, checkpoints, next, head_bytes, keys } =
             recovered;
         let place = Place { incarnation: manifest.incarnation, segment: manifest.synced.segment };
@@ -227,11 +224,12 @@ impl StreamsFolder {
             ring: self.ring.clone(),
             sealer,
         };
-        let thread = std::thread::Builder::new().name(format!("log {name}")).stack_size(WRITER_STACK_BYTES);
-        let writer = thread.spawn(move || writer.run()).expect("the system has a thread for every stream");
+        let thread =
+            std::thread::Builder::new().name(format!("log {name}")).stack_size(self.options.writer_stack_bytes);
+        let writer = thread.spawn(move || writer.run()).map_err(LogError::io("starting the stream's writer thread"))?;
         self.writers().insert(name.clone(), writer);
         self.streams.write().expect("no holder of the lock panics").insert(name, stream);
-        description
+        Ok(description)
     }
 
     /// Creates a stream and takes it into service.
@@ -271,9 +269,18 @@ impl StreamsFolder {
         };
         let folder = self.folder.join(name.as_str());
         stream_folder::create(&*self.disk, &folder, manifest).map_err(|error| error.of(name))?;
-        let recovered = recovery::open_new(&*self.disk, &folder, &self.ring).map_err(|error| error.of(name))?;
-        info!(stream = %name, shards = recovered.manifest.shards.open_count(), "stream created");
-        Ok(self.start(recovered, folder))
+        let opened = recovery::open_new(&*self.disk, &folder, &self.ring);
+        let description = opened.and_then(|recovered| self.start(recovered, folder.clone())).map_err(|failed| {
+            // A stream that is not there for its caller is not there after a restart either.
+            let removed = stream_folder::put_aside(&*self.disk, &folder).map_err(|error| error.in_full());
+            let removed = removed.and_then(|()| stream_folder::remove(&*self.disk, &folder).map_err(|e| e.to_string()));
+            if let Err(error) = removed {
+                warn!(stream = %name, %error, "files of a stream that was not created are still there");
+            }
+            failed.of(name)
+        })?;
+        info!(stream = %name, shards = description.shards.open_count(), "stream created");
+        Ok(description)
     }
 
     /// Ends a stream and removes it.

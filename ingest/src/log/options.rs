@@ -13,6 +13,8 @@ pub struct LogOptions {
     pub group_bytes_max: usize,
     /// Streams of the store. Each has a thread.
     pub streams_max: usize,
+    /// The stack of each of these threads. They do not recurse.
+    pub writer_stack_bytes: usize,
 }
 
 impl Default for LogOptions {
@@ -23,6 +25,7 @@ impl Default for LogOptions {
             waiting_bytes_max: 32 << 20,
             group_bytes_max: 8 << 20,
             streams_max: 1000,
+            writer_stack_bytes: 512 << 10,
         }
     }
 }
@@ -37,6 +40,7 @@ impl LogOptions {
             waiting_bytes_max: 4 << 20,
             group_bytes_max: 64 << 10,
             streams_max: 100,
+            ..LogOptions::default()
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
+use ingest::log::files::file::Disk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
@@ -236,4 +237,32 @@ async fn a_slow_disk_throttles_and_holds_no_more_than_its_bound() {
         assert!(answer.unwrap().results[0].is_ok());
     }
     assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), taken);
+}
+
+/// The system may have no thread for one more stream: its creation fails and leaves nothing behind.
+#[tokio::test]
+async fn a_stream_that_gets_no_thread_is_not_created() {
+    // More than a process can address.
+    let threadless = LogOptions { writer_stack_bytes: 1 << 50, ..options() };
+    let (disk, clock, new) = (PowerCutDisk::default(), clock(), StreamName::new("new").unwrap());
+    let open = |options| LogStore::open(clock.clone(), Arc::new(disk.clone()), Path::new(ROOT), options);
+    let store = open(options()).await.unwrap();
+    store.create(&stream(), StreamOptions::default()).await.unwrap();
+    put(&store, vec![entry("k", "before")]).await;
+    drop(store);
+
+    let store = open(threadless).await.unwrap();
+    let says_thread = |error: StreamError| {
+        let StreamError::Io { doing, .. } = &error else { panic!("{error:?}") };
+        assert!(doing.contains("thread"), "{doing}");
+    };
+    says_thread(store.append(&stream(), vec![entry("k", "refused")]).await.unwrap_err());
+    says_thread(store.create(&new, StreamOptions::default()).await.unwrap_err());
+    assert_eq!(store.list().await.unwrap(), [stream()]);
+    assert_eq!(disk.list(Path::new(ROOT)).unwrap(), ["rides", "~lock"]);
+    drop(store);
+
+    let store = open(options()).await.unwrap();
+    assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), 1);
+    store.create(&new, StreamOptions::default()).await.unwrap();
 }
