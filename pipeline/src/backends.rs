@@ -33,6 +33,7 @@ use tracing::info;
 #[cfg(feature = "s3")]
 use crate::bucket;
 use crate::config::file::Config;
+use crate::data_folder;
 use crate::holder;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
@@ -62,7 +63,7 @@ impl Backends {
         config: &Config,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Backends> {
-        std::fs::create_dir_all(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
+        data_folder::make(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let opened = Streams::open(data, folder, config, &metrics).await?;
         let streams = opened.store();

@@ -6,6 +6,7 @@ mod bucket;
 mod bulk;
 mod cli;
 mod config;
+mod data_folder;
 mod doctor;
 mod flows;
 mod holder;

@@ -22,6 +22,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::file::{Config, FILE_NAME, PORT};
+use crate::data_folder;
 use crate::serve::engine::Engine;
 use crate::serve::options::{HttpOptions, Settings};
 use client::shutdown;
@@ -111,7 +112,7 @@ fn program() -> String {
 }
 
 async fn start(args: &DemoArgs) -> anyhow::Result<Engine> {
-    std::fs::create_dir_all(&args.data).with_context(|| format!("{} cannot be created", args.data.display()))?;
+    data_folder::make(&args.data).with_context(|| format!("{} cannot be created", args.data.display()))?;
     for (name, text) in FILES {
         let file = args.data.join(name);
         if !file.exists() {

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::config::access::credential::{self, CredentialConfig};
 use crate::config::text::error::Faults;
+use crate::data_folder;
 
 /// The file in the data folder.
 const FILE: &str = "credentials.toml";
@@ -88,7 +89,7 @@ impl FirstCredential {
 
     /// Whole or not at all, and never over another.
     fn keep(&self, data: &Path) -> io::Result<()> {
-        fs::create_dir_all(data)?;
+        data_folder::make(data)?;
         let new: PathBuf = data.join(format!("{FILE}.{}", std::process::id()));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(self.text().as_bytes())?;
