@@ -19,6 +19,11 @@ pub fn starting() -> Router {
     Router::new().route("/healthz", get(rest::health::live)).fallback(rest::health::starting)
 }
 
+/// The operation of an AWS API that a request names in `X-Amz-Target`, if this server has it.
+pub fn operation_of(target: &str) -> Option<&'static str> {
+    kinesis::service::operation_of(target)
+}
+
 /// Routes of the dashboard.
 #[derive(Default)]
 pub struct DashboardRoutes {

@@ -25,6 +25,14 @@ pub(crate) struct Service<T: 'static> {
     pub(crate) operations: &'static [Operation<T>],
 }
 
+impl<T> Service<T> {
+    /// The operation that `X-Amz-Target` names, if it is one of this service.
+    pub(crate) fn operation_of(&self, target: &str) -> Option<&'static str> {
+        let named = target.strip_prefix(self.prefix)?.strip_prefix('.')?;
+        self.operations.iter().map(|operation| operation.name).find(|name| *name == named)
+    }
+}
+
 /// One operation of a service.
 pub(crate) struct Operation<T: 'static> {
     /// Its name, as in `X-Amz-Target` and in policies.

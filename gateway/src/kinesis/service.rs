@@ -85,6 +85,11 @@ static KINESIS: Service<Kinesis> = Service {
     ],
 };
 
+/// The operation that `X-Amz-Target` names, if it is one of Kinesis.
+pub(crate) fn operation_of(target: &str) -> Option<&'static str> {
+    KINESIS.operation_of(target)
+}
+
 /// Kinesis over the streams of this server.
 pub(crate) fn hosted(gateway: Arc<GatewayState>) -> Hosted<Kinesis> {
     Hosted::new(&KINESIS, Kinesis { gateway, pushing: Pushing::default() })
