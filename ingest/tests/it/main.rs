@@ -11,6 +11,7 @@ mod foreign_files;
 mod encryption;
 mod frames;
 mod intake;
+mod lives;
 mod model;
 mod power_cuts;
 mod reads;
