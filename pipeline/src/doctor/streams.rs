@@ -6,6 +6,7 @@ use ingest::log::frames::key::KeyRing;
 use ingest::log::inspect::{Damage, StreamFiles};
 use model::clock::{Clock, SystemClock, Timestamp};
 use model::doctor::Finding;
+use model::name::StreamName;
 use model::text::chain::chain;
 
 use crate::doctor::finding::{fail, ok, warn};
@@ -20,7 +21,8 @@ const AHEAD_MAX_MILLIS: i64 = 5000;
 pub(crate) fn look(data: &Path, keys: &KeyRing) -> Vec<Finding> {
     let entries = std::fs::read_dir(data.join("streams")).into_iter().flatten().flatten();
     let folders = entries.map(|entry| entry.path()).filter(|folder| {
-        !folder.to_string_lossy().ends_with("~new") && !folder.to_string_lossy().ends_with("~trash") && folder.is_dir()
+        let name = folder.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| StreamName::new(name).is_ok()) && folder.is_dir()
     });
     let (mut streams, mut damage, mut locked, mut last) = (0, Vec::new(), Vec::new(), None);
     for folder in folders {
