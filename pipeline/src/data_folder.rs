@@ -1,5 +1,5 @@
-//! The data folder holds records, tables and credentials: it is made for the user who runs the server, and for nobody
-//! else. One that is there already keeps the permissions that it has.
+//! The data folder holds records, tables and credentials: it is made for the user who runs the
+//! server, and for nobody else. One that is there already keeps the permissions that it has.
 
 use std::fs::DirBuilder;
 use std::io;

@@ -1,8 +1,9 @@
-//! The log's own time, of which stamps, promises and retention are made: no step of the wall clock can delete or hide a
-//! record.
+//! The log's own time, of which stamps, promises and retention are made: no step of the wall clock
+//! can delete or hide a record.
 //!
-//! It begins at the last stamp or at the wall clock, whichever is later. From then on it runs at the pace of the
-//! machine's elapsed time, which nobody can set, and follows the wall clock where that is safe:
+//! It begins at the last stamp or at the wall clock, whichever is later. From then on it runs at
+//! the pace of the machine's elapsed time, which nobody can set, and follows the wall clock where
+//! that is safe:
 //!
 //! | the wall clock is | the log's time |
 //! |---|---|
@@ -10,8 +11,8 @@
 //! | ahead by more | runs on as if nothing had happened, and goes to the wall clock once it has stayed ahead for [`STAND`] |
 //! | behind | runs slower by one part in [`SLOWER_PART`] until the wall clock has caught up |
 //!
-//! So it never goes back and never stands still for long. Retention counts a time of its own, which is never later: what
-//! is deleted is gone, so it waits wherever the clock is in doubt.
+//! So it never goes back and never stands still for long. Retention counts a time of its own, which
+//! is never later: what is deleted is gone, so it waits wherever the clock is in doubt.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use model::clock::{Clock, Timestamp};
 pub(crate) const STEP_MAX: Duration = Duration::from_secs(60);
 /// How long a larger one must last to be followed.
 pub(crate) const STAND: Duration = Duration::from_secs(600);
-/// By which part the log's time runs slower while it is ahead of the wall clock: one twentieth is 5 %.
+/// By which part the log's time runs slower while it is ahead of the wall clock: 1/20 is 5 %.
 const SLOWER_PART: i128 = 20;
 
 /// Both clocks at one moment.
@@ -120,13 +121,15 @@ impl LogTime {
         }
     }
 
-    /// What retention counts as now, as of the last reading: not what may be a step, and never ahead of the wall clock.
+    /// What retention counts as now, as of the last reading: not what may be a step, and never
+    /// ahead of the wall clock.
     pub(crate) fn for_retention(&self) -> Timestamp {
         let certain = self.now - self.gap.map_or(0, |gap| gap.by);
         timestamp(certain).min(self.read.wall)
     }
 
-    /// Whether the wall clock shows something else than the log's time, so that retention may wait for it.
+    /// Whether the wall clock shows something else than the log's time, so that retention may wait
+    /// for it.
     pub(crate) fn differs(&self) -> bool {
         (nanos(self.read.wall) - self.now).abs() > length(STEP_MAX)
     }

@@ -1,8 +1,8 @@
-//! The folder of one stream: made aside and moved in place, moved aside and removed, so that after a crash it is there
-//! whole or not at all. What is left aside is removed at the next start.
+//! The folder of one stream: made aside and moved in place, moved aside and removed, so that after
+//! a crash it is there whole or not at all. What is left aside is removed at the next start.
 //!
-//! If the sync of a move fails, the folder is moved back at once: nobody finds it in a place that stands in memory alone.
-//! A folder is emptied only after a sync of its name succeeded.
+//! If the sync of a move fails, the folder is moved back at once: nobody finds it in a place that
+//! stands in memory alone. A folder is emptied only after a sync of its name succeeded.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,8 @@ use crate::log::segments::manifest::{MANIFEST, Manifest, Synced};
 use crate::log::segments::segment;
 use crate::log::write::roll::{self, FirstGroup};
 
-/// Marks, which no stream's name can have, of a folder that is being made and of one that is being removed.
+/// Marks, which no stream's name can have, of a folder that is being made and of one that is being
+/// removed.
 const NEW: &str = "~new";
 const TRASH: &str = "~trash";
 
@@ -31,7 +32,8 @@ fn around(folder: &Path) -> &Path {
     folder.parent().expect("a stream's folder is in a store's")
 }
 
-/// Moves a folder; durable when this returns. After a failed sync it is back where it was, as far as one can know.
+/// Moves a folder; durable when this returns. After a failed sync it is back where it was, as far
+/// as one can know.
 fn move_folder(disk: &dyn Disk, from: &Path, to: &Path) -> std::io::Result<()> {
     disk.rename(from, to)?;
     disk.sync_folder(around(from)).inspect_err(|_| {
@@ -48,7 +50,8 @@ fn is_ours(disk: &dyn Disk, folder: &Path) -> bool {
     disk.list(folder).is_ok_and(|names| names.iter().all(is_known))
 }
 
-/// Removes what an earlier life left at `folder`, and says whether it did: somebody else's folder stays.
+/// Removes what an earlier life left at `folder`, and says whether it did: somebody else's folder
+/// stays.
 pub(crate) fn remove_leftover(disk: &dyn Disk, folder: &Path) -> std::io::Result<bool> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let stream = name.strip_suffix(NEW).or_else(|| name.strip_suffix(TRASH));

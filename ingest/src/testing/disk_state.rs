@@ -1,8 +1,9 @@
-//! What is on a disk in memory: files and folders as the running program sees them, what of it is durable, and the
-//! changes in between, of which a power cut keeps a random choice.
+//! What is on a disk in memory: files and folders as the running program sees them, what of it is
+//! durable, and the changes in between, of which a power cut keeps a random choice.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Component, Path};
 
 /// What is written as a unit when a write is torn.
@@ -16,8 +17,18 @@ pub struct State {
 
 #[derive(Debug, Clone)]
 enum Node {
-    Folder { now: BTreeMap<String, usize>, durable: BTreeMap<String, usize>, waiting: Vec<FolderChange> },
-    File { now: Vec<u8>, durable: Vec<u8>, waiting: Vec<FileChange> },
+    Folder {
+        now: BTreeMap<String, usize>,
+        durable: BTreeMap<String, usize>,
+        waiting: Vec<FolderChange>,
+    },
+    File {
+        now: Vec<u8>,
+        durable: Vec<u8>,
+        waiting: Vec<FileChange>,
+        /// Where a write was lost: later writes to the same place are lost too.
+        lost: Vec<Range<usize>>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +87,28 @@ impl FileChange {
         }
     }
 
+    /// Makes the change on the disk with `apply`, except where writes are lost. Cutting a file off
+    /// gives its places back.
+    fn reach(&self, durable: &mut Vec<u8>, lost: &mut Vec<Range<usize>>, apply: impl FnOnce(&mut Vec<u8>)) {
+        if lost.is_empty() {
+            return apply(durable);
+        }
+        let old = durable.clone();
+        apply(durable);
+        match self {
+            FileChange::Write(..) => {
+                let length = durable.len();
+                for at in lost.iter().cloned().flatten().filter(|at| *at < length) {
+                    durable[at] = old.get(at).copied().unwrap_or(0);
+                }
+            }
+            FileChange::Truncate(length) => {
+                lost.retain(|range| range.start < *length);
+                lost.iter_mut().for_each(|range| range.end = range.end.min(*length));
+            }
+        }
+    }
+
     /// Keeps, loses or tears the change.
     fn apply_at_random(&self, bytes: &mut Vec<u8>, random: &mut impl FnMut() -> u64) {
         match (self, random() % 4) {
@@ -131,12 +164,12 @@ impl State {
                 }
                 Node::Folder { durable: now.clone(), now, waiting: Vec::new() }
             }
-            Node::File { durable, waiting, .. } => {
-                let mut now = durable.clone();
+            Node::File { durable, waiting, lost, .. } => {
+                let (mut now, mut lost) = (durable.clone(), lost.clone());
                 for change in waiting {
-                    change.apply_at_random(&mut now, &mut random);
+                    change.reach(&mut now, &mut lost, |bytes| change.apply_at_random(bytes, &mut random));
                 }
-                Node::File { durable: now.clone(), now, waiting: Vec::new() }
+                Node::File { durable: now.clone(), now, waiting: Vec::new(), lost: Vec::new() }
             }
         });
         State { nodes: nodes.collect() }
@@ -172,7 +205,8 @@ impl State {
     /// Creates an empty file, or empties the one that is there.
     pub(super) fn create_file(&mut self, path: &Path) -> io::Result<usize> {
         let Ok(node) = self.find(path) else {
-            return self.add(path, Node::File { now: Vec::new(), durable: Vec::new(), waiting: Vec::new() });
+            return self
+                .add(path, Node::File { now: Vec::new(), durable: Vec::new(), waiting: Vec::new(), lost: Vec::new() });
         };
         self.change_file(node, FileChange::Truncate(0));
         Ok(node)
@@ -233,16 +267,22 @@ impl State {
         }
     }
 
-    /// A failed sync, as on Linux: some of what waits may have reached the disk, and none of it waits any more. The
-    /// running program still sees all of it, and a later sync succeeds without making it durable.
+    /// A failed sync, as on Linux: some of what waits may have reached the disk, and none of it
+    /// waits any more. The running program still sees all of it, and a later sync succeeds without
+    /// making it durable; as on ext4, not even if the same place is written again.
     pub(super) fn fail_sync(&mut self, node: usize, seed: u64) {
         let mut random = random_from(seed);
         match &mut self.nodes[node] {
             Node::Folder { durable, waiting, .. } => {
                 waiting.drain(..).for_each(|change| change.apply_at_random(durable, &mut random));
             }
-            Node::File { durable, waiting, .. } => {
-                waiting.drain(..).for_each(|change| change.apply_at_random(durable, &mut random));
+            Node::File { durable, waiting, lost, .. } => {
+                for change in waiting.drain(..) {
+                    change.reach(durable, lost, |bytes| change.apply_at_random(bytes, &mut random));
+                    if let FileChange::Write(offset, written) = &change {
+                        lost.push(*offset..offset + written.len());
+                    }
+                }
             }
         }
     }
@@ -251,7 +291,9 @@ impl State {
     pub(super) fn sync(&mut self, node: usize) {
         match &mut self.nodes[node] {
             Node::Folder { durable, waiting, .. } => waiting.drain(..).for_each(|change| change.apply(durable)),
-            Node::File { durable, waiting, .. } => waiting.drain(..).for_each(|change| change.apply(durable)),
+            Node::File { durable, waiting, lost, .. } => {
+                waiting.drain(..).for_each(|change| change.reach(durable, lost, |bytes| change.apply(bytes)));
+            }
         }
     }
 }

@@ -112,8 +112,8 @@ async fn a_stream_whose_stamps_are_ahead_goes_on() {
     assert!(ahead + SECOND * 90 <= after && after < ahead + SECOND * 100, "slower, but it goes on");
 }
 
-/// Any steps, for any time: no record goes before it has been there for as long as retention says, none that was
-/// acknowledged is hidden, and what is really old goes in the end.
+/// Any steps, for any time: no record goes before it has been there for as long as retention says,
+/// none that was acknowledged is hidden, and what is really old goes in the end.
 #[tokio::test]
 async fn no_step_of_the_clock_deletes_or_hides_a_record() {
     const RECORDS: usize = 400;

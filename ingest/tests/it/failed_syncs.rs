@@ -1,5 +1,5 @@
-//! Single syncs that fail as on Linux, the start after them on the same machine, and a power cut later: what was
-//! acknowledged in between is still there.
+//! Single syncs that fail as on Linux, the start after them on the same machine, and a power cut
+//! later: what was acknowledged in between is still there.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,7 +30,8 @@ pub(crate) async fn open(disk: &FaultyDisk, clock: &Arc<ManualClock>) -> Result<
     LogStore::open_with_keys(clock.clone(), disk, key_ring(), folder, options()).await
 }
 
-/// What the cache shows after a failed sync is not on the disk: a start that believes it loses the next record too.
+/// What the cache shows after a failed sync is not on the disk: a start that believes it loses the
+/// next record too.
 #[tokio::test]
 async fn a_restart_does_not_believe_what_a_failed_sync_left_in_memory() {
     let faults = [
@@ -70,8 +71,9 @@ async fn a_restart_does_not_believe_what_a_failed_sync_left_in_memory() {
     }
 }
 
-/// A group for which there was no room is cut off, and the sync of that fails: the file may be longer on the disk than
-/// it looks. The next group is as long as the first frame of the old one, so that the frame behind it would verify.
+/// A group for which there was no room is cut off, and the sync of that fails: the file may be
+/// longer on the disk than it looks. The next group is as long as the first frame of the old one,
+/// so that the frame behind it would verify.
 #[tokio::test]
 async fn a_group_that_was_refused_does_not_come_back() {
     for before in 0..16 {
@@ -105,7 +107,8 @@ async fn a_group_that_was_refused_does_not_come_back() {
     }
 }
 
-/// Files that the visible manifest no longer names are needed by the one on the disk, until it is replaced for sure.
+/// Files that the visible manifest no longer names are needed by the one on the disk, until it is
+/// replaced for sure.
 #[tokio::test]
 async fn dropped_segments_stay_until_the_manifest_is_durable() {
     for (after, puts) in (0..4).flat_map(|after| (10..22).map(move |puts| (after, puts))) {
@@ -131,7 +134,8 @@ async fn dropped_segments_stay_until_the_manifest_is_durable() {
     }
 }
 
-/// A start that finds no room for the manifest shows what is there. Nothing is put before the manifest is durable.
+/// A start that finds no room for the manifest shows what is there. Nothing is put before the
+/// manifest is durable.
 #[tokio::test]
 async fn nothing_is_acknowledged_before_the_manifest_is_durable() {
     for cut in 0..16 {
@@ -160,7 +164,8 @@ async fn nothing_is_acknowledged_before_the_manifest_is_durable() {
     }
 }
 
-/// The folders around the streams: made by a process that was killed at once, or that could not sync them.
+/// The folders around the streams: made by a process that was killed at once, or that could not
+/// sync them.
 #[tokio::test]
 async fn the_store_s_own_folder_stays_after_a_power_cut() {
     for killed_or_fails_at in [None, Some(0), Some(1), Some(2)] {
@@ -185,7 +190,8 @@ async fn the_store_s_own_folder_stays_after_a_power_cut() {
     }
 }
 
-/// A stream that could not be created or deleted is there whole or not at all, and the name can be used again.
+/// A stream that could not be created or deleted is there whole or not at all, and the name can be
+/// used again.
 #[tokio::test]
 async fn streams_come_and_go_whole_through_failed_syncs() {
     let name = StreamName::new("short-lived").unwrap();

@@ -1,5 +1,5 @@
-//! Many lives of a process on one machine: syncs fail as on Linux, the process starts again, and now and then the power
-//! is cut. What was acknowledged in any of them is still there.
+//! Many lives of a process on one machine: syncs fail as on Linux, the process starts again, and
+//! now and then the power is cut. What was acknowledged in any of them is still there.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

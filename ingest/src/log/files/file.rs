@@ -57,7 +57,8 @@ pub trait LogFile: Send + Sync + fmt::Debug {
     }
     /// Cuts the file off at `length`.
     fn truncate(&self, length: u64) -> io::Result<()>;
-    /// Makes content and length durable.
+    /// Makes content and length durable. After an error nobody knows what is on the disk, and a later success says nothing
+    /// about what was written before: write it again.
     fn sync(&self) -> io::Result<()>;
 }
 

@@ -1,4 +1,5 @@
-//! The store's own folder: made where it is missing, with a name that a power cut does not take away.
+//! The store's own folder: made where it is missing, with a name that a power cut does not take
+//! away.
 
 use std::io;
 use std::path::Path;
@@ -6,11 +7,13 @@ use std::path::Path;
 use crate::log::error::LogError;
 use crate::log::files::file::Disk;
 
-/// How many folders, from the store's own upwards, have their names made durable at every start: its own and the data
-/// folder's. A process that was killed may have created them and not synced them.
+/// How many folders, from the store's own upwards, have their names made durable at every start:
+/// its own and the data folder's. A process that was killed may have created them and not synced
+/// them.
 const NAMES_SYNCED: usize = 2;
 
-/// Makes `folder`, and those around it, where they are missing. All names are durable when this returns.
+/// Makes `folder`, and those around it, where they are missing. All names are durable when this
+/// returns.
 pub(crate) fn make(disk: &dyn Disk, folder: &Path) -> Result<(), LogError> {
     let mut missing = Vec::new();
     let mut next = Some(folder);
@@ -34,8 +37,8 @@ pub(crate) fn make(disk: &dyn Disk, folder: &Path) -> Result<(), LogError> {
     Ok(())
 }
 
-/// After a failed sync nothing is left of the folder, so that the next start makes it anew: the name of one that is there
-/// may stand in memory alone, and would never be written again.
+/// After a failed sync nothing is left of the folder, so that the next start makes it anew: the
+/// name of one that is there may stand in memory alone, and would never be written again.
 fn create(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     disk.create_folder(folder)?;
     disk.sync_folder(around(folder)).inspect_err(|_| {

@@ -1,36 +1,45 @@
-//! Opening a stream's folder: what is whole is kept, what was never acknowledged is cut, and damage is refused.
+//! Opening a stream's folder: what is whole is kept, what was never acknowledged is cut, and damage
+//! is refused.
 //!
-//! **What a power cut can do.** The writer writes one group of frames at a time and syncs it before it writes the
-//! next; records are acknowledged and shown to readers only after that sync. So at any moment at most one group is not
-//! durable, and it is the last one. A crash can leave any part of it: a prefix, or any of its sectors.
+//! **What a power cut can do.** The writer writes one group of frames at a time and syncs it before
+//! it writes the next; records are acknowledged and shown to readers only after that sync. So at
+//! any moment at most one group is not durable, and it is the last one. A crash can leave any part
+//! of it: a prefix, or any of its sectors.
 //!
 //! **What follows for a frame that does not verify,** at offset `bad` of the last segment:
-//! - A valid frame of a group begun after `bad` proves that `bad` was synced: the bytes were right once. *Damage.*
-//! - `bad` lies below the durable mark of the manifest (written at every opening, reshard, change of settings, trim and
-//!   clean close): *damage.*
-//! - Otherwise it may be the group that was being written, which nobody was told about: it is *cut*, from `bad` on.
-//!   After a crash, and only then, a bit that rots inside the very last group looks the same; no log without a second
-//!   copy can tell them apart. After a clean close the mark stands at the end and nothing can be cut.
+//! - A valid frame of a group begun after `bad` proves that `bad` was synced: the bytes were right
+//!   once. *Damage.*
+//! - `bad` lies below the durable mark of the manifest (written at every opening, reshard, change
+//!   of settings, trim and clean close): *damage.*
+//! - Otherwise it may be the group that was being written, which nobody was told about: it is
+//!   *cut*, from `bad` on. After a crash, and only then, a bit that rots inside the very last group
+//!   looks the same; no log without a second copy can tell them apart. After a clean close the mark
+//!   stands at the end and nothing can be cut.
 //!
-//! **Segments.** A new segment's first group (head and newest checkpoints) and its name are synced before it is used.
-//! So a last segment whose first group is not whole, or that holds nothing else, was never used and is removed; all
-//! segments before the last are sealed: the head of the next one says how long they are, and any bad frame in them is
-//! damage, found when it is read. Their records are found by the index saved beside them, so that opening reads only the
-//! last segment as a whole.
+//! **Segments.** A new segment's first group (head and newest checkpoints) and its name are synced
+//! before it is used. So a last segment whose first group is not whole, or that holds nothing else,
+//! was never used and is removed; all segments before the last are sealed: the head of the next one
+//! says how long they are, and any bad frame in them is damage, found when it is read. Their
+//! records are found by the index saved beside them, so that opening reads only the last segment as
+//! a whole.
 //!
-//! **What a failed sync can do.** Linux marks the pages that it could not write as clean and keeps them. The next
-//! process on the same machine reads them like any others, its sync succeeds without writing, and the next power cut
-//! takes them away. Names in a folder are no different. So what a start reads is not proof of what is on the disk, and
-//! the start believes only what a later step proves: a group before the last one, because the last one was begun after
-//! its sync; a sealed segment, because the next one was used; what lies below a mark, because the mark was written after
-//! it. It *writes again* whatever may stand in memory alone, which makes the sync after it a real one:
-//! - the last group,
-//! - the length of the last segment, by making the file longer and shorter again,
-//! - the manifest, as a new file that takes the place of the old one,
-//! - the last segment's name, by removing a segment that holds no more than its head.
+//! **What a failed sync can do.** Linux marks the pages that it could not write as clean and keeps
+//! them. The next process on the same machine reads them like any others, its sync succeeds without
+//! writing, and the next power cut takes them away. Names in a folder are no different. So what a
+//! start reads is not proof of what is on the disk, and the start believes only what a later step
+//! proves: a group before the last one, because the last one was begun after its sync; a sealed
+//! segment, because the next one was used; what lies below a mark, because the mark was written
+//! after it. It *writes again* whatever may stand in memory alone:
+//! - the last segment, as a new file that takes the place of the old one, unless it ends at the
+//!   mark. Writing the same bytes into the same place is not enough: ext4 keeps blocks whose first
+//!   write failed as unwritten, and they read as zeros after the next mount. Only on a disk without
+//!   room for a copy, the last group is written again in its place,
+//! - the length of a last segment that ends at the mark, by making it longer and shorter again,
+//! - the manifest, as a new file,
+//! - the name of a segment that holds no more than its head, by removing it.
 //!
-//! Files that the manifest no longer names are removed only after that: the disk may still have the manifest that needs
-//! them. Recovering twice gives the same.
+//! Files that the manifest no longer names are removed only after that: the disk may still have the
+//! manifest that needs them. Recovering twice gives the same.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -44,6 +53,7 @@ use tracing::{info, warn};
 
 use crate::log::error::LogError;
 use crate::log::files::file::{Disk, LogFile};
+use crate::log::files::replace::replace;
 use crate::log::frames::key::{KeyRing, StreamKeys};
 use crate::log::segments::manifest::{Manifest, Synced};
 use crate::log::segments::segment::{Scan, Segment, log_name};
@@ -77,11 +87,11 @@ pub fn recover(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recover
         info!(segment = %name, "segment was never used, removed");
         remove(disk, folder, &name)?;
     }
-    // The logs of dropped segments stay until it is certain which manifest is on the disk. What else is left over is
-    // needed by none, and may have the room for the manifest.
+    // The logs of dropped segments stay until it is certain which manifest is on the disk. What
+    // else is left over is needed by none, and may have the room for the manifest.
     let (logs, needless): (Vec<_>, Vec<_>) = survey.leftovers.iter().cloned().partition(|name| name.ends_with(".log"));
     needless.iter().try_for_each(|name| remove(disk, folder, name))?;
-    let file = write_again(disk, folder, &survey.last)?;
+    let file = write_again(disk, folder, &survey)?;
     disk.sync_folder(folder).map_err(LogError::io("syncing the stream's folder"))?;
     let mut recovered = Recovered::new(survey, file);
     match recovered.manifest.save(disk, folder) {
@@ -96,8 +106,8 @@ pub fn recover(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recover
     Ok(recovered)
 }
 
-/// Opens the stream in a folder that this process has just made. All its syncs succeeded, so that nothing has to be
-/// written again.
+/// Opens the stream in a folder that this process has just made. All its syncs succeeded, so that
+/// nothing has to be written again.
 pub(crate) fn open_new(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recovered, LogError> {
     let survey = Survey::of(disk, folder, ring)?;
     let file = open_log(disk, folder, survey.last.id)?;
@@ -127,17 +137,27 @@ fn open_log(disk: &dyn Disk, folder: &Path, id: u64) -> Result<Arc<dyn LogFile>,
     disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))
 }
 
-/// Makes the end of the log durable, whatever syncs of earlier processes came to: cuts what was never acknowledged, and
-/// writes the last group once more.
-fn write_again(disk: &dyn Disk, folder: &Path, last: &Last) -> Result<Arc<dyn LogFile>, LogError> {
-    let Last { id, bytes, scan } = last;
-    let (name, file, end) = (log_name(*id), open_log(disk, folder, *id)?, scan.index.length);
+/// Makes the end of the log durable, whatever syncs of earlier processes came to: cuts what was
+/// never acknowledged, and writes the last segment again if a part of it may stand in memory alone.
+fn write_again(disk: &dyn Disk, folder: &Path, survey: &Survey) -> Result<Arc<dyn LogFile>, LogError> {
+    let Last { id, bytes, scan } = &survey.last;
+    let (name, end, mark) = (log_name(*id), scan.index.length, survey.manifest.synced);
     if let Some(reason) = scan.bad {
         warn!(segment = %name, offset = end, bytes = bytes.len() as u64 - end, reason, "unfinished write removed");
     }
     let at = |offset: u64| usize::try_from(offset).expect("a segment fits in memory");
+    let mut begin = end;
+    if (mark.segment, mark.length) != (*id, end) {
+        match replace(disk, folder, &name, &bytes[..at(end)]) {
+            Ok(()) => return open_log(disk, folder, *id),
+            Err(LogError::Full { .. }) => begin = scan.last_group,
+            Err(failed) => return Err(failed),
+        }
+    }
+    // In place: what is below the mark is durable, and a full disk leaves no other choice.
+    let file = open_log(disk, folder, *id)?;
     let write = || {
-        file.write_at(scan.last_group, &bytes[at(scan.last_group)..at(end)])?;
+        file.write_at(begin, &bytes[at(begin)..at(end)])?;
         // The file may be longer on the disk than it looks. Only a length that changes is written.
         file.truncate(end + 1)?;
         file.truncate(end)?;

@@ -1,5 +1,6 @@
-//! What a stream's folder holds, found out without changing a byte: which segments belong to the log, where the log ends,
-//! and what has to go. [`crate::log::segments::recovery`] says by which rules, and does what is decided here.
+//! What a stream's folder holds, found out without changing a byte: which segments belong to the
+//! log, where the log ends, and what has to go. [`crate::log::segments::recovery`] says by which
+//! rules, and does what is decided here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ pub(crate) struct Last {
 }
 
 impl Survey {
-    /// Looks at the stream in `folder`. A key that is missing or wrong is reported before anything else.
+    /// Looks at the stream in `folder`. A key that is missing or wrong is reported before anything
+    /// else.
     pub(crate) fn of(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Survey, LogError> {
         let manifest = Manifest::load(disk, folder)?;
         let keys = Arc::new(StreamKeys::unlock(&manifest.keys, ring)?);
@@ -67,7 +69,8 @@ impl Survey {
     }
 }
 
-/// Numbers of the segments that belong to the log, without a gap, and what earlier lives left behind.
+/// Numbers of the segments that belong to the log, without a gap, and what earlier lives left
+/// behind.
 fn list_segments(disk: &dyn Disk, folder: &Path, manifest: &Manifest) -> Result<(Vec<u64>, Vec<String>), LogError> {
     let names = disk.list(folder).map_err(LogError::io("listing the stream's folder"))?;
     let (mut ids, mut leftovers) = (Vec::new(), Vec::new());
@@ -87,8 +90,8 @@ fn list_segments(disk: &dyn Disk, folder: &Path, manifest: &Manifest) -> Result<
     }
 }
 
-/// Finds where the log ends in segment `id`, the newest one, and whether the segment was ever used. `is_only` says that
-/// there is no older one.
+/// Finds where the log ends in segment `id`, the newest one, and whether the segment was ever used.
+/// `is_only` says that there is no older one.
 fn find_end(
     disk: &dyn Disk,
     folder: &Path,
