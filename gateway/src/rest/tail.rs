@@ -12,7 +12,6 @@
 //! All shards are followed at once, children after their parents. The next lines are made when the connection takes
 //! more, so a slow client delays nobody and costs no memory. It spends no quota of the shards.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +26,11 @@ use http::{HeaderValue, StatusCode, Uri};
 use model::clock::Timestamp;
 use model::name::StreamName;
 use model::stream::aggregate::{UserRecord, user_records};
-use model::stream::checkpoint::{Position, Positions};
+use model::stream::checkpoint::Positions;
 use model::stream::consumer::{ShardBatch, StreamReader};
 use model::stream::printed_sequence_number::PrintedSequenceNumber;
 use model::stream::shard::ShardMap;
-use model::stream::store::{StartingPosition, StreamError, StreamStore};
+use model::stream::store::{StreamError, StreamStore};
 use model::text::record_filter::{CONDITIONS_MAX, Condition};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -156,15 +155,16 @@ impl Tail {
     ) -> Result<Tail, StreamError> {
         let (store, stop) = (Arc::clone(&tails.streams), tails.stop.clone());
         let shards = store.describe(&stream).await?.shards.clone();
-        let (positions, start) = match wanted.start {
-            Start::Everywhere(start) => (Positions::new(), start),
+        let reader = match wanted.start {
+            Start::Everywhere(start) => {
+                StreamReader::open(Arc::clone(&store), stream.clone(), Positions::new(), start).await?
+            }
             // The shard of the record, and those that come of it.
             Start::Record(number, position) => {
                 let next = store.locate(&stream, number.shard, position).await?;
-                (BTreeMap::from([(number.shard, Position::at(next))]), StartingPosition::TrimHorizon)
+                StreamReader::follow(Arc::clone(&store), stream.clone(), number.shard, next).await?
             }
         };
-        let reader = StreamReader::open(Arc::clone(&store), stream.clone(), positions, start).await?;
         let following = json!({"following": {"stream": stream, "shards": reader.active().count()}});
         let greeting = Some(Bytes::from(format!("{following}\n")));
         Ok(Tail { stop, reader, shards, wanted, greeting, ended: false, _room: room })

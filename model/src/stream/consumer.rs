@@ -1,13 +1,17 @@
 //! Reading a whole stream in lineage order: parents before their children, every open shard at
 //! once.
 //!
+//! A consumer that is behind retention reads every record that is still there, and is told how many
+//! are gone: [`ShardBatch::expired`].
+//!
 //! ```text
 //! positions ──▶ begun shards ──▶ one read in flight per shard ──▶ ShardBatch ──▶ the consumer
 //!                    ▲                                                │
-//!                    └── children, once all their parents are done ◀──┘ end of shard
+//!                    └── children, once their parents are done ◀──────┘ end of shard, or expired
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -18,6 +22,7 @@ use crate::clock::Timestamp;
 use crate::name::StreamName;
 use crate::stream::checkpoint::{Position, Positions};
 use crate::stream::hash_key::HashKeyRange;
+use crate::stream::lineage::{Expired, is_waited_for, missed, to_begin};
 use crate::stream::record::Record;
 use crate::stream::sequence_number::SequenceNumber;
 use crate::stream::shard::{ShardId, ShardMap};
@@ -43,7 +48,9 @@ pub struct ShardBatch {
     /// No later record of the shard arrives before this time; [`Timestamp::MAX`] once the shard is
     /// finished.
     pub complete_until: Timestamp,
-    /// Records that expired before the consumer read them: never silent, always counted.
+    /// Records that expired before the consumer read them: never silent, always counted. With a
+    /// shard that is no longer in the map come those of the shards that came from it and expired
+    /// unread, as far as the numbers around them tell: at least so many.
     pub expired: u64,
 }
 
@@ -87,19 +94,23 @@ pub struct StreamReader {
     stream: StreamName,
     /// As it was last described.
     description: Arc<StreamDescription>,
+    /// Shards that own none of these hash keys are not read.
+    within: HashKeyRange,
     positions: Positions,
-    /// Of every shard that was ever listed; a shard's range never changes.
+    /// Of the shards in the map and of those that are read; a shard's range never changes.
     owned: BTreeMap<ShardId, HashKeyRange>,
     reads: FuturesUnordered<ReadInFlight>,
     /// A read that has ended and is not handed out yet.
     ended: Option<(ShardId, ReadBatch)>,
+    /// A read whose shard does not exist, and where it was to begin.
+    missing: Option<(ShardId, SequenceNumber)>,
     /// Numbers lost to retention, to be told with the shard's next batch.
     expired: BTreeMap<ShardId, u64>,
 }
 
 impl StreamReader {
-    /// Reads from `positions`; shards that are not in it and have no unfinished parent begin at
-    /// `start` (children of a finished parent begin at their first record, whatever `start` says).
+    /// Reads from `positions`. Without any, it begins at `start` in the shards of that time. Later
+    /// ones begin at their first record once their parents are done or expired.
     pub async fn open(
         store: Arc<dyn StreamStore>,
         stream: StreamName,
@@ -107,31 +118,57 @@ impl StreamReader {
         start: StartingPosition,
     ) -> Result<StreamReader, StreamError> {
         let description = store.describe(&stream).await?;
+        let mut begun = positions;
+        if begun.is_empty() {
+            for shard in starting_shards(&description.shards, start) {
+                begun.insert(shard, Position::at(store.locate(&stream, shard, start).await?));
+            }
+        }
+        Ok(StreamReader::at(store, description, begun, HashKeyRange::ALL))
+    }
+
+    /// Reads `shard` from `next`, and then the shards that come from it.
+    pub async fn follow(
+        store: Arc<dyn StreamStore>,
+        stream: StreamName,
+        shard: ShardId,
+        next: SequenceNumber,
+    ) -> Result<StreamReader, StreamError> {
+        let description = store.describe(&stream).await?;
+        let Some(within) = description.shards.get(shard).map(|shard| shard.range) else {
+            return Err(StreamError::ShardNotFound { stream, shard });
+        };
+        Ok(StreamReader::at(store, description, Positions::from([(shard, Position::at(next))]), within))
+    }
+
+    fn at(
+        store: Arc<dyn StreamStore>,
+        description: Arc<StreamDescription>,
+        mut positions: Positions,
+        within: HashKeyRange,
+    ) -> StreamReader {
+        for (id, position) in &mut positions {
+            // Whatever the positions say, an open shard has more to come.
+            position.finished &= description.shards.get(*id).is_none_or(|shard| !shard.is_open());
+        }
         let mut reader = StreamReader {
             store,
-            stream,
-            description,
+            stream: description.name.clone(),
+            description: Arc::clone(&description),
+            within,
             positions,
             owned: BTreeMap::new(),
             reads: FuturesUnordered::new(),
             ended: None,
+            missing: None,
             expired: BTreeMap::new(),
         };
-        let map = reader.learn_shards();
-        if reader.positions.is_empty() {
-            for shard in starting_shards(&map, start) {
-                let next = reader.store.locate(&reader.stream, shard, start).await?;
-                reader.positions.insert(shard, Position::at(next));
-            }
-        } else {
-            reader.begin_children(&map);
-        }
-        let unfinished: Vec<_> =
-            reader.positions.iter().filter(|(_, p)| !p.finished).map(|(id, p)| (*id, p.next)).collect();
-        for (shard, next) in unfinished {
+        // Also where the shard has expired: its read says so.
+        for (shard, next) in reader.unfinished().collect::<Vec<_>>() {
             reader.start_read(shard, next);
         }
-        Ok(reader)
+        reader.settle(description);
+        reader
     }
 
     /// Where each begun shard is: everything handed out is done. This is what a checkpoint keeps.
@@ -141,37 +178,84 @@ impl StreamReader {
 
     /// The shards that are being read.
     pub fn active(&self) -> impl Iterator<Item = ShardId> {
-        self.positions.iter().filter(|(_, position)| !position.finished).map(|(shard, _)| *shard)
+        self.unfinished().map(|(shard, _)| shard)
+    }
+
+    fn unfinished(&self) -> impl Iterator<Item = (ShardId, SequenceNumber)> {
+        self.positions
+            .iter()
+            .filter(|(_, position)| !position.finished)
+            .map(|(shard, position)| (*shard, position.next))
     }
 
     /// The next batch of any shard; waits for one. Cancel-safe: a batch is handed out once or not
     /// at all.
     pub async fn next(&mut self) -> Result<ShardBatch, StreamError> {
-        while self.ended.is_none() {
-            let (shard, from, result) = self.reads.next().await.expect("an open hash space always has a shard to read");
-            match result {
-                Ok(batch) => self.ended = Some((shard, batch)),
-                Err(StreamError::Trimmed { oldest, .. }) => {
+        loop {
+            if self.ended.is_some() {
+                return self.finish_read().await;
+            }
+            if let Some((shard, from)) = self.missing {
+                return self.give_up(shard, from).await;
+            }
+            match self.reads.next().await {
+                Some((shard, _, Ok(batch))) => self.ended = Some((shard, batch)),
+                Some((shard, from, Err(StreamError::Trimmed { oldest, .. }))) => {
                     *self.expired.entry(shard).or_default() += oldest.0.saturating_sub(from.0);
                     self.start_read(shard, oldest);
                 }
-                Err(error) => {
+                Some((shard, from, Err(StreamError::ShardNotFound { .. }))) => self.missing = Some((shard, from)),
+                Some((shard, from, Err(error))) => {
                     // The read is put back, so that a caller who waits and calls again goes on
                     // where it was.
                     self.start_read(shard, from);
                     return Err(error);
                 }
+                None => self.look_again().await?,
             }
         }
-        self.finish_read().await
+    }
+
+    /// Goes on without a shard that has expired. It stays `missing` until nothing can fail or be
+    /// cancelled any more.
+    async fn give_up(&mut self, shard: ShardId, from: SequenceNumber) -> Result<ShardBatch, StreamError> {
+        let description = self.store.describe(&self.stream).await?;
+        self.missing = None;
+        if description.shards.get(shard).is_some() {
+            self.start_read(shard, from);
+            return Err(StreamError::ShardNotFound { stream: self.stream.clone(), shard });
+        }
+        let owned = self.owned(shard);
+        let missed = self.settle_without(description, Some((shard, from)));
+        Ok(ShardBatch {
+            stream: Arc::clone(&self.description),
+            shard,
+            owned,
+            records: Vec::new(),
+            position: Position { next: from, finished: true },
+            at_tip: false,
+            complete_until: Timestamp::MAX,
+            expired: missed + self.expired.remove(&shard).unwrap_or(0),
+        })
+    }
+
+    /// Looks for a shard to read when there is none: the store's description came later than the
+    /// end of the last shard.
+    async fn look_again(&mut self) -> Result<(), StreamError> {
+        let description = self.store.describe(&self.stream).await?;
+        self.settle(description);
+        if !self.reads.is_empty() {
+            return Ok(());
+        }
+        let source = io::Error::other("all shards that it lists have ended");
+        Err(StreamError::Io { stream: self.stream.clone(), doing: "looking for an open shard".to_owned(), source })
     }
 
     /// Asks every active shard that is at its tip how far time is complete there, without waiting
     /// for records. What can be read meanwhile comes with it.
     pub async fn poll_tips(&mut self) -> Result<Vec<ShardBatch>, StreamError> {
         let mut batches = Vec::new();
-        let asked: Vec<(ShardId, SequenceNumber)> =
-            self.positions.iter().filter(|(_, p)| !p.finished).map(|(id, p)| (*id, p.next)).collect();
+        let asked: Vec<_> = self.unfinished().collect();
         for (shard, next) in asked {
             let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: false };
             match self.store.read(&self.stream, shard, next, limit).await {
@@ -187,18 +271,12 @@ impl StreamReader {
                     complete_until: batch.complete_until,
                     expired: 0,
                 }),
-                Ok(_) | Err(StreamError::Trimmed { .. }) => {}
+                // So is the news of what has expired.
+                Ok(_) | Err(StreamError::Trimmed { .. } | StreamError::ShardNotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         Ok(batches)
-    }
-
-    /// The shards as they were last described.
-    fn learn_shards(&mut self) -> ShardMap {
-        let map = self.description.shards.clone();
-        self.owned.extend(map.iter().map(|shard| (shard.id, shard.range)));
-        map
     }
 
     fn owned(&self, shard: ShardId) -> HashKeyRange {
@@ -209,63 +287,78 @@ impl StreamReader {
     /// Turns the ended read into a batch. The read stays in `ended` until nothing can fail or be
     /// cancelled any more, so that a call which does is simply repeated.
     async fn finish_read(&mut self) -> Result<ShardBatch, StreamError> {
+        let (shard, ended) = self.ended.as_ref().map(|(shard, batch)| (*shard, batch)).expect("a read has ended");
+        let (owned, end_of_shard) = (self.owned(shard), ended.end_of_shard);
+        let position = Position { next: ended.next, finished: end_of_shard };
         // After the read, so that the description knows of every record in it.
-        if self.ended.as_ref().is_some_and(|(_, batch)| batch.end_of_shard || !batch.records.is_empty()) {
-            self.description = self.store.describe(&self.stream).await?;
-        }
-        if self.ended.as_ref().is_some_and(|(_, batch)| batch.end_of_shard) {
-            let map = self.learn_shards();
-            let (shard, batch) = self.ended.as_ref().expect("looked at above");
-            self.positions.insert(*shard, Position { next: batch.next, finished: true });
-            for (child, first) in self.begin_children(&map) {
-                self.start_read(child, first);
+        if end_of_shard || !ended.records.is_empty() {
+            let description = self.store.describe(&self.stream).await?;
+            if end_of_shard {
+                self.positions.insert(shard, position);
+            }
+            if end_of_shard || !Arc::ptr_eq(&description, &self.description) {
+                *self.expired.entry(shard).or_default() += self.settle_without(description, None);
             }
         }
-        let (shard, batch) = self.ended.take().expect("a read has ended");
-        let position = Position { next: batch.next, finished: batch.end_of_shard };
+        let (_, batch) = self.ended.take().expect("it stays until it is handed out");
         self.positions.insert(shard, position);
-        if !batch.end_of_shard {
+        if !end_of_shard {
             self.start_read(shard, batch.next);
         }
         Ok(ShardBatch {
             stream: Arc::clone(&self.description),
             shard,
-            owned: self.owned(shard),
+            owned,
             at_tip: batch.next == batch.tip,
-            complete_until: if batch.end_of_shard { Timestamp::MAX } else { batch.complete_until },
+            complete_until: if end_of_shard { Timestamp::MAX } else { batch.complete_until },
             records: batch.records,
             position,
             expired: self.expired.remove(&shard).unwrap_or(0),
         })
     }
 
-    /// Gives a position to every shard whose parents are all finished or gone, and which has none
-    /// yet.
-    fn begin_children(&mut self, map: &ShardMap) -> Vec<(ShardId, SequenceNumber)> {
-        let finished: BTreeSet<ShardId> =
-            self.positions.iter().filter(|(_, p)| p.finished).map(|(id, _)| *id).collect();
-        let mut begun = Vec::new();
-        for shard in map.iter().filter(|shard| !self.positions.contains_key(&shard.id)) {
-            // A parent that this reader never began was before its starting position.
-            let ready = shard.parents().all(|parent| finished.contains(&parent) || !self.is_ahead(map, parent));
-            if ready && shard.parents().any(|parent| finished.contains(&parent)) {
-                begun.push((shard.id, shard.first));
-            }
+    /// Takes over what the stream is now. What was missed is told with the first shard that is read.
+    fn settle(&mut self, description: Arc<StreamDescription>) {
+        let missed = self.settle_without(description, None);
+        let first = self.active().next();
+        if let Some(shard) = first {
+            *self.expired.entry(shard).or_default() += missed;
         }
-        for (shard, first) in &begun {
-            self.positions.insert(*shard, Position::at(*first));
-        }
-        begun
     }
 
-    /// Whether `shard` is still to be read: it, or a shard it came from, is begun and not finished.
-    fn is_ahead(&self, map: &ShardMap, shard: ShardId) -> bool {
-        match self.positions.get(&shard) {
-            Some(position) => !position.finished,
-            None => map.get(shard).is_some_and(|shard| {
-                shard.parents().any(|parent| self.is_ahead(map, parent) || self.positions.contains_key(&parent))
-            }),
+    /// Takes over what the stream is now, without `expired`, of which no more can be read: begins the
+    /// shards whose turn it is, and drops positions that nothing needs any more. Returns how many
+    /// numbers were missed.
+    fn settle_without(
+        &mut self,
+        description: Arc<StreamDescription>,
+        expired: Option<(ShardId, SequenceNumber)>,
+    ) -> u64 {
+        let (before, map) = (Arc::clone(&self.description), &description.shards);
+        let expired = expired.map(|(shard, next)| {
+            self.positions.insert(shard, Position { next, finished: true });
+            Expired { shard, next, end: before.shards.get(shard).and_then(|shard| shard.end) }
+        });
+        let expiring: Vec<HashKeyRange> =
+            self.active().filter(|id| map.get(*id).is_none()).map(|id| self.owned(id)).collect();
+        let begun = to_begin(map, &self.positions, self.within, &expiring);
+        let missed = missed(map, &self.positions, expired, &begun);
+        for shard in begun {
+            self.positions.insert(shard.id, Position::at(shard.first));
+            self.within = self.within.joined(&shard.range);
+            self.start_read(shard.id, shard.first);
         }
+        let is_done = |(id, position): (&ShardId, &Position)| {
+            position.finished && map.get(*id).is_none() && !is_waited_for(map, &self.positions, *id)
+        };
+        let done: Vec<ShardId> = self.positions.iter().filter(|at| is_done(*at)).map(|(id, _)| *id).collect();
+        for id in done {
+            self.positions.remove(&id);
+        }
+        self.owned.extend(map.iter().map(|shard| (shard.id, shard.range)));
+        self.owned.retain(|id, _| map.get(*id).is_some() || self.positions.contains_key(id));
+        self.description = description;
+        missed
     }
 
     fn start_read(&mut self, shard: ShardId, from: SequenceNumber) {
@@ -283,3 +376,6 @@ fn starting_shards(map: &ShardMap, start: StartingPosition) -> Vec<ShardId> {
         _ => map.roots().map(|shard| shard.id).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,6 +155,17 @@ impl HashKeyRange {
         self.start <= key && key <= self.end
     }
 
+    /// Whether some key belongs to both ranges.
+    pub fn overlaps(&self, other: &HashKeyRange) -> bool {
+        self.start <= other.end && other.start <= self.end
+    }
+
+    /// The smallest range that has all keys of both.
+    #[must_use]
+    pub fn joined(&self, other: &HashKeyRange) -> HashKeyRange {
+        HashKeyRange { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
     /// Whether `other` begins right after this range ends.
     pub fn is_just_before(&self, other: &HashKeyRange) -> bool {
         self.end.0.checked_add(1) == Some(other.start.0)

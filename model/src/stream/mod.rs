@@ -15,5 +15,6 @@ pub mod store;
 pub mod acceptance;
 pub mod layer;
 pub mod aggregate;
+mod lineage;
 pub mod consumer;
 pub mod stand_by;

@@ -10,7 +10,6 @@ use model::stream::consumer::{ShardBatch, StreamReader};
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::StreamError;
-use tracing::error;
 
 use super::backoff::Backoff;
 use super::buffer::Buffer;
@@ -94,12 +93,6 @@ impl Run {
                 }
                 self.buffer.push(batch, self.delivery.clock.now());
                 self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
-            }
-            Err(StreamError::ShardNotFound { shard, .. }) => {
-                error!(delivery = %self.name(), %shard, "shard has expired: its last records were not delivered");
-                let mut positions = self.reader.positions().clone();
-                positions.entry(shard).or_insert(Position::at(SequenceNumber::FIRST)).finished = true;
-                self.reader = self.delivery.open_reader(positions, &mut self.backoff).await?;
             }
             Err(error) => self.delivery.wait_after(error, &mut self.backoff).await?,
         }

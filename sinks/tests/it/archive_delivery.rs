@@ -4,6 +4,8 @@ use std::future::pending;
 use std::time::Duration;
 
 use model::archive::format::{Compression, ObjectFormat};
+use model::stream::hash_key::HashKey;
+use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{StreamError, StreamStore};
 use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryError;
@@ -200,4 +202,35 @@ async fn a_stream_created_anew_never_overwrites_or_loses_to_the_old_ones_objects
     world.run_to_the_end(world.to_archive(options())).await;
     assert_eq!(world.lines("wildrydes/").await, ["{\"n\":\"old\"}"]);
     assert_eq!(world.lines("conflicts/").await, ["{\"n\":\"new\"}"]);
+}
+
+#[tokio::test]
+async fn a_delivery_that_was_off_past_retention_and_reshards_misses_no_young_record() {
+    let world = World::new(1, 1).await;
+    world.put(&[("a", "{\"n\":1}")]).await;
+    world.run_to_the_end(world.to_archive(options())).await;
+    world.put(&[("a", "{\"n\":2}"), ("b", "{\"n\":3}")]).await;
+    for shard in 0..3 {
+        let at = HashKey([1 << 127, 1 << 126, 3 << 126][shard as usize]);
+        world.store.reshard(&world.stream, Reshard::Split { shard: ShardId(shard), at }).await.unwrap();
+        world.advance_millis(60_000);
+    }
+    world.advance_millis(25 * 3_600_000);
+    let young: Vec<String> = (0..40).map(|n| format!("{{\"young\":{n}}}")).collect();
+    for record in &young {
+        world.put(&[(record.as_str(), record.as_str())]).await;
+    }
+    world.store.trim(&world.stream).await.unwrap();
+    assert_eq!(world.store.describe(&world.stream).await.unwrap().shards.iter().count(), 4, "only the open ones");
+    let delivery = world.to_archive(options());
+    let status = delivery.status();
+    let run = tokio::time::timeout(Duration::from_secs(60), world.run_to_the_end(delivery));
+    run.await.expect("the delivery reaches the end of every shard");
+    let mut lines = world.lines("wildrydes/").await;
+    lines.retain(|line| line.contains("young"));
+    lines.sort_unstable();
+    let mut wanted = young.clone();
+    wanted.sort_unstable();
+    assert_eq!(lines, wanted);
+    assert_eq!(status.get().expired, 2);
 }
