@@ -62,6 +62,22 @@ async fn objects_may_have_any_packing_any_name_and_any_depth() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_named_as_a_folder_of_the_archive_has_only_its_own_records() {
+    let world = World::new();
+    for name in ["errors", "conflicts", ".tmp"] {
+        world.file(&format!("{name}/s/dt=2026-11-01/hour=03/x.json"), b"{\"of\":\"another\"}");
+        let stream = world.stream(name, 1).await;
+        world.put(&stream, "k", r#"{"own":1}"#).await;
+    }
+    for engine in [world.engine(), world.engine_over_objects()] {
+        for name in ["errors", "conflicts", ".tmp"] {
+            check(&engine, &format!("SELECT count(*) AS n, sum(own) AS own FROM \"{name}\""), &[r#"{"n":1,"own":1}"#])
+                .await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn damage_is_an_error_that_names_the_place() {
     let world = World::new();
     world.file("s/a.json", b"{\"i\":1}\n{\"i\":\n");

@@ -24,8 +24,10 @@ use crate::stream::shard::ShardId;
 const ERRORS: &str = "errors";
 /// Folder of objects whose names were taken.
 const CONFLICTS: &str = "conflicts";
+/// Where an archive in a folder of files keeps those that are being written.
+pub const UNFINISHED: &str = ".tmp";
 /// Folders of the archive that hold no stream's records: a stream of such a name cannot be archived.
-pub const RESERVED_FOLDERS: [&str; 2] = [CONFLICTS, ERRORS];
+pub const RESERVED_FOLDERS: [&str; 3] = [CONFLICTS, ERRORS, UNFINISHED];
 
 /// Digits of a sequence number in a name.
 const NUMBER_DIGITS: usize = 20;
@@ -147,7 +149,9 @@ mod tests {
         check(&format!("{folder}/{file}.json"), Some((7, 10, 19)));
         check(&format!("wildrydes/{file}.json"), None);
         check(&format!("{folder}/deeper/{file}.json"), None);
-        check(&format!("errors/dt=2026-11-01/hour=03/{file}.json"), None);
+        for reserved in ["errors", "conflicts", ".tmp"] {
+            check(&format!("{reserved}/dt=2026-11-01/hour=03/{file}.json"), None);
+        }
         check(&format!("{folder}/{file}"), None);
         check(&format!("{folder}/shardId-000000000007-10-19.json"), None);
         check(&format!("{folder}/shardId-000000000007-00000000000000000020-00000000000000000019.json"), None);

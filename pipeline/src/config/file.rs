@@ -314,7 +314,10 @@ mod tests {
         assert!(refused(delivery).contains("interval_seconds must be 1 to 3600"));
         let twice = "[deliveries.a]\nsource = \"s\"\narchive = {}\n[deliveries.b]\nsource = \"s\"\narchive = {}";
         assert!(refused(twice).contains("deliveries `a` and `b` would archive stream `s`"));
-        assert!(refused("[deliveries.a]\nsource = \"errors\"\narchive = {}").contains("keeps a folder `errors`"));
+        for folder in ["errors", "conflicts", ".tmp"] {
+            let message = refused(&format!("[deliveries.a]\nsource = \"{folder}\"\narchive = {{}}"));
+            assert!(message.contains(&format!("keeps a folder `{folder}`")), "{message}");
+        }
         assert!(refused("[deliveries.a]\nsource = \"s\"").contains("exactly one of `table` and `archive`"));
         let unknown =
             refused("[tables.Rides]\npartition_key = \"a\"\n[deliveries.a]\nsource = \"s\"\ntable = \"Ride\"");

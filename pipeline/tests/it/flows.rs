@@ -206,6 +206,11 @@ async fn queries_and_deliveries_come_and_go_from_the_command_line() {
     done("delivery alter d --table T --start latest --restart", "starts again");
     let (succeeded, text) = run(&server, "delivery create raw2 --source in --archive");
     assert!(!succeeded && text.contains("delivery `raw` archives stream `in` already"), "{text}");
+    for folder in ["errors", "conflicts", ".tmp"] {
+        create_stream(&server, folder).await;
+        let (succeeded, text) = run(&server, &format!("delivery create reserved --source {folder} --archive"));
+        assert!(!succeeded && text.contains(&format!("uses a folder `{folder}` itself")), "{text}");
+    }
     std::fs::write(data.join("q.sql"), SQL.replace("COUNT(*)", "COUNTS(*)")).expect("written");
     let (succeeded, text) = run(&server, &format!("query alter q --sql {file}"));
     assert!(!succeeded && text.contains("line 4"), "{text}");

@@ -19,12 +19,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use model::archive::name::UNFINISHED;
 use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use model::blocking::blocking_io;
 use model::clock::Timestamp;
 
-/// Holds files that are not objects yet.
-const TMP: &str = ".tmp";
 /// Folders remembered as durable; beyond this many they are synced anew, which is only slower.
 const SYNCED_FOLDERS_MAX: usize = 4096;
 /// Number of the process's next temporary file.
@@ -50,8 +49,8 @@ impl FolderArchive {
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArchiveError> {
         let root = root.into();
         let failed = |source| unavailable(format!("opening `{}`", root.display()), source);
-        fs::create_dir_all(root.join(TMP)).map_err(failed)?;
-        for leftover in fs::read_dir(root.join(TMP)).map_err(failed)? {
+        fs::create_dir_all(root.join(UNFINISHED)).map_err(failed)?;
+        for leftover in fs::read_dir(root.join(UNFINISHED)).map_err(failed)? {
             // A writer whose file disappears under it fails and tries again: nothing is lost.
             let path = leftover.map_err(failed)?.path();
             if let Err(error) = fs::remove_file(&path) {
@@ -105,7 +104,7 @@ enum Got {
 impl Folder {
     /// Where the object stands. Names have no `..`, so it is below the root; `.tmp` is ours.
     fn path_of(&self, name: &ObjectName) -> io::Result<PathBuf> {
-        if name.as_str().split('/').next() == Some(TMP) {
+        if name.as_str().split('/').next() == Some(UNFINISHED) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "names in `.tmp` are reserved"));
         }
         Ok(self.root.join(name.as_str()))
@@ -116,7 +115,7 @@ impl Folder {
         let parent = path.parent().expect("an object stands in a folder");
         fs::create_dir_all(parent)?;
         let number = TMP_NEXT.fetch_add(1, Ordering::Relaxed);
-        let tmp = self.root.join(TMP).join(format!("{}-{number}", self.writer));
+        let tmp = self.root.join(UNFINISHED).join(format!("{}-{number}", self.writer));
         let outcome = write_new(&tmp, body).and_then(|()| match fs::hard_link(&tmp, &path) {
             Ok(()) => Ok(PutOutcome::Created),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(PutOutcome::AlreadyThere),
@@ -172,7 +171,7 @@ impl Folder {
                 let name = if folder.is_empty() { segment } else { format!("{folder}/{segment}") };
                 let leads_there = name.starts_with(prefix) || prefix.starts_with(&format!("{name}/"));
                 let kind = entry.file_type()?;
-                if !leads_there || name == TMP {
+                if !leads_there || name == UNFINISHED {
                 } else if kind.is_dir() {
                     folders.push(name);
                 } else if let (true, Ok(name)) = (kind.is_file(), ObjectName::new(name)) {
@@ -275,7 +274,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let archive = FolderArchive::open(folder.path().join("deep/archive")).unwrap();
         conformance::archive(&archive).await;
-        let left = fs::read_dir(archive.root().join(TMP)).unwrap().count();
+        let left = fs::read_dir(archive.root().join(UNFINISHED)).unwrap().count();
         assert_eq!(left, 0, "no temporary file stays");
     }
 
@@ -283,14 +282,14 @@ mod tests {
     async fn leftovers_of_a_crash_are_no_objects_and_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let archive = FolderArchive::open(folder.path()).unwrap();
-        fs::write(folder.path().join(TMP).join("1-1"), "half an obj").unwrap();
+        fs::write(folder.path().join(UNFINISHED).join("1-1"), "half an obj").unwrap();
         archive.put_if_absent(&name("a"), Bytes::from_static(b"x")).await.unwrap();
         let listed = archive.list("").await.unwrap();
         assert_eq!(listed.iter().map(|object| (object.name.as_str(), object.bytes)).collect::<Vec<_>>(), [("a", 1)]);
         assert!(archive.put_if_absent(&name(".tmp/x"), Bytes::new()).await.is_err());
         drop(archive);
         FolderArchive::open(folder.path()).unwrap();
-        assert_eq!(fs::read_dir(folder.path().join(TMP)).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.path().join(UNFINISHED)).unwrap().count(), 0);
     }
 
     #[tokio::test]

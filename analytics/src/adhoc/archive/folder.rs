@@ -85,7 +85,11 @@ impl ArchiveFolder {
     /// The objects of a table in order of their names, such that the cuts of every shard have no gap behind which
     /// others stand: a cut that is written while we list may be missed though a later one is seen. Cuts of a shard
     /// are written in order, so what a second listing has below the first one's highest is complete.
+    /// A stream that has the name of a reserved folder has no objects: what is there belongs to others.
     pub(crate) async fn objects(&self, table: &str) -> Result<Vec<Object>, SqlError> {
+        if RESERVED_FOLDERS.contains(&table) {
+            return Ok(Vec::new());
+        }
         let highest = highest_cuts(&self.list(table).await?);
         let mut objects = self.list(table).await?;
         objects.retain(|object| {
