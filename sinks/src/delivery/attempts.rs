@@ -1,10 +1,11 @@
 //! What a delivery stream does again and again until it succeeds: reads, and hands cuts to its
 //! sink.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use futures::stream::FuturesUnordered;
+use futures::stream::{FuturesOrdered, FuturesUnordered};
 use model::stream::checkpoint::Positions;
 use model::stream::consumer::StreamReader;
 use model::stream::hash_key::HashKeyRange;
@@ -77,10 +78,15 @@ impl DeliveryStream {
 
     /// Delivers cuts, some at a time; those that fail again and again until none is left.
     pub(super) async fn deliver(&self, cuts: &[Cut], backoff: &mut Backoff) {
-        let mut left: Vec<&Cut> = cuts.iter().collect();
-        while !left.is_empty() {
-            let (failed, error) = self.deliver_once(&left).await;
-            left = failed;
+        let mut lanes = lanes(cuts, self.sink.keeps_order());
+        while !lanes.is_empty() {
+            let cuts_before: usize = lanes.iter().map(Vec::len).sum();
+            let (left, error) = self.deliver_once(lanes).await;
+            lanes = left;
+            if lanes.iter().map(Vec::len).sum::<usize>() < cuts_before {
+                // The sink takes some: the next wait is short again.
+                backoff.reset();
+            }
             if let Some(error) = error {
                 self.wait(&error, backoff).await;
             }
@@ -89,33 +95,54 @@ impl DeliveryStream {
         self.status.succeeded();
     }
 
-    /// Tries each cut once; the ones that failed, and the last failure.
-    async fn deliver_once<'a>(&self, cuts: &[&'a Cut]) -> (Vec<&'a Cut>, Option<SinkError>) {
-        let attempt = |cut: &'a Cut| async move { (cut, self.sink.deliver(cut).await) };
-        let mut waiting = cuts.iter().copied();
-        let mut attempts: FuturesUnordered<_> =
-            waiting.by_ref().take(self.options.in_flight_max.max(1)).map(attempt).collect();
-        let (mut failed, mut last_error) = (Vec::new(), None);
-        while let Some((cut, result)) = attempts.next().await {
-            match result {
-                Ok(Delivered { records, dead_letters }) => {
-                    let (now, place) = (self.clock.now(), self.sink.place(cut));
-                    self.status.update(|status| {
-                        status.last_delivered = Some(place);
-                        status.delivered_records += records;
-                        status.dead_letters += dead_letters;
-                        status.delivered_cuts += 1;
-                        status.last_success_at = Some(now);
-                    });
-                }
-                Err(error) => {
-                    failed.push(cut);
-                    last_error = Some(error);
-                }
+    /// Tries each lane once; what is left of those that failed, and the last failure.
+    async fn deliver_once<'a>(&self, lanes: Vec<Vec<&'a Cut>>) -> (Vec<Vec<&'a Cut>>, Option<SinkError>) {
+        let in_flight_max = self.options.in_flight_max.max(1);
+        let ahead = (in_flight_max / lanes.len()).max(1);
+        let attempt = |lane: Vec<&'a Cut>| self.deliver_lane(lane, ahead);
+        let mut waiting = lanes.into_iter();
+        let mut attempts: FuturesUnordered<_> = waiting.by_ref().take(in_flight_max).map(attempt).collect();
+        let (mut left, mut last_error) = (Vec::new(), None);
+        while let Some(result) = attempts.next().await {
+            if let Err((lane, error)) = result {
+                left.push(lane);
+                last_error = Some(error);
             }
             attempts.extend(waiting.next().map(attempt));
         }
-        (failed, last_error)
+        (left, last_error)
+    }
+
+    /// Delivers cuts one after the other, and prepares up to `ahead` of them side by side. Error:
+    /// the first that failed and those behind it, none of which has appeared.
+    async fn deliver_lane<'a>(&self, lane: Vec<&'a Cut>, ahead: usize) -> Result<(), (Vec<&'a Cut>, SinkError)> {
+        let prepare = |cut: &'a Cut| self.sink.prepare(cut);
+        let mut waiting = lane.iter().copied();
+        let mut prepared: FuturesOrdered<_> = waiting.by_ref().take(ahead).map(prepare).collect();
+        for (done, cut) in lane.iter().enumerate() {
+            let result = match prepared.next().await {
+                Some(Ok(appear)) => appear.await,
+                Some(Err(error)) => Err(error),
+                None => break,
+            };
+            match result {
+                Ok(delivered) => self.delivered(cut, delivered),
+                Err(error) => return Err((lane[done..].to_vec(), error)),
+            }
+            prepared.extend(waiting.next().map(prepare));
+        }
+        Ok(())
+    }
+
+    fn delivered(&self, cut: &Cut, Delivered { records, dead_letters }: Delivered) {
+        let (now, place) = (self.clock.now(), self.sink.place(cut));
+        self.status.update(|status| {
+            status.last_delivered = Some(place);
+            status.delivered_records += records;
+            status.dead_letters += dead_letters;
+            status.delivered_cuts += 1;
+            status.last_success_at = Some(now);
+        });
     }
 
     /// Waits before the next try on the stream. Error: what no waiting will mend.
@@ -143,4 +170,17 @@ impl DeliveryStream {
         error!(delivery = %self.name, %shard, expired, "records expired before they were delivered");
         self.status.update(|status| status.expired += expired);
     }
+}
+
+/// Cuts that are delivered one after the other: those of a shard where its order is kept, else each
+/// by itself.
+fn lanes(cuts: &[Cut], keeps_order: bool) -> Vec<Vec<&Cut>> {
+    if !keeps_order {
+        return cuts.iter().map(|cut| vec![cut]).collect();
+    }
+    let mut lanes: BTreeMap<ShardId, Vec<&Cut>> = BTreeMap::new();
+    for cut in cuts {
+        lanes.entry(cut.range.shard).or_default().push(cut);
+    }
+    lanes.into_values().collect()
 }

@@ -18,7 +18,7 @@ pub struct DeliveryOptions {
     pub cut_at_hours: bool,
     /// What all shards together may hold in memory; over it the largest are cut early.
     pub buffered_bytes_max: usize,
-    /// Cuts that are delivered at the same time.
+    /// Cuts that are prepared or delivered at the same time.
     pub in_flight_max: usize,
     /// How the lines of objects are compressed.
     pub compression: Compression,

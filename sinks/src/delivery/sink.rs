@@ -1,6 +1,7 @@
 //! Where a delivery stream's records go.
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 
 use crate::delivery::cut::Cut;
 
@@ -33,6 +34,10 @@ pub enum SinkError {
     },
 }
 
+/// What is left to do for a cut that is prepared: its records appear in the sink. When it has ended
+/// well, each of them is durable there or among the dead letters.
+pub type Appear<'a> = BoxFuture<'a, Result<Delivered, SinkError>>;
+
 /// Takes cuts. Two implementations: `destination/table.rs` and `destination/archive.rs`.
 #[async_trait]
 pub trait Sink: Send + Sync {
@@ -46,7 +51,11 @@ pub trait Sink: Send + Sync {
         format!("{} {}..{}", range.shard, range.first, range.last)
     }
 
-    /// Delivers a cut: when this returns, each of its records is durable in the sink or among the dead letters.
-    /// Delivering the same cut again changes nothing.
-    async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError>;
+    /// Whether readers take the cuts of a shard as complete up to the last one they see. Such cuts
+    /// appear one after the other, in order.
+    fn keeps_order(&self) -> bool;
+
+    /// Does the part of a delivery that nobody can see; what it returns does the rest. Delivering
+    /// the same cut again changes nothing.
+    async fn prepare<'a>(&'a self, cut: &'a Cut) -> Result<Appear<'a>, SinkError>;
 }

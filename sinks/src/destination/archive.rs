@@ -12,7 +12,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::archive::format::ObjectFormat;
+use bytes::Bytes;
+use model::archive::format::{Compression, ObjectFormat};
 use model::archive::name::data_object;
 use model::archive::store::{Archive, ObjectName};
 use model::blocking::blocking_io;
@@ -21,11 +22,11 @@ use model::stream::aggregate::UserRecord;
 use model::stream::record::Record;
 
 use crate::delivery::cut::Cut;
-use crate::delivery::sink::{Delivered, Sink, SinkError};
+use crate::delivery::sink::{Appear, Delivered, Sink, SinkError};
 use crate::object::dead_letter::{DeadLetters, MISPLACED};
 use crate::object::json_line::push_line;
 use crate::object::parquet::{Packed, pack, same_rows};
-use crate::object::put::{put_lines, put_object};
+use crate::object::put::{PackedLines, put_object};
 
 /// Delivers cuts of `stream` to an archive.
 pub struct ArchiveSink {
@@ -40,27 +41,48 @@ impl ArchiveSink {
     }
 }
 
+/// A cut as objects hold it.
+struct PackedCut {
+    /// None without a record that fits.
+    object: Option<PackedObject>,
+    records: u64,
+    letters: DeadLetters,
+}
+
+enum PackedObject {
+    Lines(PackedLines),
+    Rows(Bytes),
+}
+
 impl ArchiveSink {
-    /// Delivers a cut of sensor datagrams as a file of columns.
-    async fn deliver_rows(&self, cut: &Cut) -> Result<Delivered, SinkError> {
+    /// A cut of sensor datagrams as a file of columns.
+    async fn pack_rows(&self, cut: &Cut) -> Result<PackedCut, SinkError> {
         let mut letters = DeadLetters::default();
         let Some(sensor) = cut.sensor.clone() else {
             // The stream was deleted and created anew as another kind after the cut was promised.
             for record in &cut.records {
                 letters.push(cut.range.shard, &as_user_record(record), "this stream does not hold sensor datagrams");
             }
-            return self.delivered(cut, 0, letters).await;
+            return Ok(PackedCut { object: None, records: 0, letters });
         };
         let (records, count) = (cut.records.clone(), cut.records.len());
         let packed = blocking_io(move || pack(&sensor, &records)).await;
         let Packed { file, rows, unfit } = packed.map_err(|source| SinkError::Encode { records: count, source })?;
-        if rows > 0 {
-            put_object(&*self.archive, &self.object(cut), file.into(), same_rows).await?;
-        }
         for (index, why) in unfit {
             letters.push(cut.range.shard, &as_user_record(&cut.records[index]), &why.to_string());
         }
-        self.delivered(cut, rows, letters).await
+        let object = (rows > 0).then(|| PackedObject::Rows(file.into()));
+        Ok(PackedCut { object, records: rows, letters })
+    }
+
+    /// A cut of JSON documents as lines.
+    async fn pack_lines(&self, cut: &Cut, compression: Compression) -> Result<PackedCut, SinkError> {
+        let Lines { data, count, letters } = lines_of(cut);
+        let object = match count {
+            0 => None,
+            _ => Some(PackedObject::Lines(PackedLines::pack(compression, data, count).await?)),
+        };
+        Ok(PackedCut { object, records: count as u64, letters })
     }
 
     /// The name of the object that holds the cut's records.
@@ -68,10 +90,16 @@ impl ArchiveSink {
         data_object(&self.stream, cut.range.records(), cut.range.arrived_at, cut.range.format)
     }
 
-    /// Keeps the dead letters of a cut whose other records are delivered.
-    async fn delivered(&self, cut: &Cut, records: u64, letters: DeadLetters) -> Result<Delivered, SinkError> {
-        let dead_letters = letters.put(&*self.archive, self.stream.as_str(), &cut.range).await?;
-        Ok(Delivered { records, dead_letters })
+    /// Puts the object, and keeps the dead letters.
+    async fn put(&self, cut: &Cut, packed: PackedCut) -> Result<Delivered, SinkError> {
+        let name = self.object(cut);
+        match packed.object {
+            Some(PackedObject::Lines(lines)) => lines.put(&*self.archive, &name).await?,
+            Some(PackedObject::Rows(file)) => put_object(&*self.archive, &name, file, same_rows).await?,
+            None => {}
+        }
+        let dead_letters = packed.letters.put(&*self.archive, self.stream.as_str(), &cut.range).await?;
+        Ok(Delivered { records: packed.records, dead_letters })
     }
 }
 
@@ -117,15 +145,16 @@ impl Sink for ArchiveSink {
         self.object(cut).to_string()
     }
 
-    async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
-        let compression = match cut.range.format {
-            ObjectFormat::Parquet => return self.deliver_rows(cut).await,
-            ObjectFormat::Lines(compression) => compression,
+    /// SQL reads the stream after the highest number in an object's name.
+    fn keeps_order(&self) -> bool {
+        true
+    }
+
+    async fn prepare<'a>(&'a self, cut: &'a Cut) -> Result<Appear<'a>, SinkError> {
+        let packed = match cut.range.format {
+            ObjectFormat::Parquet => self.pack_rows(cut).await?,
+            ObjectFormat::Lines(compression) => self.pack_lines(cut, compression).await?,
         };
-        let Lines { data, count, letters } = lines_of(cut);
-        if count > 0 {
-            put_lines(&*self.archive, &self.object(cut), compression, data, count).await?;
-        }
-        self.delivered(cut, count as u64, letters).await
+        Ok(Box::pin(self.put(cut, packed)))
     }
 }

@@ -15,7 +15,7 @@ use model::table::json::read_item;
 use model::table::store::{TableError, TableSchema, TableStore, VersionedItem};
 
 use crate::delivery::cut::Cut;
-use crate::delivery::sink::{Delivered, Sink, SinkError};
+use crate::delivery::sink::{Appear, Delivered, Sink, SinkError};
 use crate::object::dead_letter::{DeadLetters, MISPLACED};
 
 /// Delivers cuts to a table.
@@ -73,18 +73,7 @@ fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem,
     Ok(VersionedItem { item, version: user.record.sequence_number.0 })
 }
 
-#[async_trait]
-impl Sink for TableSink {
-    /// Only for dead letters: upserts may be repeated in any cut.
-    async fn must_be_promised(&self, cuts: &[Cut]) -> Result<bool, SinkError> {
-        let schema = self.tables.describe(&self.table).await?;
-        let is_letter = |user| match item_of(&schema, &user) {
-            Ok(item) => self.tables.check_item(&schema, &item).is_err(),
-            Err(_) => true,
-        };
-        Ok(cuts.iter().flat_map(Cut::user_records).any(is_letter))
-    }
-
+impl TableSink {
     async fn deliver(&self, cut: &Cut) -> Result<Delivered, SinkError> {
         let schema = self.tables.describe(&self.table).await?;
         let (mut items, mut letters) = (Vec::with_capacity(cut.records.len()), Vec::new());
@@ -102,5 +91,27 @@ impl Sink for TableSink {
         }
         let dead_letters = dead.put(&*self.dead_letters, self.delivery.as_str(), &cut.range).await?;
         Ok(Delivered { records, dead_letters })
+    }
+}
+
+#[async_trait]
+impl Sink for TableSink {
+    /// Only for dead letters: upserts may be repeated in any cut.
+    async fn must_be_promised(&self, cuts: &[Cut]) -> Result<bool, SinkError> {
+        let schema = self.tables.describe(&self.table).await?;
+        let is_letter = |user| match item_of(&schema, &user) {
+            Ok(item) => self.tables.check_item(&schema, &item).is_err(),
+            Err(_) => true,
+        };
+        Ok(cuts.iter().flat_map(Cut::user_records).any(is_letter))
+    }
+
+    /// Versions say which record of an item is the later one.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
+    async fn prepare<'a>(&'a self, cut: &'a Cut) -> Result<Appear<'a>, SinkError> {
+        Ok(Box::pin(self.deliver(cut)))
     }
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::delivery::cut::CutRange;
 use crate::delivery::sink::SinkError;
-use crate::object::put::put_lines;
+use crate::object::put::PackedLines;
 
 #[derive(Serialize)]
 struct DeadLetter<'a> {
@@ -60,7 +60,7 @@ impl DeadLetters {
         if self.count > 0 {
             let compression = cut.format.compression();
             let name = error_object(owner, cut.records(), cut.arrived_at, compression);
-            put_lines(archive, &name, compression, self.lines, self.count).await?;
+            PackedLines::pack(compression, self.lines, self.count).await?.put(archive, &name).await?;
         }
         Ok(self.count as u64)
     }

@@ -11,6 +11,7 @@ use sinks::delivery::options::DeliveryOptions;
 use sinks::delivery::stream::DeliveryError;
 use tokio::sync::oneshot;
 
+use crate::faults::Block;
 use crate::world::World;
 
 fn options() -> DeliveryOptions {
@@ -202,6 +203,44 @@ async fn a_stream_created_anew_never_overwrites_or_loses_to_the_old_ones_objects
     world.run_to_the_end(world.to_archive(options())).await;
     assert_eq!(world.lines("wildrydes/").await, ["{\"n\":\"old\"}"]);
     assert_eq!(world.lines("conflicts/").await, ["{\"n\":\"new\"}"]);
+}
+
+#[tokio::test]
+async fn objects_of_a_shard_appear_in_order_and_hold_up_no_other_shard() {
+    const BLOCKED: &str = "shardId-000000000000-00000000000000000000-";
+    for block in [Block::Hangs(BLOCKED), Block::Fails(BLOCKED)] {
+        let world = World::new(1, 2).await;
+        let compression = Compression::None;
+        let delivery = world.to_archive(DeliveryOptions { cut_records_max: 2, compression, ..options() });
+        let test = async {
+            // "a" hashes into the first of two shards, "d" into the second.
+            world.put(&[("a", "{}"), ("d", "{}")]).await;
+            world.settle().await;
+            world.faults.block(Some(block));
+            world.advance_millis(60_000);
+            world.put(&[("a", "{}"); 6]).await;
+            for _ in 0..20 {
+                world.settle().await;
+                world.advance_millis(1000);
+                let there = world.objects("").await.into_keys().collect::<Vec<_>>();
+                assert!(
+                    there.len() == 1 && there[0].contains("shardId-000000000001"),
+                    "only the other shard's: {there:?}"
+                );
+            }
+            world.faults.block(None);
+            for _ in 0..100 {
+                world.settle().await;
+                world.advance_millis(1000);
+            }
+            assert_eq!(world.objects("").await.len(), 5);
+            assert_eq!(world.lines("wildrydes/").await.len(), 8);
+        };
+        tokio::select! {
+            ended = delivery.run(pending()) => panic!("{ended:?}"),
+            () = test => {}
+        }
+    }
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ async fn live(seed: u64, deliver: impl Fn(&World, DeliveryOptions) -> DeliverySt
             }
         }
     }
-    // Much at once in small cuts, some of which fail and so come after later ones.
+    // Much at once in small cuts, some of which fail.
     for _ in 0..20 {
         written.put_some(&world, &mut random).await;
     }

@@ -17,12 +17,19 @@ use model::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamDescrip
 use model::table::store::{ItemKey, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Decides what happens to the next operation.
 pub(crate) struct Faults {
     state: Mutex<State>,
     crashed: Notify,
+    blocked: watch::Sender<Option<Block>>,
+}
+
+/// What happens to puts of objects whose names hold this text.
+pub(crate) enum Block {
+    Hangs(&'static str),
+    Fails(&'static str),
 }
 
 struct State {
@@ -45,7 +52,21 @@ enum Fate {
 impl Faults {
     pub(crate) fn none(seed: u64) -> Arc<Self> {
         let state = State { random: SmallRng::seed_from_u64(seed), crash_in: None, fail_percent: 0 };
-        Arc::new(Faults { state: Mutex::new(state), crashed: Notify::new() })
+        Arc::new(Faults { state: Mutex::new(state), crashed: Notify::new(), blocked: watch::Sender::new(None) })
+    }
+
+    /// Blocks some puts, or none any more.
+    pub(crate) fn block(&self, block: Option<Block>) {
+        self.blocked.send_replace(block);
+    }
+
+    /// Whether a put of `name` goes on; waits as long as it hangs.
+    async fn pass(&self, name: &ObjectName) -> bool {
+        let is = |text: &str| name.as_str().contains(text);
+        let mut blocked = self.blocked.subscribe();
+        let goes_on = |block: &Option<Block>| !matches!(block, Some(Block::Hangs(text)) if is(text));
+        let block = blocked.wait_for(goes_on).await.expect("the faults outlive their archive");
+        !matches!(&*block, Some(Block::Fails(text)) if is(text))
     }
 
     pub(crate) fn set(&self, crash_in: Option<u32>, fail_percent: u32) {
@@ -163,6 +184,9 @@ impl FaultyArchive {
 #[async_trait]
 impl Archive for FaultyArchive {
     async fn put_if_absent(&self, name: &ObjectName, body: Bytes) -> Result<PutOutcome, ArchiveError> {
+        if !self.1.pass(name).await {
+            return Err(ArchiveError::Unavailable { doing: "testing".to_owned(), source: "a block".into() });
+        }
         self.run(self.0.put_if_absent(name, body)).await
     }
 
