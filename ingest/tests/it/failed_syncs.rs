@@ -89,6 +89,10 @@ async fn a_group_that_was_refused_does_not_come_back() {
         for _ in 0..before {
             put(&store, vec![to(2, 100)]).await;
         }
+        // The mark is at the end of the log, so that nothing but its length is in doubt.
+        store.close().await;
+        drop(store);
+        let store = open(&disk, &clock).await.unwrap();
         let folder = Path::new("/data/streams");
         disk.limit(folder, disk.used(folder).unwrap() + 1024);
         disk.fail(Fault::once(Operation::Sync, ".log"));
@@ -161,6 +165,35 @@ async fn nothing_is_acknowledged_before_the_manifest_is_durable() {
         let store = open(&disk, &clock).await.unwrap();
         let records = read_all(&store, after.shard).await.unwrap();
         assert_eq!(records.iter().map(|record| &record.data[..]).collect::<Vec<_>>(), [b"after"], "cut {cut}");
+    }
+}
+
+/// The name of a new segment stands in memory alone, and the disk has no room to write it again.
+#[tokio::test]
+async fn a_segment_whose_name_was_not_synced_is_not_used() {
+    for puts in 0..12 {
+        let (power, clock) = (PowerCutDisk::default(), clock());
+        let disk = FaultyDisk::new(power.clone());
+        let store = open(&disk, &clock).await.unwrap();
+        store.create(&stream(), StreamOptions::default()).await.unwrap();
+        for _ in 0..puts {
+            put(&store, vec![entry("k", "small")]).await;
+        }
+        disk.fail(Fault::once(Operation::SyncFolder, "rides"));
+        put(&store, vec![entry("k", vec![0; 5000])]).await;
+        drop(store);
+        let root = Path::new("/data/streams");
+        disk.limit(root, disk.used(root).unwrap());
+        let store = open(&disk, &clock).await.unwrap();
+        assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), puts + 1);
+        disk.heal();
+        put(&store, vec![entry("k", "after")]).await;
+        drop(store);
+        for cut in 0..4 {
+            let disk = FaultyDisk::new(PowerCutDisk::with(power.state().after_power_cut(cut)));
+            let store = open(&disk, &clock).await.unwrap();
+            assert_eq!(read_all(&store, ShardId(0)).await.unwrap().len(), puts + 2, "cut {cut}");
+        }
     }
 }
 
