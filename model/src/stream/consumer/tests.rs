@@ -1,13 +1,15 @@
 //! Consumers behind retention and reshards, compared with a plain list of what was put.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::FutureExt;
 use proptest::prelude::*;
 
 use super::*;
 use crate::stream::hash_key::{HashKey, PartitionKey};
+use crate::stream::layer::StreamLayer;
 use crate::stream::record::PutEntry;
 use crate::stream::shard::Reshard;
 use crate::stream::store::StreamOptions;
@@ -26,8 +28,8 @@ enum Step {
     Uniform(u32),
     /// Minutes pass, and what is then past retention goes.
     Trim(u32),
-    /// The consumer takes so many batches, or all there are.
-    Read(usize),
+    /// The consumer takes so many batches. Before each it gives up a call after so many polls.
+    Read(usize, usize),
     /// It goes on from its checkpoint.
     Restart,
 }
@@ -40,9 +42,49 @@ fn any_step(merges: bool) -> impl Strategy<Value = Step> {
         merge => any::<u128>().prop_map(Step::Merge),
         merge => (1u32..5).prop_map(Step::Uniform),
         4 => (1u32..50).prop_map(Step::Trim),
-        4 => (1usize..6).prop_map(Step::Read),
+        4 => (1usize..6, 0usize..6).prop_map(|(batches, polls)| Step::Read(batches, polls)),
         2 => Just(Step::Restart),
     ]
+}
+
+/// More than a call needs that has something to hand out.
+const POLLS_MAX: usize = 20;
+
+/// A store that lets others run before it answers.
+struct Slow(Arc<MemoryStore>);
+
+impl StreamLayer for Slow {
+    fn below(&self) -> &dyn StreamStore {
+        &*self.0
+    }
+
+    async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
+        tokio::task::yield_now().await;
+        self.0.describe(stream).await
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<ReadBatch, StreamError> {
+        tokio::task::yield_now().await;
+        self.0.read(stream, shard, from, limit).await
+    }
+}
+
+/// What comes next, if it comes within so many polls. Else the call is dropped.
+async fn next_within(reader: &mut StreamReader, polls: usize) -> Option<ShardBatch> {
+    let mut next = pin!(reader.next());
+    for _ in 0..polls {
+        if let Poll::Ready(batch) = futures::poll!(next.as_mut()) {
+            return Some(batch.expect("a consumer goes on whatever has expired"));
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 /// A stream, its consumer, and the list that the two are compared with.
@@ -74,7 +116,7 @@ impl World {
 
     async fn open(store: &Arc<MemoryStore>, stream: &StreamName, positions: Positions) -> StreamReader {
         let start = StartingPosition::TrimHorizon;
-        StreamReader::open(store.clone(), stream.clone(), positions, start).await.expect("opened")
+        StreamReader::open(Arc::new(Slow(store.clone())), stream.clone(), positions, start).await.expect("opened")
     }
 
     async fn map(&self) -> ShardMap {
@@ -96,7 +138,7 @@ impl World {
             }
             Step::Uniform(shards) => self.reshard(Reshard::Uniform { shards: *shards }).await,
             Step::Trim(minutes) => self.trim(*minutes).await,
-            Step::Read(batches) => self.read(*batches).await,
+            Step::Read(batches, polls) => self.read(*batches, *polls).await,
             Step::Restart => self.restart().await,
         }
     }
@@ -123,10 +165,14 @@ impl World {
         self.some_unread |= before.iter().any(|shard| after.get(shard.id).is_none() && !self.begun.contains(&shard.id));
     }
 
-    async fn read(&mut self, batches: usize) {
+    async fn read(&mut self, batches: usize, polls: usize) {
         for _ in 0..batches {
-            let Some(batch) = self.reader.next().now_or_never() else { break };
-            let batch = batch.expect("a consumer goes on whatever has expired");
+            let given_up = next_within(&mut self.reader, polls).await;
+            let next = match given_up {
+                Some(batch) => Some(batch),
+                None => next_within(&mut self.reader, POLLS_MAX).await,
+            };
+            let Some(batch) = next else { break };
             self.expired += batch.expired;
             self.begun.extend(self.reader.active());
             for record in batch.records {
@@ -143,7 +189,7 @@ impl World {
 
     /// Reads on to the tip, and compares.
     async fn check(mut self, merges: bool) {
-        self.read(usize::MAX).await;
+        self.read(usize::MAX, 1).await;
         let map = self.map().await;
         for shard in map.iter() {
             let oldest = self.store.locate(&self.stream, shard.id, StartingPosition::TrimHorizon).await.expect("there");
@@ -207,8 +253,7 @@ async fn a_shard_is_followed_with_what_comes_from_it_and_nothing_else() {
     let comes_of_it = |shard: ShardId| map.get(shard).expect("kept").range.end < HashKey(1 << 127);
     let wanted: BTreeSet<_> = world.put.iter().filter(|(shard, _)| comes_of_it(*shard)).copied().collect();
     let mut found = BTreeSet::new();
-    while let Some(batch) = reader.next().now_or_never() {
-        let batch = batch.expect("read");
+    while let Some(batch) = next_within(&mut reader, POLLS_MAX).await {
         found.extend(batch.records.iter().map(|record| (batch.shard, record.sequence_number)));
     }
     assert_eq!(found, wanted);
@@ -217,8 +262,8 @@ async fn a_shard_is_followed_with_what_comes_from_it_and_nothing_else() {
     world.take(&Step::Split(3 << 125)).await;
     world.take(&Step::Split(3 << 125)).await;
     world.trim(61).await;
-    while let Some(batch) = reader.next().now_or_never() {
-        assert!(batch.expect("read").records.is_empty());
+    while let Some(batch) = next_within(&mut reader, POLLS_MAX).await {
+        assert!(batch.records.is_empty());
     }
     assert!(reader.active().all(|shard| reader.owned(shard).end < HashKey(1 << 127)));
     assert!(reader.active().next().is_some());
