@@ -38,7 +38,7 @@ if command -v systemd-analyze >/dev/null; then
   # 0 is closed, 100 is open.
   systemd-analyze security --offline=true --threshold=20 "$infra/systemd/gallop.service" >/dev/null
   # The gate has built one before it comes here.
-  gallop=${CARGO_TARGET_DIR:-$infra/../target}/debug/gallop
+  gallop=${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/gallop/target}/debug/gallop
   if [ ! -x "$gallop" ]; then
     echo "left out: a server under systemd/gallop.service (there is no $gallop; cargo build makes it)"
   elif [ ! -e /proc/sys/kernel/seccomp/actions_avail ]; then

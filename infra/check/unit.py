@@ -1,9 +1,10 @@
-"""Starts Gallop under the restrictions of its systemd unit, and puts a record and stops it.
+"""Starts Gallop under the filters of its systemd unit, puts a record, reads it and stops.
 
     unit.py infra/systemd/gallop.service target/debug/gallop
 
-It needs no systemd that runs: it applies the unit's SystemCallFilter, SystemCallErrorNumber and RestrictAddressFamilies
-by itself, with the sets of calls that `systemd-analyze` knows and the numbers that the C compiler knows.
+It needs no running systemd: it applies SystemCallFilter, SystemCallErrorNumber and
+RestrictAddressFamilies by itself, with the sets of calls that `systemd-analyze` knows and the
+numbers that the C compiler knows.
 """
 
 import base64
@@ -53,7 +54,7 @@ def calls(names):
 
 
 def allowed(unit):
-    """The calls that SystemCallFilter allows: the first value says what the list is, later ones add or take away."""
+    """The calls that SystemCallFilter allows: the first value begins the list, later ones change it."""
     found = calls(["@default"])
     for value in unit["SystemCallFilter"]:
         found = found - calls(value[1:].split()) if value.startswith("~") else found | calls(value.split())
