@@ -33,7 +33,9 @@ impl Burst {
         self.receive_with(MsgFlags::MSG_DONTWAIT, socket, visit)
     }
 
-    /// As [`Burst::receive`], and waits for the first as long as the socket says.
+    /// As [`Burst::receive`], and waits for the first as long as the socket says: the plain loop
+    /// that tests and measurements compare with.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn receive_waiting(
         &mut self,
         socket: BorrowedFd<'_>,
