@@ -53,7 +53,7 @@ fn owner(data: &Path, place: &Path) -> Finding {
         Ok(about) if !about.is_dir() => {
             fail(check, format!("{} is not a folder", place.display()), "name another folder with --data")
         }
-        Ok(_) if !data.exists() => ok(check, format!("{shown} is does not exist yet; the first start creates it")),
+        Ok(_) if !data.exists() => ok(check, format!("{shown} does not exist yet; the first start creates it")),
         Ok(about) if about.mode() & 0o002 != 0 => {
             warn(check, format!("everybody may write to {shown}"), format!("chmod o-w {shown}"))
         }
