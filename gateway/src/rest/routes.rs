@@ -9,10 +9,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use crate::rest::access::{self, Action, guarded};
+use crate::rest::flow_changes::{deliveries, queries};
 use crate::rest::tail::{self, Tails};
-use crate::rest::{
-    description, doctor, flow_changes, flows, health, metrics, records, reshard, sensors, sql, streams, tables,
-};
+use crate::rest::{description, doctor, flows, health, metrics, records, reshard, sensors, sql, streams, tables};
 use crate::state::GatewayState;
 
 /// Routes that anyone may ask.
@@ -42,18 +41,18 @@ pub(crate) fn guarded_routes(
         (Action::Records, routes!(tail::tail).with_state(tails)),
         (Action::ListQueries, routes!(flows::queries)),
         (Action::DescribeQuery, routes!(flows::query)),
-        (Action::CreateQuery, routes!(flow_changes::create_query)),
-        (Action::AlterQuery, routes!(flow_changes::alter_query)),
-        (Action::PauseQuery, routes!(flow_changes::pause_query)),
-        (Action::ResumeQuery, routes!(flow_changes::resume_query)),
-        (Action::DropQuery, routes!(flow_changes::drop_query)),
+        (Action::CreateQuery, routes!(queries::create_query)),
+        (Action::AlterQuery, routes!(queries::alter_query)),
+        (Action::PauseQuery, routes!(queries::pause_query)),
+        (Action::ResumeQuery, routes!(queries::resume_query)),
+        (Action::DropQuery, routes!(queries::drop_query)),
         (Action::ListDeliveries, routes!(flows::deliveries)),
         (Action::DescribeDelivery, routes!(flows::delivery)),
-        (Action::CreateDelivery, routes!(flow_changes::create_delivery)),
-        (Action::AlterDelivery, routes!(flow_changes::alter_delivery)),
-        (Action::PauseDelivery, routes!(flow_changes::pause_delivery)),
-        (Action::ResumeDelivery, routes!(flow_changes::resume_delivery)),
-        (Action::DropDelivery, routes!(flow_changes::drop_delivery)),
+        (Action::CreateDelivery, routes!(deliveries::create_delivery)),
+        (Action::AlterDelivery, routes!(deliveries::alter_delivery)),
+        (Action::PauseDelivery, routes!(deliveries::pause_delivery)),
+        (Action::ResumeDelivery, routes!(deliveries::resume_delivery)),
+        (Action::DropDelivery, routes!(deliveries::drop_delivery)),
         (Action::ListSensorSchemas, routes!(sensors::schemas)),
         (Action::PutSensorSchema, routes!(sensors::put_schema)),
         (Action::ListSensorPorts, routes!(sensors::ports)),
