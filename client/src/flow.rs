@@ -121,7 +121,7 @@ enum DeliveryWhat {
     },
 }
 
-/// What stands in the list of queries.
+/// Columns of the list of queries.
 const QUERY_COLUMNS: &[&str] = &[
     "name",
     "source",
@@ -136,7 +136,7 @@ const QUERY_COLUMNS: &[&str] = &[
     "expired",
     "left_out",
 ];
-/// What stands in the list of deliveries.
+/// Columns of the list of deliveries.
 const DELIVERY_COLUMNS: &[&str] = &[
     "name",
     "source",

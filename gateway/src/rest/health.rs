@@ -23,10 +23,10 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Whether the server takes calls, and which of its workers somebody should look at.
+/// Whether the server accepts requests, and which of its workers need attention.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Readiness {
-    /// `ready` or `not ready`. Failed workers do not change it: the server still takes calls.
+    /// `ready` or `not ready`. Failed workers do not change it: the server still accepts requests.
     status: &'static str,
     /// Queries, deliveries and tasks of the server that fail, or have failed in the last minute; missing when there is
     /// none.

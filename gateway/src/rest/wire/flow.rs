@@ -13,7 +13,7 @@ use model::name::StreamName;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A continuous query, as it stands.
+/// A continuous query and its state.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct QueryReport {
     /// Its name. Of a query with several pumps each is reported, as `QUERY.PUMP`.
@@ -95,7 +95,7 @@ impl From<report::QueryReport> for QueryReport {
     }
 }
 
-/// A delivery stream, as it stands. Counts are since the server started.
+/// A delivery and its state. Counts are since the server started.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeliveryReport {
     /// Its name.
@@ -293,25 +293,25 @@ impl From<explain::Reason> for Reason {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
-    /// The query fails, and is tried again.
+    /// The query fails and is retried.
     QueryFailing,
-    /// Somebody has paused the query.
+    /// The query is paused.
     QueryPaused,
-    /// No record has come.
+    /// No record has arrived.
     NoInput,
-    /// There are records, and the query has not come to them yet.
+    /// There are records that the query has not read yet.
     Behind,
-    /// Records are not what the query reads.
+    /// The query cannot read the records.
     DoesNotParse,
-    /// WHERE lets no row pass.
+    /// WHERE rejects all rows.
     FilterRejectsAll,
-    /// Rows wait for the end of their window.
+    /// Rows wait until their window closes.
     WindowOpen,
-    /// A shard does not say that nothing earlier will come.
+    /// A shard has not confirmed yet that no earlier record will arrive.
     IdleShard,
     /// Records expired before the query read them.
     Expired,
-    /// Rows are written, and cannot be delivered.
+    /// Rows are written but cannot be delivered.
     SinkFailing,
     /// Nothing is wrong.
     RowsWritten,
@@ -335,7 +335,7 @@ impl From<explain::Cause> for Cause {
     }
 }
 
-/// A part of a flow that somebody wants to be different.
+/// A part of a flow that a request wants to change.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Difference {
     /// Which part: `sql`, `source`, `output`, `destination`, or the name of a pump.

@@ -230,7 +230,7 @@ pub(crate) struct PortReport {
     /// What was asked for.
     #[serde(flatten)]
     spec: PortSpec,
-    /// Whether it stands in the settings file, which alone changes it then.
+    /// Whether it is in the settings file. If so, you can change it only there.
     from_settings: bool,
     /// Why it receives nothing; none while it does.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -70,6 +70,41 @@ async fn a_worker_that_panics_again_and_again_is_isolated_and_can_be_resumed() {
     until(&worker, FlowState::Running).await;
 }
 
+/// Another process has its place until it is silent.
+#[derive(Default)]
+struct Displaced {
+    attempts: AtomicU64,
+    silent: CancellationToken,
+}
+
+#[async_trait]
+impl Work for Displaced {
+    async fn attempt(self: Arc<Self>, stop: CancellationToken) -> Result<(), Failure> {
+        if self.attempts.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Err(Failure::LostPlace("another process has committed".to_owned()));
+        }
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    async fn stand_by(self: Arc<Self>) {
+        self.silent.cancelled().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_lost_its_place_stands_by_until_the_other_holder_is_silent() {
+    let (work, tracker) = (Arc::new(Displaced::default()), TaskTracker::new());
+    let same = Arc::clone(&work) as Arc<dyn Work>;
+    let worker = Worker::spawn(WorkerKind::Delivery, "d", same, Arc::new(SystemClock), false, &tracker);
+    until(&worker, FlowState::StandingBy).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!((worker.standing().state, work.attempts.load(Ordering::Relaxed)), (FlowState::StandingBy, 1));
+    work.silent.cancel();
+    let standing = until(&worker, FlowState::Running).await;
+    assert_eq!((standing.restarts, work.attempts.load(Ordering::Relaxed)), (0, 2), "it is no failure");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_isolated_worker_is_tried_again_by_itself() {
     let (worker, _work, _tracker) = spawn(Scripted { panics: u64::from(FAILURES_MAX), ..Scripted::default() }, false);
