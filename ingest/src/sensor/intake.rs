@@ -205,17 +205,18 @@ impl Reception {
         let registered = rule.source(header.source_id, from)?;
         let judged = self.sources.with(port, header.source_id, |source| {
             source.seen_at_nanos = now_nanos;
-            let rate = registered.and_then(|registered| registered.rate).or(rule.rate);
-            if rate.is_some_and(|rate| !source.bucket.take(rate, now_nanos)) {
-                source.rate_limited += 1;
-                return Err(Rejection::RateLimited);
-            }
+            // Tag before rate: whoever knows a device's number, but not its key, spends nothing of its rate.
             if rule.tagged {
                 let key = registered.and_then(|registered| registered.key(header.key_id));
                 if !key.is_some_and(|key| datagram.is_from(key)) {
                     source.tag_wrong += 1;
                     return Err(Rejection::Tag);
                 }
+            }
+            let rate = registered.and_then(|registered| registered.rate).or(rule.rate);
+            if rate.is_some_and(|rate| !source.bucket.take(rate, now_nanos)) {
+                source.rate_limited += 1;
+                return Err(Rejection::RateLimited);
             }
             let window = source.window.get_or_insert_with(|| ReplayWindow::starting_with(header));
             match window.place(header, &mut source.sequence) {

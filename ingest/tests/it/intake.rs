@@ -202,6 +202,27 @@ fn a_thousand_bad_datagrams_each_have_their_cause_and_nothing_of_them_is_stored(
     assert_closed(reception.tally());
 }
 
+/// Somebody who knows a device's number, but not its key, cannot use up what the device may send.
+#[test]
+fn datagrams_with_a_wrong_tag_spend_nothing_of_a_sources_rate() {
+    let (reception, mut intake, stream, mut reader) = open();
+    let (key, wrong) = (TagKey::new([1; 16]), TagKey::new([2; 16]));
+    let rate = Rate { per_second: NonZeroU32::new(1).unwrap(), burst: NonZeroU32::new(2).unwrap() };
+    let registered = SourceRule { keys: vec![(1, key.clone())], rate: Some(rate), ..SourceRule::default() };
+    let sources = [(SourceId(1), registered)].into_iter().collect();
+    set(&reception, &mut intake, PortRule { tagged: true, sources, ..rule(stream) });
+    for _ in 0..100 {
+        check_rejected(&reception, &mut intake, FROM, &datagram(header(1, 0, 1), Some(&wrong)), Rejection::Tag);
+    }
+    for first in 0..2 {
+        let right = datagram(header(1, first, 1), Some(&key));
+        assert_eq!(intake.take(FROM, PORT, &right), Taken::Accepted);
+    }
+    let third = datagram(header(1, 2, 1), Some(&key));
+    check_rejected(&reception, &mut intake, FROM, &third, Rejection::RateLimited);
+    assert_eq!(store(&mut intake, &mut reader).len(), 2);
+}
+
 #[test]
 fn a_source_sends_from_where_it_may_and_as_fast_as_it_may() {
     let (reception, mut intake, stream, mut reader) = open();
