@@ -21,7 +21,7 @@ use crate::auth::policy::Verdict;
 use crate::auth::verifier::{Service, Verifier};
 use crate::rest::body;
 use crate::rest::error::RestError;
-use crate::state::GatewayState;
+use crate::state::{GatewayOptions, GatewayState};
 
 /// The service's name in signatures and policies.
 const SCOPE: &str = "gallop";
@@ -90,20 +90,24 @@ pub(crate) async fn check(
     next: Next,
 ) -> Response {
     let Some(verifier) = state.access.verifier() else { return next.run(request).await };
-    let table = parameters.iter().find(|(name, _)| *name == "table").map(|(_, table)| table.to_owned());
+    let resource = resource(&state.options, &parameters);
     let (caller, request) = match authenticate(&state, verifier, request).await {
         Ok(known) => known,
         Err(refused) => return refused,
     };
-    let options = &state.options;
-    let resource = match table {
-        Some(table) => format!("arn:aws:gallop:{}:{}:table/{table}", options.region, options.account_id),
-        None => "*".to_owned(),
-    };
-    match caller.check(&options.account_id, &action.to_string(), &resource, Verdict::Silent) {
+    match caller.check(&state.options.account_id, &action.to_string(), &resource, Verdict::Silent) {
         Ok(()) => next.run(request).await,
         Err(denied) => refuse(&denied),
     }
+}
+
+/// What a route is about, as policies name it: a table, a stream, or everything.
+fn resource(options: &GatewayOptions, parameters: &RawPathParams) -> String {
+    let named = |kind: &str| parameters.iter().find(|(name, _)| *name == kind).map(|(_, value)| value);
+    let arn =
+        |service, kind, name| format!("arn:aws:{service}:{}:{}:{kind}/{name}", options.region, options.account_id);
+    let table = named("table").map(|table| arn("gallop", "table", table));
+    table.or_else(|| named("stream").map(|stream| arn("kinesis", "stream", stream))).unwrap_or_else(|| "*".to_owned())
 }
 
 async fn authenticate(

@@ -36,6 +36,7 @@ async fn server() -> Server {
     let reader = vec![
         statement(Effect::Allow, &["gallop:*"], &["*"]),
         statement(Effect::Deny, &["gallop:Scan", "gallop:Sql"], &["arn:aws:gallop:*:*:table/secret", "*"]),
+        statement(Effect::Deny, &["*"], &["arn:aws:kinesis:*:*:stream/secret"]),
     ];
     let credentials = vec![
         credential("admin", vec![statement(Effect::Allow, &["*"], &["*"])]),
@@ -241,6 +242,28 @@ async fn the_rest_api_takes_bearer_tokens() {
     assert_eq!(sql.status, StatusCode::FORBIDDEN);
     assert_eq!(get(&server, "/v1/tables", &token).await.json()["tables"][0]["name"], "rides");
     assert_eq!(get(&server, "/v1/tables/rides", &token).await.status, StatusCode::OK);
+}
+
+/// A statement about one stream holds on REST as it does on the Kinesis API.
+#[tokio::test]
+async fn the_rest_api_keeps_a_denied_stream_closed() {
+    let server = server().await;
+    let admin = client(&server, "ADMIN", SECRET, None);
+    for stream in ["rides", "secret"] {
+        admin.create_stream().stream_name(stream).shard_count(1).send().await.unwrap();
+    }
+    let token = format!("Bearer {TOKEN}");
+    for (stream, status) in [("rides", StatusCode::OK), ("secret", StatusCode::FORBIDDEN)] {
+        let records = get(&server, &format!("/v1/streams/{stream}/records"), &token).await;
+        assert_eq!(records.status, status, "{stream}");
+        let reshard = format!("http://{}/v1/streams/{stream}/reshard", server.address);
+        let reshard = Request::post(reshard).header("authorization", &token);
+        let body = r#"{"split":{"shard":"shardId-000000000000"}}"#.to_owned();
+        let resharded = server.send(reshard.body(body).unwrap()).await;
+        assert_eq!(resharded.status == StatusCode::FORBIDDEN, status == StatusCode::FORBIDDEN, "{stream}");
+    }
+    let tail = get(&server, "/v1/streams/secret/tail", &token).await;
+    assert_eq!(tail.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
