@@ -19,7 +19,8 @@ use crate::rest::parameters::Parameters;
 use crate::rest::wire::table;
 use crate::state::GatewayState;
 
-/// The most items of a page.
+/// The most items of a page. A page of large items has fewer: the store ends it at
+/// [`PAGE_BYTES_MAX`](model::table::page::PAGE_BYTES_MAX).
 const PAGE_ITEMS_MAX: usize = 1000;
 /// Items of a page when no limit is named.
 const PAGE_ITEMS_DEFAULT: usize = 100;

@@ -7,3 +7,5 @@ pub mod value;
 pub mod json;
 
 pub mod store;
+
+pub mod page;

@@ -366,10 +366,12 @@ pub trait TableStore: Send + Sync {
     /// The item under `key`.
     async fn get(&self, table: &TableName, key: &ItemKey) -> Result<Option<VersionedItem>, TableError>;
 
-    /// Items of one partition in order of their sort key.
+    /// Items of one partition in order of their sort key. A page has at most as many as asked for,
+    /// and ends before that with the item that takes it to
+    /// [`PAGE_BYTES_MAX`](crate::table::page::PAGE_BYTES_MAX).
     async fn query(&self, table: &TableName, query: Query) -> Result<Page, TableError>;
 
-    /// All items, page by page, in the store's own order.
+    /// All items, page by page, in the store's own order. Pages end as in [`TableStore::query`].
     async fn scan(&self, table: &TableName, after: Option<ItemKey>, limit: usize) -> Result<Page, TableError>;
 
     /// Deletes items; keys that are not there are no error.

@@ -48,6 +48,27 @@ impl AttributeValue {
         };
         max > 0 && inner.all(|value| value.nests_at_most(max - 1))
     }
+
+    /// Bytes of the value, about; every number counts as its longest form.
+    fn size_bytes(&self) -> usize {
+        const NUMBER_BYTES: usize = 40;
+        match self {
+            AttributeValue::Null | AttributeValue::Bool(_) => 1,
+            AttributeValue::String(text) => text.len(),
+            AttributeValue::Number(_) => NUMBER_BYTES,
+            AttributeValue::Binary(bytes) => bytes.len(),
+            AttributeValue::List(values) => values.iter().map(|value| value.size_bytes() + 1).sum(),
+            AttributeValue::Map(item) => size_bytes(item),
+            AttributeValue::StringSet(set) => set.iter().map(String::len).sum(),
+            AttributeValue::NumberSet(set) => set.iter().len() * NUMBER_BYTES,
+            AttributeValue::BinarySet(set) => set.iter().map(Bytes::len).sum(),
+        }
+    }
+}
+
+/// How large an item is, about: its names and values, without what keeps them apart.
+pub fn size_bytes(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + value.size_bytes()).sum()
 }
 
 /// Members of a set: at least one, each once.

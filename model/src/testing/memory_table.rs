@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 
 use crate::name::TableName;
+use crate::table::page::PageBuilder;
 use crate::table::store::{
     ItemKey, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem,
 };
-use crate::table::value::Item;
 
 /// Tables held in memory.
 #[derive(Debug, Default)]
@@ -31,12 +31,14 @@ impl MemoryTables {
     }
 }
 
-fn page(mut found: Vec<(&ItemKey, &VersionedItem)>, limit: usize) -> Page {
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = if more { found.last().map(|(key, _)| (*key).clone()) } else { None };
-    let items: Vec<Item> = found.into_iter().map(|(_, versioned)| versioned.item.clone()).collect();
-    Page { items, next }
+fn page(schema: &TableSchema, found: Vec<&VersionedItem>, limit: usize) -> Result<Page, TableError> {
+    let mut page = PageBuilder::new(limit);
+    for versioned in found {
+        if !page.push(versioned.item.clone()) {
+            break;
+        }
+    }
+    page.finish(|item| schema.key_of(item))
 }
 
 #[async_trait]
@@ -117,14 +119,14 @@ impl TableStore for MemoryTables {
             if query.order == Order::Desc {
                 found.reverse();
             }
-            Ok(page(found, query.limit))
+            page(&table.schema, found.into_iter().map(|(_, item)| item).collect(), query.limit)
         })
     }
 
     async fn scan(&self, table: &TableName, after: Option<ItemKey>, limit: usize) -> Result<Page, TableError> {
         self.with(table, |table| {
             let beyond = table.items.iter().filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
-            Ok(page(beyond.collect(), limit))
+            page(&table.schema, beyond.map(|(_, item)| item).collect(), limit)
         })
     }
 

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 
 use crate::name::TableName;
 use crate::table::number::Number;
+use crate::table::page::PAGE_BYTES_MAX;
 use crate::table::store::{
     ItemKey, KeyAttribute, KeyType, KeyValue, Order, PutCondition, Query, TableError, TableSchema, TableStore,
     VersionedItem,
 };
-use crate::table::value::{AttributeValue, Item, NonEmptySet};
+use crate::table::value::{AttributeValue, Item, NonEmptySet, size_bytes};
 
 fn schema(name: &str, sort_type: Option<KeyType>) -> TableSchema {
     TableSchema {
@@ -57,6 +58,7 @@ pub async fn table_store(tables: &dyn TableStore) {
     the_higher_version_stays(tables).await;
     conditional_puts_hold_their_condition(tables).await;
     ranges_and_pages(tables).await;
+    pages_are_bounded_in_bytes(tables).await;
     numbers_sort_by_value(tables).await;
     numbers_are_exact(tables).await;
     every_kind_of_value_comes_back(tables).await;
@@ -133,6 +135,29 @@ async fn ranges_and_pages(tables: &dyn TableStore) {
     }
     seen.sort_by_key(Value::as_i64);
     assert_eq!(seen, (0..10).chain(100..110).map(|i| json!(i)).collect::<Vec<_>>());
+}
+
+async fn pages_are_bounded_in_bytes(tables: &dyn TableStore) {
+    const ITEMS: usize = 30;
+    let schema = schema("large", Some(KeyType::String));
+    tables.create(schema.clone()).await.expect("create");
+    for index in 0..ITEMS {
+        let large = "x".repeat(300 << 10);
+        tables.put(&schema.name, vec![row("a", format!("{index:02}"), 1, large)]).await.expect("put");
+    }
+    let (mut scanned, mut after, mut pages) = (0, None, 0);
+    loop {
+        let page = tables.scan(&schema.name, after, 1000).await.expect("scan");
+        let bytes: usize = page.items.iter().map(size_bytes).sum();
+        assert!(bytes < PAGE_BYTES_MAX + (400 << 10), "{bytes} bytes");
+        (scanned, pages) = (scanned + page.items.len(), pages + 1);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(scanned, ITEMS);
+    assert!(pages >= 3, "{pages} pages");
 }
 
 async fn numbers_sort_by_value(tables: &dyn TableStore) {

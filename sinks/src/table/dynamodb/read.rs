@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use model::clock::Timestamp;
+use model::table::page::PageBuilder;
 use model::table::store::{ItemKey, KeyValue, Order, Page, Query, TableError, TableSchema};
 
 use super::attribute::{Attributes, decode, is_expired, key_attribute, key_attributes};
@@ -50,8 +51,7 @@ struct Gathered<'a> {
     schema: &'a TableSchema,
     ttl_attribute: Option<String>,
     now: Timestamp,
-    limit: usize,
-    page: Page,
+    page: PageBuilder,
     more: bool,
 }
 
@@ -61,34 +61,30 @@ impl Gathered<'_> {
             if is_expired(&item, self.ttl_attribute.as_deref(), self.now) {
                 continue;
             }
-            if self.page.items.len() == self.limit {
+            if !self.page.push(decode(&self.schema.name, item)?.item) {
                 self.more = true;
                 return Ok(());
             }
-            self.page.items.push(decode(&self.schema.name, item)?.item);
         }
         Ok(())
     }
 
     /// How many items to ask for next: one more than the page needs.
     fn wanted(&self) -> i32 {
-        let wanted = (self.limit - self.page.items.len()).saturating_add(1).min(CALL_ITEMS_MAX);
+        let wanted = self.page.room().saturating_add(1).min(CALL_ITEMS_MAX);
         i32::try_from(wanted).expect("a small number")
     }
 
-    fn into_page(mut self) -> Result<Page, TableError> {
-        if self.more {
-            self.page.next = self.page.items.last().map(|item| self.schema.key_of(item)).transpose()?;
-        }
-        Ok(self.page)
+    fn into_page(self) -> Result<Page, TableError> {
+        self.page.finish(|item| self.schema.key_of(item))
     }
 }
 
 impl DynamoTables {
     fn gather<'a>(&self, schema: &'a TableSchema, limit: usize) -> Gathered<'a> {
         let ttl_attribute = self.options_of(&schema.name).ttl_attribute;
-        let page = Page { items: Vec::new(), next: None };
-        Gathered { schema, ttl_attribute, now: self.clock.now(), limit, page, more: false }
+        let page = PageBuilder::new(limit);
+        Gathered { schema, ttl_attribute, now: self.clock.now(), page, more: false }
     }
 
     pub(super) async fn query_pages(&self, schema: &TableSchema, query: Query) -> Result<Page, TableError> {

@@ -1,6 +1,7 @@
 //! What stands in the file: schemas and items as bytes, and how a page of them is read.
 
 use model::name::TableName;
+use model::table::page::PageBuilder;
 use model::table::store::{ItemKey, Page, TableError, TableSchema, VersionedItem};
 use model::table::value::Item;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
@@ -118,21 +119,21 @@ pub(super) fn version_from(bytes: &[u8], table: &TableName) -> Result<u64, Table
     item_bytes::version_of(bytes).map_err(|source| damaged(table, "reading an item", source))
 }
 
-/// Takes up to `limit` items; the key of the last one goes along when there are more.
+/// Takes items until the page is full; the key of the last one goes along when there are more.
 pub(super) fn page<'a>(
     schema: &TableSchema,
-    mut found: impl Iterator<
+    found: impl Iterator<
         Item = Result<(redb::AccessGuard<'a, &'static [u8]>, redb::AccessGuard<'a, &'static [u8]>), redb::StorageError>,
     >,
     limit: usize,
 ) -> Result<Page, Failure> {
-    let mut items = Vec::new();
-    for entry in found.by_ref().take(limit) {
-        items.push(row_from(entry?.1.value(), &schema.name)?.item);
+    let mut page = PageBuilder::new(limit);
+    for entry in found {
+        if !page.push(row_from(entry?.1.value(), &schema.name)?.item) {
+            break;
+        }
     }
-    let more = found.next().transpose()?.is_some();
-    let next = if more { items.last().map(|item| schema.key_of(item)).transpose()? } else { None };
-    Ok(Page { items, next })
+    Ok(page.finish(|item| schema.key_of(item))?)
 }
 
 #[cfg(test)]
