@@ -14,7 +14,6 @@ use crate::continuous::decode::field::{FieldNames, Fields};
 use crate::continuous::decode::json::{objects, time_of};
 use crate::continuous::definition::Definition;
 use crate::continuous::driver::{Driver, LateRows, Taken};
-use crate::continuous::operator::Closed;
 use crate::sql::schema::ROWTIME;
 
 /// Columns that are not declared are found in this many first lines.
@@ -153,9 +152,9 @@ impl<W: Write> Run<'_, W> {
     }
 
     fn close(&mut self, until: Timestamp) -> Result<(), BoundedError> {
-        let Closed { rows, errors } = self.driver.close(until)?;
+        let rows = self.driver.close(until)?;
         self.report.rows += rows.len() as u64;
-        self.report.left_out += errors.len() as u64;
+        self.report.left_out += self.driver.operator_mut().take_left_out().count;
         for row in rows {
             self.output.write_all(row.json.as_bytes())?;
             self.output.write_all(b"\n")?;

@@ -7,7 +7,8 @@ use model::datagram::payload::Datagram;
 
 use crate::continuous::decode::field::Fields;
 use crate::continuous::decode::json::Unfit;
-use crate::continuous::operator::{Closed, Operator};
+use crate::continuous::encode::OutputRow;
+use crate::continuous::operator::Operator;
 
 /// What becomes of a row whose window is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Driver {
     }
 
     /// Time is complete until then: closes every window that is over.
-    pub(crate) fn close(&mut self, until: Timestamp) -> Result<Closed, DataFusionError> {
+    pub(crate) fn close(&mut self, until: Timestamp) -> Result<Vec<OutputRow>, DataFusionError> {
         match self.late_rows {
             LateRows::Drop => self.closed_until = self.closed_until.max(until),
             // Rows that join the earliest open window need a time inside of it.

@@ -5,7 +5,8 @@ use model::name::ConsumerName;
 use model::query::engine::SqlError;
 use model::stream::store::StreamError;
 
-/// Why a query stopped. After anything but [`QueryError::Sql`] and [`QueryError::Changed`], starting it again may help.
+/// Why a query stopped. Starting it again may help after [`QueryError::Stream`] and
+/// [`QueryError::Engine`]; the others need a change of the query.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The query does not fit the records that came first.
@@ -27,6 +28,18 @@ pub enum QueryError {
         query: ConsumerName,
         /// What is wrong with it.
         reason: String,
+    },
+    /// Its open windows hold more than a checkpoint may.
+    #[error(
+        "query `{query}` holds {bytes} bytes of state for its open windows, and the limit is {bytes_max}: group by \
+         fewer values, use shorter windows, or split the query"
+    )]
+    StateTooLarge {
+        query: ConsumerName,
+        /// How much it holds.
+        bytes: usize,
+        /// How much it may hold.
+        bytes_max: usize,
     },
     /// A stream could not be read or written.
     #[error("query `{query}` cannot continue")]

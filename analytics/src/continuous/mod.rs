@@ -12,6 +12,8 @@ mod decode;
 mod encode;
 mod plan;
 
+mod apart;
+
 mod operator;
 
 mod driver;
@@ -25,7 +27,13 @@ mod snapshot;
 
 pub mod query;
 
+mod due;
+
+mod undiscovered;
+
 mod running;
+
+mod absorb;
 
 mod run;
 

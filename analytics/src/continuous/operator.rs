@@ -12,6 +12,7 @@ use model::clock::Timestamp;
 use model::datagram::payload::Datagram;
 use model::datagram::sensor_stream::SensorStream;
 
+use crate::continuous::apart::{self, LeftOut};
 use crate::continuous::decode::field::{FieldNames, Fields};
 use crate::continuous::decode::json::{Decoder, Row, Unfit};
 use crate::continuous::decode::sensor::{SensorDecoder, Unfillable};
@@ -46,12 +47,35 @@ pub(crate) struct Operator {
     rows_read: u64,
     /// Whether any row, or any state taken back, was let pass.
     any_passed: bool,
+    left_out: LeftOut,
+    /// Bytes of the state rows that were added since somebody last asked.
+    bytes_changed: usize,
 }
 
 #[derive(Debug)]
 struct Pane {
     end: Timestamp,
     parts: Vec<RecordBatch>,
+    /// Of all parts.
+    bytes: usize,
+}
+
+impl Pane {
+    fn new(end: Timestamp) -> Pane {
+        Pane { end, parts: Vec::new(), bytes: 0 }
+    }
+
+    /// Says the same with fewer state rows.
+    fn merge(&mut self, plan: &Plan) -> Result<(), DataFusionError> {
+        self.parts = apart::merge(plan, std::mem::take(&mut self.parts))?;
+        self.bytes = self.parts.iter().map(bytes_of).sum();
+        Ok(())
+    }
+}
+
+/// The bytes of a batch's values.
+fn bytes_of(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }
 
 /// Why datagrams of a sensor cannot be read.
@@ -63,14 +87,6 @@ pub(crate) enum NotSet {
     /// Rows that waited could not be computed.
     #[error(transparent)]
     Engine(#[from] DataFusionError),
-}
-
-/// What closing windows gave.
-#[derive(Debug, Default)]
-pub(crate) struct Closed {
-    pub(crate) rows: Vec<OutputRow>,
-    /// Why rows are missing.
-    pub(crate) errors: Vec<String>,
 }
 
 impl Operator {
@@ -106,6 +122,8 @@ impl Operator {
             panes: BTreeMap::new(),
             rows_read: 0,
             any_passed: false,
+            left_out: LeftOut::default(),
+            bytes_changed: 0,
         })
     }
 
@@ -161,7 +179,7 @@ impl Operator {
     /// Opens the pane of a row that waits.
     fn open(&mut self, rowtime: Timestamp) {
         let pane = self.assigner.pane_of(rowtime);
-        self.panes.entry(pane.start).or_insert(Pane { end: pane.end, parts: Vec::new() });
+        self.panes.entry(pane.start).or_insert_with(|| Pane::new(pane.end));
     }
 
     /// Folds waiting rows if there are many.
@@ -176,8 +194,8 @@ impl Operator {
     }
 
     /// Closes every window that ends at `until` or before.
-    pub(crate) fn close(&mut self, until: Timestamp) -> Result<Closed, DataFusionError> {
-        let mut closed = Closed::default();
+    pub(crate) fn close(&mut self, until: Timestamp) -> Result<Vec<OutputRow>, DataFusionError> {
+        let mut closed = Vec::new();
         if self.next_end().is_none_or(|end| until < end) {
             return Ok(closed);
         }
@@ -187,10 +205,12 @@ impl Operator {
             if parts.is_empty() {
                 continue;
             }
-            let result = self.plan.close(parts)?;
+            let result = apart::close(&self.plan, parts, &mut self.left_out)?;
             let (rows, errors) = self.encoder.encode(&result, self.select.names.len())?;
-            closed.rows.extend(rows);
-            closed.errors.extend(errors);
+            closed.extend(rows);
+            if let Some(reason) = errors.last() {
+                self.left_out.add(errors.len() as u64, reason);
+            }
         }
         Ok(closed)
     }
@@ -203,6 +223,30 @@ impl Operator {
     /// Rows that were folded since the start, and whether WHERE has let any of them pass.
     pub(crate) fn progress(&self) -> (u64, bool) {
         (self.rows_read, self.any_passed)
+    }
+
+    /// Bytes of the state of all open windows. Merges it before it says more than `bytes_max`.
+    pub(crate) fn state_bytes(&mut self, bytes_max: usize) -> Result<usize, DataFusionError> {
+        let sum = |panes: &BTreeMap<Timestamp, Pane>| panes.values().map(|pane| pane.bytes).sum::<usize>();
+        if bytes_max < sum(&self.panes) {
+            self.panes.values_mut().filter(|pane| pane.parts.len() > 1).try_for_each(|pane| pane.merge(&self.plan))?;
+        }
+        Ok(sum(&self.panes))
+    }
+
+    /// Bytes of the state that has changed since [`Operator::reset_bytes_changed`].
+    pub(crate) fn bytes_changed(&self) -> usize {
+        self.bytes_changed
+    }
+
+    /// All state is kept somewhere: changes count from here.
+    pub(crate) fn reset_bytes_changed(&mut self) {
+        self.bytes_changed = 0;
+    }
+
+    /// Rows and groups that it could not compute since this was last called.
+    pub(crate) fn take_left_out(&mut self) -> LeftOut {
+        std::mem::take(&mut self.left_out)
     }
 
     /// The state rows of all open windows.
@@ -218,7 +262,9 @@ impl Operator {
 
     /// Takes back what [`Operator::states`] gave.
     pub(crate) fn restore(&mut self, states: Vec<RecordBatch>) -> Result<(), DataFusionError> {
-        states.into_iter().try_for_each(|states| self.keep(states))
+        states.into_iter().try_for_each(|states| self.keep(states))?;
+        self.reset_bytes_changed();
+        Ok(())
     }
 
     fn fold(&mut self) -> Result<(), DataFusionError> {
@@ -231,8 +277,10 @@ impl Operator {
         }
         for batch in batches {
             self.rows_read += batch.num_rows() as u64;
-            let states = self.plan.fold(self.assigner.assign(&batch))?;
-            self.keep(states)?;
+            let batch = self.assigner.assign(&batch);
+            for states in apart::fold(&self.plan, &batch, &mut self.left_out)? {
+                self.keep(states)?;
+            }
         }
         Ok(())
     }
@@ -250,10 +298,13 @@ impl Operator {
         for (start, rows) in rows_by_window {
             let end = Timestamp::from_millis(ends.value(rows[0] as usize));
             let part = take_record_batch(&states, &UInt32Array::from(rows))?;
-            let pane = self.panes.entry(Timestamp::from_millis(start)).or_insert(Pane { end, parts: Vec::new() });
+            let pane = self.panes.entry(Timestamp::from_millis(start)).or_insert_with(|| Pane::new(end));
+            let bytes = bytes_of(&part);
+            self.bytes_changed += bytes;
+            pane.bytes += bytes;
             pane.parts.push(part);
             if pane.parts.len() > PARTS_MAX {
-                pane.parts = vec![self.plan.merge(std::mem::take(&mut pane.parts))?];
+                pane.merge(&self.plan)?;
             }
         }
         Ok(())
@@ -299,7 +350,7 @@ mod tests {
                 operator.restore(decode(&bytes).unwrap().1).unwrap();
             }
         }
-        operator.close(Timestamp::MAX).unwrap().rows.into_iter().map(|row| row.json).collect()
+        operator.close(Timestamp::MAX).unwrap().into_iter().map(|row| row.json).collect()
     }
 
     #[test]

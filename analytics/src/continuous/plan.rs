@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -42,6 +43,8 @@ pub(crate) struct Plan {
     task: Arc<TaskContext>,
     /// Where a state row has its window's start and end.
     window: (usize, usize),
+    /// How many columns, the first of a state row, are its group.
+    group_columns: usize,
     /// What results look like.
     pub(crate) result: SchemaRef,
 }
@@ -91,8 +94,8 @@ impl Plan {
             })?
             .data;
         let window = (states.schema.index_of(WINDOW_START)?, states.schema.index_of(WINDOW_END)?);
-        let result = close.schema();
-        Ok(Plan { partial, reduce, close, rows, states, task: context.task_ctx(), window, result })
+        let (group_columns, result) = (aggregate.group_expr().expr().len(), close.schema());
+        Ok(Plan { partial, reduce, close, rows, states, task: context.task_ctx(), window, group_columns, result })
     }
 
     /// What state rows look like.
@@ -103,6 +106,11 @@ impl Plan {
     /// Where a state row has its window's start and end.
     pub(crate) fn window_columns(&self) -> (usize, usize) {
         self.window
+    }
+
+    /// How many columns, the first of a state row, say which group it belongs to.
+    pub(crate) fn group_columns(&self) -> usize {
+        self.group_columns
     }
 
     /// State rows of rows that have their panes.
@@ -127,9 +135,17 @@ impl Plan {
         // Without the reset every run would add its metrics to those of the runs before.
         let plan = reset_plan_states(Arc::clone(plan))?;
         let schema = plan.schema();
-        let batches = at_once(collect(plan, Arc::clone(&self.task)))?;
+        // A run leaves nothing behind that a panic could have broken: its plan is its own, and slots are filled anew.
+        let batches = catch_unwind(AssertUnwindSafe(|| at_once(collect(plan, Arc::clone(&self.task)))));
+        let batches = batches.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
         Ok(concat_batches(&schema, &batches)?)
     }
+}
+
+/// A panic of the engine, as an error.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> DataFusionError {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    DataFusionError::Execution(format!("the engine panicked: {}", text.unwrap_or("without a message")))
 }
 
 /// Runs a future that waits for nobody: plans over slots compute and do no I/O.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use datafusion::error::DataFusionError;
 use model::name::{ConsumerName, StreamName};
 use model::query::engine::{SqlError, SqlErrorKind};
-use model::stream::checkpoint::Checkpoint;
+use model::stream::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use model::stream::store::{StartingPosition, StreamError};
 
 use crate::continuous::definition::Definition;
@@ -25,8 +25,12 @@ pub struct QueryOptions {
     pub streams: BTreeMap<String, StreamName>,
     /// Where a query without a checkpoint begins.
     pub start: StartingPosition,
-    /// How often progress is made durable while no window closes.
+    /// How often progress is made durable while no window closes. A query whose state is large does
+    /// so less often: see [`crate::continuous::due`].
     pub checkpoint_interval: Duration,
+    /// How much state its open windows may hold, at most [`STATE_BYTES_MAX`]. A query that needs
+    /// more stops with [`QueryError::StateTooLarge`].
+    pub state_bytes_max: usize,
 }
 
 impl Default for QueryOptions {
@@ -36,6 +40,7 @@ impl Default for QueryOptions {
             streams: BTreeMap::new(),
             start: StartingPosition::Latest,
             checkpoint_interval: Duration::from_secs(1),
+            state_bytes_max: STATE_BYTES_MAX,
         }
     }
 }
@@ -126,6 +131,15 @@ impl ContinuousQuery {
 
     pub(crate) fn engine(&self, source: DataFusionError) -> QueryError {
         QueryError::Engine { query: self.name.clone(), source: Box::new(source) }
+    }
+
+    /// Whether a checkpoint may hold so much state.
+    pub(crate) fn check_state(&self, bytes: usize) -> Result<(), QueryError> {
+        let bytes_max = self.options.state_bytes_max;
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        Err(QueryError::StateTooLarge { query: self.name.clone(), bytes, bytes_max })
     }
 
     pub(crate) fn checkpoint_error(&self, error: impl std::fmt::Display) -> QueryError {

@@ -24,7 +24,7 @@ impl ContinuousQuery {
         let mut running = Running::start(self, store, Arc::clone(&clock)).await?;
         loop {
             let window_end = running.next_end().map(|end| end.max(running.ask_after));
-            let checkpoint_at = running.dirty.then(|| running.committed_at + self.options.checkpoint_interval);
+            let checkpoint_at = running.checkpoint_at();
             tokio::select! {
                 () = &mut shutdown => break,
                 batch = running.reader.next() => running.absorb(batch.map_err(|error| self.stream(error))?)?,

@@ -1,59 +1,54 @@
-//! A continuous query while it runs: what it has taken in since its last checkpoint, and how a
-//! window closes.
+//! A continuous query while it runs: where it begins, how a window closes, what a checkpoint holds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use model::clock::{Clock, Timestamp};
-use model::datagram::sensor_stream::{NotOfStream, SensorStream};
-use model::query::engine::{SqlError, SqlErrorKind};
-use model::stream::aggregate::{UserRecord, user_records};
 use model::stream::checkpoint::Checkpoint;
-use model::stream::consumer::{ShardBatch, StreamReader};
+use model::stream::consumer::StreamReader;
 use model::stream::hash_key::PartitionKey;
-use model::stream::record::{PutEntry, Record};
+use model::stream::record::PutEntry;
 use model::stream::shard::ShardId;
 use model::stream::store::StreamStore;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
-use crate::continuous::decode::discover::discover;
-use crate::continuous::decode::json::objects;
-use crate::continuous::decode::sensor::columns_of;
 use crate::continuous::driver::{Driver, LateRows};
+use crate::continuous::due;
 use crate::continuous::encode::OutputRow;
 use crate::continuous::error::QueryError;
-use crate::continuous::operator::NotSet;
 use crate::continuous::query::ContinuousQuery;
 use crate::continuous::snapshot::{self, Header};
-use crate::rows::sensor::{BLOCK_DATAGRAMS_MAX, Block};
+use crate::continuous::undiscovered::Undiscovered;
 use crate::sql::schema::SqlColumn;
 
 /// A store that lags behind the clock is asked again after this.
 const TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
-/// Records left out are logged at most this often.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A query between two checkpoints.
 pub(crate) struct Running<'a> {
-    query: &'a ContinuousQuery,
+    pub(crate) query: &'a ContinuousQuery,
     store: Arc<dyn StreamStore>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) reader: StreamReader,
     /// Once the source's columns are known.
-    driver: Option<Driver>,
-    header: Header,
+    pub(crate) driver: Option<Driver>,
+    pub(crate) header: Header,
     /// The version of the last checkpoint.
     version: u64,
     /// Something happened since the last checkpoint.
     pub(crate) dirty: bool,
     pub(crate) committed_at: Timestamp,
+    /// Bytes of state in the last checkpoint.
+    state_bytes: usize,
     /// How far time is complete in each shard.
-    complete: BTreeMap<ShardId, Timestamp>,
+    pub(crate) complete: BTreeMap<ShardId, Timestamp>,
     /// Tips are not asked again before this.
     pub(crate) ask_after: Timestamp,
-    logged: Option<Timestamp>,
-    unlogged: u64,
+    pub(crate) logged: Option<Timestamp>,
+    pub(crate) unlogged: u64,
+    /// While there are some, nothing is committed: they are read again after a restart.
+    pub(crate) undiscovered: Undiscovered,
 }
 
 impl<'a> Running<'a> {
@@ -73,6 +68,7 @@ impl<'a> Running<'a> {
             left_out: 0,
         };
         let (mut version, mut positions, mut states) = (0, BTreeMap::new(), Vec::new());
+        let state_bytes = found.as_ref().map_or(0, |checkpoint| checkpoint.state.len());
         // Without a checkpoint the first one is due at once: it pins where the query began.
         let dirty = found.as_ref().is_none_or(Checkpoint::is_blank);
         if let Some(blank) = found.as_ref().filter(|_| dirty) {
@@ -98,10 +94,12 @@ impl<'a> Running<'a> {
             version,
             dirty,
             committed_at: clock.now(),
+            state_bytes,
             complete: BTreeMap::new(),
             ask_after: Timestamp::MIN,
             logged: None,
             unlogged: 0,
+            undiscovered: Undiscovered::default(),
             clock,
         };
         if let Some(columns) = running.header.columns.clone() {
@@ -115,7 +113,7 @@ impl<'a> Running<'a> {
         Ok(running)
     }
 
-    fn plan(&mut self, columns: &[SqlColumn]) -> Result<&mut Driver, QueryError> {
+    pub(crate) fn plan(&mut self, columns: &[SqlColumn]) -> Result<&mut Driver, QueryError> {
         let query = self.query;
         let operator = query.definition.operator(columns).map_err(|source| QueryError::Sql {
             query: query.name.clone(),
@@ -135,107 +133,11 @@ impl<'a> Running<'a> {
         self.driver.as_ref().and_then(|driver| driver.operator().next_end())
     }
 
-    /// Takes in a batch whole.
-    pub(crate) fn absorb(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
-        self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.expired > 0;
-        self.complete.insert(batch.shard, batch.complete_until);
-        if batch.expired > 0 {
-            warn!(query = %self.query.name, shard = %batch.shard, records = batch.expired, "records expired before they were read");
-            self.query.status.update(|status| status.expired += batch.expired);
-        }
-        if batch.records.is_empty() {
-            return Ok(());
-        }
-        match batch.stream.sensor() {
-            Some(sensor) => self.absorb_datagrams(sensor, &batch.records),
-            None => self.absorb_objects(&batch),
-        }
-    }
-
-    /// Takes in records of JSON.
-    fn absorb_objects(&mut self, batch: &ShardBatch) -> Result<(), QueryError> {
-        let users = || batch.records.iter().flat_map(|record| user_records(record, batch.owned, None));
-        if self.driver.is_none() {
-            let first: Vec<_> =
-                users().filter(|user| !user.misplaced).filter_map(|user| objects(&user.data).ok()).flatten().collect();
-            if !first.is_empty() {
-                let columns = discover(&first);
-                self.plan(&columns)?;
-                info!(query = %self.query.name, columns = columns.len(), "columns found in the first records");
-            }
-        }
-        users().for_each(|user| self.count(&user));
-        match &mut self.driver {
-            Some(driver) => driver.operator_mut().settle().map_err(|error| self.query.engine(error)),
-            None => Ok(()),
-        }
-    }
-
-    /// Takes in sensor datagrams: blocks of them that arrived at one time, straight to columns.
-    fn absorb_datagrams(&mut self, sensor: &SensorStream, records: &[Record]) -> Result<(), QueryError> {
-        if self.driver.is_none() {
-            self.plan(&columns_of(sensor))?;
-        }
-        let query = self.query;
-        let driver = self.driver.as_mut().expect("planned just now");
-        driver.operator_mut().set_sensor(sensor).map_err(|not_set| match not_set {
-            NotSet::Engine(error) => query.engine(error),
-            NotSet::Unfillable(unfillable) => {
-                let source = SqlError::new(SqlErrorKind::Invalid, unfillable.to_string());
-                QueryError::Sql { query: query.name.clone(), source }
-            }
-        })?;
-        let mut unfit: Option<(u64, NotOfStream)> = None;
-        for same_time in records.chunk_by(|one, other| one.arrived_at == other.arrived_at) {
-            let arrived_at = same_time[0].arrived_at;
-            for block in same_time.chunks(BLOCK_DATAGRAMS_MAX) {
-                let Block { datagrams, unfit: count, reason, .. } = Block::read(sensor, block);
-                if let Some(reason) = reason {
-                    unfit = Some((unfit.map_or(0, |(before, _)| before) + count, reason));
-                }
-                self.header.records += datagrams.iter().map(|datagram| u64::from(datagram.header.count)).sum::<u64>();
-                if !datagrams.is_empty() {
-                    driver.push_datagrams(&datagrams, arrived_at);
-                }
-                driver.operator_mut().settle().map_err(|error| query.engine(error))?;
-            }
-        }
-        if let Some((count, why)) = unfit {
-            self.header.records += count;
-            self.left_out(count, &why.to_string());
-        }
-        Ok(())
-    }
-
-    /// Adds a user record to its window, or leaves it out.
-    fn count(&mut self, user: &UserRecord<'_>) {
-        self.header.records += 1;
-        if user.misplaced {
-            return self.left_out(1, "part of an aggregate belongs to another shard; its producer sends it again");
-        }
-        let taken = match &mut self.driver {
-            Some(driver) => driver.push_record(&user.data, user.record.arrived_at).map(|_| ()),
-            // There are no columns because no record so far was one of objects.
-            None => objects(&user.data).map(|_| ()),
-        };
-        if let Err(unfit) = taken {
-            self.left_out(1, &unfit.to_string());
-        }
-    }
-
-    fn left_out(&mut self, count: u64, reason: &str) {
-        self.header.left_out += count;
-        self.unlogged += count;
-        let now = self.clock.now();
-        self.query.status.update(|status| match &mut status.last_left_out {
-            // One after the other with the same reason is the same one.
-            Some((at, known)) if known == reason => *at = now,
-            last => *last = Some((now, reason.to_owned())),
-        });
-        if self.logged.is_none_or(|logged| logged + LOG_INTERVAL <= now) {
-            warn!(query = %self.query.name, count = self.unlogged, reason, "records or rows left out");
-            (self.logged, self.unlogged) = (Some(now), 0);
-        }
+    /// When the next checkpoint is due, if anything has happened since the last one.
+    pub(crate) fn checkpoint_at(&self) -> Option<Timestamp> {
+        let bytes_changed = self.driver.as_ref().map_or(0, |driver| driver.operator().bytes_changed());
+        let delay = due::delay(self.query.options.checkpoint_interval, self.state_bytes, bytes_changed);
+        self.dirty.then(|| self.committed_at + delay)
     }
 
     /// Asks the shards how far time is complete.
@@ -260,17 +162,31 @@ impl<'a> Running<'a> {
             (status.window_end, status.open_windows) = (window_end, open_windows);
         });
         let Some(driver) = self.driver.as_mut().filter(|driver| driver.is_due(until)) else { return Ok(()) };
-        let closed = driver.close(until).map_err(|error| self.query.engine(error))?;
+        let rows = driver.close(until).map_err(|error| self.query.engine(error))?;
         self.header.closed_until = driver.closed_until();
-        if let Some(reason) = closed.errors.first() {
-            self.left_out(closed.errors.len() as u64, reason);
-        }
-        self.header.rows += closed.rows.len() as u64;
-        debug!(query = %self.query.name, rows = closed.rows.len(), %until, "windows closed");
-        self.commit(closed.rows).await
+        let outputs = self.fitting(rows).await?;
+        self.header.rows += outputs.len() as u64;
+        debug!(query = %self.query.name, rows = outputs.len(), %until, "windows closed");
+        self.commit(outputs).await
     }
 
-    pub(crate) async fn commit(&mut self, rows: Vec<OutputRow>) -> Result<(), QueryError> {
+    /// The rows that the output stream takes. The others are left out and counted.
+    async fn fitting(&mut self, rows: Vec<OutputRow>) -> Result<Vec<PutEntry>, QueryError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let query = self.query;
+        let settings = self.store.describe(&query.output).await.map_err(|error| query.stream(error))?.settings.clone();
+        let (fitting, too_large): (Vec<_>, Vec<_>) =
+            rows.into_iter().map(|row| self.entry(row)).partition(|entry| settings.check(entry).is_ok());
+        if let Some(error) = too_large.last().and_then(|entry| settings.check(entry).err()) {
+            let reason = format!("a row cannot be written to stream `{}`: {error}", query.output);
+            self.left_out(too_large.len() as u64, &reason);
+        }
+        Ok(fitting)
+    }
+
+    pub(crate) async fn commit(&mut self, outputs: Vec<PutEntry>) -> Result<(), QueryError> {
         let states = match &mut self.driver {
             Some(driver) => {
                 let operator = driver.operator_mut();
@@ -279,10 +195,12 @@ impl<'a> Running<'a> {
             }
             None => None,
         };
+        self.count_left_out();
         let states = states.as_ref().map(|(schema, states)| (&**schema, states.as_slice()));
         let state = snapshot::encode(&self.header, states).map_err(|error| self.query.checkpoint_error(error))?;
+        self.query.check_state(state.len())?;
+        let state_bytes = state.len();
         let checkpoint = Checkpoint { version: self.version + 1, positions: self.reader.positions().clone(), state };
-        let outputs = rows.into_iter().map(|row| self.entry(row)).collect();
         let query = self.query;
         self.store
             .commit(&query.output, &query.name, checkpoint, outputs)
@@ -290,6 +208,10 @@ impl<'a> Running<'a> {
             .map_err(|error| query.stream(error))?;
         self.version += 1;
         self.dirty = false;
+        self.state_bytes = state_bytes;
+        if let Some(driver) = &mut self.driver {
+            driver.operator_mut().reset_bytes_changed();
+        }
         self.committed_at = self.clock.now();
         self.show();
         Ok(())

@@ -28,6 +28,8 @@ pub struct QueryStatus {
     pub expired: u64,
     /// The last record or row that it could not use: when, and why.
     pub last_left_out: Option<(Timestamp, String)>,
+    /// Why the records so far do not fit the query. They wait for others that do.
+    pub waits_for: Option<String>,
 }
 
 /// Shows the status of a query, also while it runs and after its end. Cheap to clone.

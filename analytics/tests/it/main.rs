@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod checkpoints;
 mod errors;
 mod golden;
 mod oracle;
+mod poison;
 mod restart;
+mod rig;
 mod sensors;

@@ -53,5 +53,6 @@ pub(crate) fn failing_query(name: &str, source: &StreamName, output: &StreamName
         restarts: 1,
         last_error: Some(Incident { at, message: "no room".to_owned() }),
         last_left_out: None,
+        waits_for: None,
     }
 }

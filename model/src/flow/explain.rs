@@ -86,7 +86,7 @@ fn stopped(query: &QueryReport) -> Option<Reason> {
 /// It has read nothing yet.
 fn no_input(query: &QueryReport) -> Option<Reason> {
     let source = &query.source;
-    if query.records > 0 {
+    if query.records > 0 || query.waits_for.is_some() {
         return None;
     }
     if let Some(behind) = query.behind.filter(|behind| *behind > 0) {
@@ -101,6 +101,11 @@ fn no_input(query: &QueryReport) -> Option<Reason> {
 
 /// Records are not what it reads.
 fn unreadable(query: &QueryReport) -> Option<Reason> {
+    if let Some(why) = &query.waits_for {
+        let what = format!("no record so far fits the query: {why}");
+        let fix = format!("declare the columns of `{}` in the query, or put records that have them", query.source);
+        return reason(Cause::DoesNotParse, what, fix);
+    }
     let last = query.last_left_out.as_ref()?;
     let what = format!(
         "the query cannot read {} of {} records; the last reason: {}",
@@ -200,6 +205,7 @@ mod tests {
             restarts: 0,
             last_error: None,
             last_left_out: None,
+            waits_for: None,
         }
     }
 
@@ -244,6 +250,8 @@ mod tests {
             &[],
             &[Cause::DoesNotParse],
         );
+        let waits = QueryReport { records: 0, behind: Some(3), waits_for: Some("why".into()), ..query() };
+        check(waits, &[], &[Cause::DoesNotParse]);
         let open = QueryReport { window_end: Some(NOW + second), open_windows: 1, ..query() };
         check(QueryReport { any_passed: false, ..open.clone() }, &[], &[Cause::FilterRejectsAll]);
         check(open.clone(), &[], &[Cause::WindowOpen]);

@@ -62,6 +62,9 @@ pub struct QueryReport {
     pub last_error: Option<Incident>,
     /// The last record or row that it could not use, and why.
     pub last_left_out: Option<Incident>,
+    /// Why the records so far do not fit a query whose stream declares no columns. They wait for
+    /// others that do.
+    pub waits_for: Option<String>,
 }
 
 /// A delivery stream, as it stands. Counts are since the server started.

@@ -11,7 +11,8 @@ use crate::name::{ConsumerName, StreamName};
 use crate::stream::store::StreamStore;
 
 /// How long a holder has committed nothing when it is taken for gone. One at work commits about
-/// every second.
+/// every second. One that has much state commits less often; if it is replaced meanwhile, its next
+/// commit is refused, and what it had read since its last one is read again.
 pub const SILENCE: Duration = Duration::from_secs(4);
 
 /// Returns when nobody has committed for `consumer` in `home` during [`SILENCE`]. A store that does

@@ -187,9 +187,10 @@ fn of_query(error: QueryError) -> Failure {
     match error {
         QueryError::Stream { source, .. } => failure_of(&source, text),
         QueryError::Engine { .. } => Failure::Failed(Trouble::Fault, text),
-        QueryError::Sql { .. } | QueryError::Changed { .. } | QueryError::Checkpoint { .. } => {
-            Failure::Failed(Trouble::Hopeless, text)
-        }
+        QueryError::Sql { .. }
+        | QueryError::Changed { .. }
+        | QueryError::Checkpoint { .. }
+        | QueryError::StateTooLarge { .. } => Failure::Failed(Trouble::Hopeless, text),
     }
 }
 

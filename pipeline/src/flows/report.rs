@@ -92,6 +92,7 @@ fn of_query(flow: &ConsumerName, origin: Origin, running: &Running, now: Timesta
         restarts,
         last_error,
         last_left_out: status.last_left_out.map(|(at, message)| Incident { at, message }),
+        waits_for: status.waits_for,
     };
     Some((running.part.clone(), report))
 }

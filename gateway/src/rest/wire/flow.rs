@@ -63,6 +63,9 @@ pub(crate) struct QueryReport {
     last_error: Option<Incident>,
     /// The last record or row that it could not use, and why.
     last_left_out: Option<Incident>,
+    /// Why the records so far do not fit a query whose stream declares no columns. They wait for
+    /// others that do.
+    waits_for: Option<String>,
 }
 
 impl From<report::QueryReport> for QueryReport {
@@ -91,6 +94,7 @@ impl From<report::QueryReport> for QueryReport {
             restarts: report.restarts,
             last_error: report.last_error.map(Incident::from),
             last_left_out: report.last_left_out.map(Incident::from),
+            waits_for: report.waits_for,
         }
     }
 }
