@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: deny test test-fast fmt clippy docs book reference small kills kafka-faults engine-faults fuzz night infra
+.PHONY: deny test test-fast fmt clippy docs book reference small kills repairs kafka-faults engine-faults fuzz night infra
 
 test:
 	MAKE="$(MAKE)" CLIENTS="$(CLIENTS)" infra/setup/test.sh
@@ -15,13 +15,18 @@ test-fast: fmt clippy
 	@echo "left out: tests/servers (Kafka, S3 and DynamoDB servers) and clients in other languages; make test runs them too"
 
 # A night's work: all of these, and ten minutes of made-up bytes a target.
-night: kills kafka-faults engine-faults
+night: kills repairs kafka-faults engine-faults
 	$(MAKE) fuzz FUZZ_SECONDS=600
 
 # The server is killed so many times under load, with splits and merges going on.
 KILLS ?= 1000
 kills:
 	KILLS=$(KILLS) cargo test -p pipeline --test it --test servers -- --nocapture by_kills
+
+# Files of streams are damaged so many times, and repaired.
+REPAIRS ?= 10000
+repairs:
+	REPAIRS=$(REPAIRS) cargo test -p ingest --test it -- --nocapture repair::whatever
 
 # And brokers of Kafka killed, paused and started again so many times.
 KAFKA_FAULTS ?= 200

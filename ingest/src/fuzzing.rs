@@ -69,7 +69,7 @@ fn framed(mut data: &[u8]) -> Bytes {
     let mut segment = Vec::new();
     while let [kind, count, length, rest @ ..] = data {
         let (payload, after) = rest.split_at((*length as usize).min(rest.len()));
-        let kind = [Kind::Head, Kind::Records, Kind::Commit][*kind as usize % 3];
+        let kind = [Kind::Head, Kind::Records, Kind::Commit, Kind::Filler][*kind as usize % 4];
         let header = Header {
             kind,
             // Frames that say they are encrypted, by a key that nobody has, are tried too.

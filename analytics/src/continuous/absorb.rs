@@ -23,11 +23,15 @@ const LOG_INTERVAL: Duration = Duration::from_secs(10);
 impl Running<'_> {
     /// Takes in a batch whole.
     pub(crate) fn absorb(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
-        self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.expired > 0;
+        self.dirty |= !batch.records.is_empty() || batch.position.finished || batch.expired + batch.lost > 0;
         self.complete.insert(batch.shard, batch.complete_until);
         if batch.expired > 0 {
             warn!(query = %self.query.name, shard = %batch.shard, records = batch.expired, "records expired before they were read");
             self.query.status.update(|status| status.expired += batch.expired);
+        }
+        if batch.lost > 0 {
+            warn!(query = %self.query.name, shard = %batch.shard, records = batch.lost, "records were lost to damage before they were read");
+            self.query.status.update(|status| status.lost += batch.lost);
         }
         if !batch.records.is_empty() {
             match batch.stream.sensor() {

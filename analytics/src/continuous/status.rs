@@ -26,6 +26,9 @@ pub struct QueryStatus {
     pub any_passed: bool,
     /// Records that expired before the query read them, since this process started.
     pub expired: u64,
+    /// Records that damage had taken before the query read them, at most so many, since this process
+    /// started.
+    pub lost: u64,
     /// The last record or row that it could not use: when, and why.
     pub last_left_out: Option<(Timestamp, String)>,
     /// Why the records so far do not fit the query. They wait for others that do.

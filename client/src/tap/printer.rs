@@ -23,6 +23,7 @@ struct Line<'a> {
     text: Option<String>,
     base64: Option<&'a str>,
     expired: Option<u64>,
+    lost: Option<u64>,
     ended: Option<&'a str>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -75,6 +76,8 @@ impl Printer {
             }
             if let (Some(expired), Some(shard)) = (line.expired, line.shard) {
                 eprintln!("{expired} records of {shard} expired before they were read");
+            } else if let (Some(lost), Some(shard)) = (line.lost, line.shard) {
+                eprintln!("up to {lost} records of {shard} were lost to damage before they were read");
             } else if let Some(ended) = line.ended {
                 eprintln!("{ended} of `{stream}` was split or merged; its child shards follow");
             } else if line.sequence_number.is_some() {

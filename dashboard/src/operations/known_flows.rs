@@ -42,6 +42,7 @@ pub(crate) fn failing_query(name: &str, source: &StreamName, output: &StreamName
         rows: 0,
         left_out: 0,
         expired: 0,
+        lost: 0,
         rows_read: 0,
         any_passed: false,
         behind: None,

@@ -4,6 +4,7 @@
 //! {"following": {"stream": .., "shards": n}}     once, when the place to begin is known
 //! {"shard", "sequence_number", ..}               a record (see `record.rs`); a line for each JSON value in its data
 //! {"expired": n, "shard"}                        records expired before they were read
+//! {"lost": n, "shard"}                           damage took records before they were read, at most so many
 //! {"ended": shard}                               a shard was split or merged; its children follow
 //! {"error": {"code", "message"}}                 the last line, after an error
 //! (an empty line)                                nothing happened for a while
@@ -197,6 +198,9 @@ impl Tail {
         let mut lines = Vec::new();
         if batch.expired > 0 {
             push(&mut lines, &json!({"expired": batch.expired, "shard": batch.shard.to_string()}));
+        }
+        if batch.lost > 0 {
+            push(&mut lines, &json!({"lost": batch.lost, "shard": batch.shard.to_string()}));
         }
         if !batch.records.is_empty() {
             if self.shards.get(batch.shard).is_none() {

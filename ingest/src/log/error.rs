@@ -3,6 +3,8 @@
 use std::io;
 
 use model::name::StreamName;
+use model::stream::sequence_number::SequenceNumber;
+use model::stream::shard::ShardId;
 use model::stream::store::StreamError;
 
 use crate::log::files::file::is_full;
@@ -66,6 +68,17 @@ impl LogError {
     pub(crate) fn unless_full(doing: impl Into<String>) -> impl FnOnce(io::Error) -> LogError {
         let doing = doing.into();
         move |source| if is_full(&source) { LogError::Full { doing } } else { LogError::Io { doing, source } }
+    }
+
+    /// The same, met by a reader of `shard` that came to `from`.
+    pub(crate) fn met_by(self, shard: ShardId, from: SequenceNumber) -> LogError {
+        match self {
+            LogError::Damaged { file, offset, reason } => {
+                let reason = format!("{reason}; {shard} cannot be read from number {from} on");
+                LogError::Damaged { file, offset, reason }
+            }
+            other => other,
+        }
     }
 
     /// The same as an error of `stream`; files are named relative to the store's folder.

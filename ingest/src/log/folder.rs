@@ -19,6 +19,7 @@ use crate::log::frames::key::KeyRing;
 use crate::log::frames::place::Place;
 use crate::log::log_time::{LogTime, Reading};
 use crate::log::options::LogOptions;
+use crate::log::read::losses::Losses;
 use crate::log::read::tail::Tail;
 use crate::log::segments::manifest::{MANIFEST, Manifest, Synced};
 use crate::log::segments::recovery::{self, Recovered};
@@ -29,7 +30,7 @@ use crate::log::write::roll;
 use crate::log::write::writer::Writer;
 
 /// Held by the process that has the store open.
-const LOCK: &str = "~lock";
+pub(crate) const LOCK: &str = "~lock";
 
 /// All streams of a store, and their writers.
 pub(crate) struct StreamsFolder {
@@ -192,6 +193,8 @@ impl StreamsFolder {
             shards: shards.collect(),
             segments,
             tail: Tail::new(self.options.tail_bytes_max),
+            damaged: BTreeMap::new(),
+            losses: Arc::new(Losses::new(&manifest.losses)),
             checkpoints,
             keys,
             floor: manifest.synced.floor,
@@ -265,6 +268,9 @@ impl StreamsFolder {
             oldest_segment: 0,
             horizon: Timestamp::default(),
             keys: Vec::new(),
+            losses: Vec::new(),
+            filled: Vec::new(),
+            revision: 0,
             synced: Synced { segment: 0, length: 0, floor: Timestamp::MIN },
         };
         let folder = self.folder.join(name.as_str());

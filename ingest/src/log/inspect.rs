@@ -6,6 +6,7 @@
 //!                         └─ nothing durable behind ─▶ the end        a write under way, or one that a crash cut short
 //! ```
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -22,11 +23,12 @@ use crate::log::files::file::{Disk, LogFile};
 use crate::log::frames::block::Block;
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;
-use crate::log::frames::frame::{Header, Kind, MAGIC, frame_at};
+use crate::log::frames::frame::{Header, Kind};
 use crate::log::frames::head::Head;
 use crate::log::frames::key::{KeyRing, StreamKeys};
 use crate::log::frames::place::Place;
-use crate::log::segments::manifest::Manifest;
+use crate::log::segments::manifest::{Loaded, Manifest};
+use crate::log::segments::pieces::{Bad, Piece, pieces};
 use crate::log::segments::segment::{self, log_name, segment_of};
 
 /// A stream's files.
@@ -57,6 +59,13 @@ pub struct Damage {
     pub reason: String,
 }
 
+impl Damage {
+    /// Of a whole file.
+    pub(crate) fn of_file(file: &str, reason: impl Into<String>) -> Damage {
+        Damage { file: file.to_owned(), offset: 0, bytes: 0, reason: reason.into() }
+    }
+}
+
 /// What a segment holds.
 #[derive(Debug, Default)]
 pub struct SegmentReport {
@@ -70,6 +79,8 @@ pub struct SegmentReport {
     pub shards: BTreeMap<ShardId, ShardReport>,
     /// The last checkpoint of each consumer: its version, and when it was committed.
     pub checkpoints: BTreeMap<String, (u64, Timestamp)>,
+    /// Bytes of lost frames that a repair has given up.
+    pub given_up_bytes: u64,
     /// Bytes at the end that are no whole frame, and why: a write under way, or one that a crash cut short.
     pub unfinished: Option<(u64, Reason)>,
     /// What is damaged.
@@ -96,7 +107,9 @@ pub struct ShardReport {
 impl StreamFiles {
     /// Finds the files in `folder`. Error: there is no manifest, or it is damaged.
     pub fn find(folder: &Path, ring: &KeyRing) -> Result<StreamFiles, LogError> {
-        let manifest = Manifest::load(&ReadOnlyDisk, folder)?;
+        let Loaded { manifest, mut wrong } = Loaded::of(&ReadOnlyDisk, folder)?;
+        // A folder of a version that knew no copy is whole without one.
+        wrong.retain(|_| manifest.revision > 0);
         let (keys, locked) = match StreamKeys::unlock(&manifest.keys, ring) {
             Ok(keys) => (keys, None),
             Err(error) => (StreamKeys::default(), Some(error)),
@@ -107,7 +120,8 @@ impl StreamFiles {
         segments.sort_unstable();
         let last = manifest.synced.segment.max(segments.last().copied().unwrap_or(0));
         let missing = |id| Damage { file: log_name(id), offset: 0, bytes: 0, reason: "the file is missing".to_owned() };
-        let damage = missing_of(manifest.oldest_segment, last, &segments).map(missing).collect();
+        let lost = missing_of(manifest.oldest_segment, last, &segments).map(missing);
+        let damage = wrong.into_iter().map(|(file, why)| Damage::of_file(file, why)).chain(lost).collect();
         Ok(StreamFiles { manifest, segments, damage, locked, keys, folder: folder.to_owned() })
     }
 
@@ -115,29 +129,24 @@ impl StreamFiles {
     pub fn verify(&self, id: u64, mut visit: impl FnMut(&Block)) -> Result<SegmentReport, LogError> {
         let place = Place { incarnation: self.manifest.incarnation, segment: id };
         let bytes = segment::read_segment(&ReadOnlyDisk, &self.folder, id)?;
-        let mut report = SegmentReport { bytes: bytes.len() as u64, ..SegmentReport::default() };
+        let report = RefCell::new(SegmentReport { bytes: bytes.len() as u64, ..SegmentReport::default() });
         let mut opener = Opener::new(&self.keys, place);
-        let mut offset = 0;
-        while offset < bytes.len() {
-            let frame = frame_at(&bytes, place, offset).and_then(|(header, payload)| {
-                self.note(&header, offset, payload, &mut opener, &mut report, &mut visit)?;
-                Ok(header.frame_bytes())
-            });
-            match frame {
-                Ok(frame_bytes) => offset += frame_bytes,
-                Err(reason) => match self.after(&bytes, place, offset) {
-                    Some(next) => {
-                        report.damage.push(damage(id, offset, next, reason));
-                        offset = next;
-                    }
-                    None => {
-                        report.unfinished = Some(((bytes.len() - offset) as u64, reason));
-                        break;
-                    }
-                },
+        let note = |header: &Header, offset, payload| {
+            self.note(header, offset, payload, &mut opener, &mut report.borrow_mut(), &mut visit)
+        };
+        let mut end = bytes.len() as u64;
+        for piece in pieces(&bytes, place, note) {
+            let Piece::Bad(Bad { offset, end: next, reason, .. }) = piece else { continue };
+            if !self.was_durable(&bytes, place, offset) {
+                report.borrow_mut().unfinished = Some((end - offset, reason));
+                end = offset;
+                break;
             }
+            let (file, reason) = (log_name(id), reason.to_owned());
+            report.borrow_mut().damage.push(Damage { file, offset, bytes: next - offset, reason });
         }
-        self.compare(id, offset as u64, &mut report);
+        let mut report = report.into_inner();
+        self.compare(id, end, &mut report);
         Ok(report)
     }
 
@@ -167,40 +176,30 @@ impl StreamFiles {
         damage
     }
 
-    /// Where the log goes on behind `bad`, if what stands there was durable once: at the next frame that verifies, or at
-    /// the end of what the manifest promises. None where it may be a write that was never finished.
-    fn after(&self, bytes: &Bytes, place: Place, bad: usize) -> Option<usize> {
+    /// Whether what stands at `bad` was durable once: else it may be a write that was never finished.
+    fn was_durable(&self, bytes: &Bytes, place: Place, bad: u64) -> bool {
         let synced = self.manifest.synced;
         let durable = if place.segment == synced.segment { synced.length } else { 0 };
         let sealed = self.segments.last().is_some_and(|last| place.segment < *last);
-        let proven = sealed || (bad as u64) < durable || segment::later_group(bytes, place, bad as u64).is_some();
-        if !proven {
-            return None;
-        }
-        let windows = bytes.windows(MAGIC.len()).enumerate().skip(bad + 1);
-        let mut candidates = windows.filter(|(_, window)| *window == MAGIC).map(|(at, _)| at);
-        Some(candidates.find(|at| frame_at(bytes, place, *at).is_ok()).unwrap_or(bytes.len()))
+        sealed || bad < durable || segment::later_group(bytes, place, bad).is_some()
     }
 
     /// Adds a frame to the report.
     fn note(
         &self,
         header: &Header,
-        offset: usize,
+        offset: u64,
         payload: Bytes,
         opener: &mut Opener<'_>,
         report: &mut SegmentReport,
         visit: &mut impl FnMut(&Block),
     ) -> Result<(), Reason> {
-        if (header.kind == Kind::Head) != (offset == 0) {
-            return Err("a segment has one head, at its beginning");
-        }
         let is_encrypted = header.key != crate::log::frames::key::PLAIN;
         let readable = !is_encrypted || self.locked.is_none();
-        let mut plain =
-            || if readable { opener.open(header, offset as u64, payload.clone()).map(Some) } else { Ok(None) };
+        let mut plain = || if readable { opener.open(header, offset, payload.clone()).map(Some) } else { Ok(None) };
         match header.kind {
             Kind::Head => drop(Head::decode(payload.clone())?),
+            Kind::Filler => report.given_up_bytes += header.frame_bytes() as u64,
             Kind::Records => {
                 let block = plain()?.map(|payload| header.block(payload));
                 let bytes = block.as_ref().map_or(payload.len(), Block::record_bytes) as u64;
@@ -288,11 +287,6 @@ impl SegmentReport {
 
 fn missing_of(oldest: u64, last: u64, segments: &[u64]) -> impl Iterator<Item = u64> {
     (oldest..=last).filter(|id| segments.binary_search(id).is_err())
-}
-
-fn damage(segment: u64, from: usize, to: usize, reason: Reason) -> Damage {
-    let (offset, bytes) = (from as u64, (to - from) as u64);
-    Damage { file: log_name(segment), offset, bytes, reason: reason.to_owned() }
 }
 
 /// The machine's file system, of which nothing can be changed.

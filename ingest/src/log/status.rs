@@ -15,11 +15,15 @@ pub struct StreamStatus {
     pub open_shards: usize,
     /// Whether it takes no records until the next start, or could not be opened at all.
     pub halted: bool,
+    /// Records of kept segments that a repair has given up: at most so many.
+    pub lost_records: u64,
+    /// Damage that was met in segments since the stream was opened: where, and what does not fit.
+    pub damaged: Vec<String>,
 }
 
 impl StreamStatus {
     /// A stream that could not be opened.
     pub(crate) fn refused(name: StreamName) -> Self {
-        StreamStatus { name, segments: 0, bytes: 0, open_shards: 0, halted: true }
+        StreamStatus { name, segments: 0, bytes: 0, open_shards: 0, halted: true, lost_records: 0, damaged: Vec::new() }
     }
 }

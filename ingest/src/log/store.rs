@@ -33,6 +33,7 @@ use crate::log::files::file_reads::FileReads;
 use crate::log::folder::{StreamsFolder, join};
 use crate::log::frames::key::KeyRing;
 use crate::log::options::LogOptions;
+use crate::log::read::scrub::{ScrubPart, ScrubPosition};
 use crate::log::status::StreamStatus;
 use crate::log::stream::EndReason;
 use crate::log::write::queue::{Closing, Job};
@@ -115,6 +116,12 @@ impl LogStore {
             }
         })
         .await;
+    }
+
+    /// Verifies a part of a stream's sealed segments: about `bytes` from `at` on. What is damaged is
+    /// in [`LogStore::statuses`] from then on.
+    pub async fn scrub(&self, stream: &StreamName, at: ScrubPosition, bytes: u64) -> Result<ScrubPart, StreamError> {
+        self.inner.get(stream)?.scrub(at, bytes).await
     }
 
     /// Verifies every frame of a stream, whoever's it is. Error: [`StreamError::Damaged`].

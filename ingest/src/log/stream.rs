@@ -13,11 +13,13 @@ use model::stream::shard::{ShardId, ShardMap};
 use model::stream::store::{ReadBatch, StreamDescription, StreamError};
 use tokio::sync::Notify;
 
+use crate::log::error::LogError;
 use crate::log::files::file::Disk;
 use crate::log::files::file_reads::FileReads;
 use crate::log::frames::key::StreamKeys;
 use crate::log::frames::place::Place;
 use crate::log::log_time::{LogTime, Reading};
+use crate::log::read::losses::Losses;
 use crate::log::read::tail::Tail;
 use crate::log::segments::manifest::Manifest;
 use crate::log::segments::segment::Segment;
@@ -45,6 +47,10 @@ pub(crate) struct Shared {
     pub(crate) tail: Tail,
     /// What frames of its segments may be encrypted with.
     pub(crate) keys: Arc<StreamKeys>,
+    /// What was found damaged in segments since the stream was opened: the first place of each.
+    pub(crate) damaged: BTreeMap<u64, String>,
+    /// Numbers of its segments that a repair has given up.
+    pub(crate) losses: Arc<Losses>,
     pub(crate) checkpoints: BTreeMap<ConsumerName, Checkpoint>,
     /// No later record is stamped below this: the last stamp, or the last promise to a reader.
     pub(crate) floor: Timestamp,
@@ -127,6 +133,16 @@ impl StreamLog {
             bytes: shared.segments.iter().map(|segment| segment.index.length).sum(),
             open_shards: shared.description.shards.open_count(),
             halted: shared.ended.is_some(),
+            lost_records: shared.losses.records(),
+            damaged: shared.damaged.values().cloned().collect(),
+        }
+    }
+
+    /// Takes note of damage in a segment.
+    pub(crate) fn note_damage(&self, segment: u64, error: &LogError) {
+        if let LogError::Damaged { file, offset, reason } = error {
+            let found = format!("{}/{file} at offset {offset}: {reason}", self.name);
+            self.lock().damaged.entry(segment).or_insert(found);
         }
     }
 
@@ -175,7 +191,7 @@ impl Shared {
             Some(last) if next < tip => last.arrived_at,
             _ => self.promise(read_at),
         };
-        ReadBatch { records, next, tip, end_of_shard: end.is_some_and(|end| end <= next), complete_until }
+        ReadBatch { records, next, tip, end_of_shard: end.is_some_and(|end| end <= next), complete_until, lost: 0 }
     }
 
     /// The time before which no record comes any more.
@@ -207,7 +223,9 @@ impl Shared {
         for shard in shards.iter() {
             let state = self.shards.entry(shard.id).or_insert_with(|| ShardState::begins_at(shard.first));
             let held = self.segments.iter().find_map(|segment| segment.index.shards.get(&shard.id));
-            state.oldest = held.map_or(state.next, |index| index.first()).max(state.oldest);
+            // A reader at a loss is told of it, and so is one that begins there.
+            let first = held.map(|index| index.first()).into_iter().chain(self.losses.first_of(shard.id)).min();
+            state.oldest = first.unwrap_or(state.next).max(state.oldest);
         }
         for (_, gone) in self.shards.extract_if(|id, _| shards.get(*id).is_none()) {
             gone.changed.notify_waiters();

@@ -13,7 +13,7 @@ use crate::log::error::LogError;
 use crate::log::files::file::{self, Disk};
 use crate::log::frames::head::Head;
 use crate::log::frames::place::Place;
-use crate::log::segments::manifest::{MANIFEST, Manifest, Synced};
+use crate::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest, Synced};
 use crate::log::segments::segment;
 use crate::log::write::roll::{self, FirstGroup};
 
@@ -45,7 +45,7 @@ fn move_folder(disk: &dyn Disk, from: &Path, to: &Path) -> std::io::Result<()> {
 fn is_ours(disk: &dyn Disk, folder: &Path) -> bool {
     let is_known = |name: &String| {
         let name = name.strip_suffix(NEW).unwrap_or(name);
-        name == MANIFEST || segment::segment_of(name).is_some()
+        name == MANIFEST || name == MANIFEST_COPY || segment::segment_of(name).is_some()
     };
     disk.list(folder).is_ok_and(|names| names.iter().all(is_known))
 }
@@ -90,7 +90,7 @@ fn fill(disk: &dyn Disk, new: &Path, mut manifest: Manifest) -> Result<(), LogEr
     disk.create_folder(new).map_err(LogError::unless_full("creating the stream's folder"))?;
     let place = Place { incarnation: manifest.incarnation, segment: 0 };
     let next = manifest.shards.iter().map(|shard| (shard.id, shard.first)).collect();
-    let head = Head { before_bytes: 0, checkpoints: 0, next };
+    let head = Head { before_bytes: 0, checkpoints: 0, next, manifest: manifest.encode().into() };
     let (stamp, checkpoints) = (manifest.created_at, &BTreeMap::new());
     let first = FirstGroup { place, stamp, head, checkpoints, sealer: None };
     let (_, length) = roll::create_segment(disk, new, first)?;

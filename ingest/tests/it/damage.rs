@@ -59,6 +59,8 @@ async fn log(orderly: bool) -> PowerCutDisk {
         let checkpoint = Checkpoint { version, state: Bytes::from(vec![1; 300]), ..Checkpoint::default() };
         store.commit(&stream(), &consumer(), checkpoint, vec![entry("k", vec![2; 100])]).await.unwrap();
     }
+    // So that the last segment has records, wherever the one before it ended.
+    put(&store, vec![entry("k", "last")]).await;
     if orderly {
         store.close().await;
     }
@@ -122,11 +124,15 @@ async fn flipped_bits_are_reported_and_never_read() {
             assert!(is_reported(&disk, &right).await, "bit {bit} of segment {id}");
         }
     }
+    let right_manifest = Manifest::load(&disk, &folder()).unwrap();
     let manifest = disk.open(&folder().join("manifest")).unwrap().len().unwrap() as usize;
     for bit in 0..manifest * 8 {
         let disk = PowerCutDisk::with(disk.state());
         disk.flip_bit(&folder().join("manifest"), bit).unwrap();
-        assert!(matches!(open(&disk).await, Err(StreamError::Damaged { .. })), "bit {bit} of the manifest");
+        let one = Manifest::load(&disk, &folder());
+        assert_eq!(one.unwrap(), right_manifest, "bit {bit} of one manifest");
+        disk.flip_bit(&folder().join("manifest.copy"), bit).unwrap();
+        assert!(matches!(open(&disk).await, Err(StreamError::Damaged { .. })), "bit {bit} of both manifests");
     }
 }
 
@@ -161,7 +167,9 @@ async fn a_damaged_stream_refuses_by_name_and_the_others_work() {
     let (good, damaged) = (StreamName::new("good").unwrap(), stream());
     store.create(&good, StreamOptions::default()).await.unwrap();
     store.close().await;
-    disk.flip_bit(&folder().join("manifest"), 8 * 100).unwrap();
+    for manifest in ["manifest", "manifest.copy"] {
+        disk.flip_bit(&folder().join(manifest), 8 * 100).unwrap();
+    }
 
     let store = LogStore::open(clock(), Arc::new(disk.clone()), Path::new("/streams"), options()).await.unwrap();
     assert_eq!(store.list().await.unwrap(), [good.clone(), damaged.clone()]);

@@ -15,6 +15,7 @@ mod lives;
 mod model;
 mod power_cuts;
 mod reads;
+mod repair;
 mod senders;
 mod sensor_writer;
 mod sensors;

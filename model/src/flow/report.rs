@@ -39,6 +39,9 @@ pub struct QueryReport {
     pub left_out: u64,
     /// Records that expired before the query read them, since the server started.
     pub expired: u64,
+    /// Records that damage had taken before the query read them, at most so many, since the server
+    /// started.
+    pub lost: u64,
     /// Rows read from records since the server started.
     pub rows_read: u64,
     /// Whether the WHERE clause, or the lack of one, has let any of them pass.
@@ -92,6 +95,8 @@ pub struct DeliveryReport {
     pub dead_letters: u64,
     /// Records that expired before they were delivered.
     pub expired: u64,
+    /// Records that damage had taken before they were delivered, at most so many.
+    pub lost: u64,
     /// Attempts that failed and are retried.
     pub retries: u64,
     /// Restarts after a failure.

@@ -52,6 +52,9 @@ pub struct ShardBatch {
     /// shard that is no longer in the map come those of the shards that came from it and expired
     /// unread, as far as the numbers around them tell: at least so many.
     pub expired: u64,
+    /// Records that the store has lost to damage before the consumer read them, at most so many:
+    /// [`ReadBatch::lost`].
+    pub lost: u64,
 }
 
 /// The most bytes one read asks for; a reader holds this much per shard it is reading.
@@ -236,6 +239,7 @@ impl StreamReader {
             at_tip: false,
             complete_until: Timestamp::MAX,
             expired: missed + self.expired.remove(&shard).unwrap_or(0),
+            lost: 0,
         })
     }
 
@@ -261,17 +265,20 @@ impl StreamReader {
             match self.store.read(&self.stream, shard, next, limit).await {
                 // Records are left to the read in flight, which returns them in its turn; time
                 // counts only at the tip.
-                Ok(batch) if batch.records.is_empty() && !batch.end_of_shard => batches.push(ShardBatch {
-                    stream: Arc::clone(&self.description),
-                    shard,
-                    owned: self.owned(shard),
-                    records: Vec::new(),
-                    position: Position::at(next),
-                    at_tip: true,
-                    complete_until: batch.complete_until,
-                    expired: 0,
-                }),
-                // So is the news of what has expired.
+                Ok(batch) if batch.records.is_empty() && !batch.end_of_shard && batch.lost == 0 => {
+                    batches.push(ShardBatch {
+                        stream: Arc::clone(&self.description),
+                        shard,
+                        owned: self.owned(shard),
+                        records: Vec::new(),
+                        position: Position::at(next),
+                        at_tip: true,
+                        complete_until: batch.complete_until,
+                        expired: 0,
+                        lost: 0,
+                    })
+                }
+                // So is the news of what has expired or is lost.
                 Ok(_) | Err(StreamError::Trimmed { .. } | StreamError::ShardNotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -314,6 +321,7 @@ impl StreamReader {
             records: batch.records,
             position,
             expired: self.expired.remove(&shard).unwrap_or(0),
+            lost: batch.lost,
         })
     }
 

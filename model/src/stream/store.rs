@@ -136,6 +136,9 @@ pub struct ReadBatch {
     /// A promise of the store: no record at `next` or after it arrives, or arrived, before this
     /// time.
     pub complete_until: Timestamp,
+    /// Records before the ones read that the store has lost, as its operator knows: the read passes
+    /// their numbers. At most so many; zero unless damage was repaired.
+    pub lost: u64,
 }
 
 /// What an append did.
@@ -266,7 +269,10 @@ pub enum StreamError {
         key: String,
     },
     /// Bytes read are not the bytes written.
-    #[error("stream `{stream}` is damaged: {file} at offset {offset}: {reason}")]
+    #[error(
+        "stream `{stream}` is damaged: {file} at offset {offset}: {reason}; stop the server and run `gallop repair` on \
+         its data folder"
+    )]
     Damaged {
         /// The stream.
         stream: StreamName,
@@ -381,7 +387,8 @@ pub trait StreamStore: Send + Sync {
         position: StartingPosition,
     ) -> Result<SequenceNumber, StreamError>;
 
-    /// Reads from `from` on; only durable records, in order, without gaps in what was written.
+    /// Reads from `from` on; only durable records, in order, without gaps in what was written, but
+    /// for what is counted in [`ReadBatch::lost`].
     /// Error [`StreamError::Trimmed`] where `from` is older than what is kept.
     async fn read(
         &self,

@@ -103,7 +103,14 @@ impl MemoryStore {
             } else {
                 records.last().map_or(Timestamp::MIN, |record| record.arrived_at)
             };
-            Ok(ReadBatch { records, next, tip, end_of_shard: end.is_some_and(|end| end <= next), complete_until })
+            Ok(ReadBatch {
+                records,
+                next,
+                tip,
+                end_of_shard: end.is_some_and(|end| end <= next),
+                complete_until,
+                lost: 0,
+            })
         })
     }
 }

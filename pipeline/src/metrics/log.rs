@@ -18,6 +18,8 @@ pub(crate) struct Logs {
     bytes: GaugeVec,
     open_shards: GaugeVec,
     halted: GaugeVec,
+    lost: GaugeVec,
+    damaged: GaugeVec,
     watched: Mutex<Option<LogStatuses>>,
     /// Labels that had figures the last time.
     shown: Mutex<BTreeSet<String>>,
@@ -35,6 +37,16 @@ impl Logs {
                 by,
                 "1 if the stream accepts no records until the next start, or could not be opened.",
             ),
+            lost: families.gauge(
+                "gallop_log_lost_records",
+                by,
+                "Records of kept segments that `gallop repair` has given up, at most so many.",
+            ),
+            damaged: families.gauge(
+                "gallop_log_damaged_segments",
+                by,
+                "Segments in which a reader, or the check in the background, has met damage since the start.",
+            ),
             watched: Mutex::default(),
             shown: Mutex::default(),
         }
@@ -48,14 +60,20 @@ impl Logs {
     pub(crate) fn refresh(&self) {
         let watched = self.watched.lock().expect("no holder of the lock panics");
         let statuses = watched.as_ref().map(|statuses| statuses()).unwrap_or_default();
-        let families = [&self.segments, &self.bytes, &self.open_shards, &self.halted];
+        let families = [&self.segments, &self.bytes, &self.open_shards, &self.halted, &self.lost, &self.damaged];
         if statuses.len() > STREAMS_MAX {
             families.iter().for_each(|family| family.with_label_values(&[OTHER]).set(0.0));
         }
         let mut here = BTreeSet::new();
         for (number, status) in statuses.iter().enumerate() {
-            let figures =
-                [status.segments as f64, status.bytes as f64, status.open_shards as f64, as_gauge(status.halted)];
+            let figures = [
+                status.segments as f64,
+                status.bytes as f64,
+                status.open_shards as f64,
+                as_gauge(status.halted),
+                status.lost_records as f64,
+                status.damaged.len() as f64,
+            ];
             let label = if number < STREAMS_MAX { status.name.as_str() } else { OTHER };
             for (family, figure) in families.iter().zip(figures) {
                 let gauge = family.with_label_values(&[label]);

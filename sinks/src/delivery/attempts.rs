@@ -15,7 +15,7 @@ use tracing::{error, warn};
 
 use super::backoff::Backoff;
 use super::stream::{DeliveryError, DeliveryStream};
-use crate::delivery::cut::{Cut, Promise, read_cut};
+use crate::delivery::cut::{Cut, Missed, Promise, read_cut};
 use crate::delivery::sink::{Delivered, SinkError};
 
 impl DeliveryStream {
@@ -25,15 +25,13 @@ impl DeliveryStream {
         let source = self.describe(backoff).await?;
         let (shards, sensor) = (&source.shards, source.sensor().cloned().map(Arc::new));
         for range in &promise.cuts {
-            let (records, expired) = loop {
+            let (records, missed) = loop {
                 match read_cut(&*self.store, &self.source, range).await {
                     Ok(read) => break read,
                     Err(error) => self.wait_after(error, backoff).await?,
                 }
             };
-            if expired > 0 {
-                self.lost(range.shard, expired);
-            }
+            self.count(range.shard, missed);
             if !records.is_empty() {
                 let owned = shards.get(range.shard).map_or(HashKeyRange::ALL, |shard| shard.range);
                 cuts.push(Cut { range: range.clone(), records, owned, sensor: sensor.clone() });
@@ -166,9 +164,18 @@ impl DeliveryStream {
         self.clock.sleep_until(self.clock.now() + delay).await;
     }
 
-    pub(super) fn lost(&self, shard: ShardId, expired: u64) {
-        error!(delivery = %self.name, %shard, expired, "records expired before they were delivered");
-        self.status.update(|status| status.expired += expired);
+    /// Counts records that can never be delivered.
+    pub(super) fn count(&self, shard: ShardId, Missed { expired, lost }: Missed) {
+        if expired > 0 {
+            error!(delivery = %self.name, %shard, expired, "records expired before they were delivered");
+        }
+        if lost > 0 {
+            error!(delivery = %self.name, %shard, lost, "records were lost to damage before they were delivered");
+        }
+        self.status.update(|status| {
+            status.expired += expired;
+            status.lost += lost;
+        });
     }
 }
 

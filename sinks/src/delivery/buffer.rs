@@ -188,6 +188,7 @@ mod tests {
             at_tip: true,
             complete_until: Timestamp::MIN,
             expired: 0,
+            lost: 0,
         }
     }
 

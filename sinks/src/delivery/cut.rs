@@ -89,13 +89,22 @@ impl Promise {
     }
 }
 
-/// Reads a cut's records again, and counts those that have expired in between.
+/// Records that are not there any more when a cut is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Missed {
+    /// They have expired in between.
+    pub expired: u64,
+    /// Damage has taken them, at most so many.
+    pub lost: u64,
+}
+
+/// Reads a cut's records again, and counts those that are gone.
 pub async fn read_cut(
     store: &dyn StreamStore,
     stream: &StreamName,
     range: &CutRange,
-) -> Result<(Vec<Record>, u64), StreamError> {
-    let (mut records, mut expired, mut from) = (Vec::new(), 0, range.first);
+) -> Result<(Vec<Record>, Missed), StreamError> {
+    let (mut records, mut expired, mut lost, mut from) = (Vec::new(), 0, 0, range.first);
     let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: false };
     while from <= range.last {
         let batch = match store.read(stream, range.shard, from, limit).await {
@@ -112,6 +121,7 @@ pub async fn read_cut(
             Err(error) => return Err(error),
         };
         let before = from;
+        lost += batch.lost.min(range.last.next().0 - from.0);
         from = batch.next;
         records.extend(batch.records.into_iter().take_while(|record| record.sequence_number <= range.last));
         if from == before {
@@ -121,5 +131,5 @@ pub async fn read_cut(
             break;
         }
     }
-    Ok((records, expired))
+    Ok((records, Missed { expired, lost }))
 }

@@ -15,7 +15,7 @@ use super::backoff::Backoff;
 use super::buffer::Buffer;
 use super::ledger::Ledger;
 use super::stream::{DeliveryError, DeliveryStream};
-use crate::delivery::cut::{Cut, Promise};
+use crate::delivery::cut::{Cut, Missed, Promise};
 
 /// A delivery stream that runs.
 pub(super) struct Run {
@@ -88,9 +88,8 @@ impl Run {
         match batch {
             Ok(batch) => {
                 self.backoff.reset();
-                if batch.expired > 0 {
-                    self.delivery.lost(batch.shard, batch.expired);
-                }
+                let missed = Missed { expired: batch.expired, lost: batch.lost };
+                self.delivery.count(batch.shard, missed);
                 self.buffer.push(batch, self.delivery.clock.now());
                 self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
             }

@@ -18,6 +18,8 @@ pub struct DeliveryStatus {
     pub dead_letters: u64,
     /// Records that expired before they were delivered: lost.
     pub expired: u64,
+    /// Records that damage had taken before they were delivered, at most so many.
+    pub lost: u64,
     /// Failed tries.
     pub retries: u64,
     /// Age in milliseconds of the oldest record that was read and is not delivered; zero when there

@@ -129,7 +129,7 @@ mod tests {
         };
         let (next, tip) = (SequenceNumber(counts.len() as u64), SequenceNumber(9));
         let records = (0..).zip(counts).map(record).collect();
-        ReadBatch { records, next, tip, end_of_shard: true, complete_until: Timestamp::from_millis(0) }
+        ReadBatch { records, next, tip, end_of_shard: true, complete_until: Timestamp::from_millis(0), lost: 0 }
     }
 
     #[test]

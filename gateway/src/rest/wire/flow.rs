@@ -40,6 +40,9 @@ pub(crate) struct QueryReport {
     left_out: u64,
     /// Records that expired before the query read them, since the server started.
     expired: u64,
+    /// Records that damage had taken before the query read them, at most so many, since the server
+    /// started.
+    lost: u64,
     /// Rows read from records since the server started.
     rows_read: u64,
     /// Whether the WHERE clause, or the lack of one, has let any of them pass.
@@ -83,6 +86,7 @@ impl From<report::QueryReport> for QueryReport {
             rows: report.rows,
             left_out: report.left_out,
             expired: report.expired,
+            lost: report.lost,
             rows_read: report.rows_read,
             any_passed: report.any_passed,
             behind: report.behind,
@@ -125,6 +129,8 @@ pub(crate) struct DeliveryReport {
     dead_letters: u64,
     /// Records that expired before they were delivered.
     expired: u64,
+    /// Records that damage had taken before they were delivered, at most so many.
+    lost: u64,
     /// Attempts that failed and are retried.
     retries: u64,
     /// Restarts after a failure.
@@ -159,6 +165,7 @@ impl From<report::DeliveryReport> for DeliveryReport {
             cuts: report.cuts,
             dead_letters: report.dead_letters,
             expired: report.expired,
+            lost: report.lost,
             retries: report.retries,
             restarts: report.restarts,
             lag_millis: report.lag_millis,

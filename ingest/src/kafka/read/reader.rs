@@ -101,7 +101,7 @@ impl Reader<'_> {
             Some(last) if from < end => last.arrived_at,
             _ => self.time.about_now(),
         };
-        Ok(ReadBatch { records, next: from, tip: end.max(from), end_of_shard: end <= from, complete_until })
+        Ok(ReadBatch { records, next: from, tip: end.max(from), end_of_shard: end <= from, complete_until, lost: 0 })
     }
 
     /// None when the tail has to be looked for again.
@@ -148,7 +148,14 @@ impl Reader<'_> {
                     {
                         let (complete_until, tip) = (last.arrived_at, tail.tip().max(place));
                         let (records, next) = (older, place);
-                        return Ok(Some(ReadBatch { records, next, tip, end_of_shard: false, complete_until }));
+                        return Ok(Some(ReadBatch {
+                            records,
+                            next,
+                            tip,
+                            end_of_shard: false,
+                            complete_until,
+                            lost: 0,
+                        }));
                     }
                 }
             }

@@ -191,7 +191,7 @@ impl Tail {
         if at_tip && !limit.wait {
             state.time_asked_at = Some(state.read_at);
         }
-        Found::Batch(ReadBatch { records, next, tip, end_of_shard: false, complete_until })
+        Found::Batch(ReadBatch { records, next, tip, end_of_shard: false, complete_until, lost: 0 })
     }
 
     /// Waits until everything below `number` has come, or the tail is stopped.

@@ -18,6 +18,8 @@ use crate::log::error::Reason;
 
 /// Bytes of a record besides its key and its data.
 pub const RECORD_ENTRY_BYTES: usize = 6;
+/// The fewest bytes of a record: a key has at least one.
+pub const RECORD_BYTES_MIN: usize = RECORD_ENTRY_BYTES + 1;
 
 /// Records of one shard that have no numbers yet.
 #[derive(Debug, Clone)]

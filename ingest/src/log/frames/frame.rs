@@ -4,7 +4,7 @@
 //! offset  size  header, 52 bytes, all numbers little-endian
 //!      0     4  magic "GALF"
 //!      4     1  version: 1 plain, 2 encrypted
-//!      5     1  kind: 1 head of a segment, 2 records, 3 commit
+//!      5     1  kind: 1 head of a segment, 2 records, 3 commit, 4 filler in place of lost bytes
 //!      6     2  key that the payload is encrypted with  (0 where it is plain)
 //!      8     4  shard                                   (0 unless records)
 //!     12     4  records in the frame                    (0 unless records)
@@ -50,6 +50,8 @@ pub enum Kind {
     Records,
     /// A checkpoint with the outputs that belong to it.
     Commit,
+    /// Nothing, in the place of frames that are lost.
+    Filler,
 }
 
 /// A verified header.
@@ -86,6 +88,7 @@ impl Header {
             Kind::Head => 1,
             Kind::Records => 2,
             Kind::Commit => 3,
+            Kind::Filler => 4,
         });
         out.put_u16_le(self.key);
         out.put_u32_le(self.shard.0);
@@ -117,6 +120,7 @@ impl Header {
             1 => Kind::Head,
             2 => Kind::Records,
             3 => Kind::Commit,
+            4 => Kind::Filler,
             _ => return Err("the frame is of a kind that this program does not know"),
         };
         let mut rest = &bytes[8..];

@@ -117,7 +117,14 @@ impl Group {
 
     /// Adds the head of a segment.
     pub fn push_head(&mut self, head: &Head) {
-        self.push(Kind::Head, head.encode(), Vec::new());
+        self.push_padded_head(head, 0);
+    }
+
+    /// The same, with so many zeros behind what it says.
+    pub fn push_padded_head(&mut self, head: &Head, zeros: usize) {
+        let mut payload = head.encode().to_vec();
+        payload.resize(payload.len() + zeros, 0);
+        self.push(Kind::Head, payload.into(), Vec::new());
     }
 
     /// Adds records of one shard, which arrived when the group did.

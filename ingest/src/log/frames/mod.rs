@@ -6,5 +6,6 @@ pub mod block;
 pub mod frame;
 pub mod cipher;
 pub mod commit;
+pub mod lost;
 pub mod head;
 pub mod group;

@@ -18,6 +18,7 @@ use crate::log::frames::commit::Commit;
 use crate::log::frames::frame::{HEADER_BYTES, Header, Kind};
 use crate::log::frames::key::StreamKeys;
 use crate::log::frames::place::Place;
+use crate::log::read::losses::Losses;
 use crate::log::segments::index::INDEX_STRIDE_BYTES;
 use crate::log::segments::segment::log_name;
 
@@ -40,9 +41,12 @@ pub(crate) struct Stretch {
     pub(crate) end: u64,
     /// What its frames may be encrypted with.
     pub(crate) keys: Arc<StreamKeys>,
+    /// Numbers that are not there any more.
+    pub(crate) losses: Arc<Losses>,
 }
 
-/// Reads from `from` on, until `limit` is reached or the stretch ends. At least one record is there.
+/// Reads from `from` on, until `limit` is reached, records are lost, or the stretch ends. At least
+/// one record is there.
 pub(crate) fn read(
     disk: &dyn Disk,
     folder: &Path,
@@ -55,6 +59,12 @@ pub(crate) fn read(
     let mut expected = None;
     while !read.is_full(limit) {
         let Some(block) = scan.next_block()? else { break };
+        if expected.is_some_and(|expected| expected < block.first && scan.is_lost(expected)) {
+            if !read.records.is_empty() {
+                break;
+            }
+            expected = None;
+        }
         if expected.is_some_and(|expected| expected != block.first) || (expected.is_none() && from < block.first) {
             return Err(scan.damaged("records before this frame are missing"));
         }
@@ -83,15 +93,16 @@ pub(crate) fn find(
     Ok(None)
 }
 
-/// Reads every frame of a stretch, of all shards.
-pub(crate) fn verify(disk: &dyn Disk, folder: &Path, stretch: &Stretch) -> Result<(), LogError> {
+/// Reads every frame of a stretch, of all shards, until at least `bytes` are read; where it got to.
+pub(crate) fn verify(disk: &dyn Disk, folder: &Path, stretch: &Stretch, bytes: u64) -> Result<u64, LogError> {
     let mut scan = FrameScan::open(disk, folder, stretch)?;
-    while scan.offset < stretch.end {
+    let end = stretch.end.min(scan.offset.saturating_add(bytes));
+    while scan.offset < end {
         let header = scan.header()?;
         scan.payload(&header)?;
         scan.offset += header.frame_bytes() as u64;
     }
-    Ok(())
+    Ok(scan.offset)
 }
 
 /// Walks the frames of a stretch. Headers verify by themselves, so that frames of other shards are skipped unread, and
@@ -134,6 +145,10 @@ impl<'a> FrameScan<'a> {
         })
     }
 
+    fn is_lost(&self, number: SequenceNumber) -> bool {
+        self.stretch.losses.at(self.stretch.shard, number).is_some()
+    }
+
     fn damaged(&self, reason: impl Into<String>) -> LogError {
         LogError::damaged(log_name(self.stretch.place.segment), self.at, reason)
     }
@@ -156,7 +171,7 @@ impl<'a> FrameScan<'a> {
                     self.blocks = commit.blocks.into_iter();
                     None
                 }
-                Kind::Head | Kind::Records => None,
+                Kind::Head | Kind::Records | Kind::Filler => None,
             };
             self.offset += header.frame_bytes() as u64;
             if block.is_some() {

@@ -1,17 +1,19 @@
 //! The read side of a stream: from memory at the tip, from files behind it, never under a lock.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use model::clock::Timestamp;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamError};
+use tokio::sync::Notify;
 
 use crate::log::files::file::Disk;
 use crate::log::frames::block::{Block, Read};
 use crate::log::read::reader::{self, Stretch};
 use crate::log::segments::segment::Segment;
-use crate::log::stream::{EndReason, StreamLog};
+use crate::log::stream::{EndReason, Shared, StreamLog};
 
 /// Where a read finds its records.
 enum Found {
@@ -45,7 +47,23 @@ impl StreamLog {
         from: SequenceNumber,
         limit: ReadLimit,
     ) -> Result<ReadBatch, StreamError> {
-        let changed = Arc::clone(&self.lock().shard(&self.name, shard)?.changed);
+        let (changed, from, lost) = {
+            let shared = self.lock();
+            let state = shared.shard(&self.name, shard)?;
+            let (next, lost) = if from < state.oldest { (from, 0) } else { shared.losses.pass(shard, from) };
+            (Arc::clone(&state.changed), next, lost)
+        };
+        let batch = self.read_behind_losses(shard, from, ReadLimit { wait: limit.wait && lost == 0, ..limit }, changed);
+        Ok(ReadBatch { lost, ..batch.await? })
+    }
+
+    async fn read_behind_losses(
+        &self,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+        changed: Arc<Notify>,
+    ) -> Result<ReadBatch, StreamError> {
         loop {
             let mut changed = std::pin::pin!(changed.notified());
             changed.as_mut().enable();
@@ -80,8 +98,8 @@ impl StreamLog {
                 let (segment, index) =
                     holding.find(|(_, index)| from < index.next).expect("records below the tip are in a segment");
                 let (place, end) = (self.place(segment.id), segment.index.length);
-                let keys = Arc::clone(&shared.keys);
-                Ok(Found::InFile(Stretch { place, shard, begins: index.offsets_from(from), end, keys }))
+                let (keys, losses) = (Arc::clone(&shared.keys), Arc::clone(&shared.losses));
+                Ok(Found::InFile(Stretch { place, shard, begins: index.offsets_from(from), end, keys, losses }))
             }
         }
     }
@@ -101,7 +119,7 @@ impl StreamLog {
         from: SequenceNumber,
         limit: ReadLimit,
     ) -> Result<ReadBatch, StreamError> {
-        let shard = stretch.shard;
+        let (shard, segment) = (stretch.shard, stretch.place.segment);
         let result = {
             let folder = self.folder.clone();
             self.file_reads.run(move |disk| reader::read(disk, &folder, &stretch, from, limit)).await
@@ -115,7 +133,11 @@ impl StreamLog {
             // The segment was dropped between the look at the index and the read.
             Err(error) => match shared.shard(&self.name, shard)?.oldest {
                 oldest if from < oldest => Err(StreamError::Trimmed { stream: self.name.clone(), shard, oldest }),
-                _ => Err(error.of(&self.name)),
+                _ => {
+                    drop(shared);
+                    self.note_damage(segment, &error);
+                    Err(error.met_by(shard, from).of(&self.name))
+                }
             },
         }
     }
@@ -169,7 +191,8 @@ impl StreamLog {
             let stretches = late.filter_map(|segment| {
                 let index = segment.index.shards.get(&shard)?;
                 let (place, end) = (self.place(segment.id), segment.index.length);
-                Some(Stretch { place, shard, begins: index.offsets_at(at), end, keys: Arc::clone(&shared.keys) })
+                let (keys, losses) = (Arc::clone(&shared.keys), Arc::clone(&shared.losses));
+                Some(Stretch { place, shard, begins: index.offsets_at(at), end, keys, losses })
             });
             (state.oldest, state.next, stretches.collect::<Vec<_>>())
         };
@@ -191,20 +214,24 @@ impl StreamLog {
         Ok(next)
     }
 
+    /// All of a segment.
+    pub(crate) fn whole(&self, shared: &Shared, segment: &Segment) -> Stretch {
+        let (place, end) = (self.place(segment.id), segment.index.length);
+        let (keys, losses) = (Arc::clone(&shared.keys), Arc::clone(&shared.losses));
+        Stretch { place, shard: ShardId(0), begins: vec![0], end, keys, losses }
+    }
+
     /// Verifies every durable frame of the stream.
     pub(crate) async fn verify(&self) -> Result<(), StreamError> {
         let stretches: Vec<Stretch> = {
             let shared = self.lock();
-            let keys = &shared.keys;
-            let whole = |s: &Segment| {
-                let (place, end) = (self.place(s.id), s.index.length);
-                Stretch { place, shard: ShardId(0), begins: vec![0], end, keys: Arc::clone(keys) }
-            };
-            shared.segments.iter().map(whole).collect()
+            shared.segments.iter().map(|segment| self.whole(&shared, segment)).collect()
         };
         let folder = self.folder.clone();
-        let work =
-            move |disk: &dyn Disk| stretches.iter().try_for_each(|stretch| reader::verify(disk, &folder, stretch));
+        let verify = |disk: &dyn Disk, folder: &Path, stretch: &Stretch| {
+            reader::verify(disk, folder, stretch, u64::MAX).map(drop)
+        };
+        let work = move |disk: &dyn Disk| stretches.iter().try_for_each(|stretch| verify(disk, &folder, stretch));
         self.file_reads.run(work).await.map_err(|error| error.of(&self.name))
     }
 }

@@ -3,6 +3,7 @@
 pub mod index_entries;
 pub mod index;
 pub mod segment;
+pub(crate) mod pieces;
 pub(crate) mod retention;
 pub mod manifest;
 pub(crate) mod survey;

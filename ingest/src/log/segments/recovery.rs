@@ -171,7 +171,8 @@ fn next_numbers(manifest: &Manifest, scan: &Scan) -> BTreeMap<ShardId, SequenceN
     let at_head: BTreeMap<_, _> = scan.head.iter().flat_map(|head| head.next.iter().copied()).collect();
     let next_of = |shard: ShardId, first: SequenceNumber| {
         let found = scan.index.shards.get(&shard).map(|index| index.next);
-        found.max(at_head.get(&shard).copied()).unwrap_or(first).max(first)
+        let given_up = manifest.losses.iter().filter(|loss| loss.shard == shard).map(|loss| loss.end).max();
+        found.max(at_head.get(&shard).copied()).max(given_up).unwrap_or(first).max(first)
     };
     manifest.shards.iter().map(|shard| (shard.id, next_of(shard.id, shard.first))).collect()
 }

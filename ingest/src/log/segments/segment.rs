@@ -122,6 +122,7 @@ fn scan_frame(
     match header.kind {
         Kind::Head => scan.head = Some(Head::decode(payload)?),
         Kind::Records => scan.index.note(header.shard, header.first, header.count, at, offset as u64),
+        Kind::Filler => {}
         Kind::Commit => {
             let commit = Commit::decode(&opener.open(&header, offset as u64, payload)?, at)?;
             for block in &commit.blocks {

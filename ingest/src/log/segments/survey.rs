@@ -14,7 +14,7 @@ use crate::log::files::file::Disk;
 use crate::log::frames::key::{KeyRing, StreamKeys};
 use crate::log::frames::place::Place;
 use crate::log::segments::index::SegmentIndex;
-use crate::log::segments::manifest::Manifest;
+use crate::log::segments::manifest::{Loaded, Manifest};
 use crate::log::segments::segment::{self, Scan, Segment, log_name};
 
 /// A folder as it was found.
@@ -46,7 +46,13 @@ impl Survey {
     /// Looks at the stream in `folder`. A key that is missing or wrong is reported before anything
     /// else.
     pub(crate) fn of(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Survey, LogError> {
-        let manifest = Manifest::load(disk, folder)?;
+        let Loaded { manifest, wrong } = Loaded::of(disk, folder)?;
+        for (file, reason) in wrong {
+            // A folder of an earlier version has no copy.
+            if manifest.revision > 0 {
+                warn!(stream = %manifest.name, file, reason, "manifest is lost; the other one counts");
+            }
+        }
         let keys = Arc::new(StreamKeys::unlock(&manifest.keys, ring)?);
         let (mut ids, leftovers) = list_segments(disk, folder, &manifest)?;
         let (mut floor, mut unused) = (manifest.synced.floor, Vec::new());

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use crate::log::error::LogError;
 use crate::log::files::room;
 use crate::log::frames::key::StreamKeys;
+use crate::log::read::losses::Losses;
 use crate::log::segments::manifest::Manifest;
 use crate::log::segments::retention;
 use crate::log::segments::segment::{self, log_name};
@@ -122,6 +123,7 @@ impl Writer {
         // The manifest first: files that it no longer names are only leftovers.
         let mut manifest = Manifest { shards, oldest_segment: last + 1, ..self.manifest.clone() };
         manifest.forget_keys();
+        manifest.forget_losses();
         match self.trimmed(dropped.len(), manifest.clone()) {
             // Indexes can be rebuilt: without them a full disk may have the room to write down what is to go.
             Err(LogError::Full { .. }) => {
@@ -149,6 +151,9 @@ impl Writer {
         self.next.retain(|shard, _| shards.get(*shard).is_some());
         let mut shared = self.stream.lock();
         shared.segments.drain(..dropped);
+        let oldest = self.manifest.oldest_segment;
+        shared.damaged.retain(|segment, _| oldest <= *segment);
+        shared.losses = Arc::new(Losses::new(&self.manifest.losses));
         shared.set_shards(shards.clone());
         Ok(())
     }

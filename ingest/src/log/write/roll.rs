@@ -51,7 +51,8 @@ impl Writer {
         }
         let place = stream.place(self.segment + 1);
         let next = self.manifest.shards.iter().map(|shard| (shard.id, self.next[&shard.id])).collect();
-        let head = Head { before_bytes: self.length, checkpoints: 0, next };
+        let manifest = self.manifest.encode().into();
+        let head = Head { before_bytes: self.length, checkpoints: 0, next, manifest };
         let sealer = sealer(&self.manifest, &keys, place);
         let first = FirstGroup { place, stamp: floor, head, checkpoints: &checkpoints, sealer: sealer.clone() };
         let (file, length) = create_segment(&*stream.disk, &stream.folder, first)?;

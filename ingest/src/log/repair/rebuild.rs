@@ -1,0 +1,56 @@
+//! A manifest for a stream that has lost both of its own: the one in the head of its newest segment
+//! that has one.
+
+use std::path::Path;
+
+use bytes::{Buf, Bytes};
+use model::clock::Timestamp;
+
+use crate::log::error::LogError;
+use crate::log::files::file::Disk;
+use crate::log::frames::frame::{HEADER_BYTES, Header, Kind};
+use crate::log::frames::head::Head;
+use crate::log::frames::place::Place;
+use crate::log::repair::salvage;
+use crate::log::segments::manifest::{Manifest, Synced};
+use crate::log::segments::segment::{log_name, segment_of};
+
+/// A manifest, the segment it was found in, and when that was begun.
+pub(crate) struct Rebuilt {
+    pub(crate) manifest: Manifest,
+    pub(crate) segment: u64,
+    pub(crate) begun_at: Timestamp,
+}
+
+/// Looks for a manifest in the heads of the segments in `folder`. Nothing where none has one:
+/// earlier versions kept none there.
+pub(crate) fn rebuild(disk: &dyn Disk, folder: &Path) -> Result<Option<Rebuilt>, LogError> {
+    let names = disk.list(folder).map_err(LogError::io("listing the stream's folder"))?;
+    let logs = names.iter().filter_map(|name| segment_of(name)).filter(|(_, kind)| *kind == "log");
+    let mut ids: Vec<u64> = logs.map(|(id, _)| id).collect();
+    ids.sort_unstable();
+    let (Some(oldest), Some(newest)) = (ids.first().copied(), ids.last().copied()) else { return Ok(None) };
+    for segment in ids.into_iter().rev() {
+        let bytes = salvage::read(disk, &folder.join(log_name(segment)))?.unwrap_or_default();
+        let Some((mut manifest, begun_at)) = in_head(&bytes, segment) else { continue };
+        // What was dropped since is not there; how much was durable, nobody knows any more.
+        manifest.oldest_segment = manifest.oldest_segment.max(oldest);
+        manifest.synced = Synced { segment: newest, length: 0, floor: manifest.synced.floor.max(begun_at) };
+        manifest.forget_losses();
+        return Ok(Some(Rebuilt { manifest, segment, begun_at }));
+    }
+    Ok(None)
+}
+
+/// The manifest in the head of a segment. Only it says of which stream the segment is, so the head is
+/// verified with what it holds.
+fn in_head(bytes: &Bytes, segment: u64) -> Option<(Manifest, Timestamp)> {
+    let mut length = bytes.get(32..36)?;
+    let end = HEADER_BYTES.checked_add(usize::try_from(length.get_u32_le()).ok()?)?;
+    let payload = bytes.get(HEADER_BYTES..end)?;
+    let head = Head::decode(Bytes::copy_from_slice(payload)).ok()?;
+    let manifest = Manifest::decode(&head.manifest).ok()?;
+    let place = Place { incarnation: manifest.incarnation, segment };
+    let header = Header::decode(bytes, place, 0).ok()?;
+    (header.kind == Kind::Head && header.verify(payload).is_ok()).then_some((manifest, header.arrived_at))
+}

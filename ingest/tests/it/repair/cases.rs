@@ -1,0 +1,125 @@
+//! Single kinds of damage, looked at closely.
+
+use ingest::log::files::file::Disk;
+use ingest::log::repair::apply;
+use ingest::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest};
+use ingest::testing::power_cut::PowerCutDisk;
+use model::stream::store::StreamStore;
+
+use crate::repair::world::{STREAMS, World, folder_of, name, open, originals};
+use crate::repair::{disk_before, goes_on, plan};
+
+#[tokio::test]
+async fn what_is_whole_is_left_alone() {
+    let world = World::new(7).await;
+    for stream in STREAMS.map(name) {
+        let plan = plan(&world.disk, &stream);
+        assert!(plan.is_whole(), "{:?}", plan.damage);
+        assert!(plan.losses.is_empty() && plan.consumers.is_empty());
+    }
+}
+
+/// A manifest that is lost or damaged costs nothing, whichever of the two it is.
+#[tokio::test]
+async fn one_manifest_is_enough() {
+    let world = World::new(3).await;
+    for stream in STREAMS.map(name) {
+        let right = Manifest::load(&world.disk, &folder_of(&stream)).unwrap();
+        for file in [MANIFEST, MANIFEST_COPY] {
+            let path = folder_of(&stream).join(file);
+            let length = world.disk.open(&path).unwrap().len().unwrap() as usize;
+            for bit in (0..length * 8).step_by(97).map(Some).chain([None]) {
+                let disk = PowerCutDisk::with(world.disk.state());
+                match bit {
+                    Some(bit) => disk.flip_bit(&path, bit).unwrap(),
+                    None => disk.remove(&path).unwrap(),
+                }
+                assert_eq!(Manifest::load(&disk, &folder_of(&stream)).unwrap(), right, "{file} {bit:?}");
+                let store = open(&disk).await;
+                store.describe(&stream).await.unwrap();
+                store.close().await;
+                assert!(plan(&disk, &stream).is_whole(), "the next opening writes both again");
+            }
+        }
+    }
+}
+
+/// An older manifest that a disk gives back does not count.
+#[tokio::test]
+async fn a_stale_manifest_does_not_count() {
+    let world = World::new(3).await;
+    let (stream, disk) = (name("plain"), PowerCutDisk::with(world.disk.state()));
+    let path = folder_of(&stream).join(MANIFEST);
+    let stale = super::harm::bytes_of(&disk, &stream, MANIFEST).unwrap();
+    let store = open(&disk).await;
+    store.close().await;
+    let right = Manifest::load(&disk, &folder_of(&stream)).unwrap();
+    disk.create(&path).unwrap().write_at(0, &stale).unwrap();
+    assert_eq!(Manifest::load(&disk, &folder_of(&stream)).unwrap(), right);
+    assert_eq!(plan(&disk, &stream).damage.len(), 1);
+}
+
+/// If both manifests are lost, the heads of the segments say what the stream was.
+#[tokio::test]
+async fn a_manifest_is_rebuilt_from_the_heads_of_segments() {
+    let mut rebuilt = 0;
+    for seed in 0..8 {
+        let world = World::new(seed).await;
+        for stream in STREAMS.map(name) {
+            let disk = PowerCutDisk::with(world.disk.state());
+            for file in [MANIFEST, MANIFEST_COPY] {
+                disk.flip_bit(&folder_of(&stream).join(file), 300).unwrap();
+            }
+            let whole = Manifest::load(&world.disk, &folder_of(&stream)).unwrap();
+            let Ok(plan) =
+                ingest::log::repair::examine::examine(&disk, &folder_of(&stream), &stream, &crate::common::key_ring())
+            else {
+                continue;
+            };
+            assert!(plan.rebuilt_from.is_some());
+            apply::apply(&disk, plan, &originals()).unwrap();
+            let store = open(&disk).await;
+            let found = store.describe(&stream).await.unwrap();
+            let is_newest = found.shards == whole.shards && found.settings == whole.settings;
+            if is_newest {
+                world.truth[&stream].check(&store, &world.disk, &world.disk, &[]).await;
+                goes_on(&store, &stream, &world.truth[&stream]).await;
+                rebuilt += 1;
+            }
+            store.close().await;
+        }
+    }
+    assert!(rebuilt > 4, "{rebuilt}");
+}
+
+/// The same damage once more after a repair: what was given up before is not listed again.
+#[tokio::test]
+async fn a_repair_that_was_interrupted_is_done_again() {
+    let world = World::new(0).await;
+    for seed in 0..30 {
+        let disk = disk_before(&world, seed);
+        for stream in STREAMS.map(name) {
+            let first = plan(&disk, &stream);
+            let listed = first.losses.clone();
+            let fills = first.fills();
+            // Killed after the manifest was written: the damage is still there.
+            let written = PowerCutDisk::with(disk.state());
+            let before = written.state();
+            apply::apply(&written, first, &originals()).unwrap();
+            let half = PowerCutDisk::with(before);
+            for file in [MANIFEST, MANIFEST_COPY] {
+                let mut manifest = Manifest::load(&half, &folder_of(&stream)).unwrap();
+                manifest.losses = listed.clone();
+                manifest.filled = fills.clone();
+                let file = half.create(&folder_of(&stream).join(file)).unwrap();
+                file.write_at(0, manifest.encode().as_bytes()).unwrap();
+            }
+            let again = plan(&half, &stream);
+            assert!(again.losses.is_empty(), "{seed} {stream}: {:?} after {listed:?}", again.losses);
+            apply::apply(&half, again, &originals()).unwrap();
+            let store = open(&half).await;
+            world.truth[&stream].check(&store, &world.disk, &disk, &listed).await;
+            goes_on(&store, &stream, &world.truth[&stream]).await;
+        }
+    }
+}
