@@ -51,7 +51,7 @@ pub(crate) struct Backends {
     pub(crate) archive: Arc<dyn Archive>,
     pub(crate) sql: Arc<dyn SqlEngine>,
     pub(crate) metrics: Arc<Metrics>,
-    opened: Streams,
+    pub(crate) opened: Streams,
 }
 
 impl Backends {

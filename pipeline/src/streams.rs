@@ -9,8 +9,11 @@ use ingest::kafka::store::KafkaStore;
 use ingest::log::files::file::Disk;
 use ingest::log::frames::key::KeyRing;
 use ingest::log::options::LogOptions;
+use ingest::log::read::scrub::{ScrubPart, ScrubPosition};
+use ingest::log::status::StreamStatus;
 use ingest::log::store::LogStore;
 use model::clock::SystemClock;
+use model::name::StreamName;
 use model::stream::store::{StreamError, StreamStore};
 
 use crate::bulk;
@@ -19,7 +22,7 @@ use crate::holder;
 use crate::metrics::registry::Metrics;
 
 /// The file by which a process keeps others out of the streams' folder.
-const LOCK_NAME: &str = "~lock";
+pub(crate) const LOCK_NAME: &str = "~lock";
 
 /// The open streams. Clones share them.
 #[derive(Clone)]
@@ -66,6 +69,29 @@ impl Streams {
             Streams::Log(log) => Arc::new(log.clone()),
             #[cfg(feature = "kafka")]
             Streams::Kafka(kafka) => Arc::new(kafka.clone()),
+        }
+    }
+
+    /// What the logs on this machine's disk are like now. On Kafka there are none.
+    pub(crate) fn statuses(&self) -> Vec<StreamStatus> {
+        match self {
+            Streams::Log(log) => log.statuses(),
+            #[cfg(feature = "kafka")]
+            Streams::Kafka(_) => Vec::new(),
+        }
+    }
+
+    /// Verifies about `bytes` of what a stream keeps on this machine, from `at` on.
+    pub(crate) async fn scrub(
+        &self,
+        stream: &StreamName,
+        at: ScrubPosition,
+        bytes: u64,
+    ) -> Result<ScrubPart, StreamError> {
+        match self {
+            Streams::Log(log) => log.scrub(stream, at, bytes).await,
+            #[cfg(feature = "kafka")]
+            Streams::Kafka(_) => Ok(ScrubPart { bytes: 0, damage: None, next: None }),
         }
     }
 

@@ -63,6 +63,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "verify or any: whether signatures are verified",
     ),
     setting(
+        "",
+        "verify_hours",
+        Value("24"),
+        "hours from one check of every checksum that streams keep on this machine to the next; 0 for no checks",
+    ),
+    setting(
         "tls",
         "certificate",
         Required("\"cert.pem\""),
@@ -313,6 +319,8 @@ mod tests {
         let gateway = bare.gateway();
         assert_eq!(of("", "region"), format!("\"{}\"", gateway.region));
         assert_eq!(of("", "account_id"), format!("\"{}\"", gateway.account_id));
+        let verify = bare.verify_interval().expect("it is on");
+        assert_eq!(of("", "verify_hours"), (verify.as_secs() / 3600).to_string());
         let accept = bare.connections.options(1 << 30);
         assert_eq!(of("connections", "max"), accept.connections_max.to_string());
         assert_eq!(of("connections", "per_address_max"), accept.connections_per_address_max.to_string());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use gateway::state::GatewayOptions;
 use model::name::{ConsumerName, StreamName, TableName};
@@ -43,6 +44,11 @@ pub(crate) const FILE_NAME: &str = "gallop.toml";
 /// The port that everything is served on.
 pub(crate) const PORT: u16 = 4567;
 
+/// Hours from one check of all that is kept to the next.
+const VERIFY_HOURS: u64 = 24;
+/// The most of them: a year.
+const VERIFY_HOURS_MAX: u64 = 8760;
+
 /// What a settings file holds. Every key is optional.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -63,6 +69,8 @@ pub(crate) struct Config {
     pub(crate) region: Option<String>,
     /// The account in ARNs: twelve digits.
     pub(crate) account_id: Option<String>,
+    /// Hours from one check of all that streams keep on this machine to the next; 0 for none.
+    pub(crate) verify_hours: Option<u64>,
     /// Whether signatures are verified; where nothing is said, they are if there are credentials.
     pub(crate) signatures: Option<Signatures>,
     /// The certificate of the server.
@@ -124,6 +132,14 @@ impl Config {
         }
     }
 
+    /// How often all that streams keep on this machine is verified, if it is.
+    pub(crate) fn verify_interval(&self) -> Option<Duration> {
+        match self.verify_hours.unwrap_or(VERIFY_HOURS) {
+            0 => None,
+            hours => Some(Duration::from_secs(hours * 3600)),
+        }
+    }
+
     /// What the shape alone does not say.
     pub(crate) fn check(&self, faults: &mut Faults) {
         self.browser.check(faults);
@@ -132,6 +148,10 @@ impl Config {
         }
         if let Some(Err(message)) = self.account_id.as_deref().map(account::account_id) {
             faults.add(&["account_id"], message, "write twelve digits, as in \"123456789012\"");
+        }
+        if let Some(hours) = self.verify_hours.filter(|hours| VERIFY_HOURS_MAX < *hours) {
+            let message = format!("verify_hours {hours} is above {VERIFY_HOURS_MAX}");
+            faults.add(&["verify_hours"], message, format!("use 1 to {VERIFY_HOURS_MAX}, or 0 for no checks"));
         }
         self.connections.check(faults);
         self.telemetry.check(faults);

@@ -13,7 +13,8 @@ use model::flow::report::Flows;
 use tokio::sync::Mutex;
 
 use crate::doctor::host::{folder, machine};
-use crate::doctor::{flows, settings};
+use crate::doctor::{flows, settings, streams};
+use crate::streams::Streams;
 
 /// How long an answer is given again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
@@ -26,6 +27,8 @@ pub(crate) struct Live {
     pub(crate) secrets: Vec<PathBuf>,
     /// The certificate, if there is one.
     pub(crate) certificate: Option<PathBuf>,
+    /// The streams, of which some may be damaged.
+    pub(crate) streams: Streams,
     /// What the supervisor reports.
     pub(crate) flows: Arc<dyn Flows>,
 }
@@ -63,6 +66,7 @@ impl Looks {
 impl Doctor for Looks {
     async fn diagnose(&self) -> Diagnosis {
         let Diagnosis { looked_at, mut findings } = self.of_the_machine().await;
+        findings.push(streams::damage(&self.live.streams.statuses(), &self.live.data));
         let flows = &self.live.flows;
         let (queries, deliveries) = (flows.queries().await, flows.deliveries().await);
         findings.extend(flows::judge(&flows.standings(), &queries, &deliveries, SystemClock.now()));

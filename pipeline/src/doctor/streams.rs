@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ingest::log::frames::key::KeyRing;
 use ingest::log::inspect::{Damage, StreamFiles};
+use ingest::log::status::StreamStatus;
 use model::clock::{Clock, SystemClock, Timestamp};
 use model::doctor::Finding;
 use model::name::StreamName;
@@ -45,7 +46,7 @@ pub(crate) fn look(data: &Path, keys: &KeyRing) -> Vec<Finding> {
             Err(error) => damage.push(format!("{}: {}", folder.display(), chain(&error))),
         }
     }
-    let mut findings = vec![log(streams, &damage), stamps(last, SystemClock.now())];
+    let mut findings = vec![log(streams, &damage, data), stamps(last, SystemClock.now())];
     if let Some(first) = locked.first() {
         let fix = "put the key into the file that `[encryption] key_file` names";
         findings.push(fail("streams.keys", first.clone(), fix));
@@ -55,15 +56,35 @@ pub(crate) fn look(data: &Path, keys: &KeyRing) -> Vec<Finding> {
     findings
 }
 
-fn log(streams: usize, damage: &[String]) -> Finding {
+fn log(streams: usize, damage: &[String], data: &Path) -> Finding {
     match damage.first() {
         None => ok("streams.log", format!("{streams} streams; heads and last segments verify")),
         Some(first) => {
             let more = if damage.len() == 1 { String::new() } else { format!(" (and {} more)", damage.len() - 1) };
-            let fix = "see all of it with `gallop inspect`; restore the files from a copy";
-            fail("streams.log", format!("{first}{more}"), fix)
+            fail("streams.log", format!("{first}{more}"), repair(data))
         }
     }
+}
+
+/// What readers and the check in the background have met, and what was given up before.
+pub(crate) fn damage(streams: &[StreamStatus], data: &Path) -> Finding {
+    let check = "streams.damage";
+    let found: Vec<&String> = streams.iter().flat_map(|stream| &stream.damaged).collect();
+    let lost: u64 = streams.iter().map(|stream| stream.lost_records).sum();
+    match (found.first(), lost) {
+        (None, 0) => ok(check, "none was met since the start"),
+        (None, lost) => ok(check, format!("none was met since the start; up to {lost} records were lost before")),
+        (Some(first), _) => {
+            let more = if found.len() == 1 { String::new() } else { format!(" (and {} more)", found.len() - 1) };
+            fail(check, format!("{first}{more}"), repair(data))
+        }
+    }
+}
+
+/// How damage is looked at and mended.
+fn repair(data: &Path) -> String {
+    let data = data.display();
+    format!("stop the server and run `gallop repair {data}`: it lists what is lost, and with --write mends the rest")
 }
 
 fn stamps(last: Option<Timestamp>, now: Timestamp) -> Finding {
@@ -110,6 +131,25 @@ pub(crate) fn tables(data: &Path) -> Finding {
 mod tests {
     use super::*;
     use model::doctor::State;
+
+    #[test]
+    fn damage_that_was_met_is_told_with_the_command_that_mends_it() {
+        let stream = |damaged: &[&str], lost_records| StreamStatus {
+            name: StreamName::new("rides").expect("a name"),
+            segments: 3,
+            bytes: 1000,
+            open_shards: 1,
+            halted: false,
+            lost_records,
+            damaged: damaged.iter().map(|damage| (*damage).to_owned()).collect(),
+        };
+        let look = |streams: &[StreamStatus]| damage(streams, Path::new("gallop-data"));
+        assert_eq!(look(&[stream(&[], 0)]).state, State::Ok);
+        assert!(look(&[stream(&[], 7)]).found.contains("up to 7 records"));
+        let met = look(&[stream(&[], 0), stream(&["rides/1.log at offset 7: torn", "rides/2.log"], 0)]);
+        assert_eq!((met.state, &met.found[..]), (State::Fail, "rides/1.log at offset 7: torn (and 1 more)"));
+        assert!(met.fix.expect("a fix").contains("gallop repair gallop-data"));
+    }
 
     #[test]
     fn a_clock_that_was_set_back_is_told() {

@@ -9,6 +9,7 @@
 
 pub(crate) mod options;
 mod tables;
+mod scrub;
 mod trim;
 pub(crate) mod engine;
 mod start;

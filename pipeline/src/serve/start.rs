@@ -36,6 +36,7 @@ use crate::metrics::stream_meters::Reader;
 use crate::sensors::Sensors;
 use crate::serve::engine::{Engine, REQUESTS_DRAIN_MAX};
 use crate::serve::options::{HttpOptions, Settings};
+use crate::serve::scrub::scrub;
 use crate::serve::tables::{create, create_later};
 use crate::serve::trim::trim;
 
@@ -91,6 +92,10 @@ impl Engine {
         let (of_later, of_trim, of_sample) = (backends.clone(), backends.clone(), Arc::clone(&supervisor));
         tasks.finish("tables", move |stop| create_later(of_later.clone(), later.clone(), stop));
         tasks.keep("retention", move |stop| trim(of_trim.clone(), stop));
+        if let Some(interval) = config.verify_interval() {
+            let of_scrub = backends.clone();
+            tasks.keep("verification", move |stop| scrub(of_scrub.clone(), interval, stop));
+        }
         tasks.keep("samples", move |stop| Arc::clone(&of_sample).sample(stop));
         let hub = dashboard.clone();
         tasks.keep("dashboard", move |stop| run_dashboard(hub.clone(), stop));
@@ -99,6 +104,7 @@ impl Engine {
             secrets: settings::secret_files(&config, &folder, &data),
             certificate: settings::certificate_file(&config, &folder),
             flows: Arc::clone(&supervisor) as Arc<dyn Flows>,
+            streams: backends.opened.clone(),
         });
         let routes = DashboardRoutes { pages: dashboard.page(), live: dashboard.feed() };
         let state = gateway_state(&backends, &config, &supervisor, &sensors, access);
