@@ -20,7 +20,7 @@ use client::{aws, flow, put, sensor, sql, stream, table, tap, top};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::backends;
-use crate::cli::local::{completions, inspect, run};
+use crate::cli::local::{completions, inspect, repair, run};
 use crate::cli::server::{demo, serve, sim};
 use crate::config::access::first_credential::FirstCredential;
 use crate::config::effective::DATA;
@@ -82,6 +82,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Verify a data folder and print what it holds, without a server.
     Inspect(inspect::InspectArgs),
+    /// List what damage has taken from a data folder, and make the rest readable.
+    Repair(repair::RepairArgs),
     /// Print the completion script of a shell.
     Completions(completions::CompletionsArgs),
     /// Print manual pages.
@@ -202,6 +204,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Config(args) => settings::run(args),
         Command::Doctor(args) => doctor::run(args).await,
         Command::Inspect(args) => inspect::run(args),
+        Command::Repair(args) => repair::run(args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => completions::man(args, Cli::command()),
     }

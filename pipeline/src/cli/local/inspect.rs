@@ -10,7 +10,6 @@ use clap::Args;
 use ingest::log::frames::block::{Block, Read};
 use ingest::log::frames::key::KeyRing;
 use ingest::log::inspect::{Damage, SegmentReport, StreamFiles};
-use ingest::log::segments::segment::segment_of;
 use model::stream::aggregate::user_records;
 use model::stream::hash_key::HashKeyRange;
 use model::stream::printed_sequence_number::PrintedSequenceNumber;
@@ -21,6 +20,7 @@ use model::stream::store::ReadLimit;
 use model::text::chain::chain;
 use serde_json::{Value, json};
 
+use crate::cli::local::found::find;
 use crate::config::access::encryption::EncryptionConfig;
 use crate::holder;
 use client::failure::{Failure, Kind};
@@ -56,14 +56,6 @@ pub(crate) struct InspectArgs {
     output: OutputArgs,
 }
 
-/// What a path leads to.
-struct Found {
-    streams: Vec<PathBuf>,
-    /// One of the stream's segments alone.
-    segment: Option<u64>,
-    tables: Option<PathBuf>,
-}
-
 /// What was looked at, and what is wrong with it.
 #[derive(Default)]
 struct Findings {
@@ -92,53 +84,13 @@ pub(crate) fn run(args: InspectArgs) -> anyhow::Result<()> {
             let listed = if more == 0 { listed } else { format!("{listed}\n       and {more} more") };
             Err(Failure::new(Kind::Corrupt, format!("{} holds damage in {places} places", args.path.display()))
                 .why(listed)
-                .fix("restore these files from a copy; what the archive holds of the stream is not affected")
+                .fix(format!(
+                    "stop the server and run `gallop repair {}`: it lists what is lost, and with --write mends the rest",
+                    args.path.display()
+                ))
                 .into())
         }
     }
-}
-
-fn find(path: &Path) -> Result<Found, Failure> {
-    let is_stream = |folder: &Path| folder.join("manifest").is_file();
-    let streams_in = |folder: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|entry| is_stream(entry)).collect();
-        folders.retain(|folder| !folder.to_string_lossy().contains('~'));
-        folders.sort();
-        folders
-    };
-    let nothing = |why: &str| {
-        Failure::new(Kind::NotFound, format!("{} holds nothing of gallop's", path.display()))
-            .why(why)
-            .fix("name a data folder, a stream's folder in its `streams`, a segment (.log) or a file of tables (.redb)")
-    };
-    if !path.exists() {
-        return Err(nothing("the file or folder does not exist"));
-    }
-    if path.is_file() {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        return match segment_of(&name) {
-            Some((segment, _)) if is_stream(&folder) => {
-                Ok(Found { streams: vec![folder], segment: Some(segment), tables: None })
-            }
-            Some(_) => Err(nothing("the folder of a segment must contain its stream's `manifest`")),
-            None if name.ends_with(".redb") => {
-                Ok(Found { streams: Vec::new(), segment: None, tables: Some(path.to_owned()) })
-            }
-            None => Err(nothing("it is neither a segment nor a file of tables")),
-        };
-    }
-    if is_stream(path) {
-        return Ok(Found { streams: vec![path.to_owned()], segment: None, tables: None });
-    }
-    let inside = if path.join("streams").is_dir() { path.join("streams") } else { path.to_owned() };
-    let (streams, tables) = (streams_in(&inside), path.join("tables.redb"));
-    let tables = tables.is_file().then_some(tables);
-    if streams.is_empty() && tables.is_none() {
-        return Err(nothing("the folder has no streams and no file of tables"));
-    }
-    Ok(Found { streams, segment: None, tables })
 }
 
 fn stream(

@@ -3,4 +3,5 @@
 mod errors;
 mod examples;
 mod golden;
+mod repair;
 mod streams;
