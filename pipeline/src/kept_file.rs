@@ -5,6 +5,9 @@
 //! gallop-NAME 1 crc32c=0f1e2d3c
 //! { .. JSON .. }
 //! ```
+//!
+//! A copy is written after it, under the name with `.copy`: if the file is lost or damaged, the copy
+//! counts.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,6 +17,7 @@ use anyhow::Context;
 use model::blocking::blocking_io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tracing::warn;
 
 /// One such file.
 pub(crate) struct KeptFile {
@@ -24,37 +28,93 @@ pub(crate) struct KeptFile {
 }
 
 impl KeptFile {
-    /// What an earlier run kept; the default if there is no file.
+    /// What an earlier run kept; the default if there is neither the file nor its copy.
     pub(crate) fn load<T: DeserializeOwned + Default>(&self, data: &Path) -> anyhow::Result<T> {
-        let file = data.join(self.name);
-        let text = match fs::read_to_string(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
-            text => text.with_context(|| format!("{} cannot be read", file.display()))?,
+        let (file, copy) = (data.join(self.name), data.join(copy_of(self.name)));
+        let first = self.read(&file)?;
+        if let Some(Ok(kept)) = first {
+            return Ok(kept);
+        }
+        let second = self.read(&copy)?;
+        if let Some(Ok(kept)) = second {
+            warn!(file = %file.display(), copy = %copy.display(), "lost or damaged; its copy counts");
+            return Ok(kept);
+        }
+        // Neither is whole: the error of one of them, unless there is none at all.
+        first.or(second).unwrap_or_else(|| Ok(T::default()))
+    }
+
+    /// What a file holds, or why that is not known; nothing if there is no file.
+    fn read<T: DeserializeOwned>(&self, file: &Path) -> anyhow::Result<Option<anyhow::Result<T>>> {
+        let bytes = match fs::read(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            bytes => bytes.with_context(|| format!("{} cannot be read", file.display()))?,
         };
         let read = || {
-            let (line, json) = text.split_once('\n')?;
+            let (line, json) = std::str::from_utf8(&bytes).ok()?.split_once('\n')?;
             let json = json.strip_suffix('\n')?;
             (self.first_line(json) == line).then(|| serde_json::from_str(json))?.ok()
         };
-        read().with_context(|| format!("{} is damaged; {}", file.display(), self.if_damaged))
+        Ok(Some(read().with_context(|| format!("{} is damaged; {}", file.display(), self.if_damaged))))
     }
 
-    /// Replaces the file. It is durable when this returns, and complete whatever happens.
+    /// Replaces the file and its copy. They are durable when this returns, and one is complete
+    /// whatever happens. If there is no room for the copy, there is none: an old one would be taken
+    /// for the truth later.
     pub(crate) async fn save(&self, data: &Path, kept: &impl Serialize) -> io::Result<()> {
         let json = serde_json::to_string_pretty(kept).map_err(io::Error::other)?;
         let text = format!("{}\n{json}\n", self.first_line(&json));
-        let (data, new, file) = (data.to_owned(), data.join(format!("{}.new", self.name)), data.join(self.name));
+        let (data, name) = (data.to_owned(), self.name);
         blocking_io(move || {
-            let mut written = File::create(&new)?;
-            written.write_all(text.as_bytes())?;
-            written.sync_all()?;
-            fs::rename(&new, file)?;
-            File::open(data)?.sync_all()
+            replace(&data, name, &text)?;
+            let copy = copy_of(name);
+            if let Err(error) = replace(&data, &copy, &text) {
+                warn!(file = name, %error, "there is no copy of this file now");
+                let _ = fs::remove_file(data.join(copy));
+            }
+            Ok(())
         })
         .await
     }
 
     fn first_line(&self, json: &str) -> String {
         format!("gallop-{} 1 crc32c={:08x}", self.name, crc32c::crc32c(json.as_bytes()))
+    }
+}
+
+fn copy_of(name: &str) -> String {
+    format!("{name}.copy")
+}
+
+fn replace(data: &Path, name: &str, text: &str) -> io::Result<()> {
+    let new = data.join(format!("{name}.new"));
+    let mut written = File::create(&new)?;
+    written.write_all(text.as_bytes())?;
+    written.sync_all()?;
+    fs::rename(&new, data.join(name))?;
+    File::open(data)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: KeptFile = KeptFile { name: "kept", if_damaged: "move it away" };
+
+    #[tokio::test]
+    async fn a_file_that_is_lost_or_damaged_costs_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let load = || FILE.load::<Vec<u32>>(folder.path());
+        assert_eq!(load().expect("nothing yet"), Vec::<u32>::new());
+        let kept = vec![1, 2];
+        for name in ["kept", "kept.copy"] {
+            FILE.save(folder.path(), &kept).await.expect("saved");
+            fs::remove_file(folder.path().join(name)).expect("removed");
+            assert_eq!(load().expect("the other one is there"), kept);
+            fs::write(folder.path().join(name), "nonsense").expect("written");
+            assert_eq!(load().expect("the other one is whole"), kept);
+        }
+        fs::write(folder.path().join("kept"), [0xff]).expect("written");
+        assert!(load().expect_err("both are damaged").to_string().contains("is damaged; move it away"));
     }
 }

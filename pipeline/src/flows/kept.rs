@@ -23,7 +23,7 @@ use crate::kept_file::KeptFile;
 
 /// The file in the data folder.
 const FILE: KeptFile =
-    KeptFile { name: "flows", if_damaged: "move it away, start the server, and create the flows again" };
+    KeptFile { name: "flows", if_damaged: "move it and its copy away, start the server, and create the flows again" };
 
 /// What is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::kept_file::KeptFile;
 
 /// The file in the data folder.
-const FILE: KeptFile = KeptFile { name: "sensors", if_damaged: "move it away and add the sensor ports again" };
+const FILE: KeptFile =
+    KeptFile { name: "sensors", if_damaged: "move it and its copy away and add the sensor ports again" };
 
 /// Schemas and ports that stand in no settings file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
