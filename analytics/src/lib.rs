@@ -15,6 +15,8 @@ mod place;
 
 mod error;
 
+mod capped_functions;
+
 mod rows;
 
 pub mod window;

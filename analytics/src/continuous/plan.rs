@@ -28,9 +28,13 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use crate::capped_functions::cap;
 use crate::sql::rewrite::WindowedSelect;
 use crate::sql::schema::{SqlColumn, row_schema};
 use crate::window::assigner::{Assigner, WINDOW_END, WINDOW_START};
+
+/// The most bytes that one function makes of one batch of rows.
+const FUNCTION_OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 /// The three parts of a query that run again and again.
 #[derive(Debug)]
@@ -58,6 +62,7 @@ impl Plan {
         let context = SessionContext::new_with_config(config);
         // It splits COUNT(DISTINCT) into two aggregates; state is kept for one.
         context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
+        cap(&context, FUNCTION_OUTPUT_BYTES_MAX);
         let rows = Slot::new(Assigner::schema(&row_schema(columns)));
         let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(&rows) as _];
         let table = StreamingTable::try_new(Arc::clone(&rows.schema), partitions)?;
@@ -136,16 +141,17 @@ impl Plan {
         let plan = reset_plan_states(Arc::clone(plan))?;
         let schema = plan.schema();
         // A run leaves nothing behind that a panic could have broken: its plan is its own, and slots are filled anew.
-        let batches = catch_unwind(AssertUnwindSafe(|| at_once(collect(plan, Arc::clone(&self.task)))));
-        let batches = batches.unwrap_or_else(|panic| Err(panicked(&*panic)))?;
+        let batches = caught(|| at_once(collect(plan, Arc::clone(&self.task))))?;
         Ok(concat_batches(&schema, &batches)?)
     }
 }
 
-/// A panic of the engine, as an error.
-fn panicked(panic: &(dyn std::any::Any + Send)) -> DataFusionError {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    DataFusionError::Execution(format!("the engine panicked: {}", text.unwrap_or("without a message")))
+/// Computes, and makes an error of a panic.
+fn caught<T>(compute: impl FnOnce() -> Result<T, DataFusionError>) -> Result<T, DataFusionError> {
+    catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(DataFusionError::Execution(format!("the engine panicked: {}", text.unwrap_or("without a message"))))
+    })
 }
 
 /// Runs a future that waits for nobody: plans over slots compute and do no I/O.
@@ -190,5 +196,16 @@ impl PartitionStream for Slot {
         let batches = std::mem::take(&mut *self.batches.lock().expect("no holder of the lock panics"));
         let batches = futures::stream::iter(batches.into_iter().map(Ok));
         Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_engine_is_an_error() {
+        let error = caught(|| -> Result<(), DataFusionError> { panic!("row {}", 7) }).unwrap_err();
+        assert!(error.to_string().contains("the engine panicked: row 7"), "{error}");
     }
 }

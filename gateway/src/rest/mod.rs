@@ -12,6 +12,7 @@ mod record;
 pub(crate) mod error;
 
 mod body;
+mod bodies;
 
 pub(crate) mod access;
 pub(crate) mod host;

@@ -11,7 +11,9 @@ use utoipa_axum::routes;
 use crate::rest::access::{self, Action, guarded};
 use crate::rest::flow_changes::{deliveries, queries};
 use crate::rest::tail::{self, Tails};
-use crate::rest::{description, doctor, flows, health, metrics, records, reshard, sensors, sql, streams, tables};
+use crate::rest::{
+    bodies, description, doctor, flows, health, metrics, records, reshard, sensors, sql, streams, tables,
+};
 use crate::state::GatewayState;
 
 /// Routes that anyone may ask.
@@ -64,5 +66,7 @@ pub(crate) fn guarded_routes(
     ];
     let live = live.layer(from_fn_with_state((Arc::clone(state), Action::Live), access::check));
     let router = OpenApiRouter::with_openapi(document).merge(live.with_state(()));
-    rows.into_iter().fold(router, |router, (action, routes)| router.routes(guarded(state, action, routes)))
+    let router =
+        rows.into_iter().fold(router, |router, (action, routes)| router.routes(guarded(state, action, routes)));
+    router.layer(from_fn_with_state(bodies::room(), bodies::admit))
 }

@@ -175,3 +175,36 @@ async fn heads_have_a_bound() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
     }
 }
+
+/// Each may be a MiB, so there is a bound on how many there are; requests without a body are not held up.
+#[tokio::test]
+async fn rest_requests_with_a_body_are_bounded_in_number() {
+    const REQUESTS_MAX: usize = 256;
+    let server = Server::start().await;
+    let mut unfinished = Vec::new();
+    for _ in 0..REQUESTS_MAX {
+        let mut stream = connect(&server).await;
+        let head = format!("POST /v1/sql HTTP/1.1\r\nhost: {}\r\n", server.address);
+        let head = format!("{head}content-type: application/json\r\ncontent-length: 20\r\n\r\n{{");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        unfinished.push(stream);
+    }
+    let post = async || {
+        let sql = Request::post(format!("http://{}/v1/sql", server.address)).header("content-type", "application/json");
+        server.send(sql.body(r#"{"sql":"SELECT 1"}"#.to_owned()).unwrap()).await
+    };
+    let refused = loop {
+        // The server has not read all heads yet.
+        let answer = post().await;
+        if answer.status == StatusCode::SERVICE_UNAVAILABLE {
+            break answer;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(refused.json()["error"]["code"], "too_many_requests");
+    assert_eq!(server.get("/v1/tables").await.status, StatusCode::OK);
+    drop(unfinished);
+    while post().await.status == StatusCode::SERVICE_UNAVAILABLE {
+        tokio::task::yield_now().await;
+    }
+}

@@ -2,6 +2,4 @@
 
 pub(crate) mod statement;
 
-mod capped_functions;
-
 pub(crate) mod session;

@@ -11,8 +11,8 @@ use datafusion::object_store::ObjectStore;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use url::Url;
 
-use crate::adhoc::fence::capped_functions::cap;
 use crate::adhoc::limits::AdhocLimits;
+use crate::capped_functions::cap;
 
 /// No store: tables bring their own, and a path in a query leads nowhere.
 #[derive(Debug)]
