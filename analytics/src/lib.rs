@@ -19,6 +19,10 @@ mod capped_functions;
 
 mod rows;
 
+mod depth;
+
+mod stack;
+
 pub mod window;
 
 pub mod sql;

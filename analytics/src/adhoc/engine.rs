@@ -47,6 +47,8 @@ impl AdhocEngine {
         let sources = Sources { archive, streams: options.streams, cache, limits: Arc::clone(&limits) };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads)
+            .max_blocking_threads(limits.blocking_threads_max)
+            .thread_stack_size(limits.stack_bytes)
             .thread_name("sql")
             .enable_time()
             .build()
@@ -58,23 +60,31 @@ impl AdhocEngine {
     /// Waits for a turn. Error: a text that is too long, or too many queries for too long.
     async fn turn(&self, sql: &str) -> Result<Turn, SqlError> {
         let limits = &self.limits;
-        if sql.len() > limits.query_text_bytes_max {
-            let message = format!("the query is longer than {} bytes", limits.query_text_bytes_max);
-            return Err(SqlError::new(SqlErrorKind::LimitExceeded, message));
-        }
+        check_length(sql, limits)?;
         let turn = Arc::clone(&self.running).acquire_owned();
-        let permit = tokio::time::timeout(limits.queue_wait_max, turn).await.map_err(|_| {
-            let message = format!("{} queries are running; try again later", limits.queries_running_max);
-            SqlError::new(SqlErrorKind::LimitExceeded, message)
-        })?;
+        let permit = tokio::time::timeout(limits.queue_wait_max, turn).await.map_err(|_| limits.too_many())?;
         let permit = permit.expect("the semaphore is never closed");
         let duration_max = limits.query_duration_max;
         Ok(Turn { permit, deadline: Instant::now() + duration_max, duration_max })
     }
 
+    /// Whether nothing of any query runs any more, not even a part that is being cancelled.
+    pub fn is_idle(&self) -> bool {
+        self.runtime().metrics().num_alive_tasks() == 0
+    }
+
     fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().expect("it runs until the engine is dropped")
     }
+}
+
+/// Error: a text that is too long to be looked at.
+pub(crate) fn check_length(sql: &str, limits: &AdhocLimits) -> Result<(), SqlError> {
+    if sql.len() <= limits.query_text_bytes_max {
+        return Ok(());
+    }
+    let message = format!("the query is longer than {} bytes", limits.query_text_bytes_max);
+    Err(SqlError::new(SqlErrorKind::LimitExceeded, message))
 }
 
 impl Drop for AdhocEngine {

@@ -31,6 +31,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use crate::capped_functions::cap;
 use crate::sql::rewrite::WindowedSelect;
 use crate::sql::schema::{SqlColumn, row_schema};
+use crate::stack::with_large_stack;
 use crate::window::assigner::{Assigner, WINDOW_END, WINDOW_START};
 
 /// The most bytes that one function makes of one batch of rows.
@@ -56,6 +57,10 @@ pub(crate) struct Plan {
 impl Plan {
     /// Plans `select` over a source with these columns.
     pub(crate) fn new(select: &WindowedSelect, columns: &[SqlColumn]) -> Result<Plan, DataFusionError> {
+        with_large_stack(|| Plan::of(select, columns))?
+    }
+
+    fn of(select: &WindowedSelect, columns: &[SqlColumn]) -> Result<Plan, DataFusionError> {
         let config = SessionConfig::new()
             .with_target_partitions(1)
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false);

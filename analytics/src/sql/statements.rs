@@ -4,8 +4,15 @@ use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::SqlError;
 use model::text::nearest::nearest;
 
+use crate::depth;
 use crate::sql::schema::{SqlColumn, SqlType};
 use crate::sql::tokens::{Cursor, Token, tokenize};
+
+/// Operators that stand in a chain, or one in the other: the server plans these queries itself and computes them on its own
+/// threads, whose stacks hold this many.
+const OPERATORS_MAX: usize = 512;
+/// Parts of all statements together: a declaration or a pump is one.
+const PARTS_MAX: usize = 1024;
 
 /// The names of types that an error suggests.
 const TYPES: [&str; 10] =
@@ -41,6 +48,7 @@ impl Script {
     /// Reads all statements.
     pub(crate) fn parse(sql: &str) -> Result<Script, SqlError> {
         let tokens = tokenize(sql)?;
+        depth::check(tokens.iter().map(|token| (&token.lexeme, token.at)), OPERATORS_MAX, PARTS_MAX)?;
         let mut script = Script { streams: Vec::new(), pumps: Vec::new() };
         for statement in tokens.split(|token| token.lexeme == Lexeme::SemiColon).filter(|tokens| !tokens.is_empty()) {
             script.statement(statement)?;

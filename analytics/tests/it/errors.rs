@@ -79,3 +79,19 @@ fn pumps_and_streams_get_their_names() {
         ["rides.STREAM_PUMP: wildrydes to DESTINATION_SQL_STREAM", "rides.P2: wildrydes to minutes"]
     );
 }
+
+#[test]
+fn a_chain_is_planned_up_to_the_bound_and_refused_by_name_beyond_it() {
+    let query = |links: usize| {
+        let chain = " + 1".repeat(links);
+        format!("SELECT STREAM COUNT(*){chain} FROM \"S\" GROUP BY FLOOR(\"S\".ROWTIME TO MINUTE)")
+    };
+    // The dot before ROWTIME is one too.
+    let sql = format!("{SOURCE}CREATE PUMP \"P\" AS INSERT INTO \"OUT\"\n{};", query(511));
+    ContinuousQuery::prepare(&"q".parse().unwrap(), &sql, QueryOptions::default()).expect("as long as may be");
+    for links in [512, 5_000, 100_000] {
+        check(&query(links), "more than 512 operators stand in a chain, or one in the other; use IN");
+    }
+    let nested = format!("SELECT STREAM COUNT({}1{}) FROM \"S\"", "(".repeat(400), ")".repeat(400));
+    check(&format!("{nested} GROUP BY FLOOR(ROWTIME TO MINUTE)"), "nested");
+}

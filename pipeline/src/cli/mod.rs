@@ -30,6 +30,9 @@ use crate::telemetry::logs;
 /// disk holds up. Everything that was acknowledged is durable by then.
 const THREADS_END_MAX: Duration = Duration::from_millis(250);
 
+/// Stack of a thread: continuous queries recurse once an operator. Only what is used becomes memory.
+const STACK_BYTES: usize = 16 << 20;
+
 /// A streaming data pipeline in one binary.
 #[derive(Debug, Parser)]
 #[command(
@@ -163,7 +166,7 @@ fn one_thread() -> Runtime {
 
 /// For commands that do the work themselves.
 fn all_threads() -> Runtime {
-    Builder::new_multi_thread().enable_all().build().expect("the system gives threads")
+    Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build().expect("the system gives threads")
 }
 
 fn until_end(runtime: Runtime, work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

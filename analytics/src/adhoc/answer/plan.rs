@@ -39,7 +39,7 @@ impl Plan {
     /// Plans the query in `sql`.
     pub(crate) async fn new(sources: &Sources, sql: &str) -> Result<Plan, SqlError> {
         let known = |batch| Plan { rows: Rows::Known(batch), names: Names::default() };
-        match parse(sql)? {
+        match parse(sql, &sources.limits)? {
             Request::ShowTables => Ok(known(texts(&[("table_name", sources.tables().await?)])?)),
             Request::Describe(table) => Ok(known(describe(sources, &table).await?)),
             Request::Query(statement) => Plan::of_query(sources, *statement).await,

@@ -5,8 +5,11 @@ use std::collections::VecDeque;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{ObjectName, ShowStatementOptions, Statement as SqlStatement};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 
+use crate::adhoc::limits::AdhocLimits;
+use crate::depth;
 use crate::error::{suggestion, translate};
 
 /// What a text asks for.
@@ -55,7 +58,8 @@ const REFUSED: &[&str] = &[
 const ALLOWED: &[&str] = &["SELECT", "WITH", "VALUES", "SHOW", "DESCRIBE", "EXPLAIN"];
 
 /// Reads one statement.
-pub(crate) fn parse(sql: &str) -> Result<Request, SqlError> {
+pub(crate) fn parse(sql: &str, limits: &AdhocLimits) -> Result<Request, SqlError> {
+    check_depth(sql, limits)?;
     let mut statements = parse_all(sql)?;
     let statement = statements.pop_front().ok_or_else(|| SqlError::new(SqlErrorKind::Invalid, "the query is empty"))?;
     if !statements.is_empty() {
@@ -85,6 +89,16 @@ pub(crate) fn parse(sql: &str) -> Result<Request, SqlError> {
         },
         other => Err(refused(&first_word(&other.to_string()))),
     }
+}
+
+/// Before anything is parsed. What cannot even be cut into tokens, the parser says better.
+fn check_depth(sql: &str, limits: &AdhocLimits) -> Result<(), SqlError> {
+    let Ok(lexemes) = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location() else { return Ok(()) };
+    let places = lexemes.iter().map(|lexeme| {
+        let start = lexeme.span.start;
+        (&lexeme.token, Location { line: start.line, column: start.column })
+    });
+    depth::check(places, limits.operators_max, limits.parts_max)
 }
 
 fn parse_all(sql: &str) -> Result<VecDeque<Statement>, SqlError> {
@@ -119,7 +133,7 @@ mod tests {
     use super::*;
 
     fn check_refused(sql: &str) {
-        let error = parse(sql).err().unwrap_or_else(|| panic!("{sql} is not refused"));
+        let error = parse(sql, &AdhocLimits::default()).err().unwrap_or_else(|| panic!("{sql} is not refused"));
         assert_eq!(error.kind, SqlErrorKind::Refused, "{sql}: {error}");
     }
 
