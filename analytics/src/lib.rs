@@ -5,6 +5,8 @@
 //!        ┌─────┴──────┐
 //!   sql, window       │              the dialect of continuous queries; how time is cut
 //!   continuous      adhoc            queries that run on; questions that are answered once
+//!                     │
+//!                  worker            .. in processes of their own
 //! ```
 //!
 //! The modules are in reading order.
@@ -30,3 +32,5 @@ pub mod sql;
 pub mod continuous;
 
 pub mod adhoc;
+
+pub mod worker;

@@ -7,3 +7,4 @@ mod names;
 mod promises;
 mod sensors;
 mod values;
+mod workers;

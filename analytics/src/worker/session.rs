@@ -1,0 +1,191 @@
+//! One query on one worker, as the server sees it: rows go out, calls are answered, and whatever is over its bound ends
+//! the worker, not the server.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use model::query::engine::{SqlError, SqlErrorKind};
+use tokio::io::AsyncRead;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::worker::backing::Backing;
+use crate::worker::frame::{Frame, FrameError, FrameReader, FrameSender};
+use crate::worker::message::{FromWorker, ToWorker};
+use crate::worker::process::{Ended, WorkerLimit, WorkerProcess};
+use crate::worker::rows;
+
+/// How often a running worker is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_millis(25);
+/// Calls of one worker that are answered at the same time; more wait in the pipe.
+const CALLS_MAX: usize = 32;
+/// How long a worker has to let go of a query that ended; one that needs longer is ended.
+const REST_MAX: Duration = Duration::from_millis(500);
+/// How long a worker has to say itself that its time is over.
+const TIME_GRACE: Duration = Duration::from_millis(300);
+
+/// A worker and its pipes.
+pub(crate) struct Worker {
+    pub(crate) frames: FrameReader<Box<dyn AsyncRead + Send + Unpin>, FromWorker>,
+    pub(crate) to: FrameSender<ToWorker>,
+    pub(crate) process: Box<dyn WorkerProcess>,
+}
+
+/// How long a query may take, and how long its reader may sleep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    pub(crate) query: Duration,
+    pub(crate) reader: Duration,
+}
+
+/// What comes of a query, in the order in which it comes.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    Columns(SchemaRef),
+    Rows(RecordBatch),
+}
+
+/// Where an answer goes. The end stands apart, so that it finds its way past rows that nobody reads.
+pub(crate) struct Outlet {
+    pub(crate) pieces: mpsc::Sender<Piece>,
+    pub(crate) end: Arc<OnceLock<Result<(), SqlError>>>,
+}
+
+/// What a query leaves behind.
+pub(crate) enum Left {
+    /// A worker that takes the next query.
+    Free(Worker),
+    /// Nothing: the worker was ended because it is of no more use, not because of what it did.
+    Retired,
+    /// Nothing; and the bound that was hit, if it was one.
+    Ended(Option<WorkerLimit>),
+}
+
+/// Why the answer is over.
+enum Over {
+    /// The worker has said all, and also that it is free where this is true.
+    Said(Result<(), SqlError>, bool),
+    /// Nobody reads the answer.
+    Unread,
+    /// A bound was hit.
+    Limit(WorkerLimit),
+    /// The worker is gone.
+    Gone,
+    /// The worker speaks nonsense.
+    Nonsense(SqlError),
+}
+
+/// Puts a question to `worker` and passes the answer on.
+pub(crate) async fn run(
+    mut worker: Worker,
+    question: ToWorker,
+    outlet: Outlet,
+    backing: &Backing,
+    patience: Patience,
+) -> Left {
+    let Outlet { pieces, end } = outlet;
+    // A worker that is gone is seen below.
+    let _ = worker.to.send(question, Bytes::new()).await;
+    let over = answer(&mut worker, &pieces, backing, patience).await;
+    let (outcome, left) = match over {
+        Over::Said(outcome, idle) => {
+            // The reader need not wait until the worker is free.
+            let _ = end.set(outcome);
+            drop(pieces);
+            return rest(worker, idle).await;
+        }
+        Over::Unread => {
+            let _ = worker.to.send(ToWorker::Cancel, Bytes::new()).await;
+            return rest(worker, false).await;
+        }
+        Over::Limit(limit) => {
+            worker.process.kill().await;
+            (limit.error(), Some(limit))
+        }
+        Over::Gone => match worker.process.ended().await {
+            Ended::Limit(limit) => (limit.error(), Some(limit)),
+            ended @ Ended::Otherwise(_) => (ended.error(), None),
+        },
+        Over::Nonsense(error) => {
+            worker.process.kill().await;
+            (error, None)
+        }
+    };
+    let _ = end.set(Err(outcome));
+    Left::Ended(left)
+}
+
+async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Backing, patience: Patience) -> Over {
+    let deadline = Instant::now() + patience.query + TIME_GRACE;
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut calls = JoinSet::new();
+    // What the reader has not taken yet, and until when it may take it.
+    let mut waiting: Option<(Piece, Instant)> = None;
+    loop {
+        let stalled_at = waiting.as_ref().map_or(deadline, |(_, until)| *until);
+        tokio::select! {
+            () = pieces.closed() => return Over::Unread,
+            () = tokio::time::sleep_until(deadline) => return Over::Limit(WorkerLimit::Time(patience.query.as_secs())),
+            _ = look.tick() => if let Some(limit) = worker.process.over() {
+                return Over::Limit(limit);
+            },
+            _ = calls.join_next(), if !calls.is_empty() => {}
+            room = pieces.reserve(), if waiting.is_some() => match (room, waiting.take()) {
+                (Ok(room), Some((piece, _))) => room.send(piece),
+                _ => return Over::Unread,
+            },
+            () = tokio::time::sleep_until(stalled_at), if waiting.is_some() => {
+                return Over::Limit(WorkerLimit::Reader(patience.reader.as_secs()));
+            }
+            frame = worker.frames.next(), if waiting.is_none() && calls.len() < CALLS_MAX => match frame {
+                Ok(Some(Frame { head, body })) => match head {
+                    FromWorker::Call { call, asked } => {
+                        calls.spawn(backing.clone().answer(call, asked, worker.to.clone()));
+                    }
+                    FromWorker::Columns | FromWorker::Rows => {
+                        let piece = match head {
+                            FromWorker::Columns => rows::read_columns(&body).map(Piece::Columns),
+                            _ => rows::read_rows(&body).map(Piece::Rows),
+                        };
+                        match piece {
+                            Ok(piece) => waiting = Some((piece, Instant::now() + patience.reader)),
+                            Err(error) => return Over::Nonsense(error),
+                        }
+                    }
+                    FromWorker::Finished => return Over::Said(Ok(()), false),
+                    FromWorker::Failed(failure) => return Over::Said(Err(failure.into()), false),
+                    FromWorker::Idle => return Over::Said(Ok(()), true),
+                },
+                Ok(None) => return Over::Gone,
+                Err(error) if matches!(error, FrameError::Io(_)) => return Over::Gone,
+                Err(error) => return Over::Nonsense(SqlError::new(SqlErrorKind::Failed, error.to_string())),
+            },
+        }
+    }
+}
+
+/// Waits until the worker is free. One that takes too long, or has grown large, is ended.
+async fn rest(mut worker: Worker, idle: bool) -> Left {
+    let free = idle || tokio::time::timeout(REST_MAX, until_idle(&mut worker)).await.unwrap_or(false);
+    if free && !worker.process.is_large() {
+        return Left::Free(worker);
+    }
+    worker.process.kill().await;
+    Left::Retired
+}
+
+/// Passes over what is still said of a query that is over. Returns whether the worker is free.
+async fn until_idle(worker: &mut Worker) -> bool {
+    loop {
+        match worker.frames.next().await {
+            Ok(Some(Frame { head: FromWorker::Idle, .. })) => return true,
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return false,
+        }
+    }
+}
