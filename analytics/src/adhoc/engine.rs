@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::adhoc::answer::task::{self, Running, Turn};
 use crate::adhoc::archive::folder::{AdhocArchive, ArchiveFolder};
+use crate::adhoc::keeper::ColumnsKeeper;
 use crate::adhoc::limits::AdhocLimits;
 use crate::adhoc::table::schema_cache::SchemaCache;
 use crate::adhoc::table::snapshot::Sources;
@@ -25,6 +26,8 @@ pub struct AdhocOptions {
     pub archive: Option<AdhocArchive>,
     /// The streams whose live tails follow what the archive has. Every stream is a table.
     pub streams: Option<Arc<dyn StreamStore>>,
+    /// What remembers the columns of archived objects longer than this engine.
+    pub keeper: Option<Arc<dyn ColumnsKeeper>>,
     /// Bounds.
     pub limits: AdhocLimits,
 }
@@ -43,7 +46,7 @@ impl AdhocEngine {
     pub fn new(options: AdhocOptions) -> Result<Self, SqlError> {
         let limits = Arc::new(options.limits);
         let archive = options.archive.map(|archive| ArchiveFolder::open(archive, &limits)).transpose()?;
-        let cache = Arc::new(SchemaCache::new(limits.schema_cache_objects_max));
+        let cache = Arc::new(SchemaCache::new(limits.schema_cache_objects_max, options.keeper));
         let sources = Sources { archive, streams: options.streams, cache, limits: Arc::clone(&limits) };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads)

@@ -8,6 +8,8 @@
 
 pub mod limits;
 
+pub mod keeper;
+
 pub mod archive;
 
 mod tail;

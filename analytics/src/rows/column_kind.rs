@@ -6,12 +6,13 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use model::datagram::columns::SensorColumn;
 use model::datagram::schema::{FieldKind, TIME};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::rows::json_row::JsonRow;
 
 /// The narrowest type that holds every value seen, exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ColumnKind {
     /// Nothing but nulls.
     Null,
@@ -135,6 +136,18 @@ impl Columns {
         typed
     }
 
+    /// As text, for [`Columns::of_text`].
+    pub(crate) fn to_text(&self) -> String {
+        let columns: Vec<(&str, ColumnKind)> = self.iter().collect();
+        serde_json::to_string(&columns).expect("names and kinds are JSON")
+    }
+
+    /// The columns that [`Columns::to_text`] wrote.
+    pub(crate) fn of_text(text: &str) -> Option<Columns> {
+        let columns: Vec<(String, ColumnKind)> = serde_json::from_str(text).ok()?;
+        Some(Columns::typed(columns.iter().map(|(name, kind)| (name.as_str(), *kind))))
+    }
+
     /// Each column with its kind.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, ColumnKind)> {
         self.columns.iter().map(|(name, kind)| (name.as_ref(), *kind))
@@ -193,6 +206,14 @@ mod tests {
     fn check(raws: &[&str], expected: ColumnKind) {
         let kind = raws.iter().map(|raw| ColumnKind::of(raw)).reduce(ColumnKind::merge);
         assert_eq!(kind, Some(expected), "{raws:?}");
+    }
+
+    #[test]
+    fn columns_come_back_from_their_text() {
+        let columns = Columns::typed([("a \"b\"", ColumnKind::Int), ("é", ColumnKind::Text), ("t", ColumnKind::Time)]);
+        let back = Columns::of_text(&columns.to_text()).unwrap();
+        assert!(back.iter().eq(columns.iter()));
+        assert!(Columns::of_text("[[1,2]]").is_none());
     }
 
     #[test]

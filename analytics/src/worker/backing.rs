@@ -8,6 +8,7 @@ use model::stream::store::{ReadLimit, StartingPosition, StreamStore};
 
 use crate::worker::failure::{ArchiveFailure, StreamFailure};
 use crate::worker::frame::FrameSender;
+use crate::worker::learned::Learned;
 use crate::worker::message::{Answer, Asked, Described, Listed, ShardEnd, ToWorker};
 use crate::worker::records;
 
@@ -21,8 +22,9 @@ const RECORD_BYTES_MAX: usize = 4 << 20;
 pub(crate) const OBJECT_BYTES_MAX: u64 = 4 << 20;
 
 /// What workers read through the server.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Backing {
+    pub(crate) learned: Arc<Learned>,
     pub(crate) streams: Option<Arc<dyn StreamStore>>,
     pub(crate) archive: Option<Arc<dyn Archive>>,
 }
@@ -34,6 +36,7 @@ impl Backing {
             let _ = to.send(ToWorker::Answer { call, more: false, answer }, body).await;
         };
         match asked {
+            Asked::Columns(objects) => send(Answer::Columns(self.learned.recall(&objects)), Bytes::new()).await,
             Asked::Folders | Asked::Objects { .. } | Asked::Object { .. } => match self.of_archive(asked).await {
                 Ok((Answer::Objects(mut listed), _)) => {
                     while LISTED_AT_ONCE_MAX < listed.len() {
@@ -81,7 +84,7 @@ impl Backing {
                 let complete_until = read.complete_until;
                 return Ok((Answer::Records { next, tip, end_of_shard, complete_until }, body));
             }
-            Asked::Folders | Asked::Objects { .. } | Asked::Object { .. } => return Err(none()),
+            Asked::Columns(_) | Asked::Folders | Asked::Objects { .. } | Asked::Object { .. } => return Err(none()),
         };
         Ok((answer, Bytes::new()))
     }

@@ -18,8 +18,11 @@ pub(crate) type Parts = Vec<(Answer, Bytes)>;
 pub(crate) struct Calls {
     to: FrameSender<FromWorker>,
     next: Arc<AtomicU64>,
-    waiting: Arc<Mutex<HashMap<u64, (Parts, oneshot::Sender<Parts>)>>>,
+    waiting: Arc<Mutex<Waiting>>,
 }
+
+/// By the number of the call: the parts that have arrived, and who gets them.
+type Waiting = HashMap<u64, (Parts, oneshot::Sender<Parts>)>;
 
 impl Calls {
     /// Calls go out through `to`.
@@ -27,7 +30,7 @@ impl Calls {
         Calls { to, next: Arc::default(), waiting: Arc::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, (Parts, oneshot::Sender<Parts>)>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().expect("no holder of the lock panics")
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use crate::adhoc::engine::check_length;
 use crate::adhoc::limits::AdhocLimits;
 use crate::error::failed;
 use crate::worker::backing::Backing;
+use crate::worker::learned::Learned;
 use crate::worker::message::{Opening, OpeningArchive, ToWorker};
 use crate::worker::pool::{Lent, Pool};
 use crate::worker::process::{Launcher, WorkerLimit};
@@ -42,6 +44,8 @@ pub struct WorkerOptions {
     pub streams: Option<Arc<dyn StreamStore>>,
     /// Bounds.
     pub limits: AdhocLimits,
+    /// Keeps a worker ready ahead of time, also while nobody asks.
+    pub ahead: bool,
 }
 
 /// What workers do, in numbers.
@@ -71,21 +75,29 @@ pub struct WorkerEngine {
 impl WorkerEngine {
     /// Starts the first worker ahead of time. Called on the runtime on which sessions are to run.
     pub fn new(launcher: Arc<dyn Launcher>, options: WorkerOptions) -> Self {
-        let WorkerOptions { archive, streams, limits } = options;
+        let WorkerOptions { archive, streams, limits, ahead } = options;
         let (opening, objects) = match archive {
             None => (OpeningArchive::None, None),
             Some(WorkerArchive::Folder(folder)) => (OpeningArchive::Folder(folder), None),
             Some(WorkerArchive::Objects(archive)) => (OpeningArchive::Server, Some(archive)),
         };
         let opening = Opening { archive: opening, streams: streams.is_some(), limits: of_worker(&limits) };
-        let pool = Pool::new(launcher, opening);
+        let pool = Pool::new(launcher, opening, ahead);
         pool.ensure_spare();
         tokio::spawn(Pool::retire(Arc::downgrade(&pool)));
         WorkerEngine {
             pool,
             slots: Arc::new(Semaphore::new(limits.queries_running_max)),
-            backing: Backing { streams, archive: objects },
-            patience: Patience { query: limits.query_duration_max, reader: limits.reader_wait_max },
+            backing: Backing {
+                learned: Arc::new(Learned::new(limits.schema_cache_objects_max)),
+                streams,
+                archive: objects,
+            },
+            patience: Patience {
+                query: limits.query_duration_max,
+                reader: limits.reader_wait_max,
+                queue: Arc::default(),
+            },
             limits,
             ended: Arc::default(),
         }
@@ -106,15 +118,35 @@ impl WorkerEngine {
         let end = Arc::new(OnceLock::new());
         let outlet = Outlet { pieces: pieces_to, end: Arc::clone(&end) };
         let session = Session { lent, slot, pool: Arc::clone(&self.pool), ended: Arc::clone(&self.ended) };
-        tokio::spawn(session.run(question, outlet, self.backing.clone(), self.patience));
+        tokio::spawn(session.run(question, outlet, self.backing.clone(), self.patience.clone()));
         Ok(Reader { pieces, end, over: false })
     }
 
     async fn slot(&self) -> Result<OwnedSemaphorePermit, SqlError> {
         let limits = &self.limits;
+        if let Ok(free) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(free);
+        }
+        let _waiting = Waiting::new(&self.patience.queue);
         let slot = tokio::time::timeout(limits.queue_wait_max, Arc::clone(&self.slots).acquire_owned()).await;
         let slot = slot.map_err(|_| limits.too_many())?;
         Ok(slot.expect("the semaphore is never closed"))
+    }
+}
+
+/// A query that waits for its place, as those see that have one.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(queue: &'a AtomicUsize) -> Self {
+        queue.fetch_add(1, Ordering::Relaxed);
+        Waiting(queue)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

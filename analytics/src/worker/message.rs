@@ -59,6 +59,8 @@ pub(crate) enum ToWorker {
 pub(crate) enum FromWorker {
     /// The worker wants to know something.
     Call { call: u64, asked: Asked },
+    /// The worker has looked through an object.
+    Learned { object: String, columns: String },
     /// The body is the schema.
     Columns,
     /// The body is some rows.
@@ -74,13 +76,30 @@ pub(crate) enum FromWorker {
 /// What a worker asks of the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Asked {
+    /// What is known of objects.
+    Columns(Vec<String>),
     Streams,
     Stream(StreamName),
-    Locate { stream: StreamName, shard: ShardId, end: ShardEnd },
-    Read { stream: StreamName, shard: ShardId, from: SequenceNumber, records_max: usize, bytes_max: usize },
+    Locate {
+        stream: StreamName,
+        shard: ShardId,
+        end: ShardEnd,
+    },
+    Read {
+        stream: StreamName,
+        shard: ShardId,
+        from: SequenceNumber,
+        records_max: usize,
+        bytes_max: usize,
+    },
     Folders,
-    Objects { prefix: String },
-    Object { name: String, range: Range<u64> },
+    Objects {
+        prefix: String,
+    },
+    Object {
+        name: String,
+        range: Range<u64>,
+    },
 }
 
 /// One of the two ends of a shard.
@@ -93,6 +112,7 @@ pub(crate) enum ShardEnd {
 /// What the server answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
+    Columns(Vec<Option<String>>),
     Streams(Vec<StreamName>),
     Stream(Box<Described>),
     Number(SequenceNumber),

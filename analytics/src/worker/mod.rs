@@ -24,6 +24,8 @@ mod failure;
 
 pub mod process;
 
+mod learned;
+
 mod backing;
 
 mod calls;
@@ -31,6 +33,8 @@ mod calls;
 mod remote_streams;
 
 mod remote_archive;
+
+mod remote_keeper;
 
 pub mod serve;
 

@@ -24,15 +24,16 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(20);
 pub(crate) struct Pool {
     launcher: Arc<dyn Launcher>,
     opening: Opening,
+    ahead: bool,
     /// The last one returned is the first one lent: it knows most, and the others come of age.
     idle: Mutex<Vec<(Worker, Instant)>>,
     lent: AtomicUsize,
 }
 
 impl Pool {
-    /// No worker yet; [`Pool::ensure_spare`] starts the first.
-    pub(crate) fn new(launcher: Arc<dyn Launcher>, opening: Opening) -> Arc<Pool> {
-        Arc::new(Pool { launcher, opening, idle: Mutex::default(), lent: AtomicUsize::new(0) })
+    /// No worker yet; [`Pool::ensure_spare`] starts the first where one is wanted `ahead` of time.
+    pub(crate) fn new(launcher: Arc<dyn Launcher>, opening: Opening, ahead: bool) -> Arc<Pool> {
+        Arc::new(Pool { launcher, opening, ahead, idle: Mutex::default(), lent: AtomicUsize::new(0) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Worker, Instant)>> {
@@ -63,9 +64,9 @@ impl Pool {
         Ok(worker)
     }
 
-    /// Starts a worker ahead of time unless one is at rest.
+    /// Starts a worker ahead of time, if that is wanted and none is at rest.
     pub(crate) fn ensure_spare(self: &Arc<Self>) {
-        if !self.lock().is_empty() {
+        if !self.ahead || !self.lock().is_empty() {
             return;
         }
         let pool = Arc::clone(self);

@@ -16,6 +16,7 @@ use crate::worker::calls::Calls;
 use crate::worker::frame::{Frame, FrameError, FrameReader, FrameSender, Gone};
 use crate::worker::message::{FromWorker, Opening, OpeningArchive, ToWorker};
 use crate::worker::remote_archive::RemoteArchive;
+use crate::worker::remote_keeper::RemoteKeeper;
 use crate::worker::remote_streams::RemoteStreams;
 use crate::worker::rows;
 
@@ -46,7 +47,7 @@ pub async fn serve(
     let mut running: Option<AbortOnDropHandle<Result<(), Gone>>> = None;
     while let Some(Frame { head, body }) = frames.next().await? {
         match head {
-            ToWorker::Open(opening) => engine = open(*opening, &calls),
+            ToWorker::Open(opening) => engine = open(*opening, &calls, &to),
             ToWorker::Query { sql } => running = Some(spawn(answer(engine.clone(), sql, to.clone()))),
             ToWorker::Describe { sql } => running = Some(spawn(describe(engine.clone(), sql, to.clone()))),
             ToWorker::Cancel => drop(spawn_rest(running.take(), engine.clone(), to.clone())),
@@ -58,7 +59,7 @@ pub async fn serve(
 
 type Opened = Result<Arc<AdhocEngine>, SqlError>;
 
-fn open(opening: Opening, calls: &Calls) -> Opened {
+fn open(opening: Opening, calls: &Calls, to: &FrameSender<FromWorker>) -> Opened {
     let Opening { archive, streams, limits } = opening;
     let archive = match archive {
         OpeningArchive::None => None,
@@ -68,7 +69,8 @@ fn open(opening: Opening, calls: &Calls) -> Opened {
         }
     };
     let streams = streams.then(|| Arc::new(RemoteStreams(calls.clone())) as _);
-    AdhocEngine::new(AdhocOptions { archive, streams, limits }).map(Arc::new)
+    let keeper = Arc::new(RemoteKeeper { calls: calls.clone(), to: to.clone() });
+    AdhocEngine::new(AdhocOptions { archive, streams, keeper: Some(keeper), limits }).map(Arc::new)
 }
 
 fn spawn(work: impl Future<Output = Result<(), Gone>> + Send + 'static) -> AbortOnDropHandle<Result<(), Gone>> {

@@ -1,6 +1,7 @@
 //! One query on one worker, as the server sees it: rows go out, calls are answered, and whatever is over its bound ends
 //! the worker, not the server.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 const CALLS_MAX: usize = 32;
 /// How long a worker has to let go of a query that ended; one that needs longer is ended.
 const REST_MAX: Duration = Duration::from_millis(500);
+/// How long a reader may sleep while other queries wait for its place.
+const READER_WAITED_FOR_MAX: Duration = Duration::from_secs(1);
 /// How long a worker has to say itself that its time is over.
 const TIME_GRACE: Duration = Duration::from_millis(300);
 
@@ -36,10 +39,21 @@ pub(crate) struct Worker {
 }
 
 /// How long a query may take, and how long its reader may sleep.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Patience {
     pub(crate) query: Duration,
     pub(crate) reader: Duration,
+    /// Queries that wait for a place.
+    pub(crate) queue: Arc<AtomicUsize>,
+}
+
+impl Patience {
+    /// Seconds that the reader has slept, if these are too many. It may sleep less while others wait.
+    fn is_over(&self, slept: Duration) -> Option<u64> {
+        let waited_for = 0 < self.queue.load(Ordering::Relaxed);
+        let max = if waited_for { self.reader.min(READER_WAITED_FOR_MAX) } else { self.reader };
+        (max <= slept).then_some(slept.as_secs())
+    }
 }
 
 /// What comes of a query, in the order in which it comes.
@@ -90,7 +104,7 @@ pub(crate) async fn run(
     let Outlet { pieces, end } = outlet;
     // A worker that is gone is seen below.
     let _ = worker.to.send(question, Bytes::new()).await;
-    let over = answer(&mut worker, &pieces, backing, patience).await;
+    let over = answer(&mut worker, &pieces, backing, &patience).await;
     let (outcome, left) = match over {
         Over::Said(outcome, idle) => {
             // The reader need not wait until the worker is free.
@@ -119,41 +133,41 @@ pub(crate) async fn run(
     Left::Ended(left)
 }
 
-async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Backing, patience: Patience) -> Over {
+async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Backing, patience: &Patience) -> Over {
     let deadline = Instant::now() + patience.query + TIME_GRACE;
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut calls = JoinSet::new();
-    // What the reader has not taken yet, and until when it may take it.
+    // What the reader has not taken yet, and since when.
     let mut waiting: Option<(Piece, Instant)> = None;
     loop {
-        let stalled_at = waiting.as_ref().map_or(deadline, |(_, until)| *until);
         tokio::select! {
             () = pieces.closed() => return Over::Unread,
             () = tokio::time::sleep_until(deadline) => return Over::Limit(WorkerLimit::Time(patience.query.as_secs())),
-            _ = look.tick() => if let Some(limit) = worker.process.over() {
-                return Over::Limit(limit);
-            },
+            _ = look.tick() => {
+                let slept = waiting.as_ref().and_then(|(_, since)| patience.is_over(since.elapsed()));
+                if let Some(limit) = slept.map(WorkerLimit::Reader).or_else(|| worker.process.over()) {
+                    return Over::Limit(limit);
+                }
+            }
             _ = calls.join_next(), if !calls.is_empty() => {}
             room = pieces.reserve(), if waiting.is_some() => match (room, waiting.take()) {
                 (Ok(room), Some((piece, _))) => room.send(piece),
                 _ => return Over::Unread,
             },
-            () = tokio::time::sleep_until(stalled_at), if waiting.is_some() => {
-                return Over::Limit(WorkerLimit::Reader(patience.reader.as_secs()));
-            }
             frame = worker.frames.next(), if waiting.is_none() && calls.len() < CALLS_MAX => match frame {
                 Ok(Some(Frame { head, body })) => match head {
                     FromWorker::Call { call, asked } => {
                         calls.spawn(backing.clone().answer(call, asked, worker.to.clone()));
                     }
+                    FromWorker::Learned { object, columns } => backing.learned.keep(&object, &columns),
                     FromWorker::Columns | FromWorker::Rows => {
                         let piece = match head {
                             FromWorker::Columns => rows::read_columns(&body).map(Piece::Columns),
                             _ => rows::read_rows(&body).map(Piece::Rows),
                         };
                         match piece {
-                            Ok(piece) => waiting = Some((piece, Instant::now() + patience.reader)),
+                            Ok(piece) => waiting = Some((piece, Instant::now())),
                             Err(error) => return Over::Nonsense(error),
                         }
                     }
@@ -162,7 +176,7 @@ async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Bac
                     FromWorker::Idle => return Over::Said(Ok(()), true),
                 },
                 Ok(None) => return Over::Gone,
-                Err(error) if matches!(error, FrameError::Io(_)) => return Over::Gone,
+                Err(FrameError::Io(_)) => return Over::Gone,
                 Err(error) => return Over::Nonsense(SqlError::new(SqlErrorKind::Failed, error.to_string())),
             },
         }

@@ -129,20 +129,24 @@ impl World {
     pub(crate) fn engine_over_objects(&self) -> AdhocEngine {
         let streams: Arc<dyn StreamStore> = Arc::clone(&self.store) as _;
         let archive = AdhocArchive::Objects(Arc::clone(&self.objects) as _, tokio::runtime::Handle::current());
-        let options = AdhocOptions { archive: Some(archive), streams: Some(streams), limits: limits() };
+        let options = AdhocOptions { archive: Some(archive), streams: Some(streams), ..options(limits()) };
         AdhocEngine::new(options).expect("open")
     }
 
     pub(crate) fn engine_with(&self, limits: AdhocLimits) -> AdhocEngine {
         let streams: Arc<dyn StreamStore> = Arc::clone(&self.store) as _;
         let archive = Some(AdhocArchive::Folder(self.root.path().to_owned()));
-        AdhocEngine::new(AdhocOptions { archive, streams: Some(streams), limits }).expect("open")
+        AdhocEngine::new(AdhocOptions { archive, streams: Some(streams), ..options(limits) }).expect("open")
     }
 
     pub(crate) fn archive_engine(&self) -> AdhocEngine {
         let archive = Some(AdhocArchive::Folder(self.root.path().to_owned()));
-        AdhocEngine::new(AdhocOptions { archive, streams: None, limits: limits() }).expect("open")
+        AdhocEngine::new(AdhocOptions { archive, ..options(limits()) }).expect("open")
     }
+}
+
+fn options(limits: AdhocLimits) -> AdhocOptions {
+    AdhocOptions { limits, ..AdhocOptions::default() }
 }
 
 pub(crate) fn limits() -> AdhocLimits {

@@ -1,6 +1,7 @@
 //! Workers in this process: the frames of real ones, and a process that a test can end.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,9 +12,11 @@ use analytics::worker::process::{Ended, Launched, Launcher, WorkerLimit, WorkerP
 use analytics::worker::serve::serve;
 use async_trait::async_trait;
 use futures::TryStreamExt;
+use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use model::query::engine::{SqlEngine, SqlError, SqlErrorKind};
 use model::query::json_lines::json_lines;
 use model::testing::conformance;
+use model::testing::memory_archive::MemoryArchive;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::fixture::{Packing, World, limits};
@@ -71,7 +74,8 @@ impl WorkerProcess for Task {
 }
 
 fn engine(world: &World, tasks: &Arc<Tasks>, archive: WorkerArchive, limits: AdhocLimits) -> WorkerEngine {
-    let options = WorkerOptions { archive: Some(archive), streams: Some(Arc::clone(&world.store) as _), limits };
+    let options =
+        WorkerOptions { archive: Some(archive), streams: Some(Arc::clone(&world.store) as _), limits, ahead: true };
     WorkerEngine::new(Arc::clone(tasks) as _, options)
 }
 
@@ -166,7 +170,7 @@ async fn a_reader_that_sleeps_gives_its_place_back_and_is_told_so() {
     let (world, tasks) = (world().await, Arc::new(Tasks::default()));
     let archive = WorkerArchive::Folder(world.root.path().to_owned());
     let limits = AdhocLimits {
-        reader_wait_max: Duration::from_millis(300),
+        reader_wait_max: Duration::from_secs(60),
         queue_wait_max: Duration::from_secs(20),
         queries_running_max: 1,
         ..limits()
@@ -196,4 +200,50 @@ async fn more_queries_than_places_wait_and_are_then_refused() {
     let _held = engine.query("SELECT * FROM generate_series(1, 9000000)").await.expect("rows");
     let error = lines(&engine, "SELECT 1").await.expect_err("no place");
     assert_eq!(error.to_string(), "1 queries are running, as many as may, and none ended in 0.2 s; try again later");
+}
+
+/// Counts what is read of objects.
+struct Counted(Arc<MemoryArchive>, AtomicUsize);
+
+#[async_trait]
+impl Archive for Counted {
+    async fn put_if_absent(&self, name: &ObjectName, body: bytes::Bytes) -> Result<PutOutcome, ArchiveError> {
+        self.0.put_if_absent(name, body).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<ObjectMeta>, ArchiveError> {
+        self.0.list(prefix).await
+    }
+
+    async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<bytes::Bytes, ArchiveError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.get(name, range).await
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), ArchiveError> {
+        self.0.delete(name).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_has_learned_of_objects_outlives_it() {
+    let (world, tasks) = (World::new(), Arc::new(Tasks::default()));
+    for object in 0..200 {
+        world.file(&format!("rides/{object:03}.json"), format!("{{\"n\":{object},\"x\":true}}\n").as_bytes());
+    }
+    let archive = Arc::new(Counted(Arc::clone(&world.objects), AtomicUsize::new(0)));
+    let engine = engine(&world, &tasks, WorkerArchive::Objects(Arc::clone(&archive) as _), limits());
+    let all = "SELECT COUNT(*) AS n, SUM(n) AS s FROM rides WHERE x";
+    let read = async || {
+        let before = archive.1.load(Ordering::Relaxed);
+        assert_eq!(lines(&engine, all).await.as_deref(), Ok("{\"n\":200,\"s\":19900}\n"));
+        archive.1.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(read().await, 400, "each is looked through, then read");
+    assert_eq!(read().await, 200, "each is read");
+    tasks.over.store(true, Ordering::Relaxed);
+    let endless = "SELECT COUNT(*) FROM rides a, rides b, rides c, rides d, rides e";
+    assert_eq!(lines(&engine, endless).await, Err(MEMORY.error()));
+    tasks.over.store(false, Ordering::Relaxed);
+    assert_eq!(read().await, 200, "each is read, by another worker");
 }

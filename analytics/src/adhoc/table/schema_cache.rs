@@ -10,6 +10,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use crate::adhoc::archive::folder::Object;
+use crate::adhoc::keeper::{COLUMNS_BYTES_MAX, ColumnsKeeper, OBJECTS_AT_ONCE_MAX};
 use crate::adhoc::tail::range::TailRange;
 use crate::rows::column_kind::Columns;
 
@@ -32,6 +33,11 @@ impl ObjectKey {
             modified_micros: object.meta.last_modified.timestamp_micros(),
         }
     }
+
+    /// As a keeper has it.
+    fn to_text(&self) -> String {
+        format!("{} {} {}", self.size, self.modified_micros, self.location)
+    }
 }
 
 /// A shard of one life of a stream: deleted and created again it is another.
@@ -51,16 +57,41 @@ struct Entries {
 }
 
 /// Remembers columns, up to a bound.
-#[derive(Debug)]
 pub(crate) struct SchemaCache {
     objects_max: usize,
+    keeper: Option<Arc<dyn ColumnsKeeper>>,
     entries: Mutex<Entries>,
 }
 
 impl SchemaCache {
     /// An empty cache.
-    pub(crate) fn new(objects_max: usize) -> Self {
-        SchemaCache { objects_max, entries: Mutex::default() }
+    pub(crate) fn new(objects_max: usize, keeper: Option<Arc<dyn ColumnsKeeper>>) -> Self {
+        SchemaCache { objects_max, keeper, entries: Mutex::default() }
+    }
+
+    /// Asks the keeper for what is not known here.
+    pub(crate) async fn recall(&self, objects: &[Object]) {
+        let Some(keeper) = &self.keeper else { return };
+        let unknown: Vec<&Object> = objects.iter().filter(|object| self.object(object).is_none()).collect();
+        for some in unknown.chunks(OBJECTS_AT_ONCE_MAX) {
+            let keys = some.iter().map(|object| ObjectKey::of(object).to_text()).collect();
+            for (object, columns) in some.iter().zip(keeper.recall(keys).await) {
+                if let Some(columns) = columns.as_deref().and_then(Columns::of_text) {
+                    self.put_object(object, Arc::new(columns));
+                }
+            }
+        }
+    }
+
+    /// Remembers an object that was looked through, here and with the keeper.
+    pub(crate) async fn learn(&self, object: &Object, columns: Arc<Columns>) {
+        if let Some(keeper) = &self.keeper {
+            let text = columns.to_text();
+            if text.len() <= COLUMNS_BYTES_MAX {
+                keeper.keep(ObjectKey::of(object).to_text(), text).await;
+            }
+        }
+        self.put_object(object, columns);
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
@@ -72,8 +103,8 @@ impl SchemaCache {
         self.lock().objects.get(&ObjectKey::of(object)).cloned()
     }
 
-    /// Remembers an object; over the bound the oldest entry goes.
-    pub(crate) fn put_object(&self, object: &Object, columns: Arc<Columns>) {
+    /// Over the bound the oldest entry goes.
+    fn put_object(&self, object: &Object, columns: Arc<Columns>) {
         let mut entries = self.lock();
         let key = ObjectKey::of(object);
         if entries.objects.insert(key.clone(), columns).is_none() {

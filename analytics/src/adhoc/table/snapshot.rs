@@ -112,6 +112,7 @@ impl Sources {
         let (objects, tail) = self.parts(table).await?;
         let mut columns = Columns::default();
         if let Some(archive) = &self.archive {
+            self.cache.recall(&objects).await;
             let each = stream::iter(objects.clone()).map(|object| self.object_columns(archive.clone(), object));
             let mut each = each.buffered(self.limits.threads);
             while let Some(of_object) = each.try_next().await? {
@@ -218,7 +219,7 @@ impl Sources {
         let looked = SpawnedTask::spawn(looking).await;
         let columns = looked.map_err(|error| failed("looking through an object", &error))??;
         let columns = Arc::new(columns);
-        self.cache.put_object(&object, Arc::clone(&columns));
+        self.cache.learn(&object, Arc::clone(&columns)).await;
         Ok(columns)
     }
 
