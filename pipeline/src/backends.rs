@@ -5,7 +5,7 @@
 //! streams    log, in data/streams       Kafka          [kafka]
 //! tables     redb, in data/tables.redb  DynamoDB       [dynamodb]
 //! archive    files, in data/archive     a bucket       [s3]
-//! SQL        reads streams and archive, wherever they stand
+//! SQL        processes of its own read streams and archive, wherever they stand
 //! ```
 //!
 //! A service elsewhere that is out of reach at the start does not keep the server from starting: records are taken,
@@ -15,8 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics::adhoc::archive::folder::AdhocArchive;
-use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
+use analytics::worker::engine::{WorkerArchive, WorkerEngine, WorkerOptions};
 use anyhow::Context;
 use model::archive::store::Archive;
 use model::clock::{Clock, SystemClock};
@@ -26,17 +25,17 @@ use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::table::store::TableStore;
 use sinks::archive::folder::FolderArchive;
 use sinks::table::embedded::store::EmbeddedTables;
-#[cfg(feature = "s3")]
-use tokio::runtime::Handle;
 use tracing::info;
 
 #[cfg(feature = "s3")]
 use crate::bucket;
 use crate::config::file::Config;
+use crate::config::server::sql::SqlConfig;
 use crate::data_folder;
 use crate::holder;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
+use crate::sql::launch::ProcessLauncher;
 use crate::streams::Streams;
 
 /// How long the start waits for a service elsewhere.
@@ -70,8 +69,12 @@ impl Backends {
         let tables = open_tables(data, config, &clock).await.context("the tables cannot be opened")?;
         let (archive, readable) = open_archive(data, config).await.context("the archive cannot be opened")?;
         let read = metrics.streams(&streams, Reader::Sql);
-        let options = AdhocOptions { archive: Some(readable), streams: Some(read), ..AdhocOptions::default() };
-        let sql = Arc::new(AdhocEngine::new(options)?);
+        let limits = config.sql.limits();
+        let launcher = Arc::new(ProcessLauncher::new(&limits, config.sql.process()));
+        let options = WorkerOptions { archive: Some(readable), streams: Some(read), limits, ahead: true };
+        let sql = Arc::new(WorkerEngine::new(launcher, options));
+        let figures = Arc::downgrade(&sql);
+        metrics.watch_sql(move || figures.upgrade().map(|sql| sql.figures()).unwrap_or_default());
         let (tables, archive) = (metrics.tables(tables), metrics.archive(archive));
         metrics.watch_room(data.to_owned());
         Ok(Backends { clock, streams, tables, archive, sql, metrics, opened })
@@ -112,29 +115,32 @@ async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> an
 
 /// The archive, and the same for SQL.
 #[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "the archive can be in one place only"))]
-async fn open_archive(data: &Path, config: &Config) -> anyhow::Result<(Arc<dyn Archive>, AdhocArchive)> {
+async fn open_archive(data: &Path, config: &Config) -> anyhow::Result<(Arc<dyn Archive>, WorkerArchive)> {
     #[cfg(feature = "s3")]
     if let Some(s3) = &config.s3 {
         let archive = bucket::open(s3.options(), START_WAIT_MAX).await?;
-        return Ok((Arc::clone(&archive), AdhocArchive::Objects(archive, Handle::current())));
+        return Ok((Arc::clone(&archive), WorkerArchive::Objects(archive)));
     }
     let folder = data.join("archive");
-    Ok((Arc::new(FolderArchive::open(&folder)?), AdhocArchive::Folder(folder)))
+    Ok((Arc::new(FolderArchive::open(&folder)?), WorkerArchive::Folder(folder)))
 }
 
-/// SQL over an archive alone, which is only read: a folder, or `s3://bucket/prefix` with what the SDK's variables and
+/// SQL over an archive alone, in processes with the same bounds as a server's; it is only read: a folder, or `s3://bucket/prefix` with what the SDK's variables and
 /// profiles say of it.
 #[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "profiles are for buckets"))]
 pub(crate) async fn archive_engine(place: &str, profile: Option<&str>) -> anyhow::Result<Arc<dyn SqlEngine>> {
     let archive = match place.strip_prefix("s3://") {
         #[cfg(feature = "s3")]
-        Some(place) => AdhocArchive::Objects(bucket::named(place, profile).await?, Handle::current()),
+        Some(place) => WorkerArchive::Objects(bucket::named(place, profile).await?),
         #[cfg(not(feature = "s3"))]
         Some(_) => anyhow::bail!("{place}: this gallop was built without S3; build it with `--features s3`"),
         None => {
             anyhow::ensure!(Path::new(place).is_dir(), "{place} is not a folder");
-            AdhocArchive::Folder(place.into())
+            WorkerArchive::Folder(place.into())
         }
     };
-    Ok(Arc::new(AdhocEngine::new(AdhocOptions { archive: Some(archive), ..AdhocOptions::default() })?))
+    let sql = SqlConfig::default();
+    let launcher = Arc::new(ProcessLauncher::new(&sql.limits(), sql.process()));
+    let options = WorkerOptions { archive: Some(archive), streams: None, limits: sql.limits(), ahead: false };
+    Ok(Arc::new(WorkerEngine::new(launcher, options)))
 }

@@ -19,6 +19,7 @@ mod sensors;
 mod streams;
 mod telemetry;
 mod serve;
+mod sql;
 
 use std::process::ExitCode;
 
@@ -26,5 +27,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cli::main()
+    sql::worker::run_if_asked(std::env::args_os()).unwrap_or_else(cli::main)
 }

@@ -41,8 +41,8 @@ pub(crate) const ABOVE: [(&str, &str, &str); 6] = [
 ];
 
 /// Tables that are there whether the file has them or not.
-pub(crate) const ALWAYS: [&str; 8] =
-    ["", "kinesis", "browser", "dashboard", "telemetry", "connections", "encryption", "sensor"];
+pub(crate) const ALWAYS: [&str; 9] =
+    ["", "kinesis", "sql", "browser", "dashboard", "telemetry", "connections", "encryption", "sensor"];
 
 /// All of them, in the order in which people look for them.
 pub(crate) const SETTINGS: &[Setting] = &[
@@ -81,6 +81,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Value("false"),
         "whether a shard is limited to the throughput of a Kinesis shard",
     ),
+    setting("sql", "queries_max", Value("4"), "ad hoc queries that run at the same time, each in a process of its own"),
+    setting("sql", "memory_mib_max", Value("1024"), "memory of one ad hoc query, in MiB"),
+    setting("sql", "seconds_max", Value("300"), "how long one ad hoc query may take, in seconds"),
+    setting("sql", "temp_mib_max", Value("8192"), "temporary files of one ad hoc query, in MiB"),
+    setting("sql", "temp_free_mib_min", Value("1024"), "space that temporary files leave free on their disk, in MiB"),
+    setting("sql", "reader_seconds_max", Value("5"), "how long an ad hoc query waits for a reader that takes no rows"),
     setting("browser", "hosts", Value("[]"), "names of this server under which web pages may call, besides loopback"),
     setting("browser", "origins", Value("[]"), "origins of pages that may call the Kinesis API"),
     setting("dashboard", "fleet", Value("\"wildrydes\""), "the stream of readings that the map shows"),

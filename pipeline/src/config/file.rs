@@ -22,6 +22,7 @@ use crate::config::data::table::TableConfig;
 use crate::config::server::connections::ConnectionsConfig;
 use crate::config::server::dashboard::DashboardConfig;
 use crate::config::server::kinesis::KinesisConfig;
+use crate::config::server::sql::SqlConfig;
 use crate::config::server::telemetry::TelemetryConfig;
 #[cfg(feature = "dynamodb")]
 use crate::config::stores::dynamodb::DynamoConfig;
@@ -61,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) port: Option<u16>,
     /// How the Kinesis API behaves.
     pub(crate) kinesis: KinesisConfig,
+    /// What ad hoc queries may use.
+    pub(crate) sql: SqlConfig,
     /// Who may call from a web page.
     pub(crate) browser: BrowserConfig,
     /// What the page shows.
@@ -154,6 +157,7 @@ impl Config {
             faults.add(&["verify_hours"], message, format!("use 1 to {VERIFY_HOURS_MAX}, or 0 for no checks"));
         }
         self.connections.check(faults);
+        self.sql.check(faults);
         self.telemetry.check(faults);
         credential::check(&self.credentials, faults);
         if let Some(kafka) = &self.kafka {

@@ -9,6 +9,7 @@
 //! gallop_query_*      what the supervisor reports of continuous queries, asked at every scrape
 //! gallop_delivery_*   what it reports of deliveries, asked at every scrape
 //! gallop_task_*       what it reports of the server's own tasks, asked at every scrape
+//! gallop_sql_*        ad hoc queries and their processes, asked at every scrape
 //! gallop_disk_*       room on the disk, asked at every scrape
 //! process_*           memory, CPU time and open files of the process
 //! ```
@@ -33,4 +34,5 @@ mod log;
 mod queries;
 mod room;
 mod sensors;
+mod sql;
 mod tasks;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+use analytics::worker::engine::WorkerFigures;
 use axum::Router;
 use ingest::log::files::file::{Disk, StdDisk};
 use ingest::log::store::LogStore;
@@ -25,6 +26,7 @@ use super::log::Logs;
 use super::queries::Queries;
 use super::room::Room;
 use super::sensors::Sensors;
+use super::sql::Sql;
 use super::stream_meters::{Reader, StreamMeters};
 use super::streams::CountedStreams;
 use super::tables::{CountedTables, TableMeters};
@@ -50,6 +52,7 @@ pub(crate) struct Metrics {
     flows: Mutex<Watched>,
     room: Room,
     sensors: Sensors,
+    sql: Sql,
 }
 
 impl Metrics {
@@ -74,6 +77,7 @@ impl Metrics {
             archive: Arc::new(ArchiveMeters::new(&mut families)),
             room: Room::new(&mut families),
             sensors: Sensors::new(&mut families),
+            sql: Sql::new(&mut families),
             families: Mutex::new(families),
         })
     }
@@ -122,6 +126,11 @@ impl Metrics {
         self.sensors.watch(tallies, receiver);
     }
 
+    /// Shows what `figures` says of ad hoc SQL from now on.
+    pub(crate) fn watch_sql(&self, figures: impl Fn() -> WorkerFigures + Send + Sync + 'static) {
+        self.sql.watch(figures);
+    }
+
     /// Shows what `figures` says of queries, deliveries and tasks, from now on.
     pub(crate) fn watch_flows(&self, figures: impl Fn() -> Figures + Send + Sync + 'static) {
         *self.flows.lock().expect("no holder of the lock panics") = Box::new(figures);
@@ -138,6 +147,7 @@ impl Metrics {
         self.logs.refresh();
         self.room.refresh();
         self.sensors.refresh();
+        self.sql.refresh();
         TextEncoder::new().encode_to_string(&families.registry.gather()).expect("memory takes everything")
     }
 }
