@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: deny test test-fast fmt clippy docs book reference small kills repairs kafka-faults engine-faults fuzz night infra
+.PHONY: deny test test-fast fmt clippy docs book reference small kills repairs kafka-faults engine-faults hostile-sql fuzz night infra
 
 test:
 	MAKE="$(MAKE)" CLIENTS="$(CLIENTS)" infra/setup/test.sh
@@ -15,7 +15,7 @@ test-fast: fmt clippy
 	@echo "left out: tests/servers (Kafka, S3 and DynamoDB servers) and clients in other languages; make test runs them too"
 
 # A night's work: all of these, and ten minutes of made-up bytes a target.
-night: kills repairs kafka-faults engine-faults
+night: kills repairs kafka-faults engine-faults hostile-sql
 	$(MAKE) fuzz FUZZ_SECONDS=600
 
 # The server is killed so many times under load, with splits and merges going on.
@@ -37,6 +37,11 @@ kafka-faults:
 ENGINE_ROUNDS ?= 200
 engine-faults:
 	ROUNDS=$(ENGINE_ROUNDS) cargo test --workspace --test servers -- --nocapture engines::
+
+# Queries that once ended the server: chains, nests, functions with large arguments, products. `make test` runs some of them.
+HOSTILE_SQL ?= 1000
+hostile-sql:
+	HOSTILE_SQL=$(HOSTILE_SQL) cargo test -p pipeline --test it -- --nocapture hostile::
 
 # Bytes from outside, made up by libFuzzer, for so many seconds a target. `make test` replays what it found before.
 FUZZ_SECONDS ?= 60

@@ -17,6 +17,7 @@ mod exposition;
 mod faulty;
 mod flows;
 mod foreign;
+mod hostile;
 mod inspect;
 mod installed;
 mod kills;
