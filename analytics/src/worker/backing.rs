@@ -81,8 +81,8 @@ impl Backing {
                 let read = streams.read(&stream, shard, from, limit).await?;
                 let body = records::encode(&read.records);
                 let (next, tip, end_of_shard) = (read.next, read.tip, read.end_of_shard);
-                let complete_until = read.complete_until;
-                return Ok((Answer::Records { next, tip, end_of_shard, complete_until }, body));
+                let (complete_until, lost) = (read.complete_until, read.lost);
+                return Ok((Answer::Records { next, tip, end_of_shard, complete_until, lost }, body));
             }
             Asked::Columns(_) | Asked::Folders | Asked::Objects { .. } | Asked::Object { .. } => return Err(none()),
         };

@@ -122,6 +122,7 @@ pub(crate) enum Answer {
         tip: SequenceNumber,
         end_of_shard: bool,
         complete_until: Timestamp,
+        lost: u64,
     },
     StreamFailed(StreamFailure),
     Folders(Vec<String>),

@@ -100,9 +100,9 @@ impl StreamStore for RemoteStreams {
         let ReadLimit { records_max, bytes_max, wait: _ } = limit;
         let asked = Asked::Read { stream: stream.clone(), shard, from, records_max, bytes_max };
         match self.ask(stream, shard, asked).await? {
-            (Answer::Records { next, tip, end_of_shard, complete_until }, body) => {
+            (Answer::Records { next, tip, end_of_shard, complete_until, lost }, body) => {
                 let records = records::decode(body).map_err(|error| untold(error.to_string()))?;
-                Ok(ReadBatch { records, next, tip, end_of_shard, complete_until })
+                Ok(ReadBatch { records, next, tip, end_of_shard, complete_until, lost })
             }
             _ => Err(amiss()),
         }
