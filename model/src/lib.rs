@@ -1,4 +1,5 @@
-//! The names, rules and traits that all crates of Gallop share. It does no I/O.
+//! The names, rules and traits that all crates of Gallop share. It does no I/O, apart from the
+//! machine's own clock and disk, which stand beside their traits.
 //!
 //! Every other crate depends on this one, and crates meet only here:
 //!
@@ -13,6 +14,7 @@
 
 pub mod clock;
 pub mod blocking;
+pub mod disk;
 pub mod rate;
 pub mod token_bucket;
 pub mod name;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::Context;
 #[cfg(feature = "kafka")]
 use ingest::kafka::store::KafkaStore;
-use ingest::log::files::file::Disk;
 use ingest::log::frames::key::KeyRing;
 use ingest::log::options::LogOptions;
 use ingest::log::read::scrub::{ScrubPart, ScrubPosition};
 use ingest::log::status::StreamStatus;
 use ingest::log::store::LogStore;
 use model::clock::SystemClock;
+use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::store::{StreamError, StreamStore};
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ingest::log::files::file::StdDisk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use model::clock::SystemClock;
+use model::disk::StdDisk;
 use model::stream::store::StreamError;
 
 /// Opens the streams in a folder, on the machine's clock and disk.

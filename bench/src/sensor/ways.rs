@@ -20,7 +20,6 @@ use model::datagram::tag::TagKey;
 use model::name::StreamName;
 use model::stream::store::{StreamOptions, StreamStore};
 
-use ingest::log::files::file::StdDisk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::sensor::accounts::Tally;
@@ -35,6 +34,7 @@ use ingest::xdp::generator::{Dropping, Generator, Sending, Traffic};
 use ingest::xdp::program::Verdict;
 use ingest::xdp::receiver::XdpReceiver;
 use ingest::xdp::setup::{XdpOptions, XdpSetup};
+use model::disk::StdDisk;
 
 const PORT: u16 = 9_000;
 const FLOWS: u16 = 1_024;

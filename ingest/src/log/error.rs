@@ -7,7 +7,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::StreamError;
 
-use crate::log::files::file::is_full;
+use model::disk::is_full;
 
 /// Why bytes are not what was written.
 pub type Reason = &'static str;

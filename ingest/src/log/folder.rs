@@ -12,7 +12,6 @@ use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tracing::{error, info, warn};
 
 use crate::log::error::LogError;
-use crate::log::files::file::{Disk, LogFile};
 use crate::log::files::file_reads::FileReads;
 use crate::log::files::own_folder;
 use crate::log::frames::key::KeyRing;
@@ -28,6 +27,7 @@ use crate::log::stream_folder;
 use crate::log::write::queue::{Closing, Queue};
 use crate::log::write::roll;
 use crate::log::write::writer::Writer;
+use model::disk::{Disk, DiskFile};
 
 /// Held by the process that has the store open.
 pub(crate) const LOCK: &str = "~lock";
@@ -49,7 +49,7 @@ pub(crate) struct StreamsFolder {
     /// Above every incarnation given out before.
     incarnation: Mutex<u64>,
     /// Keeps other processes out.
-    lock: Option<Arc<dyn LogFile>>,
+    lock: Option<Arc<dyn DiskFile>>,
 }
 
 pub(crate) fn join(writer: JoinHandle<()>) {

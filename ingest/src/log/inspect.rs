@@ -19,7 +19,6 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use crate::log::error::{LogError, Reason};
-use crate::log::files::file::{Disk, LogFile};
 use crate::log::frames::block::Block;
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;
@@ -30,6 +29,7 @@ use crate::log::frames::place::Place;
 use crate::log::segments::manifest::{Loaded, Manifest};
 use crate::log::segments::pieces::{Bad, Piece, pieces};
 use crate::log::segments::segment::{self, log_name, segment_of};
+use model::disk::{Disk, DiskFile};
 
 /// A stream's files.
 #[derive(Debug)]
@@ -302,16 +302,16 @@ impl Disk for ReadOnlyDisk {
         refused()
     }
 
-    fn create(&self, _: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn create(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
         refused()
     }
 
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(ReadOnlyFile(File::open(path)?)))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        crate::log::files::file::StdDisk.list(folder)
+        model::disk::StdDisk.list(folder)
     }
 
     fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
@@ -330,7 +330,7 @@ impl Disk for ReadOnlyDisk {
         refused()
     }
 
-    fn lock(&self, _: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn lock(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
         refused()
     }
 }
@@ -338,7 +338,7 @@ impl Disk for ReadOnlyDisk {
 #[derive(Debug)]
 struct ReadOnlyFile(File);
 
-impl LogFile for ReadOnlyFile {
+impl DiskFile for ReadOnlyFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }

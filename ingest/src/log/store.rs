@@ -28,7 +28,6 @@ use model::stream::store::{
 };
 use tokio::runtime::Handle;
 
-use crate::log::files::file::Disk;
 use crate::log::files::file_reads::FileReads;
 use crate::log::folder::{StreamsFolder, join};
 use crate::log::frames::key::KeyRing;
@@ -38,6 +37,7 @@ use crate::log::status::StreamStatus;
 use crate::log::stream::EndReason;
 use crate::log::write::queue::{Closing, Job};
 use model::blocking::blocking;
+use model::disk::Disk;
 
 /// Streams in a folder. Clones share it; when the last is dropped without [`LogStore::close`],
 /// writers stop where they are, as if the process had been killed.

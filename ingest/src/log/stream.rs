@@ -14,7 +14,7 @@ use model::stream::store::{ReadBatch, StreamDescription, StreamError};
 use tokio::sync::Notify;
 
 use crate::log::error::LogError;
-use crate::log::files::file::Disk;
+use model::disk::Disk;
 use crate::log::files::file_reads::FileReads;
 use crate::log::frames::key::StreamKeys;
 use crate::log::frames::place::Place;

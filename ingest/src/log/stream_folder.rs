@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use model::name::StreamName;
 
 use crate::log::error::LogError;
-use crate::log::files::file::{self, Disk};
 use crate::log::frames::head::Head;
 use crate::log::frames::place::Place;
 use crate::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest, Synced};
 use crate::log::segments::segment;
 use crate::log::write::roll::{self, FirstGroup};
+use model::disk::{self, Disk};
 
 /// Marks, which no stream's name can have, of a folder that is being made and of one that is being
 /// removed.
@@ -58,7 +58,7 @@ pub(crate) fn remove_leftover(disk: &dyn Disk, folder: &Path) -> std::io::Result
     if stream.is_none_or(|stream| StreamName::new(stream).is_err()) || !is_ours(disk, folder) {
         return Ok(false);
     }
-    file::remove_tree(disk, folder)?;
+    disk::remove_tree(disk, folder)?;
     Ok(true)
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn create(disk: &dyn Disk, folder: &Path, manifest: Manifest) -> Resu
     clear(disk, &new).map_err(LogError::io("creating the stream's folder"))?;
     fill(disk, &new, manifest).inspect_err(|_| {
         // What there is of it only takes room.
-        let _ = file::remove_tree(disk, &new);
+        let _ = disk::remove_tree(disk, &new);
     })?;
     // It stays aside where this fails. The next creation, or the next start, removes it.
     move_folder(disk, &new, folder).map_err(LogError::io("moving the new stream's folder in place"))
@@ -110,5 +110,5 @@ pub(crate) fn put_aside(disk: &dyn Disk, folder: &Path) -> Result<(), LogError> 
 
 /// Removes a folder that was put aside.
 pub(crate) fn remove(disk: &dyn Disk, folder: &Path) -> std::io::Result<()> {
-    file::remove_tree(disk, &aside(folder, TRASH))
+    disk::remove_tree(disk, &aside(folder, TRASH))
 }

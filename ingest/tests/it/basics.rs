@@ -9,10 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
-use ingest::log::files::file::{Disk, StdDisk};
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
+use model::disk::{Disk, StdDisk};
 use model::stream::checkpoint::{Checkpoint, STATE_BYTES_MAX};
 use model::stream::hash_key::HashKey;
 use model::stream::record::{Appended, PutEntry};
@@ -20,6 +19,7 @@ use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{AppendError, AppendedBatch, ReadLimit, StreamError, StreamOptions, StreamStore};
 use model::testing::conformance;
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{ALL, clock, consumer, entry, open, put, read_all, read_by, stream};
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use ingest::log::segments::manifest::Manifest;
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::{Clock, Timestamp};
 use model::stream::shard::ShardId;
 use model::stream::store::{StartingPosition, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::power_cut::PowerCutDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

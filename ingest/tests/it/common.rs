@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ingest::log::files::file::Disk;
 use ingest::log::frames::key::{KEY_BYTES, KeyRing};
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::Timestamp;
+use model::disk::Disk;
 use model::name::{ConsumerName, StreamName};
 use model::stream::hash_key::PartitionKey;
 use model::stream::record::{Appended, PutEntry, Record};
@@ -17,6 +16,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StartingPosition, StreamError, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::power_cut::PowerCutDisk;
 
 pub(crate) const ALL: ReadLimit = ReadLimit { records_max: usize::MAX, bytes_max: usize::MAX, wait: false };
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ingest::log::files::file::Disk;
 use ingest::log::frames::key::{KeyRing, StreamKeys};
 use ingest::log::frames::place::Place;
 use ingest::log::options::LogOptions;
@@ -12,12 +11,13 @@ use ingest::log::segments::manifest::Manifest;
 use ingest::log::segments::recovery;
 use ingest::log::segments::segment::{self, log_name};
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
+use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StreamError, StreamOptions, StreamStore};
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{ALL, clock, consumer, entry, put, read_by, stream};
 

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::join_all;
-use ingest::log::files::file::Disk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
-use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::Clock;
+use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;
 use model::stream::hash_key::HashKey;
@@ -19,6 +17,8 @@ use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{AppendError, StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::faulty::{Fault, FaultyDisk, Operation};
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{ALL, clock, consumer, entry, put, read_all, stream};
 

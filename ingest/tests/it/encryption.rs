@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ingest::log::files::file::Disk;
 use ingest::log::frames::frame::{HEADER_BYTES, Header, Kind};
 use ingest::log::frames::key::{KEY_BYTES, KeyRing, PLAIN, StreamKeys};
 use ingest::log::frames::place::Place;
@@ -14,7 +13,7 @@ use ingest::log::options::LogOptions;
 use ingest::log::segments::manifest::Manifest;
 use ingest::log::segments::segment::{self, log_name};
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
+use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;
 use model::stream::sequence_number::SequenceNumber;
@@ -22,6 +21,7 @@ use model::stream::settings::StreamSettings;
 use model::stream::shard::ShardId;
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{ALL, NOW, clock, consumer, entry, put, read_all, stream};
 

@@ -5,17 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ingest::log::files::file::Disk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
-use ingest::testing::power_cut::PowerCutDisk;
+use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::hash_key::HashKey;
 use model::stream::record::PutEntry;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::faulty::{Fault, FaultyDisk, Operation};
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{clock, entry, key_ring, put, read_all, stream};
 

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use ingest::log::files::file::StdDisk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
+use model::disk::StdDisk;
 use model::name::StreamName;
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
 

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ingest::log::store::LogStore;
-use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
-use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::{Clock, Timestamp};
 use model::stream::checkpoint::Checkpoint;
 use model::stream::hash_key::HashKey;
@@ -17,6 +15,8 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::faulty::{Fault, FaultyDisk, Operation};
+use model::testing::power_cut::PowerCutDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

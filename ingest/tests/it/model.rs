@@ -9,8 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::faulty::FaultyDisk;
-use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::{Clock, Timestamp};
 use model::stream::checkpoint::Checkpoint;
 use model::stream::hash_key::HashKey;
@@ -20,7 +18,9 @@ use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{ReadLimit, StartingPosition, StreamDescription, StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::faulty::FaultyDisk;
 use model::testing::memory_store::MemoryStore;
+use model::testing::power_cut::PowerCutDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -9,8 +9,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::disk_state::State;
-use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::{Clock, Timestamp};
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;
@@ -21,6 +19,8 @@ use model::stream::settings::StreamSettings;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::disk_state::State;
+use model::testing::power_cut::PowerCutDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

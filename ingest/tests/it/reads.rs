@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures::future::join_all;
-use ingest::log::files::file::{Disk, LogFile};
 use ingest::log::frames::key::KeyRing;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
+use model::disk::{Disk, DiskFile};
 use model::stream::hash_key::HashKey;
 use model::stream::record::PutEntry;
 use model::stream::shard::ShardId;
 use model::stream::store::{StreamOptions, StreamStore};
+use model::testing::power_cut::PowerCutDisk;
 use tokio::runtime::{Builder, Handle};
 
 use crate::common::{clock, entry, read_all, stream};
@@ -38,12 +38,12 @@ struct Counts {
 
 #[derive(Debug)]
 struct CountingFile {
-    file: Arc<dyn LogFile>,
+    file: Arc<dyn DiskFile>,
     counts: Arc<Counts>,
 }
 
 impl CountingDisk {
-    fn counted(&self, file: Arc<dyn LogFile>) -> Arc<dyn LogFile> {
+    fn counted(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
         Arc::new(CountingFile { file, counts: Arc::clone(&self.counts) })
     }
 }
@@ -53,10 +53,10 @@ impl Disk for CountingDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.disk.create_folder(path)
     }
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(self.counted(self.disk.create(path)?))
     }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(self.counted(self.disk.open(path)?))
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -74,7 +74,7 @@ impl Disk for CountingDisk {
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         self.disk.sync_folder(path)
     }
-    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.disk.lock(path)
     }
 }
@@ -93,7 +93,7 @@ impl CountingFile {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl LogFile for CountingFile {
+impl DiskFile for CountingFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use ingest::log::files::file::Disk;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use ingest::sensor::accounts::Tally;
@@ -13,16 +12,17 @@ use ingest::sensor::intake::{Intake, Taken};
 use ingest::sensor::port_rule::PortRule;
 use ingest::sensor::reception::{Reception, ReceptionOptions};
 use ingest::sensor::writer::StreamWriter;
-use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
-use ingest::testing::power_cut::PowerCutDisk;
 use model::datagram::header::{Header, SchemaId, SourceId};
 use model::datagram::payload::Datagram;
+use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::layer::StreamLayer;
 use model::stream::put_run::PutRun;
 use model::stream::record::PutEntry;
 use model::stream::shard::ShardId;
 use model::stream::store::{AppendError, AppendedBatch, StreamError, StreamOptions, StreamStore, StreamStoreExt};
+use model::testing::faulty::{Fault, FaultyDisk, Operation};
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{ALL, clock, read_all, read_by, stream};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ingest::log::files::file::{Disk, LogFile};
+use model::disk::{Disk, DiskFile};
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::families::{Families, NONE};
@@ -58,7 +58,7 @@ impl<D: Disk> CountedDisk<D> {
         CountedDisk { inner, meters }
     }
 
-    fn counted(&self, file: Arc<dyn LogFile>) -> Arc<dyn LogFile> {
+    fn counted(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
         Arc::new(CountedFile { inner: file, meters: self.meters.clone() })
     }
 }
@@ -69,11 +69,11 @@ impl<D: Disk> Disk for CountedDisk<D> {
         self.inner.create_folder(path)
     }
 
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(self.counted(self.inner.create(path)?))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(self.counted(self.inner.open(path)?))
     }
 
@@ -97,14 +97,14 @@ impl<D: Disk> Disk for CountedDisk<D> {
         self.meters.note("sync", self.inner.sync_folder(path))
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.inner.lock(path)
     }
 }
 
 #[derive(Debug)]
 struct CountedFile {
-    inner: Arc<dyn LogFile>,
+    inner: Arc<dyn DiskFile>,
     meters: DiskMeters,
 }
 
@@ -118,7 +118,7 @@ impl CountedFile {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl LogFile for CountedFile {
+impl DiskFile for CountedFile {
     fn len(&self) -> io::Result<u64> {
         self.inner.len()
     }

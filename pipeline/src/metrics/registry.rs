@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use analytics::worker::engine::WorkerFigures;
 use axum::Router;
-use ingest::log::files::file::{Disk, StdDisk};
 use ingest::log::store::LogStore;
 use ingest::receiver::ReceiverReport;
 use ingest::sensor::accounts::Tally;
 use model::archive::store::Archive;
 use model::clock::{Clock, SystemClock};
+use model::disk::{Disk, StdDisk};
 use model::stream::store::StreamStore;
 use model::table::store::TableStore;
 use prometheus::process_collector::ProcessCollector;

@@ -7,8 +7,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::log::error::LogError;
-use crate::log::files::file::Disk;
 use model::blocking::finished;
+use model::disk::Disk;
 
 /// The most reads of files at a time; more wait for their turn, first come first served.
 pub(crate) const FILE_READS_MAX: usize = 16;

@@ -1,6 +1,5 @@
-//! The disk below the log, and what is done to files so that a crash or a full disk leaves them whole.
+//! What is done to files of the log so that a crash or a full disk leaves them whole.
 
-pub mod file;
 pub(crate) mod file_reads;
 pub(crate) mod room;
 pub(crate) mod replace;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::log::error::LogError;
-use crate::log::files::file::Disk;
+use model::disk::Disk;
 
 /// How many folders, from the store's own upwards, have their names made durable at every start:
 /// its own and the data folder's. A process that was killed may have created them and not synced

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::log::error::LogError;
-use crate::log::files::file::{Disk, is_full};
 use crate::log::files::room;
+use model::disk::{Disk, is_full};
 
 /// Replaces `name` in `folder` by `bytes`: after a crash it holds the old bytes or the new ones, whole. Where the disk
 /// has no room it holds the old ones ([`LogError::Full`]); after any other error one does not know.

@@ -7,11 +7,11 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 
 use crate::log::error::LogError;
-use crate::log::files::file::{Disk, LogFile, is_full};
+use model::disk::{Disk, DiskFile, is_full};
 
 /// Writes `parts` behind the `length` bytes of a file and syncs them: all of them, or none when the disk has no room
 /// ([`LogError::Full`]); after any other error what is there is unknown.
-pub(crate) fn extend(file: &dyn LogFile, length: u64, parts: &[IoSlice<'_>], name: &str) -> Result<(), LogError> {
+pub(crate) fn extend(file: &dyn DiskFile, length: u64, parts: &[IoSlice<'_>], name: &str) -> Result<(), LogError> {
     match file.write_vectored_at(length, parts) {
         Ok(()) => file.sync().map_err(LogError::io(format!("syncing {name}"))),
         Err(error) if is_full(&error) => {
@@ -24,7 +24,7 @@ pub(crate) fn extend(file: &dyn LogFile, length: u64, parts: &[IoSlice<'_>], nam
 
 /// Cuts off what was begun. The cut is synced before anything is written there again: else a crash might leave frames of
 /// the group that was refused behind frames of the next one, and both would verify.
-fn cut(file: &dyn LogFile, length: u64) -> io::Result<()> {
+fn cut(file: &dyn DiskFile, length: u64) -> io::Result<()> {
     file.truncate(length)?;
     file.sync()?;
     match file.len()? {

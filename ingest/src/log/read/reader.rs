@@ -11,7 +11,6 @@ use model::stream::shard::ShardId;
 use model::stream::store::ReadLimit;
 
 use crate::log::error::{LogError, Reason};
-use crate::log::files::file::{Disk, LogFile};
 use crate::log::frames::block::{Block, Read};
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;
@@ -21,6 +20,7 @@ use crate::log::frames::place::Place;
 use crate::log::read::losses::Losses;
 use crate::log::segments::index::INDEX_STRIDE_BYTES;
 use crate::log::segments::segment::log_name;
+use model::disk::{Disk, DiskFile};
 
 /// How much is read from a file at a time: a usual frame and its header. A larger frame is read whole.
 const READ_CHUNK_BYTES: usize = 40 << 10;
@@ -108,7 +108,7 @@ pub(crate) fn verify(disk: &dyn Disk, folder: &Path, stretch: &Stretch, bytes: u
 /// Walks the frames of a stretch. Headers verify by themselves, so that frames of other shards are skipped unread, and
 /// most of them are leapt over: the index knows where the shard goes on.
 struct FrameScan<'a> {
-    file: Arc<dyn LogFile>,
+    file: Arc<dyn DiskFile>,
     stretch: &'a Stretch,
     /// The next frame.
     offset: u64,

@@ -9,11 +9,11 @@ use model::stream::shard::ShardId;
 use model::stream::store::{ReadBatch, ReadLimit, StartingPosition, StreamError};
 use tokio::sync::Notify;
 
-use crate::log::files::file::Disk;
 use crate::log::frames::block::{Block, Read};
 use crate::log::read::reader::{self, Stretch};
 use crate::log::segments::segment::Segment;
 use crate::log::stream::{EndReason, Shared, StreamLog};
+use model::disk::Disk;
 
 /// Where a read finds its records.
 enum Found {

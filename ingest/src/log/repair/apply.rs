@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::log::error::LogError;
-use crate::log::files::file::{self, Disk};
+use model::disk::{self, Disk};
 use crate::log::files::replace::replace;
 use crate::log::frames::place::Place;
 use crate::log::repair::plan::{NewEnd, Plan};

@@ -10,7 +10,7 @@ use model::name::{ConsumerName, StreamName};
 use model::stream::checkpoint::Checkpoint;
 
 use crate::log::error::{LogError, Reason};
-use crate::log::files::file::Disk;
+use model::disk::Disk;
 use crate::log::frames::block::Block;
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;

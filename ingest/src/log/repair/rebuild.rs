@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use model::clock::Timestamp;
 
 use crate::log::error::LogError;
-use crate::log::files::file::Disk;
+use model::disk::Disk;
 use crate::log::frames::frame::{HEADER_BYTES, Header, Kind};
 use crate::log::frames::head::Head;
 use crate::log::frames::place::Place;

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::log::error::LogError;
-use crate::log::files::file::{self, Disk};
+use model::disk::{self, Disk};
 
 /// What is read again alone where a larger read fails.
 const BLOCK_BYTES: usize = 4 << 10;
@@ -14,7 +14,7 @@ const BLOCK_BYTES: usize = 4 << 10;
 /// All of a file; nothing where it is missing.
 pub(crate) fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Bytes>, LogError> {
     let reading = || LogError::io(format!("reading {}", path.display()));
-    match file::read_all(disk, path) {
+    match disk::read_all(disk, path) {
         Ok(bytes) => Ok(Some(bytes.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) if is_unreadable(&error) => read_blocks(disk, path).map(Some).map_err(reading()),

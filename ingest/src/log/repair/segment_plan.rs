@@ -9,7 +9,7 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use crate::log::error::LogError;
-use crate::log::files::file::Disk;
+use model::disk::Disk;
 use crate::log::frames::frame::HEADER_BYTES;
 use crate::log::frames::group::Group;
 use crate::log::frames::head::Head;

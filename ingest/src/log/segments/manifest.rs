@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::log::error::LogError;
-use crate::log::files::file::{self, Disk};
 use crate::log::files::replace::replace;
 use crate::log::files::room;
 use crate::log::frames::key::{KeyRing, StreamKey};
 use crate::log::frames::lost::{Filled, Loss};
+use model::disk::{self, Disk};
 
 /// The manifest's name in the stream's folder.
 pub const MANIFEST: &str = "manifest";
@@ -199,7 +199,7 @@ impl Loaded {
 const OLDER: &str = "it is older than the other manifest";
 
 fn read(disk: &dyn Disk, folder: &Path, name: &str) -> Result<Manifest, LogError> {
-    let bytes = file::read_all(disk, &folder.join(name)).map_err(LogError::io(format!("reading {name}")))?;
+    let bytes = disk::read_all(disk, &folder.join(name)).map_err(LogError::io(format!("reading {name}")))?;
     Manifest::decode(&bytes).map_err(|reason| LogError::damaged(name, 0, reason))
 }
 

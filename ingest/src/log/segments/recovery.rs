@@ -52,12 +52,12 @@ use model::stream::shard::ShardId;
 use tracing::{info, warn};
 
 use crate::log::error::LogError;
-use crate::log::files::file::{Disk, LogFile};
 use crate::log::files::replace::replace;
 use crate::log::frames::key::{KeyRing, StreamKeys};
 use crate::log::segments::manifest::{Manifest, Synced};
 use crate::log::segments::segment::{Scan, Segment, log_name};
 use crate::log::segments::survey::{Last, Survey};
+use model::disk::{Disk, DiskFile};
 
 /// A stream as it was found.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub struct Recovered {
     /// At least one, oldest first; the last is the one to write to.
     pub segments: Vec<Segment>,
     /// The last segment's file.
-    pub file: Arc<dyn LogFile>,
+    pub file: Arc<dyn DiskFile>,
     /// The newest checkpoint of every consumer.
     pub checkpoints: BTreeMap<ConsumerName, Checkpoint>,
     /// Bytes of the last segment's first group, which do not count towards its size.
@@ -115,7 +115,7 @@ pub(crate) fn open_new(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result
 }
 
 impl Recovered {
-    fn new(survey: Survey, file: Arc<dyn LogFile>) -> Self {
+    fn new(survey: Survey, file: Arc<dyn DiskFile>) -> Self {
         let Survey { mut manifest, keys, floor, sealed, last: Last { id, scan, .. }, .. } = survey;
         // A record below the horizon would be acknowledged and never shown.
         let floor = floor.max(manifest.horizon);
@@ -132,14 +132,14 @@ fn remove(disk: &dyn Disk, folder: &Path, name: &str) -> Result<(), LogError> {
     disk.remove(&folder.join(name)).map_err(LogError::io(format!("removing {name}")))
 }
 
-fn open_log(disk: &dyn Disk, folder: &Path, id: u64) -> Result<Arc<dyn LogFile>, LogError> {
+fn open_log(disk: &dyn Disk, folder: &Path, id: u64) -> Result<Arc<dyn DiskFile>, LogError> {
     let name = log_name(id);
     disk.open(&folder.join(&name)).map_err(LogError::io(format!("opening {name}")))
 }
 
 /// Makes the end of the log durable, whatever syncs of earlier processes came to: cuts what was
 /// never acknowledged, and writes the last segment again if a part of it may stand in memory alone.
-fn write_again(disk: &dyn Disk, folder: &Path, survey: &Survey) -> Result<Arc<dyn LogFile>, LogError> {
+fn write_again(disk: &dyn Disk, folder: &Path, survey: &Survey) -> Result<Arc<dyn DiskFile>, LogError> {
     let Last { id, bytes, scan } = &survey.last;
     let (name, end, mark) = (log_name(*id), scan.index.length, survey.manifest.synced);
     if let Some(reason) = scan.bad {

@@ -15,7 +15,6 @@ use model::name::ConsumerName;
 use model::stream::checkpoint::Checkpoint;
 
 use crate::log::error::{LogError, Reason};
-use crate::log::files::file::{self, Disk, LogFile};
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;
 use crate::log::frames::frame::{HEADER_BYTES, Header, Kind, MAGIC, frame_at};
@@ -23,6 +22,7 @@ use crate::log::frames::head::Head;
 use crate::log::frames::key::StreamKeys;
 use crate::log::frames::place::Place;
 use crate::log::segments::index::SegmentIndex;
+use model::disk::{self, Disk, DiskFile};
 
 /// A segment that is part of the log.
 #[derive(Debug, Clone)]
@@ -153,12 +153,12 @@ pub fn later_group(bytes: &[u8], place: Place, bad: u64) -> Option<u64> {
 /// Reads a whole segment file.
 pub fn read_segment(disk: &dyn Disk, folder: &Path, segment: u64) -> Result<Bytes, LogError> {
     let name = log_name(segment);
-    let bytes = file::read_all(disk, &folder.join(&name)).map_err(LogError::io(format!("reading {name}")))?;
+    let bytes = disk::read_all(disk, &folder.join(&name)).map_err(LogError::io(format!("reading {name}")))?;
     Ok(Bytes::from(bytes))
 }
 
 /// Reads and verifies the head of a segment.
-pub fn read_head(file: &dyn LogFile, place: Place) -> Result<Head, LogError> {
+pub fn read_head(file: &dyn DiskFile, place: Place) -> Result<Head, LogError> {
     let name = log_name(place.segment);
     let length = file.len().map_err(LogError::io(format!("asking the length of {name}")))?;
     let damaged = |reason: Reason| LogError::damaged(&name, 0, reason);
@@ -188,7 +188,7 @@ pub fn save_index(disk: &dyn Disk, folder: &Path, place: Place, index: &SegmentI
 
 /// The saved index, if it is there, belongs to the segment and is whole.
 pub fn load_index(disk: &dyn Disk, folder: &Path, place: Place) -> Option<SegmentIndex> {
-    let bytes = file::read_all(disk, &folder.join(index_name(place.segment))).ok()?;
+    let bytes = disk::read_all(disk, &folder.join(index_name(place.segment))).ok()?;
     let (line, index) = bytes.split_at_checked(bytes.iter().position(|byte| *byte == b'\n')? + 1)?;
     if line != index_line(index, place).as_bytes() {
         return None;

@@ -10,12 +10,12 @@ use model::clock::Timestamp;
 use tracing::warn;
 
 use crate::log::error::{LogError, Reason};
-use crate::log::files::file::Disk;
 use crate::log::frames::key::{KeyRing, StreamKeys};
 use crate::log::frames::place::Place;
 use crate::log::segments::index::SegmentIndex;
 use crate::log::segments::manifest::{Loaded, Manifest};
 use crate::log::segments::segment::{self, Scan, Segment, log_name};
+use model::disk::Disk;
 
 /// A folder as it was found.
 #[derive(Debug)]

@@ -10,7 +10,6 @@ use model::stream::checkpoint::Checkpoint;
 use tracing::warn;
 
 use crate::log::error::LogError;
-use crate::log::files::file::{Disk, LogFile, is_full};
 use crate::log::files::room;
 use crate::log::frames::cipher::Sealer;
 use crate::log::frames::group::Group;
@@ -21,6 +20,7 @@ use crate::log::segments::index::SegmentIndex;
 use crate::log::segments::manifest::Manifest;
 use crate::log::segments::segment::{self, Segment, log_name};
 use crate::log::write::writer::Writer;
+use model::disk::{Disk, DiskFile, is_full};
 
 impl Writer {
     /// Goes on in a new segment; in this one for now where the disk has no room for another.
@@ -86,7 +86,7 @@ pub(crate) fn create_segment(
     disk: &dyn Disk,
     folder: &Path,
     first: FirstGroup<'_>,
-) -> Result<(Arc<dyn LogFile>, u64), LogError> {
+) -> Result<(Arc<dyn DiskFile>, u64), LogError> {
     let FirstGroup { place, stamp, head, checkpoints, sealer } = first;
     let name = log_name(place.segment);
     let fill = || {

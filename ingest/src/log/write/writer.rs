@@ -16,7 +16,6 @@ use model::stream::store::StreamError;
 use tracing::{error, info};
 
 use crate::log::error::LogError;
-use crate::log::files::file::LogFile;
 use crate::log::files::room;
 use crate::log::frames::cipher::Sealer;
 use crate::log::frames::group::Group;
@@ -27,6 +26,7 @@ use crate::log::segments::segment::log_name;
 use crate::log::stream::{EndReason, StreamLog};
 use crate::log::write::draft::{Answer, Draft};
 use crate::log::write::queue::{Closing, Done, Job, Outcome};
+use model::disk::DiskFile;
 
 /// Owns the end of a stream's log.
 pub(crate) struct Writer {
@@ -34,7 +34,7 @@ pub(crate) struct Writer {
     pub(crate) manifest: Manifest,
     /// Whether the disk had no room for the manifest when the stream was opened: then it is written before anything else.
     pub(crate) manifest_is_unsaved: bool,
-    pub(crate) file: Arc<dyn LogFile>,
+    pub(crate) file: Arc<dyn DiskFile>,
     /// The segment being written.
     pub(crate) segment: u64,
     /// Where the next group goes.

@@ -1,9 +1,9 @@
 //! Single kinds of damage, looked at closely.
 
-use ingest::log::files::file::Disk;
+use model::disk::Disk;
 use ingest::log::repair::apply;
 use ingest::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest};
-use ingest::testing::power_cut::PowerCutDisk;
+use model::testing::power_cut::PowerCutDisk;
 use model::stream::store::StreamStore;
 
 use crate::repair::world::{STREAMS, World, folder_of, name, open, originals};

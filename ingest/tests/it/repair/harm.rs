@@ -1,8 +1,8 @@
 //! What disks do to files: bits flip, sectors are lost, stale or written to the wrong place, files are
 //! cut off or gone.
 
-use ingest::log::files::file::Disk;
-use ingest::testing::power_cut::PowerCutDisk;
+use model::disk::Disk;
+use model::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use rand::Rng;
 use rand::rngs::StdRng;

@@ -8,7 +8,7 @@ mod world;
 
 use ingest::log::repair::plan::Plan;
 use ingest::log::repair::{apply, examine};
-use ingest::testing::power_cut::PowerCutDisk;
+use model::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use model::stream::shard::ShardId;
 use model::stream::store::{AppendError, ReadLimit, StartingPosition, StreamStore};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use ingest::log::files::file::Disk;
+use model::disk::Disk;
 use ingest::log::frames::cipher::Opener;
 use ingest::log::frames::commit::Commit;
 use ingest::log::frames::frame::{Kind, frame_at};
@@ -13,7 +13,7 @@ use ingest::log::frames::place::Place;
 use ingest::log::segments::manifest::Manifest;
 use ingest::log::segments::segment::segment_of;
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
+use model::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use ingest::testing::power_cut::PowerCutDisk;
+use model::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;
 use model::stream::hash_key::HashKey;

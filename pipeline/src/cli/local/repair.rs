@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use ingest::log::files::file::{LogFile, StdDisk};
+use model::disk::{LogFile, StdDisk};
 use ingest::log::frames::key::KeyRing;
 use ingest::log::repair::plan::Plan;
 use ingest::log::repair::{apply, examine};

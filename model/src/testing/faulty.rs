@@ -8,7 +8,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::log::files::file::{Disk, LogFile};
+use crate::disk::{Disk, DiskFile};
 use crate::testing::power_cut::PowerCutDisk;
 
 /// Files take room in units of this.
@@ -148,7 +148,7 @@ impl FaultyDisk {
         }
     }
 
-    fn wrap(&self, path: &Path, file: Arc<dyn LogFile>) -> Arc<dyn LogFile> {
+    fn wrap(&self, path: &Path, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
         Arc::new(FaultyFile { disk: self.clone(), path: path.to_owned(), file })
     }
 }
@@ -166,14 +166,14 @@ impl Disk for FaultyDisk {
         self.inner.create_folder(path)
     }
 
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         if self.room()? == 0 {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(self.wrap(path, self.inner.create(path)?))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.begin(Operation::Open, path)?;
         Ok(self.wrap(path, self.inner.open(path)?))
     }
@@ -199,7 +199,7 @@ impl Disk for FaultyDisk {
         self.inner.sync_folder(path)
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.inner.lock(path)
     }
 }
@@ -208,11 +208,11 @@ impl Disk for FaultyDisk {
 struct FaultyFile {
     disk: FaultyDisk,
     path: PathBuf,
-    file: Arc<dyn LogFile>,
+    file: Arc<dyn DiskFile>,
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl LogFile for FaultyFile {
+impl DiskFile for FaultyFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }

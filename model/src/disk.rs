@@ -1,5 +1,6 @@
-//! The disk behind two small traits, so that a test can take its power away. Two implementations: [`StdDisk`], and
-//! `PowerCutDisk` for tests. All calls block; the log never makes them on an async thread.
+//! The disk behind two small traits, so that a test can take its power away. Two implementations:
+//! [`StdDisk`], and `PowerCutDisk` for tests. All calls block; they are never made on an async
+//! thread.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -15,9 +16,9 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Creates a folder; its parent exists.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// Creates an empty file, replacing one of that name.
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>>;
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing.
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>>;
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Names of what is in a folder, in any order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Moves a file or folder within its folder, replacing a file of that name.
@@ -29,11 +30,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Makes the names in a folder durable.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
     /// Creates a file that no other holder has while the handle lives; an error when somebody has it.
-    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>>;
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 }
 
-/// A file. What is written is durable only after [`LogFile::sync`] returned without an error.
-pub trait LogFile: Send + Sync + fmt::Debug {
+/// A file. What is written is durable only after [`DiskFile::sync`] returned without an error.
+pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Bytes in it.
     fn len(&self) -> io::Result<u64>;
     /// Whether there are none.
@@ -84,11 +85,11 @@ impl Disk for StdDisk {
         DirBuilder::new().mode(FOLDER_MODE).create(path)
     }
 
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(StdFile(new_file().open(path)?)))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(StdFile(OpenOptions::new().read(true).write(true).open(path)?)))
     }
 
@@ -112,7 +113,7 @@ impl Disk for StdDisk {
         File::open(path)?.sync_all()
     }
 
-    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let file = new_file().open(path)?;
         file.try_lock()?;
         Ok(Arc::new(StdFile(file)))
@@ -122,7 +123,7 @@ impl Disk for StdDisk {
 #[derive(Debug)]
 struct StdFile(File);
 
-impl LogFile for StdFile {
+impl DiskFile for StdFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
@@ -180,12 +181,12 @@ impl LogFile for StdFile {
 }
 
 /// Whether the system refused for want of room: on the disk, or in the user's share of it.
-pub(crate) fn is_full(error: &io::Error) -> bool {
+pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Reads a whole file that is known to be small.
-pub(crate) fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+pub fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let file = disk.open(path)?;
     let mut bytes = vec![0; usize::try_from(file.len()?).expect("a file fits in memory")];
     file.read_at(0, &mut bytes)?;
@@ -193,7 +194,7 @@ pub(crate) fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Removes a folder of files.
-pub(crate) fn remove_tree(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+pub fn remove_tree(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     for name in disk.list(folder)? {
         disk.remove(&folder.join(name))?;
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::log::files::file::{Disk, LogFile};
+use crate::disk::{Disk, DiskFile};
 use crate::testing::disk_state::{FileChange, State};
 
 /// The disk. Clones share it.
@@ -96,7 +96,7 @@ impl PowerCutDisk {
         Ok(result)
     }
 
-    fn handle(&self, node: usize) -> Arc<dyn LogFile> {
+    fn handle(&self, node: usize) -> Arc<dyn DiskFile> {
         Arc::new(PowerCutFile { disk: self.clone(), node })
     }
 }
@@ -106,12 +106,12 @@ impl Disk for PowerCutDisk {
         self.change(|state| state.create_folder(path))
     }
 
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let node = self.change(|state| state.create_file(path))?;
         Ok(self.handle(node))
     }
 
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let node = self.lock().find(path)?;
         Ok(self.handle(node))
     }
@@ -142,7 +142,7 @@ impl Disk for PowerCutDisk {
     }
 
     /// Locks nobody out: a test opens the same disk again and again.
-    fn lock(&self, path: &Path) -> io::Result<Arc<dyn LogFile>> {
+    fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.create(path)
     }
 }
@@ -162,7 +162,7 @@ impl PowerCutFile {
     }
 }
 
-impl LogFile for PowerCutFile {
+impl DiskFile for PowerCutFile {
     fn len(&self) -> io::Result<u64> {
         Ok(self.disk.lock().content(self.node).len() as u64)
     }
