@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use rustix::buffer::spare_capacity;
 
+use crate::clock::Timestamp;
+
 /// A folder tree. What it changes is durable only after the folder it changed is synced.
 pub trait Disk: Send + Sync + fmt::Debug {
     /// Creates a folder; its parent exists.
@@ -21,7 +23,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Names of what is in a folder, in any order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
-    /// Moves a file or folder within its folder, replacing a file of that name.
+    /// Moves a file or folder, replacing a file of that name. The folders of both names are to be synced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
@@ -31,6 +33,35 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
     /// Creates a file that no other holder has while the handle lives; an error when somebody has it.
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing, or creates it empty, such that no other holder has it while the handle
+    /// lives; an error when somebody has it.
+    fn open_alone(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Gives a file a second name, in any folder; an error of kind `AlreadyExists` when that name is taken.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// What is known of a file or folder. Links are not followed.
+    fn about(&self, path: &Path) -> io::Result<About>;
+}
+
+/// What is known of a file or folder without opening it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct About {
+    /// A file, a folder or something else.
+    pub kind: Kind,
+    /// Bytes in a file.
+    pub bytes: u64,
+    /// When its content was last changed, where that is known.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// What stands under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    File,
+    /// A folder.
+    Folder,
+    /// Neither: a link or a device.
+    Other,
 }
 
 /// A file. What is written is durable only after [`DiskFile::sync`] returned without an error.
@@ -53,7 +84,8 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
     /// Writes all of `parts` at `offset`, one after the other.
     fn write_vectored_at(&self, offset: u64, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
         self.write_at(offset, &bytes)
     }
     /// Cuts the file off at `length`.
@@ -117,6 +149,26 @@ impl Disk for StdDisk {
         let file = new_file().open(path)?;
         file.try_lock()?;
         Ok(Arc::new(StdFile(file)))
+    }
+
+    fn open_alone(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let file = new_file().truncate(false).open(path)?;
+        file.try_lock()?;
+        Ok(Arc::new(StdFile(file)))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn about(&self, path: &Path) -> io::Result<About> {
+        let found = fs::symlink_metadata(path)?;
+        let kind = match found.file_type() {
+            kind if kind.is_file() => Kind::File,
+            kind if kind.is_dir() => Kind::Folder,
+            _ => Kind::Other,
+        };
+        Ok(About { kind, bytes: found.len(), changed_at: found.modified().ok().map(Timestamp::from) })
     }
 }
 

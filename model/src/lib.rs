@@ -15,6 +15,7 @@
 pub mod clock;
 pub mod blocking;
 pub mod disk;
+pub mod folders;
 pub mod rate;
 pub mod token_bucket;
 pub mod name;

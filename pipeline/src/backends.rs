@@ -15,24 +15,31 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use analytics::adhoc::archive::folder::AdhocArchive;
+use analytics::adhoc::engine::{AdhocEngine, AdhocOptions};
+use analytics::adhoc::limits::AdhocLimits;
 use analytics::worker::engine::{WorkerArchive, WorkerEngine, WorkerOptions};
 use anyhow::Context;
 use model::archive::store::Archive;
-use model::clock::{Clock, SystemClock};
+use model::blocking::try_blocking;
+use model::clock::Clock;
+use model::disk::Disk;
+use model::folders;
 use model::name::StreamName;
 use model::query::engine::SqlEngine;
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
 use model::table::store::TableStore;
 use sinks::archive::folder::FolderArchive;
 use sinks::table::embedded::store::EmbeddedTables;
+use tokio::runtime::Handle;
 use tracing::info;
 
 #[cfg(feature = "s3")]
 use crate::bucket;
 use crate::config::file::Config;
 use crate::config::server::sql::SqlConfig;
-use crate::data_folder;
 use crate::holder;
+use crate::machine::Machine;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
 use crate::sql::launch::ProcessLauncher;
@@ -45,6 +52,10 @@ pub(crate) const START_WAIT_MAX: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Backends {
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where the data folder is.
+    pub(crate) disk: Arc<dyn Disk>,
+    /// Seeds what is random.
+    pub(crate) seed: Option<u64>,
     pub(crate) streams: Arc<dyn StreamStore>,
     pub(crate) tables: Arc<dyn TableStore>,
     pub(crate) archive: Arc<dyn Archive>,
@@ -62,22 +73,31 @@ impl Backends {
         config: &Config,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Backends> {
-        data_folder::make(data).with_context(|| format!("folder {} cannot be created", data.display()))?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let opened = Streams::open(data, folder, config, &metrics).await?;
+        Backends::open_on(Machine::this(), data, folder, config, metrics).await
+    }
+
+    /// The same on `machine`.
+    pub(crate) async fn open_on(
+        machine: Machine,
+        data: &Path,
+        folder: &Path,
+        config: &Config,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Backends> {
+        folders::make(&*machine.disk, data).with_context(|| format!("folder {} cannot be created", data.display()))?;
+        let opened = Streams::open(&machine, data, folder, config, &metrics).await?;
         let streams = opened.store();
-        let tables = open_tables(data, config, &clock).await.context("the tables cannot be opened")?;
-        let (archive, readable) = open_archive(data, config).await.context("the archive cannot be opened")?;
+        let tables = open_tables(&machine, data, config).await.context("the tables cannot be opened")?;
+        let (archive, readable) = open_archive(&machine, data, config).await.context("the archive cannot be opened")?;
+        let Machine { clock, disk, sql, seed, .. } = machine;
         let read = metrics.streams(&streams, Reader::Sql);
-        let limits = config.sql.limits();
-        let launcher = Arc::new(ProcessLauncher::new(&limits, config.sql.process()));
-        let options = WorkerOptions { archive: Some(readable), streams: Some(read), limits, ahead: true };
-        let sql = Arc::new(WorkerEngine::new(launcher, options));
-        let figures = Arc::downgrade(&sql);
-        metrics.watch_sql(move || figures.upgrade().map(|sql| sql.figures()).unwrap_or_default());
+        let sql: Arc<dyn SqlEngine> = match sql {
+            Some(runtime) => sql_in_process(runtime, Arc::clone(&archive), read)?,
+            None => sql_in_processes(config, readable, read, &metrics),
+        };
         let (tables, archive) = (metrics.tables(tables), metrics.archive(archive));
         metrics.watch_room(data.to_owned());
-        Ok(Backends { clock, streams, tables, archive, sql, metrics, opened })
+        Ok(Backends { clock, disk, seed, streams, tables, archive, sql, metrics, opened })
     }
 
     /// Creates a stream unless it is there.
@@ -98,16 +118,16 @@ impl Backends {
 }
 
 #[cfg_attr(not(feature = "dynamodb"), expect(unused_variables, reason = "tables can be in one place only"))]
-async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn TableStore>> {
+async fn open_tables(machine: &Machine, data: &Path, config: &Config) -> anyhow::Result<Arc<dyn TableStore>> {
     #[cfg(feature = "dynamodb")]
     if let Some(dynamodb) = &config.dynamodb {
         use sinks::table::dynamodb::DynamoTables;
-        return Ok(Arc::new(DynamoTables::open(Arc::clone(clock), dynamodb.options(&config.tables)).await));
+        return Ok(Arc::new(DynamoTables::open(Arc::clone(&machine.clock), dynamodb.options(&config.tables)).await));
     }
-    let file = data.join("tables.redb");
-    let opened = tokio::task::spawn_blocking({
+    let (disk, file) = (Arc::clone(&machine.disk), data.join("tables.redb"));
+    let opened = try_blocking({
         let file = file.clone();
-        move || EmbeddedTables::open(file)
+        move || EmbeddedTables::open_on(disk, &file)
     });
     let opened = opened.await?.map_err(|error| holder::of_data(data, &file, error.into()));
     Ok(Arc::new(opened?))
@@ -115,14 +135,47 @@ async fn open_tables(data: &Path, config: &Config, clock: &Arc<dyn Clock>) -> an
 
 /// The archive, and the same for SQL.
 #[cfg_attr(not(feature = "s3"), expect(unused_variables, reason = "the archive can be in one place only"))]
-async fn open_archive(data: &Path, config: &Config) -> anyhow::Result<(Arc<dyn Archive>, WorkerArchive)> {
+async fn open_archive(
+    machine: &Machine,
+    data: &Path,
+    config: &Config,
+) -> anyhow::Result<(Arc<dyn Archive>, WorkerArchive)> {
     #[cfg(feature = "s3")]
     if let Some(s3) = &config.s3 {
         let archive = bucket::open(s3.options(), START_WAIT_MAX).await?;
         return Ok((Arc::clone(&archive), WorkerArchive::Objects(archive)));
     }
-    let folder = data.join("archive");
-    Ok((Arc::new(FolderArchive::open(&folder)?), WorkerArchive::Folder(folder)))
+    let folder = std::path::absolute(data.join("archive"))?;
+    let archive = FolderArchive::open_on(Arc::clone(&machine.disk), folder.clone())?;
+    Ok((Arc::new(archive), WorkerArchive::Folder(folder)))
+}
+
+/// SQL over everything, in processes of its own.
+fn sql_in_processes(
+    config: &Config,
+    archive: WorkerArchive,
+    streams: Arc<dyn StreamStore>,
+    metrics: &Metrics,
+) -> Arc<dyn SqlEngine> {
+    let limits = config.sql.limits();
+    let launcher = Arc::new(ProcessLauncher::new(&limits, config.sql.process()));
+    let options = WorkerOptions { archive: Some(archive), streams: Some(streams), limits, ahead: true };
+    let sql = Arc::new(WorkerEngine::new(launcher, options));
+    let figures = Arc::downgrade(&sql);
+    metrics.watch_sql(move || figures.upgrade().map(|sql| sql.figures()).unwrap_or_default());
+    sql
+}
+
+/// The same on a runtime of this process, for tests that hold everything in their hands.
+fn sql_in_process(
+    runtime: Handle,
+    archive: Arc<dyn Archive>,
+    streams: Arc<dyn StreamStore>,
+) -> anyhow::Result<Arc<dyn SqlEngine>> {
+    let archive = Some(AdhocArchive::Objects(archive, runtime.clone()));
+    let limits = AdhocLimits { threads: 1, ..AdhocLimits::default() };
+    let options = AdhocOptions { archive, streams: Some(streams), limits, runtime: Some(runtime), keeper: None };
+    Ok(Arc::new(AdhocEngine::new(options)?))
 }
 
 /// SQL over an archive alone, in processes with the same bounds as a server's; it is only read: a folder, or `s3://bucket/prefix` with what the SDK's variables and

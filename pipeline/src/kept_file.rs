@@ -9,12 +9,13 @@
 //! A copy is written after it, under the name with `.copy`: if the file is lost or damaged, the copy
 //! counts.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use model::blocking::blocking_io;
+use model::disk::{Disk, read_all};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
@@ -29,13 +30,13 @@ pub(crate) struct KeptFile {
 
 impl KeptFile {
     /// What an earlier run kept; the default if there is neither the file nor its copy.
-    pub(crate) fn load<T: DeserializeOwned + Default>(&self, data: &Path) -> anyhow::Result<T> {
+    pub(crate) fn load<T: DeserializeOwned + Default>(&self, disk: &dyn Disk, data: &Path) -> anyhow::Result<T> {
         let (file, copy) = (data.join(self.name), data.join(copy_of(self.name)));
-        let first = self.read(&file)?;
+        let first = self.read(disk, &file)?;
         if let Some(Ok(kept)) = first {
             return Ok(kept);
         }
-        let second = self.read(&copy)?;
+        let second = self.read(disk, &copy)?;
         if let Some(Ok(kept)) = second {
             warn!(file = %file.display(), copy = %copy.display(), "lost or damaged; its copy counts");
             return Ok(kept);
@@ -45,8 +46,8 @@ impl KeptFile {
     }
 
     /// What a file holds, or why that is not known; nothing if there is no file.
-    fn read<T: DeserializeOwned>(&self, file: &Path) -> anyhow::Result<Option<anyhow::Result<T>>> {
-        let bytes = match fs::read(file) {
+    fn read<T: DeserializeOwned>(&self, disk: &dyn Disk, file: &Path) -> anyhow::Result<Option<anyhow::Result<T>>> {
+        let bytes = match read_all(disk, file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.with_context(|| format!("{} cannot be read", file.display()))?,
         };
@@ -61,16 +62,16 @@ impl KeptFile {
     /// Replaces the file and its copy. They are durable when this returns, and one is complete
     /// whatever happens. If there is no room for the copy, there is none: an old one would be taken
     /// for the truth later.
-    pub(crate) async fn save(&self, data: &Path, kept: &impl Serialize) -> io::Result<()> {
+    pub(crate) async fn save(&self, disk: &Arc<dyn Disk>, data: &Path, kept: &impl Serialize) -> io::Result<()> {
         let json = serde_json::to_string_pretty(kept).map_err(io::Error::other)?;
         let text = format!("{}\n{json}\n", self.first_line(&json));
-        let (data, name) = (data.to_owned(), self.name);
+        let (disk, data, name) = (Arc::clone(disk), data.to_owned(), self.name);
         blocking_io(move || {
-            replace(&data, name, &text)?;
+            replace(&*disk, &data, name, &text)?;
             let copy = copy_of(name);
-            if let Err(error) = replace(&data, &copy, &text) {
+            if let Err(error) = replace(&*disk, &data, &copy, &text) {
                 warn!(file = name, %error, "there is no copy of this file now");
-                let _ = fs::remove_file(data.join(copy));
+                let _ = disk.remove(&data.join(copy));
             }
             Ok(())
         })
@@ -86,17 +87,21 @@ fn copy_of(name: &str) -> String {
     format!("{name}.copy")
 }
 
-fn replace(data: &Path, name: &str, text: &str) -> io::Result<()> {
+fn replace(disk: &dyn Disk, data: &Path, name: &str, text: &str) -> io::Result<()> {
     let new = data.join(format!("{name}.new"));
-    let mut written = File::create(&new)?;
-    written.write_all(text.as_bytes())?;
-    written.sync_all()?;
-    fs::rename(&new, data.join(name))?;
-    File::open(data)?.sync_all()
+    let written = disk.create(&new)?;
+    written.write_at(0, text.as_bytes())?;
+    written.sync()?;
+    disk.rename(&new, &data.join(name))?;
+    disk.sync_folder(data)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use model::disk::StdDisk;
+
     use super::*;
 
     const FILE: KeptFile = KeptFile { name: "kept", if_damaged: "move it away" };
@@ -104,11 +109,12 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_lost_or_damaged_costs_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let load = || FILE.load::<Vec<u32>>(folder.path());
+        let disk: Arc<dyn Disk> = Arc::new(StdDisk);
+        let load = || FILE.load::<Vec<u32>>(&*disk, folder.path());
         assert_eq!(load().expect("nothing yet"), Vec::<u32>::new());
         let kept = vec![1, 2];
         for name in ["kept", "kept.copy"] {
-            FILE.save(folder.path(), &kept).await.expect("saved");
+            FILE.save(&disk, folder.path(), &kept).await.expect("saved");
             fs::remove_file(folder.path().join(name)).expect("removed");
             assert_eq!(load().expect("the other one is there"), kept);
             fs::write(folder.path().join(name), "nonsense").expect("written");

@@ -11,6 +11,7 @@ mod doctor;
 mod flows;
 mod holder;
 mod kept_file;
+mod machine;
 mod metrics;
 mod open_files;
 #[cfg(test)]

@@ -11,14 +11,13 @@ use ingest::log::options::LogOptions;
 use ingest::log::read::scrub::{ScrubPart, ScrubPosition};
 use ingest::log::status::StreamStatus;
 use ingest::log::store::LogStore;
-use model::clock::SystemClock;
 use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::store::{StreamError, StreamStore};
 
-use crate::bulk;
 use crate::config::file::Config;
 use crate::holder;
+use crate::machine::Machine;
 use crate::metrics::registry::Metrics;
 
 /// The file by which a process keeps others out of the streams' folder.
@@ -34,16 +33,22 @@ pub(crate) enum Streams {
     Kafka(KafkaStore),
 }
 
-/// A log store on the machine's clock, whose files are read by the threads for bulk work.
-pub(crate) async fn open_log(folder: &Path, disk: Arc<dyn Disk>, keys: KeyRing) -> Result<LogStore, StreamError> {
-    let clock = Arc::new(SystemClock);
-    LogStore::open_reading_on(bulk::runtime(), clock, disk, keys, folder, LogOptions::default()).await
+/// A log store on `machine`, whose files are on `disk`.
+pub(crate) async fn open_log(
+    machine: &Machine,
+    folder: &Path,
+    disk: Arc<dyn Disk>,
+    keys: KeyRing,
+) -> Result<LogStore, StreamError> {
+    let Machine { clock, reads, log, .. } = machine;
+    LogStore::open_reading_on(reads.clone(), Arc::clone(clock), disk, keys, folder, *log).await
 }
 
 impl Streams {
     /// `data` is the folder of everything that is kept here, `folder` that of the settings. A log's writes are counted
     /// by `metrics`.
     pub(crate) async fn open(
+        machine: &Machine,
         data: &Path,
         folder: &Path,
         config: &Config,
@@ -56,7 +61,8 @@ impl Streams {
             return Ok(Streams::Kafka(store));
         }
         let streams = data.join("streams");
-        let log = open_log(&streams, metrics.disk(), config.encryption.keys(folder)?).await;
+        let log =
+            open_log(machine, &streams, metrics.disk(Arc::clone(&machine.disk)), config.encryption.keys(folder)?).await;
         let log = log.map_err(|error| holder::of_data(data, &streams.join(LOCK_NAME), error.into()));
         let log = log.context("the streams cannot be opened")?;
         metrics.watch_log(log.clone());

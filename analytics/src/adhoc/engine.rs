@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use futures::{StreamExt, stream};
 use model::query::engine::{SqlEngine, SqlError, SqlErrorKind, SqlRows};
 use model::stream::store::StreamStore;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -30,6 +30,8 @@ pub struct AdhocOptions {
     pub keeper: Option<Arc<dyn ColumnsKeeper>>,
     /// Bounds.
     pub limits: AdhocLimits,
+    /// Where queries run. Without it, on threads of their own.
+    pub runtime: Option<Handle>,
 }
 
 /// Answers SQL over streams and archive.
@@ -37,8 +39,9 @@ pub struct AdhocEngine {
     sources: Sources,
     limits: Arc<AdhocLimits>,
     running: Arc<Semaphore>,
+    runtime: Handle,
     /// Threads of its own: a query that computes for long holds up other queries, not the streams.
-    runtime: Option<Runtime>,
+    threads: Option<Runtime>,
 }
 
 impl AdhocEngine {
@@ -48,16 +51,15 @@ impl AdhocEngine {
         let archive = options.archive.map(|archive| ArchiveFolder::open(archive, &limits)).transpose()?;
         let cache = Arc::new(SchemaCache::new(limits.schema_cache_objects_max, options.keeper));
         let sources = Sources { archive, streams: options.streams, cache, limits: Arc::clone(&limits) };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(limits.threads)
-            .max_blocking_threads(limits.blocking_threads_max)
-            .thread_stack_size(limits.stack_bytes)
-            .thread_name("sql")
-            .enable_time()
-            .build()
-            .map_err(|error| failed("starting the threads of SQL", &error))?;
+        let (runtime, threads) = match options.runtime {
+            Some(runtime) => (runtime, None),
+            None => {
+                let threads = start_threads(&limits)?;
+                (threads.handle().clone(), Some(threads))
+            }
+        };
         let running = Arc::new(Semaphore::new(limits.queries_running_max));
-        Ok(AdhocEngine { sources, limits, running, runtime: Some(runtime) })
+        Ok(AdhocEngine { sources, limits, running, runtime, threads })
     }
 
     /// Waits for a turn. Error: a text that is too long, or too many queries for too long.
@@ -73,12 +75,15 @@ impl AdhocEngine {
 
     /// Whether nothing of any query runs any more, not even a part that is being cancelled.
     pub fn is_idle(&self) -> bool {
-        self.runtime().metrics().num_alive_tasks() == 0
+        self.runtime.metrics().num_alive_tasks() == 0
     }
+}
 
-    fn runtime(&self) -> &Runtime {
-        self.runtime.as_ref().expect("it runs until the engine is dropped")
-    }
+fn start_threads(limits: &AdhocLimits) -> Result<Runtime, SqlError> {
+    let mut threads = Builder::new_multi_thread();
+    threads.worker_threads(limits.threads).max_blocking_threads(limits.blocking_threads_max);
+    threads.thread_stack_size(limits.stack_bytes).thread_name("sql").enable_time();
+    threads.build().map_err(|error| failed("starting the threads of SQL", &error))
 }
 
 /// Error: a text that is too long to be looked at.
@@ -92,9 +97,9 @@ pub(crate) fn check_length(sql: &str, limits: &AdhocLimits) -> Result<(), SqlErr
 
 impl Drop for AdhocEngine {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(threads) = self.threads.take() {
             // The engine may be dropped inside another runtime, where waiting is not allowed.
-            runtime.shutdown_background();
+            threads.shutdown_background();
         }
     }
 }
@@ -103,13 +108,13 @@ impl Drop for AdhocEngine {
 impl SqlEngine for AdhocEngine {
     async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
         let turn = self.turn(sql).await?;
-        let (schema, running) = Running::start(self.runtime(), self.sources.clone(), sql.to_owned(), turn).await?;
+        let (schema, running) = Running::start(&self.runtime, self.sources.clone(), sql.to_owned(), turn).await?;
         let batches = stream::unfold(running, async |mut running| Some((running.next().await?, running)));
         Ok(SqlRows { schema, batches: batches.fuse().boxed() })
     }
 
     async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError> {
         let turn = self.turn(sql).await?;
-        task::describe(self.runtime(), self.sources.clone(), sql.to_owned(), turn).await
+        task::describe(&self.runtime, self.sources.clone(), sql.to_owned(), turn).await
     }
 }

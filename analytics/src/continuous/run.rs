@@ -25,11 +25,13 @@ impl ContinuousQuery {
         loop {
             let window_end = running.next_end().map(|end| end.max(running.ask_after));
             let checkpoint_at = running.checkpoint_at();
+            // What is due comes before what there is more of.
             tokio::select! {
+                biased;
                 () = &mut shutdown => break,
-                batch = running.reader.next() => running.absorb(batch.map_err(|error| self.stream(error))?)?,
-                () = sleep_until_some(&*clock, window_end) => running.ask_tips().await?,
                 () = sleep_until_some(&*clock, checkpoint_at) => running.commit(Vec::new()).await?,
+                () = sleep_until_some(&*clock, window_end) => running.ask_tips().await?,
+                batch = running.reader.next() => running.absorb(batch.map_err(|error| self.stream(error))?)?,
             }
             running.close().await?;
         }

@@ -70,7 +70,7 @@ fn open(opening: Opening, calls: &Calls, to: &FrameSender<FromWorker>) -> Opened
     };
     let streams = streams.then(|| Arc::new(RemoteStreams(calls.clone())) as _);
     let keeper = Arc::new(RemoteKeeper { calls: calls.clone(), to: to.clone() });
-    AdhocEngine::new(AdhocOptions { archive, streams, keeper: Some(keeper), limits }).map(Arc::new)
+    AdhocEngine::new(AdhocOptions { archive, streams, keeper: Some(keeper), limits, runtime: None }).map(Arc::new)
 }
 
 fn spawn(work: impl Future<Output = Result<(), Gone>> + Send + 'static) -> AbortOnDropHandle<Result<(), Gone>> {

@@ -1,11 +1,12 @@
 //! The folder of a store: streams are opened, created and deleted in it, each with a writer on a thread of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
-use std::thread::JoinHandle;
 
 use model::clock::{Clock, Timestamp};
+use model::disk::{Disk, DiskFile};
+use model::folders::{self, FolderError};
 use model::name::StreamName;
 use model::stream::shard::ShardMap;
 use model::stream::store::{StreamDescription, StreamError, StreamOptions};
@@ -13,7 +14,6 @@ use tracing::{error, info, warn};
 
 use crate::log::error::LogError;
 use crate::log::files::file_reads::FileReads;
-use crate::log::files::own_folder;
 use crate::log::frames::key::KeyRing;
 use crate::log::frames::place::Place;
 use crate::log::log_time::{LogTime, Reading};
@@ -26,8 +26,8 @@ use crate::log::stream::{EndReason, ShardState, Shared, StreamLog};
 use crate::log::stream_folder;
 use crate::log::write::queue::{Closing, Queue};
 use crate::log::write::roll;
+use crate::log::write::runner::Runner;
 use crate::log::write::writer::Writer;
-use model::disk::{Disk, DiskFile};
 
 /// Held by the process that has the store open.
 pub(crate) const LOCK: &str = "~lock";
@@ -43,7 +43,7 @@ pub(crate) struct StreamsFolder {
     streams: RwLock<BTreeMap<StreamName, Arc<StreamLog>>>,
     /// Streams that could not be opened, and why: each answers with that, the others work.
     pub(crate) refused: RwLock<BTreeMap<StreamName, LogError>>,
-    writers: Mutex<HashMap<StreamName, JoinHandle<()>>>,
+    writers: Mutex<BTreeMap<StreamName, Runner>>,
     /// One stream is created or deleted at a time.
     pub(crate) admin: Arc<tokio::sync::Mutex<()>>,
     /// Above every incarnation given out before.
@@ -52,7 +52,7 @@ pub(crate) struct StreamsFolder {
     lock: Option<Arc<dyn DiskFile>>,
 }
 
-pub(crate) fn join(writer: JoinHandle<()>) {
+pub(crate) fn join(writer: Runner) {
     if let Err(panic) = writer.join() {
         std::panic::resume_unwind(panic);
     }
@@ -65,7 +65,7 @@ impl Drop for StreamsFolder {
             stream.end(EndReason::Closed);
         }
         // A group that is being written comes to its end, so that no writer is left when the folder is opened again.
-        for (_, writer) in self.writers().drain() {
+        for writer in std::mem::take(&mut *self.writers()).into_values() {
             if writer.join().is_err() {
                 warn!("a writer had panicked");
             }
@@ -122,7 +122,7 @@ impl StreamsFolder {
         self.refused.read().expect("no holder of the lock panics").contains_key(stream)
     }
 
-    pub(crate) fn writers(&self) -> std::sync::MutexGuard<'_, HashMap<StreamName, JoinHandle<()>>> {
+    pub(crate) fn writers(&self) -> std::sync::MutexGuard<'_, BTreeMap<StreamName, Runner>> {
         self.writers.lock().expect("no holder of the lock panics")
     }
 
@@ -173,7 +173,8 @@ impl StreamsFolder {
     }
 
     fn list_folder(&self) -> Result<Vec<String>, LogError> {
-        own_folder::make(&*self.disk, &self.folder)?;
+        folders::make(&*self.disk, &self.folder)
+            .map_err(|FolderError { doing, source }| LogError::io(doing)(source))?;
         let listing = LogError::io(format!("listing {}", self.folder.display()));
         let mut names = self.disk.list(&self.folder).map_err(listing)?;
         names.sort_unstable();
@@ -227,10 +228,8 @@ impl StreamsFolder {
             ring: self.ring.clone(),
             sealer,
         };
-        let thread =
-            std::thread::Builder::new().name(format!("log {name}")).stack_size(self.options.writer_stack_bytes);
-        let writer = thread.spawn(move || writer.run()).map_err(LogError::io("starting the stream's writer thread"))?;
-        self.writers().insert(name.clone(), writer);
+        let runner = Runner::start(writer, self.options.writer_stack_bytes)?;
+        self.writers().insert(name.clone(), runner);
         self.streams.write().expect("no holder of the lock panics").insert(name, stream);
         Ok(description)
     }

@@ -29,7 +29,7 @@ use crate::log::frames::place::Place;
 use crate::log::segments::manifest::{Loaded, Manifest};
 use crate::log::segments::pieces::{Bad, Piece, pieces};
 use crate::log::segments::segment::{self, log_name, segment_of};
-use model::disk::{Disk, DiskFile};
+use model::disk::{About, Disk, DiskFile, StdDisk};
 
 /// A stream's files.
 #[derive(Debug)]
@@ -311,7 +311,7 @@ impl Disk for ReadOnlyDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        model::disk::StdDisk.list(folder)
+        StdDisk.list(folder)
     }
 
     fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
@@ -332,6 +332,18 @@ impl Disk for ReadOnlyDisk {
 
     fn lock(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
         refused()
+    }
+
+    fn open_alone(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        refused()
+    }
+
+    fn link(&self, _: &Path, _: &Path) -> io::Result<()> {
+        refused()
+    }
+
+    fn about(&self, path: &Path) -> io::Result<About> {
+        StdDisk.about(path)
     }
 }
 

@@ -108,7 +108,7 @@ impl LogStore {
             for stream in inner.all() {
                 stream.queue.close(Closing::Drain);
             }
-            for (_, writer) in inner.writers().drain() {
+            for writer in std::mem::take(&mut *inner.writers()).into_values() {
                 join(writer);
             }
             for stream in inner.all() {

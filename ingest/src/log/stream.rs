@@ -1,6 +1,6 @@
 //! One open stream: what readers ([`crate::log::read::reads`]) and the writer share. No lock is held over I/O.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -14,7 +14,6 @@ use model::stream::store::{ReadBatch, StreamDescription, StreamError};
 use tokio::sync::Notify;
 
 use crate::log::error::LogError;
-use model::disk::Disk;
 use crate::log::files::file_reads::FileReads;
 use crate::log::frames::key::StreamKeys;
 use crate::log::frames::place::Place;
@@ -25,6 +24,7 @@ use crate::log::segments::manifest::Manifest;
 use crate::log::segments::segment::Segment;
 use crate::log::status::StreamStatus;
 use crate::log::write::queue::Queue;
+use model::disk::Disk;
 
 /// An open stream.
 pub(crate) struct StreamLog {
@@ -41,7 +41,7 @@ pub(crate) struct StreamLog {
 /// What is durable, as readers see it.
 pub(crate) struct Shared {
     pub(crate) description: Arc<StreamDescription>,
-    pub(crate) shards: HashMap<ShardId, ShardState>,
+    pub(crate) shards: BTreeMap<ShardId, ShardState>,
     /// Oldest first; at least one.
     pub(crate) segments: Vec<Segment>,
     pub(crate) tail: Tail,
@@ -227,7 +227,7 @@ impl Shared {
             let first = held.map(|index| index.first()).into_iter().chain(self.losses.first_of(shard.id)).min();
             state.oldest = first.unwrap_or(state.next).max(state.oldest);
         }
-        for (_, gone) in self.shards.extract_if(|id, _| shards.get(*id).is_none()) {
+        for (_, gone) in self.shards.extract_if(.., |id, _| shards.get(*id).is_none()) {
             gone.changed.notify_waiters();
         }
         self.description = Arc::new(StreamDescription { shards, ..(*self.description).clone() });

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use ingest::log::frames::key::KeyRing;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use model::disk::{Disk, DiskFile};
+use model::disk::{About, Disk, DiskFile};
 use model::stream::hash_key::HashKey;
 use model::stream::record::PutEntry;
 use model::stream::shard::ShardId;
@@ -76,6 +76,15 @@ impl Disk for CountingDisk {
     }
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.disk.lock(path)
+    }
+    fn open_alone(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.counted(self.disk.open_alone(path)?))
+    }
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.link(from, to)
+    }
+    fn about(&self, path: &Path) -> io::Result<About> {
+        self.disk.about(path)
     }
 }
 

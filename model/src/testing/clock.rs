@@ -1,43 +1,47 @@
 //! A clock that moves when a test says so.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::clock::{Clock, Timestamp};
 
-/// Stands still until it is moved; sleepers wake when it reaches their time.
+/// Stands still until it is moved; sleepers wake when it reaches their time, in the order in which
+/// they fell asleep.
 #[derive(Debug)]
 pub struct ManualClock {
-    now: watch::Sender<Timestamp>,
+    now_millis: AtomicI64,
     elapsed_millis: AtomicU64,
+    moved: Notify,
 }
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        ManualClock { now: watch::Sender::new(now), elapsed_millis: AtomicU64::new(0) }
+        let now_millis = AtomicI64::new(now.as_millis());
+        ManualClock { now_millis, elapsed_millis: AtomicU64::new(0), moved: Notify::new() }
     }
 
     /// Sets the clock, as somebody might set the machine's, forwards or backwards. No time passes.
     pub fn set(&self, now: Timestamp) {
-        self.now.send_replace(now);
+        self.now_millis.store(now.as_millis(), Ordering::SeqCst);
+        self.moved.notify_waiters();
     }
 
     /// Lets time pass.
     pub fn advance(&self, by: Duration) {
         let millis = u64::try_from(by.as_millis()).expect("a test lasts no longer than that");
         self.elapsed_millis.fetch_add(millis, Ordering::SeqCst);
-        self.now.send_modify(|now| *now = *now + by);
+        self.set(self.now() + by);
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        Timestamp::from_millis(self.now_millis.load(Ordering::SeqCst))
     }
 
     fn elapsed(&self) -> Duration {
@@ -45,7 +49,13 @@ impl Clock for ManualClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        let mut now = self.now.subscribe();
-        now.wait_for(|now| *now >= at).await.expect("the clock outlives its sleepers");
+        loop {
+            let mut moved = std::pin::pin!(self.moved.notified());
+            moved.as_mut().enable();
+            if at <= self.now() {
+                return;
+            }
+            moved.await;
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::io;
 use std::ops::Range;
 use std::path::{Component, Path};
 
+use crate::disk::{About, Kind};
+
 /// What is written as a unit when a write is torn.
 const SECTOR_BYTES: usize = 512;
 
@@ -219,11 +221,33 @@ impl State {
         Ok(number)
     }
 
-    /// Moves what is at `from` within its folder.
+    /// Moves what is at `from`. A power cut may keep both names of what was moved to another folder.
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let node = self.find(from)?;
+        if from.parent() != to.parent() {
+            self.change_folder(to, |to| FolderChange::Add(to, node))?;
+            return self.change_folder(from, FolderChange::Remove);
+        }
         let from = from.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy().into_owned();
         self.change_folder(to, |to| FolderChange::Rename(from, to, node))
+    }
+
+    /// Gives the file at `from` a second name.
+    pub(super) fn link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let node = self.find(from)?;
+        if self.find(to).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.change_folder(to, |name| FolderChange::Add(name, node))
+    }
+
+    /// What is at `path`.
+    pub(super) fn about(&self, path: &Path) -> io::Result<About> {
+        let (kind, bytes) = match &self.nodes[self.find(path)?] {
+            Node::Folder { .. } => (Kind::Folder, 0),
+            Node::File { now, .. } => (Kind::File, now.len() as u64),
+        };
+        Ok(About { kind, bytes, changed_at: None })
     }
 
     /// Removes the name at `path`.

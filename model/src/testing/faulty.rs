@@ -1,21 +1,22 @@
 //! A disk that fails when a test says so, around a disk in memory.
 //!
-//! It has as much room as it is given, in blocks, and what does not fit is refused after the part that fits was written,
-//! as file systems do. Any operation on any file can be made to fail, once or for ever. What fails is not done, except
+//! It has as much room as it is given, in blocks, and what does not fit is refused after the part
+//! that fits was written, as file systems do. Any operation on any file can be made to fail, once or
+//! for ever, and the machine can be made to stop at any operation. What fails is not done, except
 //! that a failed sync drops what it should have made durable ([`PowerCutDisk::fail_sync`]).
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::{About, Disk, DiskFile};
 use crate::testing::power_cut::PowerCutDisk;
 
 /// Files take room in units of this.
 const BLOCK_BYTES: u64 = 512;
 
 /// What can be made to fail, and is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// Opening a file.
     Open,
@@ -27,6 +28,41 @@ pub enum Operation {
     Sync,
     /// Making a folder's names durable.
     SyncFolder,
+    /// Creating a file.
+    Create,
+    /// Creating a folder.
+    CreateFolder,
+    /// Listing a folder.
+    List,
+    /// Moving a file or folder.
+    Rename,
+    /// Giving a file a second name.
+    Link,
+    /// Removing a file or folder.
+    Remove,
+    /// Cutting a file off, or making it longer.
+    Truncate,
+    /// Asking what there is.
+    About,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Operation; 13] = [
+        Operation::Open,
+        Operation::Read,
+        Operation::Write,
+        Operation::Sync,
+        Operation::SyncFolder,
+        Operation::Create,
+        Operation::CreateFolder,
+        Operation::List,
+        Operation::Rename,
+        Operation::Link,
+        Operation::Remove,
+        Operation::Truncate,
+        Operation::About,
+    ];
 }
 
 /// The next operations of a kind on files with `name` in their path fail.
@@ -54,6 +90,17 @@ impl Fault {
     }
 }
 
+/// Hears of every operation before it is done.
+type Listen = dyn FnMut(Operation, &Path) + Send;
+
+struct Listener(Box<Listen>);
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
 /// The disk. Clones share it.
 #[derive(Debug, Clone)]
 pub struct FaultyDisk {
@@ -67,7 +114,10 @@ struct State {
     room: Option<(PathBuf, u64)>,
     faults: Vec<Fault>,
     done: Vec<(Operation, PathBuf)>,
+    listener: Option<Listener>,
     failures: u64,
+    /// Operations until the machine stops.
+    stops_after: Option<u64>,
 }
 
 impl FaultyDisk {
@@ -91,6 +141,22 @@ impl FaultyDisk {
         let mut state = self.lock();
         state.faults.clear();
         state.room = None;
+    }
+
+    /// The machine stops after so many operations: nothing reaches the disk any more, and nothing
+    /// can be read.
+    pub fn stop_after(&self, operations: u64) {
+        self.lock().stops_after = Some(operations);
+    }
+
+    /// Whether the machine has stopped.
+    pub fn has_stopped(&self) -> bool {
+        self.lock().stops_after == Some(0)
+    }
+
+    /// `listener` hears of every operation from now on; none is kept for [`FaultyDisk::count`].
+    pub fn listen(&self, listener: impl FnMut(Operation, &Path) + Send + 'static) {
+        self.lock().listener = Some(Listener(Box::new(listener)));
     }
 
     /// How often something was tried on files with `name` in their path.
@@ -119,24 +185,25 @@ impl FaultyDisk {
     /// Counts an operation, and fails it where it is told to.
     fn begin(&self, operation: Operation, path: &Path) -> io::Result<()> {
         let mut state = self.lock();
-        state.done.push((operation, path.to_owned()));
-        let State { faults, done, failures, .. } = &mut *state;
-        for fault in faults {
-            if fault.operation != operation || !is_meant(path, &fault.name) || fault.times == 0 {
-                continue;
-            }
-            if fault.after > 0 {
-                fault.after -= 1;
-                continue;
-            }
-            fault.times -= 1;
-            *failures += 1;
-            if matches!(operation, Operation::Sync | Operation::SyncFolder) {
-                self.inner.fail_sync(path, done.len() as u64)?;
-            }
-            return Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error()));
+        state.stop()?;
+        match &mut state.listener {
+            Some(listener) => (listener.0)(operation, path),
+            None => state.done.push((operation, path.to_owned())),
         }
-        Ok(())
+        if !state.is_to_fail(operation, path) {
+            return Ok(());
+        }
+        state.failures += 1;
+        if matches!(operation, Operation::Sync | Operation::SyncFolder) {
+            self.inner.fail_sync(path, state.failures)?;
+        }
+        Err(input_output_error())
+    }
+
+    /// Refuses what takes room where there is none.
+    fn begin_with_room(&self, operation: Operation, path: &Path) -> io::Result<()> {
+        self.begin(operation, path)?;
+        if self.room()? == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     /// How many more bytes there is room for.
@@ -153,6 +220,38 @@ impl FaultyDisk {
     }
 }
 
+impl State {
+    fn stop(&mut self) -> io::Result<()> {
+        match &mut self.stops_after {
+            Some(0) => Err(input_output_error()),
+            Some(left) => {
+                *left -= 1;
+                if *left == 0 { Err(input_output_error()) } else { Ok(()) }
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn is_to_fail(&mut self, operation: Operation, path: &Path) -> bool {
+        for fault in &mut self.faults {
+            if fault.operation != operation || !is_meant(path, &fault.name) || fault.times == 0 {
+                continue;
+            }
+            if fault.after > 0 {
+                fault.after -= 1;
+                continue;
+            }
+            fault.times -= 1;
+            return true;
+        }
+        false
+    }
+}
+
+fn input_output_error() -> io::Error {
+    io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())
+}
+
 fn is_meant(path: &Path, name: &str) -> bool {
     path.to_string_lossy().contains(name)
 }
@@ -160,16 +259,12 @@ fn is_meant(path: &Path, name: &str) -> bool {
 #[deny(clippy::missing_trait_methods)]
 impl Disk for FaultyDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        if self.room()? == 0 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
+        self.begin_with_room(Operation::CreateFolder, path)?;
         self.inner.create_folder(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        if self.room()? == 0 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
+        self.begin_with_room(Operation::Create, path)?;
         Ok(self.wrap(path, self.inner.create(path)?))
     }
 
@@ -179,18 +274,22 @@ impl Disk for FaultyDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.begin(Operation::List, folder)?;
         self.inner.list(folder)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.begin(Operation::Rename, to)?;
         self.inner.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.begin(Operation::Remove, path)?;
         self.inner.remove(path)
     }
 
     fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        self.begin(Operation::Remove, path)?;
         self.inner.remove_folder(path)
     }
 
@@ -200,7 +299,26 @@ impl Disk for FaultyDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.begin(Operation::Create, path)?;
         self.inner.lock(path)
+    }
+
+    fn open_alone(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.begin(Operation::Open, path)?;
+        if self.inner.about(path).is_err() {
+            self.begin_with_room(Operation::Create, path)?;
+        }
+        Ok(self.wrap(path, self.inner.open_alone(path)?))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.begin_with_room(Operation::Link, to)?;
+        self.inner.link(from, to)
+    }
+
+    fn about(&self, path: &Path) -> io::Result<About> {
+        self.begin(Operation::About, path)?;
+        self.inner.about(path)
     }
 }
 
@@ -248,6 +366,11 @@ impl DiskFile for FaultyFile {
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
+        self.disk.begin(Operation::Truncate, &self.path)?;
+        let longer = length.saturating_sub(self.file.len()?.next_multiple_of(BLOCK_BYTES));
+        if longer > self.disk.room()?.max(BLOCK_BYTES) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.file.truncate(length)
     }
 

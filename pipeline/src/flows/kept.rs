@@ -12,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use model::disk::Disk;
 use model::flow::spec::{DeliverySpec, FlowKind, FlowSpec, QuerySpec};
 use model::name::{ConsumerName, StreamName};
 use model::stream::checkpoint::Checkpoint;
@@ -51,13 +52,13 @@ pub(crate) struct Holder {
 
 impl Kept {
     /// What an earlier run kept; nothing where there was none.
-    pub(crate) fn load(data: &Path) -> anyhow::Result<Kept> {
-        FILE.load(data)
+    pub(crate) fn load(disk: &dyn Disk, data: &Path) -> anyhow::Result<Kept> {
+        FILE.load(disk, data)
     }
 
     /// Replaces the file; durable when this returns.
-    pub(super) async fn save(&self, data: &Path) -> io::Result<()> {
-        FILE.save(data, self).await
+    pub(super) async fn save(&self, disk: &Arc<dyn Disk>, data: &Path) -> io::Result<()> {
+        FILE.save(disk, data, self).await
     }
 
     pub(super) fn paused(&mut self, kind: FlowKind) -> &mut BTreeSet<ConsumerName> {
@@ -92,6 +93,7 @@ impl Kept {
 
 /// The file, and who changes it: one change after the other.
 pub(crate) struct Book {
+    disk: Arc<dyn Disk>,
     data: PathBuf,
     streams: Arc<dyn StreamStore>,
     kept: Mutex<Kept>,
@@ -99,9 +101,16 @@ pub(crate) struct Book {
 
 impl Book {
     /// Reads what an earlier run kept.
-    pub(crate) fn open(data: &Path, streams: Arc<dyn StreamStore>) -> anyhow::Result<Arc<Book>> {
-        let kept = Mutex::new(Kept::load(data)?);
-        Ok(Arc::new(Book { data: data.to_owned(), streams, kept }))
+    pub(crate) fn open(disk: Arc<dyn Disk>, data: &Path, streams: Arc<dyn StreamStore>) -> anyhow::Result<Arc<Book>> {
+        let kept = Mutex::new(Kept::load(&*disk, data)?);
+        Ok(Arc::new(Book { disk, data: data.to_owned(), streams, kept }))
+    }
+
+    /// Writes the file again as it was found: after a failed sync, an earlier run may have left it
+    /// in memory alone.
+    pub(super) async fn write_again(&self) -> io::Result<()> {
+        let kept = self.kept.lock().await;
+        if *kept == Kept::default() { Ok(()) } else { kept.save(&self.disk, &self.data).await }
     }
 
     /// What is kept now.
@@ -120,7 +129,7 @@ impl Book {
 
     async fn save(&self, kept: &mut Kept, new: Kept) -> io::Result<()> {
         if *kept != new {
-            new.save(&self.data).await?;
+            new.save(&self.disk, &self.data).await?;
             *kept = new;
         }
         Ok(())
@@ -163,22 +172,26 @@ async fn forget(streams: &dyn StreamStore, Holder { home, consumer }: &Holder) -
 mod tests {
     use std::fs;
 
+    use model::disk::StdDisk;
+
     use super::*;
 
     #[tokio::test]
     async fn what_is_kept_is_found_again_and_damage_is_reported() {
         let data = tempfile::tempdir().expect("a temporary folder");
-        assert_eq!(Kept::load(data.path()).expect("nothing yet"), Kept::default());
+        let disk: Arc<dyn Disk> = Arc::new(StdDisk);
+        let load = || Kept::load(&StdDisk, data.path());
+        assert_eq!(load().expect("nothing yet"), Kept::default());
         let text = r#"{"queries": {"q": {"sql": "SELECT STREAM 1", "streams": {"IN": "rides"}, "start": "latest"}},
             "deliveries": {"d": {"source": "rides", "destination": {"table": "Rides"}, "start": "trim-horizon"}},
             "paused_queries": ["q", "of-settings"], "forget": [{"home": "out", "consumer": "q"}]}"#;
         let kept: Kept = serde_json::from_str(text).expect("it reads");
-        kept.save(data.path()).await.expect("saved");
-        kept.save(data.path()).await.expect("saved over");
-        assert_eq!(Kept::load(data.path()).expect("kept"), kept);
+        kept.save(&disk, data.path()).await.expect("saved");
+        kept.save(&disk, data.path()).await.expect("saved over");
+        assert_eq!(load().expect("kept"), kept);
         let file = data.path().join(FILE.name);
         let damaged = fs::read_to_string(&file).expect("text").replace("latest", "oldest");
         fs::write(&file, damaged).expect("written");
-        assert!(Kept::load(data.path()).expect_err("damaged").to_string().contains("is damaged"));
+        assert!(load().expect_err("damaged").to_string().contains("is damaged"));
     }
 }

@@ -72,7 +72,7 @@ fn delivery(name: &ConsumerName, spec: &DeliverySpec, backends: &Backends) -> De
         archive: Arc::clone(&backends.archive),
     };
     let DeliverySpec { source, destination, start } = spec.clone();
-    let options = DeliveryOptions::for_destination(&destination);
+    let options = DeliveryOptions { seed: backends.seed, ..DeliveryOptions::for_destination(&destination) };
     let stream = DeliveryStream::connect(name.clone(), source.clone(), start.into(), &destination, parts, options);
     Delivery { name: name.clone(), source, destination, stream }
 }

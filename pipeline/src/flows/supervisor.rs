@@ -75,7 +75,7 @@ impl Supervisor {
         tasks: Arc<Tasks>,
         checkpoints_are_at_hand: bool,
     ) -> anyhow::Result<Arc<Supervisor>> {
-        let book = Book::open(data, Arc::clone(&backends.streams))?;
+        let book = Book::open(Arc::clone(&backends.disk), data, Arc::clone(&backends.streams))?;
         let (backends, flows, changing) = (backends.clone(), Mutex::default(), tokio::sync::Mutex::default());
         Ok(Arc::new(Supervisor { backends, book, tasks, checkpoints_are_at_hand, flows, changing }))
     }
@@ -99,6 +99,9 @@ impl Supervisor {
         }
         let new = kept.clone();
         self.book.change(|kept| *kept = new).await.context("the file of flows cannot be written")?;
+        if let Err(error) = self.book.write_again().await {
+            warn!(%error, "the file of flows cannot be written again: a power cut may bring back an older one");
+        }
         for (name, spec) in settings {
             let about = || format!("{} `{name}`", spec.kind().as_str());
             let parts = parts(&name, &spec, &self.backends).with_context(about)?;

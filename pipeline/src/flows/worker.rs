@@ -183,8 +183,9 @@ impl Runner {
         let mut over = pin!(over);
         loop {
             let event = tokio::select! {
-                () = &mut over => Event::Waited,
+                biased;
                 event = order(&mut self.orders) => event,
+                () = &mut over => Event::Waited,
             };
             let waited = event == Event::Waited;
             match self.apply(event) {
@@ -206,11 +207,8 @@ impl Runner {
         let mut cut_off = None;
         loop {
             tokio::select! {
+                biased;
                 ended = &mut task.0 => return self.ended(ended, stop.is_cancelled(), first),
-                _ = pause.tick() => {
-                    let progressed = std::mem::replace(&mut seen, self.work.progress()) != seen;
-                    self.apply(Event::Tick { ran: begun.elapsed(), progressed });
-                }
                 event = order(&mut self.orders) => {
                     if self.apply(event) == Action::Cancel {
                         stop.cancel();
@@ -221,6 +219,10 @@ impl Runner {
                     warn!(kind = self.kind.as_str(), worker = %self.name, "did not end in {STOP_MAX:?} and was cut off");
                     task.0.abort();
                     cut_off = None;
+                }
+                _ = pause.tick() => {
+                    let progressed = std::mem::replace(&mut seen, self.work.progress()) != seen;
+                    self.apply(Event::Tick { ran: begun.elapsed(), progressed });
                 }
             }
         }

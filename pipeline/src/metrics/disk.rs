@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use model::disk::{Disk, DiskFile};
+use model::disk::{About, Disk, DiskFile};
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
 use super::families::{Families, NONE};
@@ -48,13 +48,13 @@ impl DiskMeters {
 
 /// A disk whose calls are counted.
 #[derive(Debug)]
-pub(crate) struct CountedDisk<D> {
-    inner: D,
+pub(crate) struct CountedDisk {
+    inner: Arc<dyn Disk>,
     meters: DiskMeters,
 }
 
-impl<D: Disk> CountedDisk<D> {
-    pub(crate) fn new(inner: D, meters: DiskMeters) -> Self {
+impl CountedDisk {
+    pub(crate) fn new(inner: Arc<dyn Disk>, meters: DiskMeters) -> Self {
         CountedDisk { inner, meters }
     }
 
@@ -64,7 +64,7 @@ impl<D: Disk> CountedDisk<D> {
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<D: Disk> Disk for CountedDisk<D> {
+impl Disk for CountedDisk {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
         self.inner.create_folder(path)
     }
@@ -99,6 +99,18 @@ impl<D: Disk> Disk for CountedDisk<D> {
 
     fn lock(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.inner.lock(path)
+    }
+
+    fn open_alone(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.counted(self.inner.open_alone(path)?))
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.link(from, to)
+    }
+
+    fn about(&self, path: &Path) -> io::Result<About> {
+        self.inner.about(path)
     }
 }
 

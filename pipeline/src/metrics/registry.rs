@@ -10,7 +10,7 @@ use ingest::receiver::ReceiverReport;
 use ingest::sensor::accounts::Tally;
 use model::archive::store::Archive;
 use model::clock::{Clock, SystemClock};
-use model::disk::{Disk, StdDisk};
+use model::disk::Disk;
 use model::stream::store::StreamStore;
 use model::table::store::TableStore;
 use prometheus::process_collector::ProcessCollector;
@@ -87,9 +87,9 @@ impl Metrics {
         counted(router, Arc::clone(&self.requests))
     }
 
-    /// The machine's disk, counted.
-    pub(crate) fn disk(&self) -> Arc<dyn Disk> {
-        Arc::new(CountedDisk::new(StdDisk, self.disk.clone()))
+    /// `disk`, counted.
+    pub(crate) fn disk(&self, disk: Arc<dyn Disk>) -> Arc<dyn Disk> {
+        Arc::new(CountedDisk::new(disk, self.disk.clone()))
     }
 
     /// `streams`, counted as read by `reader`.

@@ -9,9 +9,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use model::datagram::admin::{PortSpec, SchemaSpec};
 use model::datagram::header::SchemaId;
+use model::disk::{Disk, StdDisk};
 use serde::{Deserialize, Serialize};
 
 use crate::kept_file::KeptFile;
@@ -36,12 +38,13 @@ pub(crate) fn schema_ids(data: &Path) -> anyhow::Result<Vec<SchemaId>> {
 impl Kept {
     /// What an earlier run kept; nothing where there was none.
     pub(super) fn load(data: &Path) -> anyhow::Result<Kept> {
-        FILE.load(data)
+        FILE.load(&StdDisk, data)
     }
 
     /// Replaces the file; durable when this returns.
     pub(super) async fn save(&self, data: &Path) -> io::Result<()> {
-        FILE.save(data, self).await
+        let disk: Arc<dyn Disk> = Arc::new(StdDisk);
+        FILE.save(&disk, data, self).await
     }
 }
 

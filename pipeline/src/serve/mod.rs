@@ -10,7 +10,7 @@
 pub(crate) mod options;
 mod tables;
 mod scrub;
-mod trim;
+pub(crate) mod trim;
 pub(crate) mod engine;
 mod start;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::backends::Backends;
 const TRIM_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Trims all streams again and again, until cancelled.
-pub(super) async fn trim(backends: Backends, stop: CancellationToken) {
+pub(crate) async fn trim(backends: Backends, stop: CancellationToken) {
     let mut pause = tokio::time::interval(TRIM_INTERVAL);
     while stop.run_until_cancelled(pause.tick()).await.is_some() {
         for stream in backends.streams.list().await.unwrap_or_default() {

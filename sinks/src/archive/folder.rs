@@ -6,15 +6,19 @@
 //!
 //! A reader sees a whole object or none. A power cut leaves at most files in `.tmp`, which the next
 //! opening removes. A folder cannot hold both `a` and `a/b`: the later of the two is refused.
+//!
+//! **After a failed sync** a name may stand in memory alone, where every later sync succeeds without
+//! writing it. So what was begun is taken back, and the next try begins anew. An object that is there
+//! already is replaced by a copy of itself before anybody is told that it lasts: whoever put it may
+//! have died before that was certain.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -22,7 +26,8 @@ use bytes::Bytes;
 use model::archive::name::UNFINISHED;
 use model::archive::store::{Archive, ArchiveError, ObjectMeta, ObjectName, PutOutcome};
 use model::blocking::blocking_io;
-use model::clock::Timestamp;
+use model::disk::{Disk, Kind, StdDisk, read_all};
+use model::folders::{self, FolderError};
 
 /// Folders remembered as durable; beyond this many they are synced anew, which is only slower.
 const SYNCED_FOLDERS_MAX: usize = 4096;
@@ -35,37 +40,45 @@ pub struct FolderArchive(Arc<Folder>);
 
 #[derive(Debug)]
 struct Folder {
+    disk: Arc<dyn Disk>,
     root: PathBuf,
     /// Keeps temporary names of several writers of one folder apart.
     writer: String,
     /// Folders whose own entry in their parent is durable.
     synced: Mutex<HashSet<PathBuf>>,
+    /// Held while an object gets its name, so that what a failed sync takes back is nobody else's.
+    placing: Mutex<()>,
 }
 
 impl FolderArchive {
     /// Opens the archive, creating the folder where it is missing, and removes what a crash left in
     /// `.tmp`. Error: [`ArchiveError::Unavailable`].
-    #[expect(clippy::disallowed_methods, reason = "a name that no other opening has, not a time")]
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArchiveError> {
         let root = root.into();
-        let failed = |source| unavailable(format!("opening `{}`", root.display()), source);
-        fs::create_dir_all(root.join(UNFINISHED)).map_err(failed)?;
-        for leftover in fs::read_dir(root.join(UNFINISHED)).map_err(failed)? {
+        // Absolute, so that a later change of the working directory does not move the archive.
+        let absolute = std::path::absolute(&root);
+        let root = absolute.map_err(|source| unavailable(format!("opening `{}`", root.display()), source))?;
+        FolderArchive::open_on(Arc::new(StdDisk), root)
+    }
+
+    /// The same on `disk`; `root` is absolute.
+    #[expect(clippy::disallowed_methods, reason = "a name that no other opening has, not a time")]
+    pub fn open_on(disk: Arc<dyn Disk>, root: PathBuf) -> Result<Self, ArchiveError> {
+        let unfinished = root.join(UNFINISHED);
+        folders::make(&*disk, &root)
+            .and_then(|()| folders::make(&*disk, &unfinished))
+            .map_err(|FolderError { doing, source }| unavailable(doing, source))?;
+        let leftovers = disk.list(&unfinished);
+        for leftover in leftovers.map_err(|source| unavailable(format!("opening `{}`", root.display()), source))? {
             // A writer whose file disappears under it fails and tries again: nothing is lost.
-            let path = leftover.map_err(failed)?.path();
-            if let Err(error) = fs::remove_file(&path) {
+            let path = unfinished.join(leftover);
+            if let Err(error) = disk.remove(&path) {
                 tracing::warn!(path = %path.display(), %error, "leftover of a crash cannot be removed");
             }
         }
-        // Absolute, so that a later change of the working directory does not move the archive.
-        let root = root.canonicalize().map_err(failed)?;
-        if let Some(parent) = root.parent() {
-            sync_folder(parent).map_err(|source| unavailable(format!("syncing `{}`", parent.display()), source))?;
-        }
         let opened_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let writer = format!("{}-{opened_at}", process::id());
-        let folder = Folder { root, writer, synced: Mutex::default() };
-        Ok(FolderArchive(Arc::new(folder)))
+        Ok(FolderArchive(Arc::new(Folder { disk, root, writer, synced: Mutex::default(), placing: Mutex::default() })))
     }
 
     /// The folder.
@@ -87,10 +100,6 @@ fn unavailable(doing: String, source: io::Error) -> ArchiveError {
     ArchiveError::Unavailable { doing, source: source.into() }
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 /// What a get found.
 enum Got {
     /// All the bytes that were asked for.
@@ -99,6 +108,10 @@ enum Got {
     Missing,
     /// An object of `bytes`, which `range` is not inside.
     OutOfRange { bytes: u64, range: Range<u64> },
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 impl Folder {
@@ -112,19 +125,9 @@ impl Folder {
 
     fn put(&self, name: &ObjectName, body: &[u8]) -> io::Result<PutOutcome> {
         let path = self.path_of(name)?;
-        let parent = path.parent().expect("an object stands in a folder");
-        fs::create_dir_all(parent)?;
-        let number = TMP_NEXT.fetch_add(1, Ordering::Relaxed);
-        let tmp = self.root.join(UNFINISHED).join(format!("{}-{number}", self.writer));
-        let outcome = write_new(&tmp, body).and_then(|()| match fs::hard_link(&tmp, &path) {
-            Ok(()) => Ok(PutOutcome::Created),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(PutOutcome::AlreadyThere),
-            Err(error) => Err(error),
-        });
-        // Also when the object was there: whoever linked it may have died before making that
-        // durable.
-        let outcome = outcome.and_then(|outcome| self.sync_up(parent).map(|()| outcome));
-        if let Err(error) = fs::remove_file(&tmp)
+        let tmp = self.temporary();
+        let outcome = self.write_new(&tmp, body).and_then(|()| self.place(&tmp, &path));
+        if let Err(error) = self.disk.remove(&tmp)
             && error.kind() != io::ErrorKind::NotFound
         {
             tracing::warn!(path = %tmp.display(), %error, "temporary file cannot be removed");
@@ -132,14 +135,81 @@ impl Folder {
         outcome
     }
 
+    /// Gives the file `tmp` the object's name. After a failure there is nothing new.
+    fn place(&self, tmp: &Path, path: &Path) -> io::Result<PutOutcome> {
+        let _one = self.placing.lock().expect("no holder of the lock panics");
+        let parent = path.parent().expect("an object stands in a folder");
+        let mut created = Vec::new();
+        let placed = self.create_folders(parent, &mut created).and_then(|()| match self.disk.link(tmp, path) {
+            Ok(()) => self.sync_up(parent).map(|()| PutOutcome::Created).inspect_err(|_| {
+                let _ = self.disk.remove(path);
+            }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.replace_by_copy(path)?;
+                self.sync_up(parent).map(|()| PutOutcome::AlreadyThere)
+            }
+            Err(error) => Err(error),
+        });
+        if placed.is_err() {
+            for folder in created.iter().rev() {
+                let _ = self.disk.remove_folder(folder);
+                self.synced().remove(folder);
+            }
+        }
+        placed
+    }
+
+    fn synced(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.synced.lock().expect("no holder of the lock panics")
+    }
+
+    /// A name that nobody else has.
+    fn temporary(&self) -> PathBuf {
+        let number = TMP_NEXT.fetch_add(1, Ordering::Relaxed);
+        self.root.join(UNFINISHED).join(format!("{}-{number}", self.writer))
+    }
+
+    fn write_new(&self, path: &Path, body: &[u8]) -> io::Result<()> {
+        let file = self.disk.create(path)?;
+        file.write_at(0, body)?;
+        file.sync()
+    }
+
+    /// Readers find the object all the time.
+    fn replace_by_copy(&self, path: &Path) -> io::Result<()> {
+        if self.disk.about(path)?.kind != Kind::File {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a folder has the object's name"));
+        }
+        let tmp = self.temporary();
+        let copied = read_all(&*self.disk, path)
+            .and_then(|body| self.write_new(&tmp, &body))
+            .and_then(|()| self.disk.rename(&tmp, path));
+        copied.inspect_err(|_| {
+            let _ = self.disk.remove(&tmp);
+        })
+    }
+
+    /// Creates `folder` and those around it, where they are missing, and adds them to `created`.
+    fn create_folders(&self, folder: &Path, created: &mut Vec<PathBuf>) -> io::Result<()> {
+        for folder in folders::missing(&*self.disk, folder) {
+            match self.disk.create_folder(&folder) {
+                Ok(()) => created.push(folder),
+                // Another process was quicker.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the entries of `folder` durable, and its own entry, up to the root.
     fn sync_up(&self, folder: &Path) -> io::Result<()> {
-        sync_folder(folder)?;
+        self.disk.sync_folder(folder)?;
         let mut at = folder;
-        while at != self.root && !self.synced.lock().expect("no holder of the lock panics").contains(at) {
+        while at != self.root && !self.synced().contains(at) {
             let parent = at.parent().expect("objects stand below the root");
-            sync_folder(parent)?;
-            let mut synced = self.synced.lock().expect("no holder of the lock panics");
+            self.disk.sync_folder(parent)?;
+            let mut synced = self.synced();
             if synced.len() >= SYNCED_FOLDERS_MAX {
                 synced.clear();
             }
@@ -158,33 +228,29 @@ impl Folder {
         let mut objects = Vec::new();
         let mut folders = vec![base.to_owned()];
         while let Some(folder) = folders.pop() {
-            let entries = match fs::read_dir(self.root.join(&folder)) {
-                Ok(entries) => entries,
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                    continue;
-                }
+            let segments = match self.disk.list(&self.root.join(&folder)) {
+                Ok(segments) => segments,
+                Err(error) if is_missing(&error) => continue,
                 Err(error) => return Err(error),
             };
-            for entry in entries {
-                let entry = entry?;
-                let Ok(segment) = entry.file_name().into_string() else { continue };
+            for segment in segments {
                 let name = if folder.is_empty() { segment } else { format!("{folder}/{segment}") };
                 let leads_there = name.starts_with(prefix) || prefix.starts_with(&format!("{name}/"));
-                let kind = entry.file_type()?;
                 if !leads_there || name == UNFINISHED {
-                } else if kind.is_dir() {
-                    folders.push(name);
-                } else if let (true, Ok(name)) = (kind.is_file(), ObjectName::new(name)) {
-                    match entry.metadata() {
-                        Ok(metadata) => objects.push(ObjectMeta {
-                            name,
-                            bytes: metadata.len(),
-                            written_at: metadata.modified().ok().map(Timestamp::from),
-                        }),
-                        // Deleted meanwhile.
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                        Err(error) => return Err(error),
+                    continue;
+                }
+                let about = match self.disk.about(&self.root.join(&name)) {
+                    Ok(about) => about,
+                    // Deleted meanwhile.
+                    Err(error) if is_missing(&error) => continue,
+                    Err(error) => return Err(error),
+                };
+                match (about.kind, ObjectName::new(&name)) {
+                    (Kind::Folder, _) => folders.push(name),
+                    (Kind::File, Ok(name)) => {
+                        objects.push(ObjectMeta { name, bytes: about.bytes, written_at: about.changed_at });
                     }
+                    (Kind::File | Kind::Other, _) => {}
                 }
             }
         }
@@ -193,43 +259,34 @@ impl Folder {
     }
 
     fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> io::Result<Got> {
-        let mut file = match File::open(self.path_of(name)?) {
+        let path = self.path_of(name)?;
+        let file = match self.disk.about(&path).and_then(|about| match about.kind {
+            Kind::Folder => Err(io::ErrorKind::NotFound.into()),
+            Kind::File | Kind::Other => self.disk.open(&path),
+        }) {
             Ok(file) => file,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(Got::Missing);
-            }
+            Err(error) if is_missing(&error) => return Ok(Got::Missing),
             Err(error) => return Err(error),
         };
-        let metadata = file.metadata()?;
-        if metadata.is_dir() {
-            return Ok(Got::Missing);
-        }
-        let bytes = metadata.len();
+        let bytes = file.len()?;
         let range = range.unwrap_or(0..bytes);
         if range.end < range.start || bytes < range.end {
             return Ok(Got::OutOfRange { bytes, range });
         }
         let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        let mut body = vec![0; length];
-        file.seek(SeekFrom::Start(range.start))?;
-        file.read_exact(&mut body)?;
+        let mut body = Vec::new();
+        file.read_onto(range.start, length, &mut body)?;
         Ok(Got::Whole(body.into()))
     }
 
     fn delete(&self, name: &ObjectName) -> io::Result<()> {
         let path = self.path_of(name)?;
-        match fs::remove_file(&path) {
-            Ok(()) => sync_folder(path.parent().expect("an object stands in a folder")),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
+        match self.disk.remove(&path) {
+            Ok(()) => self.disk.sync_folder(path.parent().expect("an object stands in a folder")),
+            Err(error) if is_missing(&error) => Ok(()),
             Err(error) => Err(error),
         }
     }
-}
-
-fn write_new(path: &Path, body: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create_new(true).open(path)?;
-    file.write_all(body)?;
-    file.sync_all()
 }
 
 #[async_trait]
@@ -262,6 +319,8 @@ impl Archive for FolderArchive {
 #[cfg(test)]
 mod tests {
     use model::testing::conformance;
+
+    use std::fs;
 
     use super::*;
 

@@ -4,6 +4,7 @@
 
 mod archive_delivery;
 mod crash;
+mod failed_syncs;
 mod faults;
 mod full_disk;
 mod sensor_archive;

@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use model::query::engine::{SqlError, SqlErrorKind};
-use tokio::runtime::Runtime;
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -27,7 +27,7 @@ pub(crate) struct Turn {
 
 /// Plans on `runtime` and gives the columns.
 pub(crate) async fn describe(
-    runtime: &Runtime,
+    runtime: &Handle,
     sources: Sources,
     sql: String,
     turn: Turn,
@@ -56,7 +56,7 @@ pub(crate) struct Running {
 impl Running {
     /// Plans and starts a query on `runtime`; returns once its columns are known.
     pub(crate) async fn start(
-        runtime: &Runtime,
+        runtime: &Handle,
         sources: Sources,
         sql: String,
         turn: Turn,

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::log::error::LogError;
-use model::blocking::finished;
+use model::blocking::blocking_on;
 use model::disk::Disk;
 
 /// The most reads of files at a time; more wait for their turn, first come first served.
@@ -34,11 +34,11 @@ impl FileReads {
     ) -> Result<T, LogError> {
         let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed");
         let disk = Arc::clone(&self.disk);
-        let done = self.runtime.spawn_blocking(move || {
+        blocking_on(&self.runtime, move || {
             let done = work(&*disk);
             drop(turn);
             done
-        });
-        finished(done).await
+        })
+        .await
     }
 }

@@ -3,4 +3,3 @@
 pub(crate) mod file_reads;
 pub(crate) mod room;
 pub(crate) mod replace;
-pub(crate) mod own_folder;

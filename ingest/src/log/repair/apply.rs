@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::log::error::LogError;
-use model::disk::{self, Disk};
 use crate::log::files::replace::replace;
 use crate::log::frames::place::Place;
 use crate::log::repair::plan::{NewEnd, Plan};
@@ -14,6 +13,7 @@ use crate::log::repair::segment_plan::head_of;
 use crate::log::segments::manifest::Synced;
 use crate::log::segments::segment::{self, log_name};
 use crate::log::write::roll::{self, FirstGroup};
+use model::disk::{self, Disk};
 
 /// How many repairs of a stream can keep what they replace.
 const ORIGINALS_MAX: u32 = 1000;

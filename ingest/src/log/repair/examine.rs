@@ -10,7 +10,6 @@ use model::name::{ConsumerName, StreamName};
 use model::stream::checkpoint::Checkpoint;
 
 use crate::log::error::{LogError, Reason};
-use model::disk::Disk;
 use crate::log::frames::block::Block;
 use crate::log::frames::cipher::Opener;
 use crate::log::frames::commit::Commit;
@@ -29,6 +28,7 @@ use crate::log::segments::index::SegmentIndex;
 use crate::log::segments::manifest::{Loaded, MANIFEST, MANIFEST_COPY, Manifest};
 use crate::log::segments::pieces::{Bad, Piece, pieces};
 use crate::log::segments::segment::{self, index_name, log_name, segment_of};
+use model::disk::Disk;
 
 /// The most records that a segment of unknown length can have held.
 const UNKNOWN_RECORDS_MAX: u64 = 1 << 32;

@@ -7,13 +7,13 @@ use bytes::{Buf, Bytes};
 use model::clock::Timestamp;
 
 use crate::log::error::LogError;
-use model::disk::Disk;
 use crate::log::frames::frame::{HEADER_BYTES, Header, Kind};
 use crate::log::frames::head::Head;
 use crate::log::frames::place::Place;
 use crate::log::repair::salvage;
 use crate::log::segments::manifest::{Manifest, Synced};
 use crate::log::segments::segment::{log_name, segment_of};
+use model::disk::Disk;
 
 /// A manifest, the segment it was found in, and when that was begun.
 pub(crate) struct Rebuilt {

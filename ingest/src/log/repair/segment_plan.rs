@@ -9,7 +9,6 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
 use crate::log::error::LogError;
-use model::disk::Disk;
 use crate::log::frames::frame::HEADER_BYTES;
 use crate::log::frames::group::Group;
 use crate::log::frames::head::Head;
@@ -17,6 +16,7 @@ use crate::log::frames::lost::filler;
 use crate::log::frames::place::Place;
 use crate::log::repair::salvage;
 use crate::log::segments::segment::log_name;
+use model::disk::Disk;
 
 /// A segment that is written anew.
 #[derive(Debug)]

@@ -7,5 +7,6 @@ pub(crate) mod writer;
 pub(crate) mod numbering;
 pub(crate) mod roll;
 pub(crate) mod changes;
+pub(crate) mod runner;
 pub(crate) mod append;
 pub(crate) mod run;

@@ -86,9 +86,22 @@ pub(crate) enum Closing {
     Abandon,
 }
 
+/// What a writer finds.
+pub(crate) enum Taken {
+    /// Entries, or one change of the stream.
+    Jobs(Vec<Job>),
+    /// Nothing yet.
+    Nothing,
+    /// Nothing any more.
+    Closed,
+}
+
 pub(crate) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    /// The same for a writer that is a task.
+    #[cfg(any(test, feature = "testing"))]
+    arrived: Notify,
     room: Notify,
     bytes_max: usize,
 }
@@ -105,7 +118,14 @@ struct State {
 impl Queue {
     pub(crate) fn new(bytes_max: usize) -> Self {
         let state = State { jobs: VecDeque::new(), bytes: 0, commits_waiting: 0, closing: Closing::Open };
-        Queue { state: Mutex::new(state), filled: Condvar::new(), room: Notify::new(), bytes_max }
+        Queue {
+            state: Mutex::new(state),
+            filled: Condvar::new(),
+            #[cfg(any(test, feature = "testing"))]
+            arrived: Notify::new(),
+            room: Notify::new(),
+            bytes_max,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -167,6 +187,8 @@ impl Queue {
         state.jobs.push_back(job);
         drop(state);
         self.filled.notify_one();
+        #[cfg(any(test, feature = "testing"))]
+        self.arrived.notify_one();
         Ok(())
     }
 
@@ -181,32 +203,35 @@ impl Queue {
     /// Waits for jobs: entries up to about `bytes_max`, or one change of the stream. None once closed.
     pub(crate) fn take(&self, bytes_max: usize) -> Option<Vec<Job>> {
         let mut state = self.lock();
-        while state.jobs.is_empty() && state.closing == Closing::Open {
-            state = self.filled.wait(state).expect("no holder of the lock panics");
-        }
-        if state.closing == Closing::Abandon || state.jobs.is_empty() {
-            return None;
-        }
-        let mut group = Vec::new();
-        let mut bytes = 0;
-        while let Some(job) = state.jobs.front() {
-            let alone = job.bytes().is_none();
-            if !group.is_empty() && (alone || bytes >= bytes_max) {
-                break;
-            }
-            bytes += job.bytes().unwrap_or(0);
-            group.extend(state.jobs.pop_front());
-            if alone {
-                break;
+        loop {
+            match state.take(bytes_max) {
+                Taken::Jobs(jobs) => return Some(jobs),
+                Taken::Closed => return None,
+                Taken::Nothing => state = self.filled.wait(state).expect("no holder of the lock panics"),
             }
         }
-        Some(group)
+    }
+
+    /// The same, without waiting.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn take_waiting(&self, bytes_max: usize) -> Taken {
+        self.lock().take(bytes_max)
+    }
+
+    /// Returns when there is something to take, or the queue is closed. For one caller at a time.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) async fn filled(&self) {
+        while self.lock().is_idle() {
+            self.arrived.notified().await;
+        }
     }
 
     /// Takes no more jobs.
     pub(crate) fn close(&self, closing: Closing) {
         self.lock().closing = closing;
         self.filled.notify_all();
+        #[cfg(any(test, feature = "testing"))]
+        self.arrived.notify_one();
         self.room.notify_waiters();
     }
 
@@ -238,6 +263,33 @@ impl Drop for CommitWaiting<'_> {
 }
 
 impl State {
+    #[cfg(any(test, feature = "testing"))]
+    fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.closing == Closing::Open
+    }
+
+    fn take(&mut self, bytes_max: usize) -> Taken {
+        if self.closing == Closing::Abandon || (self.jobs.is_empty() && self.closing != Closing::Open) {
+            return Taken::Closed;
+        }
+        if self.jobs.is_empty() {
+            return Taken::Nothing;
+        }
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while let Some(job) = self.jobs.front() {
+            let alone = job.bytes().is_none();
+            if !group.is_empty() && (alone || bytes >= bytes_max) {
+                break;
+            }
+            bytes += job.bytes().unwrap_or(0);
+            group.extend(self.jobs.pop_front());
+            if alone {
+                break;
+            }
+        }
+        Taken::Jobs(group)
+    }
+
     fn admit(&mut self, size: usize, bytes_max: usize) -> bool {
         let fits = self.bytes == 0 || self.bytes + size <= bytes_max;
         if fits {

@@ -25,6 +25,8 @@ use crate::log::segments::manifest::{Manifest, Synced};
 use crate::log::segments::segment::log_name;
 use crate::log::stream::{EndReason, StreamLog};
 use crate::log::write::draft::{Answer, Draft};
+#[cfg(any(test, feature = "testing"))]
+use crate::log::write::queue::Taken;
 use crate::log::write::queue::{Closing, Done, Job, Outcome};
 use model::disk::DiskFile;
 
@@ -56,7 +58,7 @@ pub(crate) struct Writer {
 }
 
 /// Ends the stream if its writer panics, so that no caller waits for it.
-struct EndOnPanic(Arc<StreamLog>);
+pub(crate) struct EndOnPanic(pub(crate) Arc<StreamLog>);
 
 impl Drop for EndOnPanic {
     fn drop(&mut self) {
@@ -80,7 +82,25 @@ impl Writer {
                 return;
             }
         }
-        if stream.queue.is_draining() {
+        self.finish();
+    }
+
+    /// Does what waits, without waiting for more: a group, or a change of the stream. False once
+    /// the writer has ended.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn step(&mut self) -> bool {
+        match self.stream.queue.take_waiting(self.group_bytes_max) {
+            Taken::Jobs(jobs) => self.work(jobs).inspect_err(|failed| self.fail(failed)).is_ok(),
+            Taken::Nothing => true,
+            Taken::Closed => {
+                self.finish();
+                false
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.stream.queue.is_draining() {
             match self.mark() {
                 Ok(()) => {}
                 // The mark stays where it was: less is known after a crash, nothing is lost.
@@ -88,8 +108,8 @@ impl Writer {
                 Err(failed) => self.fail(&failed),
             }
         }
-        for job in stream.queue.drain() {
-            job.fail(stream.ended());
+        for job in self.stream.queue.drain() {
+            job.fail(self.stream.ended());
         }
     }
 

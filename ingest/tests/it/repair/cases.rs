@@ -1,10 +1,10 @@
 //! Single kinds of damage, looked at closely.
 
-use model::disk::Disk;
 use ingest::log::repair::apply;
 use ingest::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest};
-use model::testing::power_cut::PowerCutDisk;
+use model::disk::Disk;
 use model::stream::store::StreamStore;
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::repair::world::{STREAMS, World, folder_of, name, open, originals};
 use crate::repair::{disk_before, goes_on, plan};

@@ -2,8 +2,8 @@
 //! cut off or gone.
 
 use model::disk::Disk;
-use model::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
+use model::testing::power_cut::PowerCutDisk;
 use rand::Rng;
 use rand::rngs::StdRng;
 

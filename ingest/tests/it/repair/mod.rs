@@ -8,10 +8,10 @@ mod world;
 
 use ingest::log::repair::plan::Plan;
 use ingest::log::repair::{apply, examine};
-use model::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use model::stream::shard::ShardId;
 use model::stream::store::{AppendError, ReadLimit, StartingPosition, StreamStore};
+use model::testing::power_cut::PowerCutDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use model::disk::Disk;
 use ingest::log::frames::cipher::Opener;
 use ingest::log::frames::commit::Commit;
 use ingest::log::frames::frame::{Kind, frame_at};
@@ -13,12 +12,13 @@ use ingest::log::frames::place::Place;
 use ingest::log::segments::manifest::Manifest;
 use ingest::log::segments::segment::segment_of;
 use ingest::log::store::LogStore;
-use model::testing::power_cut::PowerCutDisk;
+use model::disk::Disk;
 use model::name::StreamName;
 use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StartingPosition, StreamStore};
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{ALL, consumer, key_ring};
 use crate::repair::harm::bytes_of;

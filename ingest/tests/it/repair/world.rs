@@ -7,13 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
-use model::testing::power_cut::PowerCutDisk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;
 use model::stream::hash_key::HashKey;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::Reshard;
 use model::stream::store::{StreamError, StreamOptions, StreamStore};
+use model::testing::power_cut::PowerCutDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use model::disk::{LogFile, StdDisk};
 use ingest::log::frames::key::KeyRing;
 use ingest::log::repair::plan::Plan;
 use ingest::log::repair::{apply, examine};
+use model::disk::{LogFile, StdDisk};
 use model::name::StreamName;
 use model::text::chain::chain;
 use serde_json::{Value, json};

@@ -1,25 +1,29 @@
 //! The file under the tables, and how it comes back after trouble with the disk.
 //!
-//! After any failed read or write redb answers nothing any more until its file is opened anew. Where the disk was full
-//! or could not be read, that is done here, at the next call: what was being written was never committed. After a failed
-//! sync it is not: what the system holds in memory may not be what is on the disk, and only a restart reads that.
+//! After any failed read or write redb answers nothing any more until its file is opened anew. Where
+//! the disk was full or could not be read, that is done here, at the next call: what was being
+//! written was never committed. After a failed sync it is not: what the system holds in memory may
+//! not be what is on the disk. Only the next start recovers that, and it does not believe the page
+//! cache either ([`recover`](super::recover)).
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use redb::backends::FileBackend;
+use model::disk::{Disk, DiskFile};
 use redb::{BackendError, Database, StorageBackend};
 use tracing::warn;
+
+use super::recover::{mark_unclean, open_recovered};
 
 /// What the store keeps of its file in memory.
 const CACHE_BYTES_MAX: usize = 64 << 20;
 
 /// The file, open.
 pub(super) struct TablesFile {
+    disk: Arc<dyn Disk>,
     path: PathBuf,
     open: Mutex<Open>,
 }
@@ -38,9 +42,10 @@ struct Health {
 }
 
 impl TablesFile {
-    /// Opens the file, or creates it.
-    pub(super) fn open(path: &Path) -> Result<Self, redb::Error> {
-        Ok(TablesFile { path: path.to_owned(), open: Mutex::new(Open::new(path)?) })
+    /// Opens the file, or creates it, and recovers it after a process that did not close it.
+    pub(super) fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, redb::Error> {
+        let file = open_recovered(&*disk, path)?;
+        Ok(TablesFile { disk, path: path.to_owned(), open: Mutex::new(Open::new(file)?) })
     }
 
     /// What is in it. Error: it cannot be opened anew yet; or others still use what has failed, and let go of it soon.
@@ -51,7 +56,8 @@ impl TablesFile {
                 open.database = Arc::try_unwrap(failed).err();
             }
             if open.database.is_none() {
-                *open = Open::new(&self.path)?;
+                // Every sync of this process succeeded, so what it reads is what is on the disk.
+                *open = Open::new(self.disk.open_alone(&self.path)?)?;
                 warn!(file = %self.path.display(), "tables reopened after a disk failure");
             }
         }
@@ -60,10 +66,9 @@ impl TablesFile {
 }
 
 impl Open {
-    fn new(path: &Path) -> Result<Self, redb::Error> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    fn new(file: Arc<dyn DiskFile>) -> Result<Self, redb::Error> {
         let health = Arc::new(Health::default());
-        let watched = WatchedFile::new(file, Arc::clone(&health)).map_err(redb::Error::from)?;
+        let watched = WatchedFile { file: Mutex::new(Some(file)), health: Arc::clone(&health) };
         let database = Database::builder().set_cache_size(CACHE_BYTES_MAX).create_with_backend(watched)?;
         Ok(Open { database: Some(Arc::new(database)), health })
     }
@@ -83,69 +88,72 @@ impl Health {
     }
 }
 
-/// A file that notes what fails.
+/// A file that notes what fails. Nobody else has it, so redb's own locks are not needed.
 #[derive(Debug)]
 struct WatchedFile {
-    file: FileBackend,
+    /// None once it is closed.
+    file: Mutex<Option<Arc<dyn DiskFile>>>,
     health: Arc<Health>,
 }
 
 impl WatchedFile {
-    fn new(file: File, health: Arc<Health>) -> Result<Self, redb::DatabaseError> {
-        Ok(WatchedFile { file: FileBackend::new(file)?, health })
+    fn file(&self) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.file.lock().expect("no holder of the lock panics");
+        file.clone().ok_or_else(|| io::Error::other("the file is closed"))
     }
 }
 
 impl StorageBackend for WatchedFile {
     fn len(&self) -> io::Result<u64> {
-        self.health.note(self.file.len())
+        self.health.note(self.file()?.len())
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.health.note(self.file.read(offset, out))
+        self.health.note(self.file()?.read_at(offset, out))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.health.note(self.file.set_len(len))
+        self.health.note(self.file()?.truncate(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let synced = self.file.sync_data();
-        if synced.is_err() {
+        let file = self.file()?;
+        file.sync().inspect_err(|_| {
             self.health.sync_failed.store(true, Ordering::Release);
-        }
-        synced
+            mark_unclean(&*file);
+        })
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.health.note(self.file.write(offset, data))
+        self.health.note(self.file()?.write_at(offset, data))
     }
 
     fn close(&self) -> io::Result<()> {
-        self.file.close()
+        drop(self.file.lock().expect("no holder of the lock panics").take());
+        Ok(())
     }
 
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_range(start, end)
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
     }
 
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_shared_range(start, end)
+    fn try_lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
     }
 
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_range(start, end)
+    fn lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
     }
 
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_shared_range(start, end)
+    fn lock_shared_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
     }
 
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.unlock_range(start, end)
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
     }
 
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.query_lock_range(start, end)
+    fn query_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(false)
     }
 }

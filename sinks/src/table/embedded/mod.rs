@@ -1,6 +1,7 @@
 //! Tables in one file of this process.
 
 mod failure;
+mod recover;
 mod file;
 mod item_bytes;
 

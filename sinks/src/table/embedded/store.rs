@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use model::blocking::try_blocking;
+use model::disk::{Disk, StdDisk};
 use model::name::TableName;
 use model::table::store::{
     ItemKey, Order, Page, PutCondition, Query, TableError, TableSchema, TableStore, VersionedItem,
@@ -45,9 +47,13 @@ pub struct OpenTablesError {
 impl EmbeddedTables {
     /// Opens the file, or creates it. Blocks while a file that was not closed is repaired. Error: [`OpenTablesError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenTablesError> {
-        let path = path.as_ref();
+        EmbeddedTables::open_on(Arc::new(StdDisk), path.as_ref())
+    }
+
+    /// The same on `disk`.
+    pub fn open_on(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, OpenTablesError> {
         let failed = |source: redb::Error| OpenTablesError { path: path.to_owned(), source };
-        let file = TablesFile::open(path).map_err(failed)?;
+        let file = TablesFile::open(disk, path).map_err(failed)?;
         let start = || -> Result<(), redb::Error> {
             let transaction = file.database()?.begin_write()?;
             transaction.open_table(SCHEMAS)?;
@@ -66,8 +72,7 @@ impl EmbeddedTables {
     ) -> Result<T, TableError> {
         let (file, name) = (Arc::clone(&self.file), table.clone());
         let work = move || work(&*file.database().map_err(Failure::Store)?, &name);
-        let done = tokio::task::spawn_blocking(work).await;
-        match done {
+        match try_blocking(work).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(Failure::Table(error))) => Err(error),
             Ok(Err(Failure::Store(source))) => {
