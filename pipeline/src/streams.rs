@@ -7,7 +7,6 @@ use anyhow::Context;
 #[cfg(feature = "kafka")]
 use ingest::kafka::store::KafkaStore;
 use ingest::log::frames::key::KeyRing;
-use ingest::log::options::LogOptions;
 use ingest::log::read::scrub::{ScrubPart, ScrubPosition};
 use ingest::log::status::StreamStatus;
 use ingest::log::store::LogStore;

@@ -109,6 +109,6 @@ fn begin_anew(disk: &dyn Disk, plan: &mut Plan, end: NewEnd) -> Result<(), LogEr
 }
 
 /// Holds the lock of a store's folder, so that no server opens it meanwhile. Error: one has it.
-pub fn lock(disk: &dyn Disk, streams: &Path) -> io::Result<std::sync::Arc<dyn file::LogFile>> {
+pub fn lock(disk: &dyn Disk, streams: &Path) -> io::Result<std::sync::Arc<dyn disk::DiskFile>> {
     disk.lock(&streams.join(crate::log::folder::LOCK))
 }

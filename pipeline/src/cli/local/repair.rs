@@ -8,7 +8,7 @@ use clap::Args;
 use ingest::log::frames::key::KeyRing;
 use ingest::log::repair::plan::Plan;
 use ingest::log::repair::{apply, examine};
-use model::disk::{LogFile, StdDisk};
+use model::disk::{DiskFile, StdDisk};
 use model::name::StreamName;
 use model::text::chain::chain;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ pub(crate) fn run(args: RepairArgs) -> anyhow::Result<()> {
 }
 
 /// Keeps servers out, until it is dropped.
-fn lock(path: &Path, stream: &Path) -> anyhow::Result<Arc<dyn LogFile>> {
+fn lock(path: &Path, stream: &Path) -> anyhow::Result<Arc<dyn DiskFile>> {
     let streams = stream.parent().unwrap_or(Path::new("."));
     let locked = apply::lock(&StdDisk, streams);
     locked.map_err(|error| holder::of_data(path, &streams.join(LOCK_NAME), error.into()))
