@@ -19,7 +19,7 @@ use crate::log::frames::place::Place;
 use crate::log::log_time::{LogTime, Reading};
 use crate::log::options::LogOptions;
 use crate::log::read::losses::Losses;
-use crate::log::read::tail::Tail;
+use crate::log::read::tail::{Tail, TailBudget};
 use crate::log::segments::manifest::{MANIFEST, Manifest, Synced};
 use crate::log::segments::recovery::{self, Recovered};
 use crate::log::stream::{EndReason, ShardState, Shared, StreamLog};
@@ -40,6 +40,7 @@ pub(crate) struct StreamsFolder {
     ring: KeyRing,
     folder: PathBuf,
     options: LogOptions,
+    tails: Arc<TailBudget>,
     streams: RwLock<BTreeMap<StreamName, Arc<StreamLog>>>,
     /// Streams that could not be opened, and why: each answers with that, the others work.
     pub(crate) refused: RwLock<BTreeMap<StreamName, LogError>>,
@@ -90,6 +91,7 @@ impl StreamsFolder {
             ring,
             folder,
             options,
+            tails: TailBudget::new(options.tails_bytes_max),
             streams: RwLock::default(),
             refused: RwLock::default(),
             writers: Mutex::default(),
@@ -193,7 +195,7 @@ impl StreamsFolder {
             description: Arc::clone(&description),
             shards: shards.collect(),
             segments,
-            tail: Tail::new(self.options.tail_bytes_max),
+            tail: Tail::new(self.options.tail_bytes_max, Arc::clone(&self.tails)),
             damaged: BTreeMap::new(),
             losses: Arc::new(Losses::new(&manifest.losses)),
             checkpoints,

@@ -7,6 +7,8 @@ pub struct LogOptions {
     pub segment_bytes_max: u64,
     /// The newest bytes of each stream that are kept in memory for readers at the tip.
     pub tail_bytes_max: usize,
+    /// The same of all streams together.
+    pub tails_bytes_max: usize,
     /// Entries of each stream that wait to be written; over it they are throttled.
     pub waiting_bytes_max: usize,
     /// About how much is written and synced at once.
@@ -22,6 +24,7 @@ impl Default for LogOptions {
         LogOptions {
             segment_bytes_max: 64 << 20,
             tail_bytes_max: 32 << 20,
+            tails_bytes_max: 256 << 20,
             waiting_bytes_max: 32 << 20,
             group_bytes_max: 8 << 20,
             streams_max: 1000,

@@ -103,7 +103,11 @@ impl Writer {
         let (stream, now) = (Arc::clone(&self.stream), self.retention_time());
         let settings = self.manifest.settings.clone();
         self.manifest.horizon = self.manifest.horizon.max(now - settings.retention);
-        stream.lock().horizon = self.manifest.horizon;
+        {
+            let mut shared = stream.lock();
+            shared.horizon = self.manifest.horizon;
+            shared.tail.rest();
+        }
         let seal = retention::should_seal(stream.lock().segments.last().expect("at least one"), &settings, now);
         if seal {
             self.roll_if_room()?;
