@@ -86,6 +86,16 @@ impl Streams {
         }
     }
 
+    /// Removes checkpoints that nobody needs any more from the next segment on this machine; how many
+    /// bytes that freed, if there was a segment to look at. Kafka compacts by itself.
+    pub(crate) async fn compact(&self, stream: &StreamName) -> Result<Option<u64>, StreamError> {
+        match self {
+            Streams::Log(log) => log.compact(stream).await,
+            #[cfg(feature = "kafka")]
+            Streams::Kafka(_) => Ok(None),
+        }
+    }
+
     /// Verifies about `bytes` of what a stream keeps on this machine, from `at` on.
     pub(crate) async fn scrub(
         &self,

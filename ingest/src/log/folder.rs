@@ -39,7 +39,7 @@ pub(crate) struct StreamsFolder {
     file_reads: FileReads,
     ring: KeyRing,
     folder: PathBuf,
-    options: LogOptions,
+    pub(crate) options: LogOptions,
     tails: Arc<TailBudget>,
     streams: RwLock<BTreeMap<StreamName, Arc<StreamLog>>>,
     /// Streams that could not be opened, and why: each answers with that, the others work.
@@ -196,6 +196,7 @@ impl StreamsFolder {
             shards: shards.collect(),
             segments,
             tail: Tail::new(self.options.tail_bytes_max, Arc::clone(&self.tails)),
+            compact_from: manifest.oldest_segment,
             damaged: BTreeMap::new(),
             losses: Arc::new(Losses::new(&manifest.losses)),
             checkpoints,

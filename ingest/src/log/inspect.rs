@@ -25,6 +25,7 @@ use crate::log::frames::commit::Commit;
 use crate::log::frames::frame::{Header, Kind};
 use crate::log::frames::head::Head;
 use crate::log::frames::key::{KeyRing, StreamKeys};
+use crate::log::frames::lost::FillerOf;
 use crate::log::frames::place::Place;
 use crate::log::segments::manifest::{Loaded, Manifest};
 use crate::log::segments::pieces::{Bad, Piece, pieces};
@@ -199,6 +200,7 @@ impl StreamFiles {
         let mut plain = || if readable { opener.open(header, offset, payload.clone()).map(Some) } else { Ok(None) };
         match header.kind {
             Kind::Head => drop(Head::decode(payload.clone())?),
+            Kind::Filler if header.count == FillerOf::Checkpoints.count() => {}
             Kind::Filler => report.given_up_bytes += header.frame_bytes() as u64,
             Kind::Records => {
                 let block = plain()?.map(|payload| header.block(payload));

@@ -13,6 +13,8 @@ pub struct LogOptions {
     pub waiting_bytes_max: usize,
     /// About how much is written and synced at once.
     pub group_bytes_max: usize,
+    /// A sealed segment is written again without its checkpoints if that frees so many bytes.
+    pub compacted_bytes_min: u64,
     /// Streams of the store. Each has a thread.
     pub streams_max: usize,
     /// The stack of each of these threads. They do not recurse.
@@ -27,6 +29,7 @@ impl Default for LogOptions {
             tails_bytes_max: 256 << 20,
             waiting_bytes_max: 32 << 20,
             group_bytes_max: 8 << 20,
+            compacted_bytes_min: 1 << 20,
             streams_max: 1000,
             writer_stack_bytes: 512 << 10,
         }
@@ -42,6 +45,7 @@ impl LogOptions {
             tail_bytes_max: 16 << 10,
             waiting_bytes_max: 4 << 20,
             group_bytes_max: 64 << 10,
+            compacted_bytes_min: 1 << 10,
             streams_max: 100,
             ..LogOptions::default()
         }

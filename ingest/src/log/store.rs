@@ -118,6 +118,12 @@ impl LogStore {
         .await;
     }
 
+    /// Removes checkpoints that later ones have replaced from the next sealed segment of a stream. How
+    /// many bytes that freed; nothing if there is no segment to look at.
+    pub async fn compact(&self, stream: &StreamName) -> Result<Option<u64>, StreamError> {
+        self.inner.get(stream)?.compact(self.inner.options.compacted_bytes_min).await
+    }
+
     /// Verifies a part of a stream's sealed segments: about `bytes` from `at` on. What is damaged is
     /// in [`LogStore::statuses`] from then on.
     pub async fn scrub(&self, stream: &StreamName, at: ScrubPosition, bytes: u64) -> Result<ScrubPart, StreamError> {

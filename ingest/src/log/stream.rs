@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub(crate) tail: Tail,
     /// What frames of its segments may be encrypted with.
     pub(crate) keys: Arc<StreamKeys>,
+    /// Segments before it have no checkpoint that nobody needs any more, or could not be compacted.
+    pub(crate) compact_from: u64,
     /// What was found damaged in segments since the stream was opened: the first place of each.
     pub(crate) damaged: BTreeMap<u64, String>,
     /// Numbers of its segments that a repair has given up.

@@ -4,6 +4,7 @@
 mod basics;
 mod clock_steps;
 mod common;
+mod compaction;
 mod damage;
 mod disk_trouble;
 mod failed_syncs;

@@ -1,10 +1,11 @@
-//! Drops what retention no longer keeps.
+//! Drops what retention no longer keeps, and checkpoints that later ones have replaced: a segment a
+//! stream each time.
 
 use std::time::Duration;
 
 use model::stream::store::StreamError;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::backends::Backends;
 
@@ -25,6 +26,12 @@ pub(crate) async fn trim(backends: Backends, stop: CancellationToken) {
                     warn!(%stream, error = &error as &dyn std::error::Error, "stream cannot be trimmed now");
                 }
                 Err(error) => error!(%stream, %error, "stream cannot be trimmed"),
+            }
+            match backends.opened.compact(&stream).await {
+                Ok(Some(bytes)) if bytes > 0 => info!(%stream, bytes, "old checkpoints removed"),
+                Ok(_) | Err(StreamError::NotFound(_)) => {}
+                // Damage is reported where it is noted; the files are as they were.
+                Err(error) => debug!(%stream, %error, "old checkpoints not removed"),
             }
         }
     }

@@ -7,7 +7,7 @@
 //!      5     1  kind: 1 head of a segment, 2 records, 3 commit, 4 filler in place of lost bytes
 //!      6     2  key that the payload is encrypted with  (0 where it is plain)
 //!      8     4  shard                                   (0 unless records)
-//!     12     4  records in the frame                    (0 unless records)
+//!     12     4  records in the frame                    (0 unless records; 1 in a filler of checkpoints)
 //!     16     8  sequence number of the first record     (0 unless records)
 //!     24     8  arrival time, ms since 1970
 //!     32     4  payload length

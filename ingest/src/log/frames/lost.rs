@@ -3,8 +3,8 @@
 //! A *filler* is a frame of as many bytes as were lost, all zeros behind the header. So every other
 //! frame stays where its checksum says it stands, and a segment stays as long as the next one says.
 //! What was lost there is in the manifest: readers pass the numbers of a [`Loss`], and count them.
+//! Checkpoints that are not needed any more are filled the same way.
 
-use bytes::Bytes;
 use model::clock::Timestamp;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
@@ -64,22 +64,47 @@ pub fn records_in(bytes: u64) -> u64 {
     bytes / RECORD_BYTES_MIN as u64
 }
 
-/// A filler of `bytes` at `offset`: at least a header.
-pub fn filler(place: Place, offset: u64, bytes: u64, arrived_at: Timestamp) -> Vec<u8> {
+/// What a filler stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FillerOf {
+    /// Frames that are lost.
+    Losses,
+    /// Checkpoints that later ones have replaced: nothing is missing.
+    Checkpoints,
+}
+
+impl FillerOf {
+    /// How a header says it: in place of a number of records.
+    pub fn count(self) -> u32 {
+        match self {
+            FillerOf::Losses => 0,
+            FillerOf::Checkpoints => 1,
+        }
+    }
+}
+
+/// How many zeros are summed up at a time.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// The header of a filler of `bytes` at `offset`: at least a header. Zeros follow.
+pub fn filler_header(of: FillerOf, place: Place, offset: u64, bytes: u64, arrived_at: Timestamp) -> [u8; HEADER_BYTES] {
     let payload_bytes = usize::try_from(bytes).expect("a segment fits in memory") - HEADER_BYTES;
-    let payload = Bytes::from(vec![0; payload_bytes]);
+    let (mut payload_crc, mut left) = (0, payload_bytes);
+    while left > 0 {
+        let zeros = left.min(ZEROS.len());
+        payload_crc = crc32c::crc32c_append(payload_crc, &ZEROS[..zeros]);
+        left -= zeros;
+    }
     let header = Header {
         kind: Kind::Filler,
         key: PLAIN,
         shard: ShardId(0),
-        count: 0,
+        count: of.count(),
         first: SequenceNumber(0),
         arrived_at,
         payload_bytes: u32::try_from(payload_bytes).expect("segments are bounded far below 4 GiB"),
-        payload_crc: crc32c::crc32c(&payload),
+        payload_crc,
         group_back: 0,
     };
-    let mut frame = header.encode(place, offset).to_vec();
-    frame.extend_from_slice(&payload);
-    frame
+    header.encode(place, offset)
 }

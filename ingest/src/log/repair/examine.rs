@@ -16,16 +16,16 @@ use crate::log::frames::commit::Commit;
 use crate::log::frames::frame::{HEADER_BYTES, Header, Kind};
 use crate::log::frames::head::Head;
 use crate::log::frames::key::{KeyRing, PLAIN, StreamKeys};
-use crate::log::frames::lost::Filled;
+use crate::log::frames::lost::{Filled, FillerOf};
 use crate::log::frames::place::Place;
 use crate::log::inspect::Damage;
 use crate::log::repair::ledger::{Hole, Ledger};
 use crate::log::repair::plan::{Consumer, NewEnd, Plan};
-use crate::log::repair::rebuild::{self, Rebuilt};
+use crate::log::repair::rebuild::FoundManifest;
 use crate::log::repair::salvage;
 use crate::log::repair::segment_plan::{Fill, SegmentPlan, head_bytes, head_of};
 use crate::log::segments::index::SegmentIndex;
-use crate::log::segments::manifest::{Loaded, MANIFEST, MANIFEST_COPY, Manifest};
+use crate::log::segments::manifest::Manifest;
 use crate::log::segments::pieces::{Bad, Piece, pieces};
 use crate::log::segments::segment::{self, index_name, log_name, segment_of};
 use model::disk::Disk;
@@ -56,34 +56,6 @@ pub fn examine(disk: &dyn Disk, folder: &Path, name: &StreamName, ring: &KeyRing
         end: None,
     };
     Examination::new(disk, plan).run()
-}
-
-/// The manifest, and which files do not hold it.
-struct FoundManifest {
-    manifest: Manifest,
-    wrong: Vec<(&'static str, String)>,
-    rebuilt_from: Option<(u64, Timestamp)>,
-}
-
-impl FoundManifest {
-    fn of(disk: &dyn Disk, folder: &Path, name: &StreamName) -> Result<FoundManifest, LogError> {
-        let lost = match Loaded::of(disk, folder) {
-            Ok(Loaded { manifest, mut wrong }) if manifest.name == *name => {
-                // A folder of a version that knew no copy is whole without one.
-                wrong.retain(|_| manifest.revision > 0);
-                return Ok(FoundManifest { manifest, wrong, rebuilt_from: None });
-            }
-            Ok(Loaded { manifest, .. }) => {
-                let reason = format!("it is the manifest of stream `{}`", manifest.name);
-                return Err(LogError::damaged(MANIFEST, 0, reason));
-            }
-            Err(lost) => lost,
-        };
-        let rebuilt = rebuild::rebuild(disk, folder)?.filter(|rebuilt| rebuilt.manifest.name == *name);
-        let Some(Rebuilt { manifest, segment, begun_at }) = rebuilt else { return Err(lost) };
-        let wrong = [MANIFEST, MANIFEST_COPY].map(|file| (file, lost.in_full()));
-        Ok(FoundManifest { manifest, wrong: wrong.into(), rebuilt_from: Some((segment, begun_at)) })
-    }
 }
 
 /// What a frame that verifies holds.
@@ -188,8 +160,11 @@ impl<'a> Examination<'a> {
         segment.make_room();
         if !is_last && said.is_none() {
             // The head behind it is lost too: there may have been more. Missing numbers will tell.
-            self.pass_known(id, segment.length, u64::MAX);
-            self.ledger.hole(Hole { records_max: UNKNOWN_RECORDS_MAX, ..Hole::new(id, segment.length, 0) });
+            let (offset, hole) = (segment.length, Hole::new(id, segment.length, 0));
+            if !self.pass_known(id, offset, offset) {
+                self.ledger.hole(Hole { records_max: UNKNOWN_RECORDS_MAX, ..hole });
+                self.plan.manifest.filled.push(Filled { segment: id, offset, end: offset });
+            }
         }
         self.before_bytes = segment.length;
         if !segment.fills.is_empty() || (length < there) {
@@ -249,6 +224,7 @@ impl<'a> Examination<'a> {
                 let checkpoint = Checkpoint { state, ..commit.checkpoint };
                 self.checkpoints.insert(commit.consumer, (checkpoint, header.arrived_at, self.commit_holes));
             }
+            Content::Filler if header.count == FillerOf::Checkpoints.count() => {}
             Content::Filler => {
                 let bytes = header.frame_bytes() as u64;
                 if !self.pass_known(segment, offset, offset + bytes) {
@@ -261,7 +237,8 @@ impl<'a> Examination<'a> {
     /// Goes past what an earlier repair has given up between two offsets; whether that was all there.
     fn pass_known(&mut self, segment: u64, from: u64, to: u64) -> bool {
         let Manifest { losses, filled, .. } = &self.plan.manifest;
-        for loss in losses.iter().filter(|loss| loss.segment == segment && from <= loss.offset && loss.offset < to) {
+        let is_there = |offset| offset == from || (from < offset && offset < to);
+        for loss in losses.iter().filter(|loss| loss.segment == segment && is_there(loss.offset)) {
             self.ledger.pass(loss.shard, loss.end);
         }
         filled.iter().any(|filled| filled.segment == segment && filled.offset <= from && to <= filled.end)

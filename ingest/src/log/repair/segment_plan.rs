@@ -12,7 +12,7 @@ use crate::log::error::LogError;
 use crate::log::frames::frame::HEADER_BYTES;
 use crate::log::frames::group::Group;
 use crate::log::frames::head::Head;
-use crate::log::frames::lost::filler;
+use crate::log::frames::lost::{FillerOf, filler_header};
 use crate::log::frames::place::Place;
 use crate::log::repair::salvage;
 use crate::log::segments::segment::log_name;
@@ -82,8 +82,9 @@ impl SegmentPlan {
                 offset = head.len() as u64;
             }
             if offset < fill.end {
-                let frame = filler(place, offset, fill.end - offset, fill.stamp);
-                bytes[at(offset)..at(fill.end)].copy_from_slice(&frame);
+                let header = filler_header(FillerOf::Losses, place, offset, fill.end - offset, fill.stamp);
+                bytes[at(offset)..at(fill.end)].fill(0);
+                bytes[at(offset)..at(offset) + header.len()].copy_from_slice(&header);
             }
         }
         Ok(bytes)

@@ -4,6 +4,7 @@ pub mod index_entries;
 pub mod index;
 pub mod segment;
 pub(crate) mod pieces;
+pub(crate) mod compaction;
 pub(crate) mod retention;
 pub mod manifest;
 pub(crate) mod survey;

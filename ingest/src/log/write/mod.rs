@@ -10,3 +10,4 @@ pub(crate) mod changes;
 pub(crate) mod runner;
 pub(crate) mod append;
 pub(crate) mod run;
+pub(crate) mod compact;

@@ -63,6 +63,9 @@ impl World {
                 store = open(&disk).await;
             }
         }
+        for stream in STREAMS.map(name) {
+            while random.random_bool(0.8) && store.compact(&stream).await.unwrap().is_some() {}
+        }
         store.close().await;
         let store = open(&disk).await;
         let mut truth = BTreeMap::new();
