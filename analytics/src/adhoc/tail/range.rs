@@ -9,6 +9,7 @@ use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StreamError, StreamStore};
+use tracing::warn;
 
 use crate::error::failed;
 
@@ -47,6 +48,10 @@ impl TailReader {
         }
         let read = self.store.read(&self.stream, self.range.shard, self.range.start, READ_LIMIT).await;
         let batch = read.map_err(|error| read_error(&self.stream, &error))?;
+        if batch.lost > 0 {
+            let (stream, shard) = (&self.stream, self.range.shard);
+            warn!(%stream, %shard, records = batch.lost, "records were lost to damage before a query read them");
+        }
         let mut records = batch.records;
         records.truncate(records.partition_point(|record| record.sequence_number < self.range.end));
         if records.is_empty() {

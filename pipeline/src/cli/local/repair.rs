@@ -56,10 +56,10 @@ pub(crate) fn run(args: RepairArgs) -> anyhow::Result<()> {
         return Err(failure.why("a stream is repaired as a whole").fix("name the stream's folder").into());
     }
     let ring = EncryptionConfig { key_file: args.key_file.clone() }.keys(Path::new(""))?;
+    let streams = streams.iter().map(|folder| folder.canonicalize()).collect::<Result<Vec<_>, _>>()?;
     let mut totals = Totals::default();
     let _lock = streams.first().map(|stream| lock(&args.path, stream)).transpose()?;
     for folder in &streams {
-        let folder = &folder.canonicalize()?;
         stream(folder, &ring, &args, &mut totals)?;
     }
     totals.beyond.extend(tables.as_deref().and_then(leftovers::tables));
