@@ -26,12 +26,17 @@ impl ContinuousQuery {
             let window_end = running.next_end().map(|end| end.max(running.ask_after));
             let checkpoint_at = running.checkpoint_at();
             // What is due comes before what there is more of.
-            tokio::select! {
+            let turned = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                () = sleep_until_some(&*clock, checkpoint_at) => running.commit(Vec::new()).await?,
-                () = sleep_until_some(&*clock, window_end) => running.ask_tips().await?,
-                batch = running.reader.next() => running.absorb(batch.map_err(|error| self.stream(error))?)?,
+                () = sleep_until_some(&*clock, checkpoint_at) => running.commit(Vec::new()).await,
+                () = sleep_until_some(&*clock, window_end) => running.ask_tips().await,
+                batch = running.reader.next() => {
+                    batch.map_err(|error| self.stream(error)).and_then(|batch| running.absorb(batch))
+                }
+            };
+            if let Err(error) = turned {
+                return Err(running.keep_if_gone(error).await);
             }
             running.close().await?;
         }

@@ -10,8 +10,8 @@ use model::stream::consumer::StreamReader;
 use model::stream::hash_key::PartitionKey;
 use model::stream::record::PutEntry;
 use model::stream::shard::ShardId;
-use model::stream::store::StreamStore;
-use tracing::{debug, info};
+use model::stream::store::{StreamError, StreamStore};
+use tracing::{debug, info, warn};
 
 use crate::continuous::driver::{Driver, LateRows};
 use crate::continuous::due;
@@ -105,12 +105,38 @@ impl<'a> Running<'a> {
         if let Some(columns) = running.header.columns.clone() {
             running.plan(&columns)?.operator_mut().restore(states).map_err(|error| query.engine(error))?;
         }
-        if dirty {
+        if dirty || running.reader.deleted().is_some() {
             running.commit(Vec::new()).await?;
+        }
+        if let Some(records) = running.reader.deleted() {
+            running.tell_deleted(records);
         }
         running.show();
         info!(query = %query.name, source = %query.source, output = %query.output, version, "query started");
         Ok(running)
+    }
+
+    /// Tells that the checkpoint was of an earlier stream of the source's name. Its windows stay open
+    /// until the records of this one close them.
+    fn tell_deleted(&self, records: u64) {
+        let (query, source) = (&self.query.name, &self.query.source);
+        if records == 0 {
+            return info!(%query, %source, "the source was created anew");
+        }
+        warn!(%query, %source, records, "the source was created anew: records of the earlier one were deleted unread");
+        self.query.status.update(|status| status.deleted += records);
+    }
+
+    /// Keeps what was read of a source that is gone: nobody can read it again. Gives the error back.
+    pub(crate) async fn keep_if_gone(&mut self, error: QueryError) -> QueryError {
+        let gone = |source: &StreamError| matches!(source, StreamError::NotFound(name) if *name == self.query.source);
+        if matches!(&error, QueryError::Stream { source, .. } if gone(source))
+            && self.dirty
+            && let Err(failed) = self.commit(Vec::new()).await
+        {
+            return failed;
+        }
+        error
     }
 
     pub(crate) fn plan(&mut self, columns: &[SqlColumn]) -> Result<&mut Driver, QueryError> {

@@ -29,6 +29,9 @@ pub struct QueryStatus {
     /// Records that damage had taken before the query read them, at most so many, since this process
     /// started.
     pub lost: u64,
+    /// Records that were deleted with an earlier stream of the source's name before the query read
+    /// them, since this process started.
+    pub deleted: u64,
     /// The last record or row that it could not use: when, and why.
     pub last_left_out: Option<(Timestamp, String)>,
     /// Why the records so far do not fit the query. They wait for others that do.

@@ -113,6 +113,7 @@ fn read(listed: &Value) -> Option<Shard> {
         created_at: Timestamp::default(),
         first: SequenceNumber::FIRST,
         end: closed.then_some(SequenceNumber::FIRST),
+        skips: Vec::new(),
     })
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn failing_query(name: &str, source: &StreamName, output: &StreamName
         left_out: 0,
         expired: 0,
         lost: 0,
+        deleted: 0,
         rows_read: 0,
         any_passed: false,
         behind: None,

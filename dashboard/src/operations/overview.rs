@@ -8,6 +8,7 @@ use model::clock::Timestamp;
 use model::flow::incident::Incident;
 use model::flow::report::{DeliveryReport, QueryReport};
 use model::rate::per_second;
+use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::{Shard, ShardId};
 use model::stream::store::StreamDescription;
 use serde::Serialize;
@@ -53,8 +54,8 @@ pub(crate) struct ShardRow {
     pub(crate) start: String,
     pub(crate) end: String,
     pub(crate) parents: Vec<String>,
-    /// The number that its next record gets.
-    pub(crate) tip: u64,
+    /// Records that were put into it so far.
+    pub(crate) records: u64,
     /// Records a second since the survey before.
     pub(crate) rate: Option<f64>,
 }
@@ -162,18 +163,35 @@ impl FlowRow {
     }
 }
 
-/// Turns tips into rates.
+/// What a survey found of a shard.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// Which of the streams of that name it was.
+    life: SequenceNumber,
+    at: Timestamp,
+    records: u64,
+}
+
+/// Turns counts into rates.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
-    last: HashMap<(String, ShardId), (Timestamp, u64)>,
+    last: HashMap<(String, ShardId), Seen>,
 }
 
 impl Rates {
     /// Records a second in a shard since it was last asked for.
-    pub(crate) fn rate(&mut self, stream: &str, shard: ShardId, now: Timestamp, tip: u64) -> Option<f64> {
-        let before = self.last.insert((stream.to_owned(), shard), (now, tip));
-        // A stream that was created anew begins at a lower number: it has no rate yet.
-        per_second(before?, (now, tip))
+    pub(crate) fn rate(
+        &mut self,
+        stream: &StreamDescription,
+        shard: ShardId,
+        at: Timestamp,
+        records: u64,
+    ) -> Option<f64> {
+        let life = stream.lives.first;
+        let before = self.last.insert((stream.name.to_string(), shard), Seen { life, at, records });
+        // A stream that was created anew has no rate yet.
+        let before = before.filter(|before| before.life == life)?;
+        per_second((before.at, before.records), (at, records))
     }
 
     /// Lets go of what is no longer listed.
@@ -223,13 +241,13 @@ impl StreamRow {
 
 impl ShardRow {
     /// An open shard with its tip.
-    pub(crate) fn new(shard: &Shard, tip: u64, rate: Option<f64>) -> Self {
+    pub(crate) fn new(shard: &Shard, records: u64, rate: Option<f64>) -> Self {
         ShardRow {
             id: shard.id.to_string(),
             start: shard.range.start.to_string(),
             end: shard.range.end.to_string(),
             parents: shard.parents().map(|parent| parent.to_string()).collect(),
-            tip,
+            records,
             rate,
         }
     }
@@ -237,15 +255,27 @@ impl ShardRow {
 
 #[cfg(test)]
 mod tests {
+    use model::stream::lives::Lives;
+    use model::stream::settings::StreamSettings;
+    use model::stream::shard::ShardMap;
+
     use super::*;
 
     #[test]
     fn rates_are_of_the_time_between_surveys() {
         let mut rates = Rates::default();
         let at = Timestamp::from_millis;
-        assert_eq!(rates.rate("s", ShardId(0), at(0), 100), None);
-        assert_eq!(rates.rate("s", ShardId(0), at(2000), 130), Some(15.0));
-        assert_eq!(rates.rate("s", ShardId(0), at(3000), 5), None);
-        assert_eq!(rates.rate("s", ShardId(0), at(3000), 6), None);
+        let stream = |first| StreamDescription {
+            name: "s".parse().expect("a name"),
+            created_at: at(0),
+            settings: StreamSettings::default(),
+            shards: ShardMap::uniform_from(1, at(0), SequenceNumber(first)),
+            lives: Lives::beginning_at(SequenceNumber(first), Vec::new()),
+        };
+        let (old, new) = (stream(0), stream(1000));
+        assert_eq!(rates.rate(&old, ShardId(0), at(0), 100), None);
+        assert_eq!(rates.rate(&old, ShardId(0), at(2000), 130), Some(15.0));
+        assert_eq!(rates.rate(&new, ShardId(0), at(3000), 140), None, "the stream was created anew");
+        assert_eq!(rates.rate(&new, ShardId(0), at(3000), 141), None);
     }
 }

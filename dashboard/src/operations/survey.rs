@@ -82,8 +82,9 @@ async fn look(options: &DashboardOptions, rates: &mut Rates, queries: &[QueryRep
                 row.more_shards = description.shards.open_count() - found.len();
                 let now = options.clock.now();
                 for (shard, tip) in &found {
-                    let rate = rates.rate(name.as_str(), shard.id, now, tip.0);
-                    row.shards.push(ShardRow::new(shard, tip.0, rate));
+                    let records = shard.records_between(shard.first, *tip);
+                    let rate = rates.rate(&description, shard.id, now, records);
+                    row.shards.push(ShardRow::new(shard, records, rate));
                 }
                 overview.streams.push(row);
                 tips.insert(name, found.into_iter().map(|(shard, tip)| (shard.id, tip)).collect());

@@ -4,7 +4,7 @@ import { signal } from "../vendor/ui.js";
 import { on } from "./live.js";
 
 /**
- * @typedef {{id: string, start: string, end: string, parents: string[], tip: number, rate: number | null}} Shard
+ * @typedef {{id: string, start: string, end: string, parents: string[], records: number, rate: number | null}} Shard
  * @typedef {{name: string, created_at: number, retention_seconds: number, mode: string, shards: Shard[], more_shards: number, closed: number, error: string | null}} Stream
  * @typedef {{name: string, kind: "query" | "table" | "archive", source: string, target: string, state: string, since: number, restarts: number, behind: number | null, expired: number, last_error: {at: number, message: string} | null, lag: number, watermark: number | null, window_end: number | null, rows: number | null, left_out: number | null, delivered: number | null, delivered_per_second: number | null, retries: number | null, dead_letters: number | null}} Flow
  */

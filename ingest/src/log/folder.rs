@@ -8,10 +8,12 @@ use model::clock::{Clock, Timestamp};
 use model::disk::{Disk, DiskFile};
 use model::folders::{self, FolderError};
 use model::name::StreamName;
+use model::stream::lives::{EarlierLife, first_number_at};
 use model::stream::shard::ShardMap;
 use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tracing::{error, info, warn};
 
+use crate::log::ended::{EndedStreams, LIVES};
 use crate::log::error::LogError;
 use crate::log::files::file_reads::FileReads;
 use crate::log::frames::key::KeyRing;
@@ -49,6 +51,8 @@ pub(crate) struct StreamsFolder {
     pub(crate) admin: Arc<tokio::sync::Mutex<()>>,
     /// Above every incarnation given out before.
     incarnation: Mutex<u64>,
+    /// Streams that were deleted.
+    ended: Mutex<EndedStreams>,
     /// Keeps other processes out.
     lock: Option<Arc<dyn DiskFile>>,
 }
@@ -97,6 +101,7 @@ impl StreamsFolder {
             writers: Mutex::default(),
             admin: Arc::default(),
             incarnation: Mutex::new(0),
+            ended: Mutex::default(),
             lock: None,
         };
         all.open_all()?;
@@ -128,6 +133,10 @@ impl StreamsFolder {
         self.writers.lock().expect("no holder of the lock panics")
     }
 
+    fn ended(&self) -> std::sync::MutexGuard<'_, EndedStreams> {
+        self.ended.lock().expect("no holder of the lock panics")
+    }
+
     fn open_all(&mut self) -> Result<(), StreamError> {
         // Trouble with the store's own folder has no stream: it is told under the folder's name, as near as a name can.
         let nameless = StreamName::new("all-streams").expect("a valid name");
@@ -138,7 +147,9 @@ impl StreamsFolder {
         // A stream that was moved aside or back is where it is found before anything in it is touched.
         let syncing = LogError::io(format!("syncing folder {}", self.folder.display()));
         self.disk.sync_folder(&self.folder).map_err(|error| syncing(error).of(&nameless))?;
-        for name in names.into_iter().filter(|name| name != LOCK) {
+        *self.ended() = EndedStreams::load(&*self.disk, &self.folder);
+        let is_own = |name: &String| name == LOCK || name.strip_suffix("~new").unwrap_or(name) == LIVES;
+        for name in names.into_iter().filter(|name| !is_own(name)) {
             let folder = self.folder.join(&name);
             match StreamName::new(&name) {
                 Ok(stream) => {
@@ -166,7 +177,7 @@ impl StreamsFolder {
     }
 
     fn recover(&self, stream: &StreamName, folder: &Path) -> Result<Recovered, LogError> {
-        let recovered = recovery::recover(&*self.disk, folder, &self.ring)?;
+        let recovered = recovery::recover(&*self.disk, folder, &self.ring, first_number_at(self.clock.now()))?;
         if recovered.manifest.name != *stream {
             let reason = format!("it is the manifest of stream `{}`", recovered.manifest.name);
             return Err(LogError::damaged(MANIFEST, 0, reason));
@@ -261,10 +272,12 @@ impl StreamsFolder {
             *last = (*last + 1).max(u64::try_from(now.as_millis()).unwrap_or(0));
             *last
         };
+        let lives = self.ended().begin(name, now);
         let manifest = Manifest {
             name: name.clone(),
             created_at: now,
-            shards: ShardMap::uniform(options.shards, now),
+            shards: ShardMap::uniform_from(options.shards, now, lives.first),
+            lives,
             settings: options.settings(),
             incarnation,
             oldest_segment: 0,
@@ -293,14 +306,18 @@ impl StreamsFolder {
 
     /// Ends a stream and removes it.
     pub(crate) fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
-        if !self.is_refused(name) {
+        if self.is_refused(name) {
+            self.ended().end_unreadable(self.clock.now());
+        } else {
             let stream = self.get(name)?;
             // First the reason: whoever finds the queue closed is told that there is no such stream.
             stream.end(EndReason::Deleted);
             stream.queue.close(Closing::Abandon);
             let writer = self.writers().remove(name);
             writer.into_iter().for_each(join);
+            self.remember(&stream);
         }
+        let is_remembered = self.save_ended();
         let folder = self.folder.join(name.as_str());
         // Where this fails the name stays taken, so that the deletion can be tried again.
         stream_folder::put_aside(&*self.disk, &folder).map_err(|error| error.of(name))?;
@@ -310,7 +327,41 @@ impl StreamsFolder {
         if let Err(error) = stream_folder::remove(&*self.disk, &folder) {
             warn!(stream = %name, %error, "files of a deleted stream not removed yet");
         }
+        if !is_remembered {
+            // Now there may be room.
+            self.save_ended();
+        }
         info!(stream = %name, "stream deleted");
         Ok(())
+    }
+
+    /// Whoever creates a stream of this name anew goes on above its numbers.
+    fn remember(&self, stream: &StreamLog) {
+        let (lives, life) = {
+            let shared = stream.lock();
+            let life = EarlierLife {
+                first: shared.description.lives.first,
+                shards: shared.description.shards.clone(),
+                next: shared.shards.iter().map(|(shard, state)| (*shard, state.next)).collect(),
+                positions: shared
+                    .checkpoints
+                    .iter()
+                    .map(|(name, kept)| (name.clone(), kept.positions.clone()))
+                    .collect(),
+            };
+            (shared.description.lives.clone(), life)
+        };
+        let streams = self.streams.read().expect("no holder of the lock panics");
+        self.ended().end(&stream.name, lives, life, |name| *name != stream.name && streams.contains_key(name));
+    }
+
+    /// Whether what is remembered of deleted streams is durable. A deletion does not fail for want of it: the clock
+    /// keeps numbers apart too, and on a full disk deletions make room.
+    fn save_ended(&self) -> bool {
+        let saved = self.ended().save(&*self.disk, &self.folder);
+        if let Err(error) = &saved {
+            warn!(file = LIVES, reason = error.in_full(), "what is known of deleted streams is not saved");
+        }
+        saved.is_ok()
     }
 }

@@ -6,6 +6,7 @@
 //!   wildrydes~new/           being created: removed at the next start
 //!   wildrydes~trash/         being deleted: removed at the next start
 //!   ~lock                    held while the store is open
+//!   ~lives                   streams that were deleted
 //! ```
 //!
 //! A name cannot hold `~`, so neither can be taken for a stream. Whatever else stands in the folder is left alone.
@@ -166,7 +167,7 @@ impl StreamStore for LogStore {
     }
 
     async fn describe(&self, stream: &StreamName) -> Result<Arc<StreamDescription>, StreamError> {
-        Ok(self.inner.get(stream)?.description())
+        self.inner.get(stream)?.describe()
     }
 
     async fn reshard(&self, stream: &StreamName, change: Reshard) -> Result<Arc<StreamDescription>, StreamError> {

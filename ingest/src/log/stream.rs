@@ -126,6 +126,15 @@ impl StreamLog {
         Arc::clone(&self.lock().description)
     }
 
+    /// The stream, unless it is being deleted: whoever was told so finds no stream from then on.
+    pub(crate) fn describe(&self) -> Result<Arc<StreamDescription>, StreamError> {
+        let shared = self.lock();
+        match shared.ended {
+            Some(EndReason::Deleted) => Err(StreamError::NotFound(self.name.clone())),
+            _ => Ok(Arc::clone(&shared.description)),
+        }
+    }
+
     /// What its log is like now.
     pub(crate) fn status(&self) -> StreamStatus {
         let shared = self.lock();
@@ -187,8 +196,10 @@ impl Shared {
         read_at: Reading,
     ) -> ReadBatch {
         let tip = self.shards.get(&shard).map_or(from, |state| state.next);
-        let end = self.description.shards.get(shard).and_then(|shard| shard.end);
+        let known = self.description.shards.get(shard);
+        let end = known.and_then(|shard| shard.end);
         let next = records.last().map_or(from, |record| record.sequence_number.next());
+        let next = known.map_or(next, |shard| shard.first_from(next));
         let complete_until = match records.last() {
             Some(last) if next < tip => last.arrived_at,
             _ => self.promise(read_at),

@@ -21,6 +21,8 @@ use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{ALL, clock, consumer, entry, put, read_by, stream};
 
+/// Numbers go on where they are.
+const RESUMES_AT: SequenceNumber = SequenceNumber::FIRST;
 const LOG_BYTES: usize = 64 << 10;
 
 fn options() -> LogOptions {
@@ -143,13 +145,14 @@ async fn a_torn_tail_is_cut_and_damage_before_it_refused() {
     let path = folder().join(log_name(id));
     let garbage = PowerCutDisk::with(disk.state());
     garbage.open(&path).unwrap().write_at(bytes.len() as u64, &[7; 1000]).unwrap();
-    recovery::recover(&garbage, &folder(), &KeyRing::default()).expect("what was never acknowledged is cut");
+    recovery::recover(&garbage, &folder(), &KeyRing::default(), RESUMES_AT)
+        .expect("what was never acknowledged is cut");
     assert_eq!(logs(&garbage).pop().unwrap().1, bytes);
 
     let cut = PowerCutDisk::with(disk.state());
     cut.open(&path).unwrap().truncate(bytes.len() as u64 - 10).unwrap();
-    let recovered =
-        recovery::recover(&cut, &folder(), &KeyRing::default()).expect("the last group may be torn after a crash");
+    let recovered = recovery::recover(&cut, &folder(), &KeyRing::default(), RESUMES_AT)
+        .expect("the last group may be torn after a crash");
     assert!(recovered.segments.last().unwrap().index.length < bytes.len() as u64);
 
     let damaged = PowerCutDisk::with(disk.state());
@@ -214,11 +217,11 @@ async fn a_lost_or_wrong_index_is_rebuilt() {
     let disk = log(true).await;
     let first = folder().join(segment::index_name(0));
     let length = disk.open(&first).unwrap().len().unwrap() as usize;
-    let right = recovery::recover(&disk, &folder(), &KeyRing::default()).unwrap();
+    let right = recovery::recover(&disk, &folder(), &KeyRing::default(), RESUMES_AT).unwrap();
     for bit in (0..length * 8).step_by(37) {
         let disk = PowerCutDisk::with(disk.state());
         disk.flip_bit(&first, bit).unwrap();
-        let found = recovery::recover(&disk, &folder(), &KeyRing::default()).unwrap();
+        let found = recovery::recover(&disk, &folder(), &KeyRing::default(), RESUMES_AT).unwrap();
         let indexes = |r: &recovery::Recovered| r.segments.iter().map(|s| s.index.clone()).collect::<Vec<_>>();
         assert_eq!(indexes(&found), indexes(&right), "bit {bit}");
     }

@@ -289,11 +289,11 @@ async fn a_key_is_needed_no_longer_than_there_are_records_of_it() {
 async fn a_segment_is_inspected_without_a_key() {
     let (disk, clock) = (PowerCutDisk::default(), clock());
     let store = open(&disk, &clock, &[("alias/one", 1)]).await;
-    store.create(&stream(), StreamOptions::default()).await.unwrap();
+    let first = store.create(&stream(), StreamOptions::default()).await.unwrap().lives.first;
     set_key(&store, Some("alias/one")).await.unwrap();
     put(&store, (0..10).map(|i| entry("k", format!("secret {i}"))).collect()).await;
     let place = frames(&disk)[0].0;
     let scan = segment::scan(&files(&disk)[&log_name(0)], place, &StreamKeys::default());
     assert!(scan.bad.is_none());
-    assert_eq!(scan.index.shards[&SHARD].next, SequenceNumber(SequenceNumber::FIRST.0 + 10));
+    assert_eq!(scan.index.shards[&SHARD].next, first.plus(10));
 }

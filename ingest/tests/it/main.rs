@@ -14,6 +14,7 @@ mod frames;
 mod intake;
 mod lives;
 mod model;
+mod numbers;
 mod power_cuts;
 mod reads;
 mod repair;

@@ -13,6 +13,10 @@
 //! Numbers have 20 digits: names of a shard sort as its records do. Ranges never overlap. A range that is missing
 //! between two objects held only dead letters, or fell to retention. No object spans two hours.
 
+use std::ops::RangeInclusive;
+
+use jiff::ToSpan;
+
 use super::format::{Compression, ObjectFormat};
 use super::store::ObjectName;
 use crate::clock::Timestamp;
@@ -32,6 +36,8 @@ pub const RESERVED_FOLDERS: [&str; 3] = [CONFLICTS, ERRORS, UNFINISHED];
 /// Digits of a sequence number in a name.
 const NUMBER_DIGITS: usize = 20;
 const HOUR_MILLIS: i64 = 3_600_000;
+/// The most days that are listed one by one.
+const DAYS_LISTED_MAX: usize = 31;
 
 /// The records that one object holds: those of a shard from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +66,23 @@ pub fn conflict_object(name: &ObjectName, checksum: u32) -> ObjectName {
     ObjectName::new(format!("{CONFLICTS}/{checksum:08x}/{name}")).expect("prefixed names stay short and plain")
 }
 
+/// What the names of all objects begin with, data and dead letters, whose first record arrived on the day of one of
+/// `days` and in between: a stream's whole folder where that is more than [`DAYS_LISTED_MAX`].
+pub fn objects_of_days(stream: &StreamName, days: RangeInclusive<Timestamp>) -> Vec<String> {
+    let date = |at: &Timestamp| {
+        let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        jiff::tz::Offset::UTC.to_datetime(at).date()
+    };
+    let (first, last) = (date(days.start()), date(days.end()));
+    let dates: Vec<_> = first.series(1.day()).take_while(|day| *day <= last).take(DAYS_LISTED_MAX + 1).collect();
+    let parts = match dates.len() {
+        ..=DAYS_LISTED_MAX => dates.iter().map(|day| format!("dt={day}/")).collect(),
+        _ => vec![String::new()],
+    };
+    let folders = [stream.to_string(), format!("{ERRORS}/{stream}")];
+    folders.iter().flat_map(|folder| parts.iter().map(move |part| format!("{folder}/{part}"))).collect()
+}
+
 /// Hours since 1970. An object holds records that arrived in one of them.
 pub fn hour_of(arrived_at: Timestamp) -> i64 {
     arrived_at.as_millis().div_euclid(HOUR_MILLIS)
@@ -80,6 +103,11 @@ fn object_in(folder: &str, range: RecordRange, arrived_at: Timestamp, format: Ob
 }
 
 impl RecordRange {
+    /// The same for an object of dead letters.
+    pub fn of_error_object(name: &str) -> Option<RecordRange> {
+        RecordRange::of_object(name.strip_prefix(ERRORS)?.strip_prefix('/')?)
+    }
+
     /// Reads the range from the name of a data object, given from the archive's root. `None` if the name is not one
     /// that [`data_object`] writes. The extension may be any: what holds the records counts, however it is written.
     pub fn of_object(name: &str) -> Option<RecordRange> {

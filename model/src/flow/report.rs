@@ -42,6 +42,9 @@ pub struct QueryReport {
     /// Records that damage had taken before the query read them, at most so many, since the server
     /// started.
     pub lost: u64,
+    /// Records that were deleted with their stream before the query read them, since the server
+    /// started.
+    pub deleted: u64,
     /// Rows read from records since the server started.
     pub rows_read: u64,
     /// Whether the WHERE clause, or the lack of one, has let any of them pass.
@@ -97,6 +100,8 @@ pub struct DeliveryReport {
     pub expired: u64,
     /// Records that damage had taken before they were delivered, at most so many.
     pub lost: u64,
+    /// Records that were deleted with their stream before they were delivered.
+    pub deleted: u64,
     /// Attempts that failed and are retried.
     pub retries: u64,
     /// Restarts after a failure.

@@ -2,7 +2,9 @@
 //! once.
 //!
 //! A consumer that is behind retention reads every record that is still there, and is told how many
-//! are gone: [`ShardBatch::expired`].
+//! are gone: [`ShardBatch::expired`]. One whose positions are in an earlier stream of the name begins
+//! at the beginning of this one, and is told how many records it did not read:
+//! [`StreamReader::deleted`].
 //!
 //! ```text
 //! positions ──▶ begun shards ──▶ one read in flight per shard ──▶ ShardBatch ──▶ the consumer
@@ -107,13 +109,18 @@ pub struct StreamReader {
     ended: Option<(ShardId, ReadBatch)>,
     /// A read whose shard does not exist, and where it was to begin.
     missing: Option<(ShardId, SequenceNumber)>,
-    /// Numbers lost to retention, to be told with the shard's next batch.
+    /// A read whose records have expired, where it was to begin, and where it can.
+    trimmed: Option<(ShardId, SequenceNumber, SequenceNumber)>,
+    /// Records lost to retention, to be told with the shard's next batch.
     expired: BTreeMap<ShardId, u64>,
+    /// Records lost with an earlier stream of the name; none if the positions are in this one.
+    deleted: Option<u64>,
 }
 
 impl StreamReader {
     /// Reads from `positions`. Without any, it begins at `start` in the shards of that time. Later
-    /// ones begin at their first record once their parents are done or expired.
+    /// ones begin at their first record once their parents are done or expired. Where the positions
+    /// are in an earlier stream of the name, it begins at the oldest record.
     pub async fn open(
         store: Arc<dyn StreamStore>,
         stream: StreamName,
@@ -121,13 +128,17 @@ impl StreamReader {
         start: StartingPosition,
     ) -> Result<StreamReader, StreamError> {
         let description = store.describe(&stream).await?;
-        let mut begun = positions;
+        let (mut begun, mut start, mut deleted) = (positions, start, None);
+        if description.lives.are_earlier(&begun) {
+            (deleted, start) = (Some(description.lives.unread(&begun)), StartingPosition::TrimHorizon);
+            begun.clear();
+        }
         if begun.is_empty() {
             for shard in starting_shards(&description.shards, start) {
                 begun.insert(shard, Position::at(store.locate(&stream, shard, start).await?));
             }
         }
-        Ok(StreamReader::at(store, description, begun, HashKeyRange::ALL))
+        Ok(StreamReader { deleted, ..StreamReader::at(store, description, begun, HashKeyRange::ALL) })
     }
 
     /// Reads `shard` from `next`, and then the shards that come from it.
@@ -164,7 +175,9 @@ impl StreamReader {
             reads: FuturesUnordered::new(),
             ended: None,
             missing: None,
+            trimmed: None,
             expired: BTreeMap::new(),
+            deleted: None,
         };
         // Also where the shard has expired: its read says so.
         for (shard, next) in reader.unfinished().collect::<Vec<_>>() {
@@ -172,6 +185,13 @@ impl StreamReader {
         }
         reader.settle(description);
         reader
+    }
+
+    /// Says that the positions which this reader was opened with are in an earlier stream of the
+    /// name, and how many records of it, and of those that came in between, were not read: at least
+    /// so many.
+    pub fn deleted(&self) -> Option<u64> {
+        self.deleted
     }
 
     /// Where each begun shard is: everything handed out is done. This is what a checkpoint keeps.
@@ -192,7 +212,8 @@ impl StreamReader {
     }
 
     /// The next batch of any shard; waits for one. Cancel-safe: a batch is handed out once or not
-    /// at all.
+    /// at all. Error [`StreamError::NotFound`] also where the stream has been created anew: this
+    /// reader has nothing more to read then.
     pub async fn next(&mut self) -> Result<ShardBatch, StreamError> {
         loop {
             if self.ended.is_some() {
@@ -201,11 +222,13 @@ impl StreamReader {
             if let Some((shard, from)) = self.missing {
                 return self.give_up(shard, from).await;
             }
+            if let Some((shard, from, oldest)) = self.trimmed {
+                self.leave_out(shard, from, oldest).await?;
+            }
             match self.reads.next().await {
                 Some((shard, _, Ok(batch))) => self.ended = Some((shard, batch)),
                 Some((shard, from, Err(StreamError::Trimmed { oldest, .. }))) => {
-                    *self.expired.entry(shard).or_default() += oldest.0.saturating_sub(from.0);
-                    self.start_read(shard, oldest);
+                    self.trimmed = Some((shard, from, oldest));
                 }
                 Some((shard, from, Err(StreamError::ShardNotFound { .. }))) => self.missing = Some((shard, from)),
                 Some((shard, from, Err(error))) => {
@@ -219,10 +242,43 @@ impl StreamReader {
         }
     }
 
+    /// Whether the stream that it reads is no more, or another one has its name.
+    pub async fn is_gone(&mut self) -> bool {
+        matches!(self.describe().await, Err(StreamError::NotFound(_)))
+    }
+
+    /// The stream now. Error: another one has its name.
+    async fn describe(&mut self) -> Result<Arc<StreamDescription>, StreamError> {
+        let description = self.store.describe(&self.stream).await?;
+        match description.lives.first == self.description.lives.first {
+            true => Ok(description),
+            false => Err(StreamError::NotFound(self.stream.clone())),
+        }
+    }
+
+    /// Goes on at `oldest` in a shard whose records from `from` on have expired.
+    async fn leave_out(
+        &mut self,
+        shard: ShardId,
+        from: SequenceNumber,
+        oldest: SequenceNumber,
+    ) -> Result<(), StreamError> {
+        let description = self.describe().await?;
+        self.trimmed = None;
+        let known = description.shards.get(shard).or_else(|| self.description.shards.get(shard));
+        let expired = known.map_or_else(
+            || description.lives.at_least_between(from, oldest),
+            |shard| shard.records_between(from, oldest),
+        );
+        *self.expired.entry(shard).or_default() += expired;
+        self.start_read(shard, oldest);
+        Ok(())
+    }
+
     /// Goes on without a shard that has expired. It stays `missing` until nothing can fail or be
     /// cancelled any more.
     async fn give_up(&mut self, shard: ShardId, from: SequenceNumber) -> Result<ShardBatch, StreamError> {
-        let description = self.store.describe(&self.stream).await?;
+        let description = self.describe().await?;
         self.missing = None;
         if description.shards.get(shard).is_some() {
             self.start_read(shard, from);
@@ -246,7 +302,7 @@ impl StreamReader {
     /// Looks for a shard to read when there is none: the store's description came later than the
     /// end of the last shard.
     async fn look_again(&mut self) -> Result<(), StreamError> {
-        let description = self.store.describe(&self.stream).await?;
+        let description = self.describe().await?;
         self.settle(description);
         if !self.reads.is_empty() {
             return Ok(());
@@ -258,6 +314,8 @@ impl StreamReader {
     /// Asks every active shard that is at its tip how far time is complete there, without waiting
     /// for records. What can be read meanwhile comes with it.
     pub async fn poll_tips(&mut self) -> Result<Vec<ShardBatch>, StreamError> {
+        // What another stream of the name promises is not of this one.
+        self.describe().await?;
         let mut batches = Vec::new();
         let asked: Vec<_> = self.unfinished().collect();
         for (shard, next) in asked {
@@ -299,7 +357,7 @@ impl StreamReader {
         let position = Position { next: ended.next, finished: end_of_shard };
         // After the read, so that the description knows of every record in it.
         if end_of_shard || !ended.records.is_empty() {
-            let description = self.store.describe(&self.stream).await?;
+            let description = self.describe().await?;
             if end_of_shard {
                 self.positions.insert(shard, position);
             }
@@ -351,6 +409,7 @@ impl StreamReader {
             self.active().filter(|id| map.get(*id).is_none()).map(|id| self.owned(id)).collect();
         let begun = to_begin(map, &self.positions, self.within, &expiring);
         let missed = missed(map, &self.positions, expired, &begun);
+        let missed = missed.map_or(0, |(start, end)| self.count_missed(&before, &description, expired, start, end));
         for shard in begun {
             self.positions.insert(shard.id, Position::at(shard.first));
             self.within = self.within.joined(&shard.range);
@@ -367,6 +426,23 @@ impl StreamReader {
         self.owned.retain(|id, _| map.get(*id).is_some() || self.positions.contains_key(id));
         self.description = description;
         missed
+    }
+
+    /// How many records had the numbers from `start` on and below `end`. Exact where the shard that
+    /// has expired was known, and they are its own.
+    fn count_missed(
+        &self,
+        before: &StreamDescription,
+        now: &StreamDescription,
+        expired: Option<Expired>,
+        start: SequenceNumber,
+        end: SequenceNumber,
+    ) -> u64 {
+        let shard = expired.and_then(|expired| before.shards.get(expired.shard));
+        match shard.filter(|shard| shard.end.is_none_or(|own| end <= own)) {
+            Some(shard) => shard.records_between(start, end),
+            None => now.lives.at_least_between(start, end),
+        }
     }
 
     fn start_read(&mut self, shard: ShardId, from: SequenceNumber) {

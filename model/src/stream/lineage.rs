@@ -45,7 +45,7 @@ pub(super) fn to_begin<'a>(
 }
 
 /// The shards of the map from which a begun one came, over any number of generations.
-fn passed(map: &ShardMap, positions: &Positions) -> BTreeSet<ShardId> {
+pub(super) fn passed(map: &ShardMap, positions: &Positions) -> BTreeSet<ShardId> {
     let mut passed = BTreeSet::new();
     // A child's id is above its parents', so children come first.
     let shards: Vec<&Shard> = map.iter().collect();
@@ -72,19 +72,23 @@ pub(super) struct Expired {
     pub(super) end: Option<SequenceNumber>,
 }
 
-/// How many numbers a consumer at `positions` has missed that gives up `expired` and begins
-/// `begun`.
+/// The numbers that a consumer at `positions` has missed that gives up `expired` and begins `begun`:
+/// from the first on and below the second.
 ///
 /// The rest of `expired` is counted exactly where its end or a child of it is known: a child begins
 /// where its parents ended. Where shards came and went unread, nobody knows where each of them
 /// began. Of their numbers, those count that lie above the ones counted before.
-pub(super) fn missed(map: &ShardMap, positions: &Positions, expired: Option<Expired>, begun: &[&Shard]) -> u64 {
+pub(super) fn missed(
+    map: &ShardMap,
+    positions: &Positions,
+    expired: Option<Expired>,
+    begun: &[&Shard],
+) -> Option<(SequenceNumber, SequenceNumber)> {
     let is_gone = |id: ShardId| map.get(id).is_none();
     let start = match expired {
         Some(expired) => Some(expired.next),
         None => positions.iter().filter(|(id, _)| is_gone(**id)).map(|(_, position)| position.next).max(),
-    };
-    let Some(start) = start else { return 0 };
+    }?;
     let is_unread = |parent| is_gone(parent) && !positions.contains_key(&parent);
     let from_unread = begun.iter().filter(|shard| shard.parents().any(is_unread));
     let mut ends: Vec<SequenceNumber> = from_unread.map(|shard| shard.first).collect();
@@ -95,5 +99,5 @@ pub(super) fn missed(map: &ShardMap, positions: &Positions, expired: Option<Expi
             ends.extend(map.iter().map(|shard| shard.first).filter(|first| start < *first).min());
         }
     }
-    ends.into_iter().max().map_or(0, |end| end.0.saturating_sub(start.0))
+    ends.into_iter().max().map(|end| (start, end))
 }

@@ -140,7 +140,16 @@ impl<F: Fn(ShardId) -> SequenceNumber> Draft<F> {
             created_at = created_at.max(Timestamp::from_millis((shard.created_at.as_secs() + 1) * 1000));
         }
         let id = ShardId(self.shards.keys().next_back().expect("a map is never empty").0 + 1);
-        let shard = Shard { id, range, parent: Some(parent), adjacent_parent: adjacent, created_at, first, end: None };
+        let shard = Shard {
+            id,
+            range,
+            parent: Some(parent),
+            adjacent_parent: adjacent,
+            created_at,
+            first,
+            end: None,
+            skips: Vec::new(),
+        };
         self.shards.insert(id, shard);
         id
     }

@@ -10,13 +10,14 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A record's number in its shard: strictly increasing, gaps allowed. A child shard's first number
-/// is above its parents' last.
+/// is above its parents' last, and a stream's above those of all earlier streams of its name
+/// ([`crate::stream::lives`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SequenceNumber(pub u64);
 
 impl SequenceNumber {
-    /// The first number of a stream's first shards.
+    /// The first number there is.
     pub const FIRST: SequenceNumber = SequenceNumber(0);
 
     /// The number after this one.

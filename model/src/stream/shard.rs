@@ -61,6 +61,18 @@ pub struct Shard {
     pub first: SequenceNumber,
     /// One past the last number its records can have, once it is closed.
     pub end: Option<SequenceNumber>,
+    /// Numbers between `first` and `end` that no record has, in order and apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skips: Vec<Skip>,
+}
+
+/// Numbers that no record has: those from `from` on and below `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skip {
+    /// The first of them.
+    pub from: SequenceNumber,
+    /// One past the last.
+    pub to: SequenceNumber,
 }
 
 impl Shard {
@@ -73,6 +85,24 @@ impl Shard {
     pub fn parents(&self) -> impl Iterator<Item = ShardId> {
         self.parent.into_iter().chain(self.adjacent_parent)
     }
+
+    /// The lowest number from `number` on that a record of the shard can have.
+    pub fn first_from(&self, number: SequenceNumber) -> SequenceNumber {
+        behind_skip(&self.skips, number.max(self.first))
+    }
+
+    /// How many records have numbers from `from` on and below `to`, if all of these were given out.
+    pub fn records_between(&self, from: SequenceNumber, to: SequenceNumber) -> u64 {
+        let from = from.max(self.first);
+        let skipped = |skip: &Skip| skip.to.min(to).0.saturating_sub(skip.from.max(from).0);
+        to.0.saturating_sub(from.0).saturating_sub(self.skips.iter().map(skipped).sum())
+    }
+}
+
+/// `number`, or where the skip ends that it is in.
+pub fn behind_skip(skips: &[Skip], number: SequenceNumber) -> SequenceNumber {
+    let after = skips.partition_point(|skip| skip.from <= number);
+    skips[..after].last().map_or(number, |skip| number.max(skip.to))
 }
 
 /// A change of the shard map.
@@ -101,6 +131,10 @@ pub enum Reshard {
 
 /// The most shards of a stream, open and closed ones together: every change writes the map anew.
 pub const SHARDS_MAX: usize = 100_000;
+/// The most skips of a stream, all shards together. Numbers go on without another one then.
+pub const SKIPS_MAX: usize = 100_000;
+/// Skips of a shard that are kept below its oldest record: they only tell how many records expired.
+const OLD_SKIPS_MAX: usize = 16;
 
 /// Why a change of the shard map is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,14 +180,20 @@ pub struct ShardMap {
 impl ShardMap {
     /// `count` shards of equal width, created at `created_at`. Panics on zero.
     pub fn uniform(count: u32, created_at: Timestamp) -> Self {
+        ShardMap::uniform_from(count, created_at, SequenceNumber::FIRST)
+    }
+
+    /// The same, whose records have numbers from `first` on.
+    pub fn uniform_from(count: u32, created_at: Timestamp, first: SequenceNumber) -> Self {
         let shards = HashKeyRange::uniform(count).into_iter().enumerate().map(|(i, range)| Shard {
             id: ShardId(i as u32),
             range,
             parent: None,
             adjacent_parent: None,
             created_at,
-            first: SequenceNumber::FIRST,
+            first,
             end: None,
+            skips: Vec::new(),
         });
         ShardMap::new(shards.collect()).expect("uniform ranges tile the hash space")
     }
@@ -219,6 +259,31 @@ impl ShardMap {
         if let Some(shard) = map.shards.get_mut(&id) {
             assert!(shard.end.is_some_and(|before| end <= before), "{id} has not ended at {end} or after");
             shard.end = Some(end);
+        }
+        map
+    }
+
+    /// The map whose open shards go on at `at` or where they are, whichever is later. `held` gives the
+    /// number of the oldest record that a shard has, or its next number, and the next number.
+    #[must_use]
+    pub fn resumed(&self, at: SequenceNumber, held: impl Fn(ShardId) -> (SequenceNumber, SequenceNumber)) -> ShardMap {
+        let mut map = self.clone();
+        for shard in map.shards.values_mut() {
+            let (oldest, _) = held(shard.id);
+            let old = shard.skips.partition_point(|skip| skip.to <= oldest);
+            shard.skips.drain(..old.saturating_sub(OLD_SKIPS_MAX));
+        }
+        let mut room = SKIPS_MAX.saturating_sub(map.shards.values().map(|shard| shard.skips.len()).sum());
+        for shard in map.shards.values_mut().filter(|shard| shard.is_open()) {
+            let (_, next) = held(shard.id);
+            match shard.skips.last_mut() {
+                Some(last) if last.to == next => last.to = last.to.max(at),
+                _ if next < at && room > 0 => {
+                    shard.skips.push(Skip { from: next, to: at });
+                    room -= 1;
+                }
+                _ => {}
+            }
         }
         map
     }

@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::datagram::sensor_stream::SensorStream;
 use crate::name::{ConsumerName, StreamName};
 use crate::stream::checkpoint::Checkpoint;
+use crate::stream::lives::Lives;
 use crate::stream::put_run::PutRun;
 use crate::stream::record::{Appended, PutEntry, Record};
 use crate::stream::sequence_number::SequenceNumber;
@@ -85,6 +86,8 @@ pub struct StreamDescription {
     pub settings: StreamSettings,
     /// Its shards, open and closed.
     pub shards: ShardMap,
+    /// Which numbers are its own. Another `first` says that it is another stream of the same name.
+    pub lives: Lives,
 }
 
 impl StreamDescription {
@@ -340,7 +343,7 @@ pub enum StreamError {
 #[async_trait]
 pub trait StreamStore: Send + Sync {
     /// Creates a stream; it takes records as soon as this returns, and is still there after a
-    /// crash.
+    /// crash. Its numbers are above those of all earlier streams of the name.
     async fn create(&self, stream: &StreamName, options: StreamOptions) -> Result<Arc<StreamDescription>, StreamError>;
 
     /// Deletes a stream with its records and the checkpoints kept in it.
@@ -388,7 +391,8 @@ pub trait StreamStore: Send + Sync {
     ) -> Result<SequenceNumber, StreamError>;
 
     /// Reads from `from` on; only durable records, in order, without gaps in what was written, but
-    /// for what is counted in [`ReadBatch::lost`].
+    /// for what is counted in [`ReadBatch::lost`]. Numbers may have gaps. What is below the shard's
+    /// first number stands for that.
     /// Error [`StreamError::Trimmed`] where `from` is older than what is kept.
     async fn read(
         &self,

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::clock::{Clock, Timestamp};
 use crate::name::{ConsumerName, StreamName};
 use crate::stream::checkpoint::Checkpoint;
+use crate::stream::lives::{EarlierLife, Lives, first_number_at};
 use crate::stream::put_run::PutRun;
 use crate::stream::record::{Appended, PutEntry, Record};
 use crate::stream::sequence_number::SequenceNumber;
@@ -26,7 +27,11 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     /// Keys that it takes by name. Nothing is ever at rest here, so they have nothing to encrypt.
     keys: BTreeSet<String>,
+    /// Whether the first stream of a name begins at the time of its creation, as in other stores, or at zero.
+    begins_by_time: bool,
     streams: Mutex<BTreeMap<StreamName, Stream>>,
+    /// Streams that were deleted, by their names.
+    ended: Mutex<BTreeMap<StreamName, Vec<EarlierLife>>>,
     /// Bumped by every change, so that waiting reads look again.
     changed: watch::Sender<()>,
 }
@@ -52,7 +57,8 @@ struct Log {
 impl MemoryStore {
     /// An empty store on `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        MemoryStore { clock, keys: BTreeSet::new(), streams: Mutex::default(), changed: watch::Sender::new(()) }
+        let (streams, ended, changed) = (Mutex::default(), Mutex::default(), watch::Sender::new(()));
+        MemoryStore { clock, keys: BTreeSet::new(), begins_by_time: false, streams, ended, changed }
     }
 
     /// The same, whose streams may be told to be encrypted with these keys.
@@ -60,8 +66,25 @@ impl MemoryStore {
         MemoryStore { keys: keys.iter().map(|&key| key.to_owned()).collect(), ..self }
     }
 
+    /// The same, whose numbers are those of stores that outlive the process.
+    pub fn with_numbers_by_time(self) -> Self {
+        MemoryStore { begins_by_time: true, ..self }
+    }
+
+    /// Does to numbers what opening the store again would do.
+    pub fn resume(&self) {
+        let at = first_number_at(self.clock.now());
+        for stream in self.lock().values_mut() {
+            stream.resume(at);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<StreamName, Stream>> {
         self.streams.lock().expect("no holder of the lock panics")
+    }
+
+    fn ended(&self) -> MutexGuard<'_, BTreeMap<StreamName, Vec<EarlierLife>>> {
+        self.ended.lock().expect("no holder of the lock panics")
     }
 
     fn with<T>(
@@ -82,7 +105,9 @@ impl MemoryStore {
         let now = self.clock.now();
         self.with(name, |stream| {
             let end = stream.description.shards.get(shard).and_then(|shard| shard.end);
-            let log = stream.log(name, shard)?;
+            let known = stream.description.shards.get(shard).cloned();
+            let first_from = |number| known.as_ref().map_or(number, |shard| shard.first_from(number));
+            let (log, from) = (stream.log(name, shard)?, first_from(from));
             if from < log.oldest {
                 return Err(StreamError::Trimmed { stream: name.clone(), shard, oldest: log.oldest });
             }
@@ -96,7 +121,7 @@ impl MemoryStore {
                 records.push(record.clone());
             }
             let tip = log.next;
-            let next = records.last().map_or(from.max(log.oldest), |record| record.sequence_number.next());
+            let next = records.last().map_or(from, |record| first_from(record.sequence_number.next()));
             let complete_until = if next >= tip {
                 stream.floor = stream.floor.max(now);
                 stream.floor
@@ -147,6 +172,18 @@ impl Stream {
         }
     }
 
+    fn resume(&mut self, at: SequenceNumber) {
+        let logs = &self.shards;
+        let shards = self.description.shards.resumed(at, |shard| (logs[&shard].oldest, logs[&shard].next));
+        for shard in shards.open() {
+            let log = self.shards.get_mut(&shard.id).expect("every shard of the map has a log");
+            log.next = shard.first_from(log.next);
+            log.oldest = log.records.first().map_or(log.next, |record| record.sequence_number);
+        }
+        let lives = self.description.lives.clone().resumed_at(at);
+        self.description = Arc::new(StreamDescription { shards, lives, ..(*self.description).clone() });
+    }
+
     fn set_shards(&mut self, shards: ShardMap) {
         for shard in shards.iter() {
             let log = Log { records: Vec::new(), oldest: shard.first, next: shard.first };
@@ -171,9 +208,20 @@ impl StreamStore for MemoryStore {
             return Err(StreamError::Exists(name.clone()));
         }
         let created_at = self.clock.now();
-        let shards = ShardMap::uniform(options.shards, created_at);
-        let (settings, shards_now) = (options.settings(), shards.clone());
-        let description = Arc::new(StreamDescription { name: name.clone(), created_at, settings, shards: shards_now });
+        let earlier = self.ended().get(name).cloned().unwrap_or_default();
+        let first = match earlier.last() {
+            // The store ends with the process, so nobody can know a number of an earlier life.
+            None if !self.begins_by_time => SequenceNumber::FIRST,
+            last => first_number_at(created_at).max(last.map_or(SequenceNumber::FIRST, |last| last.end()).next()),
+        };
+        let shards = ShardMap::uniform_from(options.shards, created_at, first);
+        let description = Arc::new(StreamDescription {
+            name: name.clone(),
+            created_at,
+            settings: options.settings(),
+            shards: shards.clone(),
+            lives: Lives::beginning_at(first, earlier),
+        });
         let mut stream = Stream {
             description,
             shards: BTreeMap::new(),
@@ -190,7 +238,16 @@ impl StreamStore for MemoryStore {
     async fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
         let removed = self.lock().remove(name);
         self.changed.send_replace(());
-        removed.map(drop).ok_or_else(|| StreamError::NotFound(name.clone()))
+        let removed = removed.ok_or_else(|| StreamError::NotFound(name.clone()))?;
+        let StreamDescription { lives, shards, .. } = (*removed.description).clone();
+        let ended = EarlierLife {
+            first: lives.first,
+            shards,
+            next: removed.shards.iter().map(|(shard, log)| (*shard, log.next)).collect(),
+            positions: removed.checkpoints.into_iter().map(|(consumer, kept)| (consumer, kept.positions)).collect(),
+        };
+        self.ended().insert(name.clone(), lives.ended(ended));
+        Ok(())
     }
 
     async fn list(&self) -> Result<Vec<StreamName>, StreamError> {

@@ -57,8 +57,9 @@ impl Supervisor {
         let mut behind = 0;
         for shard in description.shards.open().take(SHARDS_MAX) {
             let tip = streams.locate(source, shard.id, StartingPosition::Latest).await.ok()?;
+            // A position in an earlier stream of the name is below the first number of this one.
             let next = positions.get(&shard.id).map_or(shard.first, |position| position.next);
-            behind += tip.0.saturating_sub(next.0);
+            behind += shard.records_between(next, tip);
         }
         Some(behind)
     }
@@ -82,6 +83,7 @@ fn of_query(flow: &ConsumerName, origin: Origin, running: &Running, now: Timesta
         left_out: status.left_out,
         expired: status.expired,
         lost: status.lost,
+        deleted: status.deleted,
         rows_read: status.rows_read,
         any_passed: status.any_passed,
         behind: None,
@@ -115,6 +117,7 @@ fn of_delivery(origin: Origin, running: &Running) -> Option<(Part, DeliveryRepor
         dead_letters: status.dead_letters,
         expired: status.expired,
         lost: status.lost,
+        deleted: status.deleted,
         retries: status.retries,
         restarts: standing.restarts,
         lag_millis: status.lag_millis,

@@ -16,6 +16,7 @@ pub(crate) struct Deliveries {
     dead_letters: IntCounterVec,
     expired: IntCounterVec,
     lost: IntCounterVec,
+    deleted: IntCounterVec,
     retries: IntCounterVec,
     restarts: IntCounterVec,
     lag: GaugeVec,
@@ -45,6 +46,11 @@ impl Deliveries {
                 "gallop_delivery_lost_records_total",
                 by,
                 "Records that damage had taken before they were delivered, at most so many.",
+            ),
+            deleted: families.counter(
+                "gallop_delivery_deleted_records_total",
+                by,
+                "Records that were deleted with their stream before they were delivered.",
             ),
             retries: families.counter("gallop_delivery_retries_total", by, "Attempts that failed and are retried."),
             restarts: families.counter("gallop_delivery_restarts_total", by, "Restarts after a failure."),
@@ -76,15 +82,8 @@ impl Deliveries {
     pub(crate) fn refresh(&self, deliveries: &[(Standing, DeliveryStatus, Option<u64>)]) {
         for name in self.shown.gone(deliveries.iter().map(|(standing, ..)| standing.name.as_str())) {
             let by = [name.as_str()];
-            let counters = [
-                &self.records,
-                &self.cuts,
-                &self.dead_letters,
-                &self.expired,
-                &self.lost,
-                &self.retries,
-                &self.restarts,
-            ];
+            let lost = [&self.dead_letters, &self.expired, &self.lost, &self.deleted];
+            let counters = [&self.records, &self.cuts, &self.retries, &self.restarts].into_iter().chain(lost);
             for counter in counters {
                 drop(counter.remove_label_values(&by));
             }
@@ -99,6 +98,7 @@ impl Deliveries {
             follow(&self.dead_letters, &by, status.dead_letters);
             follow(&self.expired, &by, status.expired);
             follow(&self.lost, &by, status.lost);
+            follow(&self.deleted, &by, status.deleted);
             follow(&self.retries, &by, status.retries);
             follow(&self.restarts, &by, standing.restarts);
             self.lag.with_label_values(&by).set(Duration::from_millis(status.lag_millis).as_secs_f64());

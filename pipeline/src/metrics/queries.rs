@@ -14,6 +14,7 @@ pub(crate) struct Queries {
     rows: IntCounterVec,
     left_out: IntCounterVec,
     lost: IntCounterVec,
+    deleted: IntCounterVec,
     watermark: GaugeVec,
     lag: GaugeVec,
     restarts: IntCounterVec,
@@ -41,6 +42,11 @@ impl Queries {
                 "gallop_query_lost_records_total",
                 by,
                 "Records that damage had taken before they were read, at most so many, since the server started.",
+            ),
+            deleted: families.counter(
+                "gallop_query_deleted_records_total",
+                by,
+                "Records that were deleted with their stream before the query read them.",
             ),
             watermark: families.gauge(
                 "gallop_query_watermark_timestamp_seconds",
@@ -71,7 +77,7 @@ impl Queries {
     pub(crate) fn refresh(&self, now: Timestamp, queries: &[(Standing, QueryStatus, Option<u64>)]) {
         for name in self.shown.gone(queries.iter().map(|(standing, ..)| standing.name.as_str())) {
             let by = [name.as_str()];
-            for counter in [&self.records, &self.rows, &self.left_out, &self.lost, &self.restarts] {
+            for counter in [&self.records, &self.rows, &self.left_out, &self.lost, &self.deleted, &self.restarts] {
                 drop(counter.remove_label_values(&by));
             }
             for gauge in [&self.watermark, &self.lag, &self.running, &self.behind] {
@@ -84,6 +90,7 @@ impl Queries {
             follow(&self.rows, &by, status.rows);
             follow(&self.left_out, &by, status.left_out);
             follow(&self.lost, &by, status.lost);
+            follow(&self.deleted, &by, status.deleted);
             follow(&self.restarts, &by, standing.restarts);
             if let Some(watermark) = status.watermark {
                 self.watermark.with_label_values(&by).set(watermark.as_millis() as f64 / 1000.0);

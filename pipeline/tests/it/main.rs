@@ -22,6 +22,7 @@ mod inspect;
 mod installed;
 mod kills;
 mod libraries;
+mod lives;
 mod load;
 mod logs;
 mod malformed;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
+use model::clock::Timestamp;
 use model::stream::checkpoint::Positions;
 use model::stream::consumer::StreamReader;
 use model::stream::hash_key::HashKeyRange;
 use model::stream::shard::ShardId;
 use model::stream::store::{StreamDescription, StreamError};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use super::backoff::Backoff;
+use super::delivered_before::DeliveredBefore;
 use super::stream::{DeliveryError, DeliveryStream};
 use crate::delivery::cut::{Cut, Missed, Promise, read_cut};
 use crate::delivery::sink::{Delivered, SinkError};
@@ -26,7 +28,7 @@ impl DeliveryStream {
         let (shards, sensor) = (&source.shards, source.sensor().cloned().map(Arc::new));
         for range in &promise.cuts {
             let (records, missed) = loop {
-                match read_cut(&*self.store, &self.source, range).await {
+                match read_cut(&*self.store, &source, range).await {
                     Ok(read) => break read,
                     Err(error) => self.wait_after(error, backoff).await?,
                 }
@@ -39,6 +41,30 @@ impl DeliveryStream {
         }
         self.deliver(&cuts, backoff).await;
         Ok(())
+    }
+
+    /// Where a delivery had come whose checkpoint is gone, if that was with an earlier stream of the
+    /// source's name.
+    pub(super) async fn positions_before(&self, backoff: &mut Backoff) -> Result<Positions, DeliveryError> {
+        let lives = &self.describe(backoff).await?.lives;
+        let reached = self.reached.lock().expect("no holder of the lock panics").clone();
+        let before = reached.or_else(|| lives.last_positions(&self.name).cloned());
+        Ok(before.filter(|positions| lives.are_earlier(positions)).unwrap_or_default())
+    }
+
+    /// Tells of records that were deleted with an earlier stream of the source's name.
+    pub(super) fn begins_anew(&self, deleted: u64) {
+        let (delivery, source) = (&self.name, &self.source);
+        if deleted == 0 {
+            return info!(%delivery, %source, "the source was created anew");
+        }
+        warn!(%delivery, %source, records = deleted, "the source was created anew: records of the earlier one were deleted undelivered");
+        self.status.update(|status| status.deleted += deleted);
+    }
+
+    /// Notes how far it has come with a stream that is gone, or that nobody needs to know it any more.
+    pub(super) fn set_reached(&self, positions: Option<Positions>) {
+        *self.reached.lock().expect("no holder of the lock panics") = positions;
     }
 
     /// What the source is now.
@@ -162,6 +188,16 @@ impl DeliveryStream {
         let delay = backoff.delay();
         warn!(delivery = %self.name, error, ?delay, "delivery failed and will be retried");
         self.clock.sleep_until(self.clock.now() + delay).await;
+    }
+
+    /// What the sink holds of records that arrived from `since` on.
+    pub(super) async fn delivered_since(&self, since: Timestamp, backoff: &mut Backoff) -> DeliveredBefore {
+        loop {
+            match self.sink.delivered_since(since, self.clock.now()).await {
+                Ok(ranges) => return DeliveredBefore::new(ranges),
+                Err(error) => self.wait(&error, backoff).await,
+            }
+        }
     }
 
     /// Counts records that can never be delivered.

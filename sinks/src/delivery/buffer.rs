@@ -15,6 +15,7 @@ use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 
+use super::delivered_before::DeliveredBefore;
 use super::options::DeliveryOptions;
 use crate::delivery::cut::{Cut, CutRange};
 
@@ -32,6 +33,8 @@ pub(super) struct Buffer {
     ready: Vec<Cut>,
     /// Held by `open`, with overhead.
     open_bytes: usize,
+    /// Records that are not taken.
+    delivered_before: DeliveredBefore,
 }
 
 #[derive(Debug)]
@@ -51,7 +54,19 @@ impl OpenCut {
 
 impl Buffer {
     pub(super) fn new(options: DeliveryOptions) -> Self {
-        Buffer { options, sensor: None, open: BTreeMap::new(), ready: Vec::new(), open_bytes: 0 }
+        Buffer {
+            options,
+            sensor: None,
+            open: BTreeMap::new(),
+            ready: Vec::new(),
+            open_bytes: 0,
+            delivered_before: DeliveredBefore::default(),
+        }
+    }
+
+    /// Leaves out from now on what the sink holds already.
+    pub(super) fn leave_out(&mut self, delivered_before: DeliveredBefore) {
+        self.delivered_before = delivered_before;
     }
 
     /// What records hold from now on; what they are cut into follows from it.
@@ -62,11 +77,18 @@ impl Buffer {
         }
     }
 
-    /// Takes over records of a shard that follow those before.
-    pub(super) fn push(&mut self, batch: ShardBatch, now: Timestamp) {
+    /// Takes over records of a shard that follow those before. Returns how many it leaves out.
+    pub(super) fn push(&mut self, batch: ShardBatch, now: Timestamp) -> u64 {
+        let mut left_out = 0;
         let ShardBatch { stream, shard, owned, records, position, .. } = batch;
         self.set_sensor(stream.sensor());
         for record in records {
+            if self.delivered_before.has(shard, record.sequence_number) {
+                // A cut's range holds no record that another object has.
+                self.cut(shard);
+                left_out += 1;
+                continue;
+            }
             if self.open.get(&shard).is_some_and(|open| self.ends_before(open, &record)) {
                 self.cut(shard);
             }
@@ -88,6 +110,7 @@ impl Buffer {
                 self.open.iter().max_by_key(|(_, open)| open.held_bytes()).expect("what is held is held by a shard");
             self.cut(*largest);
         }
+        left_out
     }
 
     fn ends_before(&self, open: &OpenCut, record: &Record) -> bool {
@@ -154,6 +177,7 @@ mod tests {
     use bytes::Bytes;
     use model::stream::checkpoint::Position;
     use model::stream::hash_key::PartitionKey;
+    use model::stream::lives::Lives;
     use model::stream::shard::ShardMap;
     use model::stream::store::{StreamDescription, StreamOptions};
 
@@ -178,6 +202,7 @@ mod tests {
             created_at: Timestamp::from_millis(0),
             settings: StreamOptions::default().settings(),
             shards: ShardMap::uniform(1, Timestamp::from_millis(0)),
+            lives: Lives::default(),
         };
         ShardBatch {
             stream: Arc::new(stream),

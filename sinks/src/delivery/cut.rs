@@ -11,13 +11,12 @@ use model::archive::format::ObjectFormat;
 use model::archive::name::RecordRange;
 use model::clock::Timestamp;
 use model::datagram::sensor_stream::SensorStream;
-use model::name::StreamName;
 use model::stream::aggregate::{UserRecord, user_records};
 use model::stream::hash_key::HashKeyRange;
 use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
-use model::stream::store::{ReadLimit, StreamError, StreamStore};
+use model::stream::store::{ReadLimit, StreamDescription, StreamError, StreamStore};
 use serde::{Deserialize, Serialize};
 
 /// The most bytes that one read of [`read_cut`] asks for.
@@ -98,24 +97,29 @@ pub struct Missed {
     pub lost: u64,
 }
 
-/// Reads a cut's records again, and counts those that are gone.
+/// Reads a cut's records again from `source`, and counts those that are gone.
 pub async fn read_cut(
     store: &dyn StreamStore,
-    stream: &StreamName,
+    source: &StreamDescription,
     range: &CutRange,
 ) -> Result<(Vec<Record>, Missed), StreamError> {
+    let between = |from: SequenceNumber, to: SequenceNumber| match source.shards.get(range.shard) {
+        Some(shard) => shard.records_between(from, to),
+        None => source.lives.at_least_between(from, to),
+    };
+    let stream = &source.name;
     let (mut records, mut expired, mut lost, mut from) = (Vec::new(), 0, 0, range.first);
     let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: false };
     while from <= range.last {
         let batch = match store.read(stream, range.shard, from, limit).await {
             Ok(batch) => batch,
             Err(StreamError::Trimmed { oldest, .. }) if from < oldest => {
-                expired += oldest.min(range.last.next()).0 - from.0;
+                expired += between(from, oldest.min(range.last.next()));
                 from = oldest;
                 continue;
             }
             Err(StreamError::ShardNotFound { .. }) => {
-                expired += range.last.next().0 - from.0;
+                expired += between(from, range.last.next());
                 break;
             }
             Err(error) => return Err(error),
@@ -127,7 +131,7 @@ pub async fn read_cut(
         if from == before {
             // The tip, below a number that was read before: the stream was replaced by a younger
             // one.
-            expired += range.last.next().0 - from.0;
+            expired += between(from, range.last.next());
             break;
         }
     }

@@ -7,6 +7,7 @@ pub mod options;
 pub mod status;
 
 mod backoff;
+mod delivered_before;
 mod buffer;
 mod ledger;
 

@@ -10,6 +10,7 @@ use model::stream::consumer::{ShardBatch, StreamReader};
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::StreamError;
+use tracing::info;
 
 use super::backoff::Backoff;
 use super::buffer::Buffer;
@@ -27,6 +28,9 @@ pub(super) struct Run {
     ledger: Ledger,
     committed_at: Timestamp,
     backoff: Backoff,
+    /// Where the source's numbers went on when it was opened, until the sink was asked for what it
+    /// holds of records below.
+    resumed_at: Option<SequenceNumber>,
 }
 
 impl Run {
@@ -42,7 +46,10 @@ impl Run {
         };
         let promise = Promise::decode(&ledger.committed().state)
             .map_err(|source| DeliveryError::State { delivery: name.clone(), source })?;
-        let mut positions = ledger.committed().positions.clone();
+        let mut positions = match ledger.committed().version {
+            0 => delivery.positions_before(&mut backoff).await?,
+            _ => ledger.committed().positions.clone(),
+        };
         delivery.keep(&promise, &mut backoff).await?;
         for cut in &promise.cuts {
             let position = positions.entry(cut.shard).or_insert(Position::at(cut.first));
@@ -50,11 +57,18 @@ impl Run {
         }
         let begun = ledger.committed().version > 0 && !ledger.committed().is_blank();
         let reader = delivery.open_reader(positions, &mut backoff).await?;
+        if let Some(deleted) = reader.deleted() {
+            delivery.begins_anew(deleted);
+            delivery.set_reached(Some(reader.positions().clone()));
+        }
+        let resumed_at = delivery.describe(&mut backoff).await?.lives.resumed.last().copied();
         let (buffer, committed_at) = (Buffer::new(delivery.options.clone()), delivery.clock.now());
-        let mut run = Run { delivery, reader, buffer, in_flight: Vec::new(), ledger, committed_at, backoff };
+        let in_flight = Vec::new();
+        let mut run = Run { delivery, reader, buffer, in_flight, ledger, committed_at, backoff, resumed_at };
         if !begun {
             // From now on `start` has been decided: a restart must not decide anew.
             run.commit(Promise::default()).await?;
+            run.delivery.set_reached(None);
         }
         Ok(run)
     }
@@ -90,12 +104,35 @@ impl Run {
                 self.backoff.reset();
                 let missed = Missed { expired: batch.expired, lost: batch.lost };
                 self.delivery.count(batch.shard, missed);
-                self.buffer.push(batch, self.delivery.clock.now());
+                self.ask_sink(&batch).await;
+                let (shard, left_out) = (batch.shard, self.buffer.push(batch, self.delivery.clock.now()));
+                if left_out > 0 {
+                    info!(delivery = %self.delivery.name, %shard, records = left_out, "records were delivered before");
+                }
                 self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
             }
             Err(error) => self.delivery.wait_after(error, &mut self.backoff).await?,
         }
         Ok(())
+    }
+
+    /// Asks the sink what it holds, before the first record that was there when the source was opened:
+    /// the source may be an older copy of one whose later records were delivered.
+    async fn ask_sink(&mut self, batch: &ShardBatch) {
+        let Some(first) = batch.records.first() else { return };
+        if self.resumed_at.is_some_and(|resumed_at| first.sequence_number < resumed_at) {
+            self.resumed_at = None;
+            let before = self.delivery.delivered_since(first.arrived_at, &mut self.backoff).await;
+            self.buffer.leave_out(before);
+        }
+    }
+
+    /// Delivers what was read of a source that is gone: nobody can read it again.
+    pub(super) async fn finish_gone(&mut self) {
+        self.in_flight.extend(self.buffer.take(self.delivery.clock.now(), true));
+        self.delivery.deliver(&self.in_flight, &mut self.backoff).await;
+        self.in_flight.clear();
+        self.delivery.set_reached(Some(self.reader.positions().clone()));
     }
 
     /// Delivers the cuts that are due, and commits what is to be committed.

@@ -3,6 +3,9 @@
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 
+use model::archive::name::RecordRange;
+use model::clock::Timestamp;
+
 use crate::delivery::cut::Cut;
 
 /// What a sink did with a cut.
@@ -54,6 +57,13 @@ pub trait Sink: Send + Sync {
     /// Whether readers take the cuts of a shard as complete up to the last one they see. Such cuts
     /// appear one after the other, in order.
     fn keeps_order(&self) -> bool;
+
+    /// The records of objects that were made from records which arrived from `since` on. Asked where
+    /// the source may have been restored from an older copy. None where a record that is delivered
+    /// twice changes nothing anyway.
+    async fn delivered_since(&self, _since: Timestamp, _now: Timestamp) -> Result<Vec<RecordRange>, SinkError> {
+        Ok(Vec::new())
+    }
 
     /// Does the part of a delivery that nobody can see; what it returns does the rest. Delivering
     /// the same cut again changes nothing.

@@ -20,6 +20,9 @@ pub struct DeliveryStatus {
     pub expired: u64,
     /// Records that damage had taken before they were delivered, at most so many.
     pub lost: u64,
+    /// Records that were deleted with an earlier stream of the source's name before they were
+    /// delivered: lost.
+    pub deleted: u64,
     /// Failed tries.
     pub retries: u64,
     /// Age in milliseconds of the oldest record that was read and is not delivered; zero when there

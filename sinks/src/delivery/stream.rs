@@ -1,9 +1,10 @@
 //! A delivery stream: what it reads, where that goes, and how it shows its status. `work.rs` runs it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use model::clock::Clock;
 use model::name::{ConsumerName, StreamName};
+use model::stream::checkpoint::Positions;
 use model::stream::store::{StartingPosition, StreamError, StreamStore};
 
 use super::options::DeliveryOptions;
@@ -44,6 +45,9 @@ pub struct DeliveryStream {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) options: DeliveryOptions,
     pub(super) status: StatusHandle,
+    /// How far the last run had come when its source was deleted, and its checkpoint with it; none
+    /// once a checkpoint says so again.
+    pub(super) reached: Arc<Mutex<Option<Positions>>>,
 }
 
 impl DeliveryStream {
@@ -58,7 +62,7 @@ impl DeliveryStream {
         options: DeliveryOptions,
     ) -> Self {
         let status = StatusHandle::new(Arc::clone(&clock));
-        DeliveryStream { name, source, start, store, clock, sink, options, status }
+        DeliveryStream { name, source, start, store, clock, sink, options, status, reached: Arc::default() }
     }
 
     /// Shows how it goes.

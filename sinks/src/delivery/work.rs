@@ -10,12 +10,13 @@
 //!
 //! A crash before 1 leaves nothing behind; one after it repeats exactly the promised cuts, and delivering a cut twice
 //! changes nothing. So every record is in the sink or among the dead letters, once. While a sink fails nothing more is
-//! read: records wait in the stream. Whatever was dropped unfinished, at any await point, a new start sets right.
+//! read: records wait in the stream. Where the stream is deleted, what was read of it is still delivered. Whatever was dropped unfinished, at any await point, a new start sets right.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use model::clock::sleep_until_some;
+use model::stream::store::StreamError;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -54,19 +55,32 @@ impl DeliveryStream {
     async fn work(self, mut stopping: watch::Receiver<bool>) -> Result<(), DeliveryError> {
         let mut run = Run::start(self).await?;
         info!(delivery = %run.name(), stream = %run.delivery.source, "delivery started");
-        while !*stopping.borrow() {
-            let wake_at = run.wake_at();
-            let clock = Arc::clone(&run.delivery.clock);
-            tokio::select! {
-                biased;
-                () = stopped(&mut stopping) => {}
-                batch = run.reader.next() => run.take(batch).await?,
-                () = sleep_until_some(&*clock, wake_at) => {}
-            }
-            run.turn(false).await?;
+        let ended = follow(&mut run, &mut stopping).await;
+        // A conflict of checkpoints may say the same: one in a stream that was created anew is the first.
+        if matches!(ended, Err(DeliveryError::Stream { .. })) && run.reader.is_gone().await {
+            run.finish_gone().await;
+            let (delivery, source_stream) = (run.name().clone(), run.delivery.source.clone());
+            let source = StreamError::NotFound(source_stream.clone());
+            return Err(DeliveryError::Stream { delivery, source_stream, source });
         }
-        run.turn(true).await
+        ended
     }
+}
+
+/// Delivers until a stop is asked for.
+async fn follow(run: &mut Run, stopping: &mut watch::Receiver<bool>) -> Result<(), DeliveryError> {
+    while !*stopping.borrow() {
+        let wake_at = run.wake_at();
+        let clock = Arc::clone(&run.delivery.clock);
+        tokio::select! {
+            biased;
+            () = stopped(stopping) => {}
+            batch = run.reader.next() => run.take(batch).await?,
+            () = sleep_until_some(&*clock, wake_at) => {}
+        }
+        run.turn(false).await?;
+    }
+    run.turn(true).await
 }
 
 /// Returns once a stop is asked for. A future of its own, so that the value's lock is never held over an await.

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use model::archive::format::{Compression, ObjectFormat};
-use model::archive::name::data_object;
+use model::archive::name::{RecordRange, data_object, objects_of_days};
 use model::archive::store::{Archive, ObjectName};
 use model::blocking::blocking_io;
+use model::clock::Timestamp;
 use model::name::StreamName;
 use model::stream::aggregate::UserRecord;
 use model::stream::record::Record;
@@ -148,6 +149,18 @@ impl Sink for ArchiveSink {
     /// SQL reads the stream after the highest number in an object's name.
     fn keeps_order(&self) -> bool {
         true
+    }
+
+    async fn delivered_since(&self, since: Timestamp, now: Timestamp) -> Result<Vec<RecordRange>, SinkError> {
+        let mut ranges = Vec::new();
+        for prefix in objects_of_days(&self.stream, since..=now.max(since)) {
+            let objects = self.archive.list(&prefix).await?;
+            let names = objects.iter().map(|object| object.name.as_str());
+            ranges.extend(
+                names.filter_map(|name| RecordRange::of_object(name).or_else(|| RecordRange::of_error_object(name))),
+            );
+        }
+        Ok(ranges)
     }
 
     async fn prepare<'a>(&'a self, cut: &'a Cut) -> Result<Appear<'a>, SinkError> {

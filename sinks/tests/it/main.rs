@@ -7,6 +7,7 @@ mod crash;
 mod failed_syncs;
 mod faults;
 mod full_disk;
+mod lives;
 mod sensor_archive;
 mod table_delivery;
 mod tables;

@@ -182,24 +182,29 @@ impl Sources {
             Err(error) => Err(read_error(&stream, &error)),
         };
         let mut ranges = Vec::new();
-        for (shard, owned) in description.shards.iter().map(|shard| (shard.id, shard.range)) {
+        for known in description.shards.iter() {
+            let (shard, owned) = (known.id, known.range);
             let Some(end) = locate(shard, StartingPosition::Latest).await? else { return Ok(Behind::Gap) };
             let Some(oldest) = locate(shard, StartingPosition::TrimHorizon).await? else { return Ok(Behind::Gap) };
             let archived = highest.get(&shard).map(|last| last.next());
             let start = match archived {
                 Some(next) if end < next => {
                     let message = format!(
-                        "the archive of `{stream}` is ahead of the stream at {shard}: was the stream created anew? \
-                         move the folder `{stream}` of the archive away"
+                        "the archive of `{stream}` has records of {shard} that are later than the stream's: was it \
+                         restored or created while the clock was behind? set the clock and restart the server"
                     );
                     return Err(SqlError::new(SqlErrorKind::Failed, message));
                 }
                 Some(next) if next < oldest => {
-                    if !accept_loss {
+                    // Numbers have gaps, also between an earlier stream of the name and this one.
+                    if known.records_between(next, oldest) == 0 {
+                        oldest
+                    } else if !accept_loss {
                         return Ok(Behind::Gap);
+                    } else {
+                        warn!(%stream, %shard, from = %next, to = %oldest, "records expired before they were archived");
+                        oldest
                     }
-                    warn!(%stream, %shard, from = %next, to = %oldest, "records expired before they were archived");
-                    oldest
                 }
                 Some(next) => next,
                 None => oldest,

@@ -29,12 +29,12 @@ function Stream({ stream }) {
       ${stream.closed > 0 && html`<span><b>${whole(stream.closed)}</b> closed</span>`}<${Line} values=${recent} label=${`Records a second in the last ${recent.length} seconds`} /></p>
     <div class="hash" aria-hidden="true">${shards.map((shard) => html`<span key=${shard.id} class=${hot(shard) ? "hot" : ""} style=${{ left: `${part(shard.start)}%`, width: `${Math.max(0.2, width(shard))}%` }}></span>`)}</div>
     <div class="scroll short" tabindex="0" role="region" aria-label=${`Shards of ${stream.name}`}><table>
-      <thead><tr><th scope="col">Shard</th><th scope="col" class="number">Records/s</th><th scope="col">Share</th><th scope="col" class="number">Hash keys</th><th scope="col" class="number">Next number</th><th scope="col">From</th>${ours && html`<th scope="col">Change</th>`}</tr></thead>
+      <thead><tr><th scope="col">Shard</th><th scope="col" class="number">Records/s</th><th scope="col">Share</th><th scope="col" class="number">Hash keys</th><th scope="col" class="number">Records put</th><th scope="col">From</th>${ours && html`<th scope="col">Change</th>`}</tr></thead>
       <tbody>${shards.map((shard, at) => {
         const share = all ? (shard.rate ?? 0) / all : 0;
         return html`<tr key=${shard.id}><th scope="row" class="mono">${shard.id}</th><td class="number">${rate(shard.rate)}</td>
           <td><span class="meter" aria-hidden="true"><span class=${hot(shard) ? "hot" : ""} style=${{ width: `${Math.round(share * 100)}%` }}></span></span> ${Math.round(share * 100)} %${hot(shard) && html` <b class="warn">hot</b>`}</td>
-          <td class="number">${width(shard).toFixed(1)} %</td><td class="number">${whole(shard.tip)}</td><td class="mono">${shard.parents.join(" + ") || "–"}</td>
+          <td class="number">${width(shard).toFixed(1)} %</td><td class="number">${whole(shard.records)}</td><td class="mono">${shard.parents.join(" + ") || "–"}</td>
           ${ours && html`<td><button class="small" onClick=${() => begin({ kind: "split", shard })} aria-label=${`Split ${shard.id}`}>Split…</button>
             ${shards[at + 1] && html` <button class="small" onClick=${() => begin({ kind: "merge", shard, adjacent: shards[at + 1] })} aria-label=${`Merge ${shard.id} with ${shards[at + 1].id}`} title=${`with ${shards[at + 1].id}`}>Merge…</button>`}</td>`}</tr>`;
       })}</tbody></table></div>

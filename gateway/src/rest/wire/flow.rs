@@ -43,6 +43,8 @@ pub(crate) struct QueryReport {
     /// Records that damage had taken before the query read them, at most so many, since the server
     /// started.
     lost: u64,
+    /// Records that were deleted with their stream before the query read them, since the server started.
+    deleted: u64,
     /// Rows read from records since the server started.
     rows_read: u64,
     /// Whether the WHERE clause, or the lack of one, has let any of them pass.
@@ -87,6 +89,7 @@ impl From<report::QueryReport> for QueryReport {
             left_out: report.left_out,
             expired: report.expired,
             lost: report.lost,
+            deleted: report.deleted,
             rows_read: report.rows_read,
             any_passed: report.any_passed,
             behind: report.behind,
@@ -131,6 +134,8 @@ pub(crate) struct DeliveryReport {
     expired: u64,
     /// Records that damage had taken before they were delivered, at most so many.
     lost: u64,
+    /// Records that were deleted with their stream before they were delivered.
+    deleted: u64,
     /// Attempts that failed and are retried.
     retries: u64,
     /// Restarts after a failure.
@@ -166,6 +171,7 @@ impl From<report::DeliveryReport> for DeliveryReport {
             dead_letters: report.dead_letters,
             expired: report.expired,
             lost: report.lost,
+            deleted: report.deleted,
             retries: report.retries,
             restarts: report.restarts,
             lag_millis: report.lag_millis,

@@ -51,6 +51,7 @@ impl Reader<'_> {
             let mut changed = std::pin::pin!(self.stream.changed.notified());
             changed.as_mut().enable();
             let shard = self.stream.shard(id)?;
+            let from = from.max(shard.first);
             let batch = match shard.end {
                 Some(end) => self.read_closed(&shard, from, end, limit).await?,
                 None => match self.read_open(&shard, from, limit).await? {

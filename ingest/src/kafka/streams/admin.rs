@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::clock::Timestamp;
 use model::name::StreamName;
+use model::stream::lives::{EarlierLife, Lives, first_number_at};
+use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
-use model::stream::shard::ShardMap;
+use model::stream::shard::{Shard, ShardId, ShardMap};
 use model::stream::store::{StreamDescription, StreamError, StreamOptions};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -21,7 +24,7 @@ use crate::kafka::cluster::topics::{Configs, NotCreated, stream_configs};
 use crate::kafka::cluster::views::{Turn, Views};
 use crate::kafka::read::broker_time::BrokerTime;
 use crate::kafka::read::fetcher::Fetcher;
-use crate::kafka::streams::registry::{Changed, Entries, Entry, Origin, RegistryWriter};
+use crate::kafka::streams::registry::{Changed, Entries, Entry, Origin, RegistryWriter, remember};
 use crate::kafka::streams::stream::Stream;
 use crate::kafka::write::appender::Appender;
 use crate::kafka::write::checkpoints::Checkpoints;
@@ -88,12 +91,14 @@ impl Admin {
             Err(NotCreated::Fault(fault)) => return Err(fault.of(name)),
         }
         let created_at = self.time.about_now();
+        let lives = lives_after(writer.earlier(name).await.map_err(of)?, created_at);
         let entry = Entry {
             incarnation: rand::random(),
             origin: Origin::Store,
             created_at,
             settings,
-            shards: ShardMap::uniform(options.shards, created_at),
+            shards: ShardMap::uniform_from(options.shards, created_at, lives.first),
+            lives,
             closed: Default::default(),
         };
         let turn = self.add(&mut writer, name, &entry).await?;
@@ -123,12 +128,14 @@ impl Admin {
                 as their clocks; set message.timestamp.type=LogAppendTime");
         }
         let created_at = self.time.about_now();
+        let lives = lives_after(writer.earlier(name).await.map_err(of)?, created_at);
         let entry = Entry {
             incarnation: rand::random(),
             origin: Origin::Elsewhere,
             created_at,
             settings: settings_of(&configs, partitions),
-            shards: ShardMap::uniform(u32::try_from(partitions).unwrap_or(u32::MAX), created_at),
+            shards: ShardMap::uniform_from(u32::try_from(partitions).unwrap_or(u32::MAX), created_at, lives.first),
+            lives,
             closed: Default::default(),
         };
         let turn = self.add(&mut writer, name, &entry).await?;
@@ -140,7 +147,10 @@ impl Admin {
     async fn add(&self, writer: &mut RegistryWriter, name: &StreamName, entry: &Entry) -> Result<Turn, StreamError> {
         for _ in 0..ATTEMPTS_MAX {
             let turn = self.views.turn().await;
-            if writer.put(name, Some(entry)).await.map_err(|fault| fault.of(name))? == Changed::Done {
+            // The entry remembers them now.
+            let forgotten = vec![remember(name, None)];
+            let put = writer.put_with(name, Some(entry), forgotten).await;
+            if put.map_err(|fault| fault.of(name))? == Changed::Done {
                 return Ok(turn);
             }
             drop(turn);
@@ -155,28 +165,33 @@ impl Admin {
     pub(crate) async fn delete(&self, stream: &Stream) -> Result<Turn, StreamError> {
         let (name, of) = (&stream.name, |fault: Fault| fault.of(&stream.name));
         let mut writer = self.writer.lock().await;
-        if !writer.begin().await.map_err(of)?.contains_key(name) {
+        let Some(entry) = writer.begin().await.map_err(of)?.remove(name) else {
             return Err(StreamError::NotFound(name.clone()));
-        }
+        };
         let _gate = stream.gate.write().await;
         self.fetcher.leave(|(topic, _), _| topic == name.as_str()).await;
+        let shards: Vec<Partition> = entry.shards.iter().map(|shard| stream.partition(shard.id)).collect();
+        let ends = self.clients.ends(&shards, End::Stable).await.map_err(of)?;
         self.clients.delete_topic(name.as_str()).await.map_err(of)?;
         stream.delete();
         self.appender.forget(name.as_str());
-        let turn = self.remove(&mut writer, name, stream.incarnation).await?;
+        let ended = ended(&entry, |shard| ends.get(&stream.partition(shard)).copied());
+        let turn = self.remove(&mut writer, name, entry, ended).await?;
         info!(stream = %name, "stream deleted");
         Ok(turn)
     }
 
-    /// Removes the entry and the checkpoints of a stream whose topic is gone.
+    /// Removes the entry and the checkpoints of a stream whose topic is gone, and remembers how it `ended`.
     async fn remove(
         &self,
         writer: &mut RegistryWriter,
         name: &StreamName,
-        incarnation: u64,
+        entry: Entry,
+        ended: EarlierLife,
     ) -> Result<Turn, StreamError> {
         let of = |fault: Fault| fault.of(name);
-        let removal = self.checkpoints.removal(name, incarnation).await.map_err(of)?;
+        let mut removal = self.checkpoints.removal(name, entry.incarnation).await.map_err(of)?;
+        removal.push(remember(name, Some(&entry.lives.ended(ended))));
         for _ in 0..ATTEMPTS_MAX {
             let turn = self.views.turn().await;
             if writer.put_with(name, None, removal.clone()).await.map_err(of)? == Changed::Done {
@@ -195,9 +210,11 @@ impl Admin {
         let nameless = StreamName::new("all-streams").expect("a valid name");
         let entries = writer.begin().await.map_err(|fault| fault.of(&nameless))?;
         let cluster = self.clients.cluster(None).await.map_err(|fault| fault.of(&nameless))?;
-        for (name, entry) in entries.iter().filter(|(name, _)| !cluster.topics.contains_key(name.as_str())) {
+        for (name, entry) in entries.into_iter().filter(|(name, _)| !cluster.topics.contains_key(name.as_str())) {
             warn!(stream = %name, "the topic of this stream was deleted, and so was the stream");
-            self.remove(&mut writer, name, entry.incarnation).await?;
+            // How many records it had, nobody knows any more.
+            let ended = ended(&entry, |_| None);
+            self.remove(&mut writer, &name, entry, ended).await?;
         }
         Ok(())
     }
@@ -241,6 +258,23 @@ impl Admin {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
         Err(Fault::late("waiting for the last records of shards that are closed"))
+    }
+}
+
+/// The numbers of a stream that is created at `created_at`, after the streams `earlier` of its name.
+fn lives_after(earlier: Vec<EarlierLife>, created_at: Timestamp) -> Lives {
+    let above = earlier.last().map_or(SequenceNumber::FIRST, |last| last.end().next());
+    Lives::beginning_at(first_number_at(created_at).max(above), earlier)
+}
+
+/// What is remembered of a stream, of whose shards `end` gives the offset above all records, where it is known.
+fn ended(entry: &Entry, end: impl Fn(ShardId) -> Option<u64>) -> EarlierLife {
+    let next = |shard: &Shard| (shard.id, shard.first.plus(end(shard.id).unwrap_or(0)));
+    EarlierLife {
+        first: entry.lives.first,
+        shards: entry.shards.clone(),
+        next: entry.shards.iter().map(next).collect(),
+        positions: Default::default(),
     }
 }
 

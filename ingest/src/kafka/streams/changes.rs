@@ -137,6 +137,7 @@ impl Change for Forgetting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::stream::lives::Lives;
     use model::stream::shard::ShardMap;
 
     fn entry(origin: Origin) -> Entry {
@@ -146,6 +147,7 @@ mod tests {
             created_at: Timestamp::MIN,
             settings: StreamSettings::default(),
             shards: ShardMap::uniform(2, Timestamp::from_millis(0)),
+            lives: Lives::default(),
             closed: Default::default(),
         }
     }

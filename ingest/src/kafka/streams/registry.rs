@@ -1,4 +1,5 @@
-//! Which streams there are, and the shard map and settings of each: a compacted topic with a JSON value a stream, changed
+//! Which streams there are, and the shard map and settings of each: a compacted topic with a JSON value a stream, and one
+//! for each name whose stream was deleted, so that the next stream of the name goes on above its numbers. Changed
 //! under one transactional id, so that of two who change at once one is refused and looks again.
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::clock::Timestamp;
 use model::name::StreamName;
+use model::stream::lives::{EarlierLife, Lives};
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{ShardId, ShardMap};
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,9 @@ pub(crate) struct Entry {
     pub(crate) created_at: Timestamp,
     pub(crate) settings: StreamSettings,
     pub(crate) shards: ShardMap,
+    /// Which numbers are the stream's. Entries without it are of streams that begin at zero.
+    #[serde(default)]
+    pub(crate) lives: Lives,
     /// How shards were closed that were open before; see `closing`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) closed: BTreeMap<ShardId, Closed>,
@@ -90,18 +95,36 @@ impl Registry {
     pub(crate) async fn entries(&self) -> Result<Entries, Fault> {
         Ok(decode(&*self.topic.current(0).await?))
     }
+
+    /// The streams of that name that were deleted, oldest first, as far as they are remembered.
+    pub(crate) async fn earlier(&self, name: &StreamName) -> Result<Vec<EarlierLife>, Fault> {
+        let view = self.topic.current(0).await?;
+        let value = view.values.get(lives_key(name).as_bytes());
+        Ok(value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default())
+    }
+}
+
+/// The key of what is remembered of deleted streams; no stream can have such a name.
+fn lives_key(name: &StreamName) -> String {
+    format!("{name}~lives")
+}
+
+/// Remembers the deleted streams of a name, or forgets them.
+pub(crate) fn remember(name: &StreamName, earlier: Option<&[EarlierLife]>) -> Outgoing {
+    let value = earlier.map(|earlier| Bytes::from(serde_json::to_vec(earlier).expect("lives are plain data")));
+    Outgoing { topic: STREAMS_TOPIC.to_owned(), partition: 0, key: Bytes::from(lives_key(name)), value }
 }
 
 fn decode(view: &View) -> Entries {
     let entry = |(key, value): (&Vec<u8>, &Bytes)| {
         let name = std::str::from_utf8(key).ok().and_then(|name| StreamName::new(name).ok());
-        match (name, serde_json::from_slice(value)) {
-            (Some(name), Ok(entry)) => Some((name, entry)),
-            (_, Err(error)) => {
-                warn!(key = %String::from_utf8_lossy(key), %error, "an entry of {STREAMS_TOPIC} cannot be read");
+        let name = name?;
+        match serde_json::from_slice(value) {
+            Ok(entry) => Some((name, entry)),
+            Err(error) => {
+                warn!(stream = %name, %error, "an entry of {STREAMS_TOPIC} cannot be read");
                 None
             }
-            (None, Ok(_)) => None,
         }
     };
     view.values.iter().filter_map(entry).collect()
@@ -116,6 +139,11 @@ impl RegistryWriter {
     pub(crate) async fn begin(&mut self) -> Result<Entries, Fault> {
         self.fenced.hold().await?;
         self.registry.entries().await
+    }
+
+    /// The deleted streams of a name.
+    pub(crate) async fn earlier(&self, name: &StreamName) -> Result<Vec<EarlierLife>, Fault> {
+        self.registry.earlier(name).await
     }
 
     /// Sets or removes an entry.

@@ -37,6 +37,7 @@ fn description(name: &StreamName, entry: &Entry) -> Arc<StreamDescription> {
         created_at: entry.created_at,
         settings: entry.settings.clone(),
         shards: entry.shards.clone(),
+        lives: entry.lives.clone(),
     })
 }
 

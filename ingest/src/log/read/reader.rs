@@ -7,7 +7,7 @@ use bytes::Bytes;
 use model::clock::Timestamp;
 use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
-use model::stream::shard::ShardId;
+use model::stream::shard::{ShardId, Skip, behind_skip};
 use model::stream::store::ReadLimit;
 
 use crate::log::error::{LogError, Reason};
@@ -34,6 +34,8 @@ const OWN_MEMORY_BELOW: usize = 2;
 pub(crate) struct Stretch {
     pub(crate) place: Place,
     pub(crate) shard: ShardId,
+    /// Numbers of the shard that no record has.
+    pub(crate) skips: Vec<Skip>,
     /// Where frames of the shard begin, in order, at least one: all others of it begin less than [`INDEX_STRIDE_BYTES`]
     /// behind one of these.
     pub(crate) begins: Vec<u64>,
@@ -59,13 +61,17 @@ pub(crate) fn read(
     let mut expected = None;
     while !read.is_full(limit) {
         let Some(block) = scan.next_block()? else { break };
-        if expected.is_some_and(|expected| expected < block.first && scan.is_lost(expected)) {
-            if !read.records.is_empty() {
-                break;
+        let is_missing = match expected.map(|expected| behind_skip(&stretch.skips, expected)) {
+            Some(expected) if expected < block.first && scan.is_lost(expected) => {
+                if !read.records.is_empty() {
+                    break;
+                }
+                from < block.first
             }
-            expected = None;
-        }
-        if expected.is_some_and(|expected| expected != block.first) || (expected.is_none() && from < block.first) {
+            Some(expected) => expected != block.first,
+            None => from < block.first,
+        };
+        if is_missing {
             return Err(scan.damaged("records before this frame are missing"));
         }
         expected = Some(block.end());

@@ -67,7 +67,8 @@ impl StreamLog {
         loop {
             let mut changed = std::pin::pin!(changed.notified());
             changed.as_mut().enable();
-            match self.find(shard, from, limit)? {
+            let (from, found) = self.find(shard, from, limit)?;
+            match found {
                 Found::InFile(stretch) => return self.read_file(stretch, from, limit).await,
                 Found::InMemory(blocks) => return Ok(self.read_memory(shard, &blocks, from, limit)),
                 Found::Nothing(batch) if !limit.wait || batch.end_of_shard => return Ok(batch),
@@ -76,11 +77,19 @@ impl StreamLog {
         }
     }
 
-    fn find(&self, shard: ShardId, from: SequenceNumber, limit: ReadLimit) -> Result<Found, StreamError> {
+    /// Where records from `from` on are, and the lowest number that the first of them can have.
+    fn find(
+        &self,
+        shard: ShardId,
+        from: SequenceNumber,
+        limit: ReadLimit,
+    ) -> Result<(SequenceNumber, Found), StreamError> {
         let read_at = self.read_clock();
         let mut shared = self.lock();
         let state = shared.shard(&self.name, shard)?;
         let (oldest, next) = (state.oldest, state.next);
+        let known = shared.description.shards.get(shard);
+        let from = known.map_or(from, |shard| shard.first_from(from));
         if from < oldest {
             return Err(StreamError::Trimmed { stream: self.name.clone(), shard, oldest });
         }
@@ -88,20 +97,22 @@ impl StreamLog {
             if limit.wait && matches!(shared.ended, Some(EndReason::Closed)) {
                 return Err(StreamError::Stopped { stream: self.name.clone(), reason: "the store is closed".into() });
             }
-            return Ok(Found::Nothing(shared.batch(shard, from, Vec::new(), read_at)));
+            return Ok((from, Found::Nothing(shared.batch(shard, from, Vec::new(), read_at))));
         }
-        match shared.tail.find(shard, from, limit) {
-            Some(blocks) => Ok(Found::InMemory(blocks)),
+        let found = match shared.tail.find(shard, from, limit) {
+            Some(blocks) => Found::InMemory(blocks),
             None => {
                 let segments = shared.segments.iter();
                 let mut holding = segments.filter_map(|s| s.index.shards.get(&shard).map(|index| (s, index)));
                 let (segment, index) =
                     holding.find(|(_, index)| from < index.next).expect("records below the tip are in a segment");
                 let (place, end) = (self.place(segment.id), segment.index.length);
+                let skips = known.map(|shard| shard.skips.clone()).unwrap_or_default();
                 let (keys, losses) = (Arc::clone(&shared.keys), Arc::clone(&shared.losses));
-                Ok(Found::InFile(Stretch { place, shard, begins: index.offsets_from(from), end, keys, losses }))
+                Found::InFile(Stretch { place, shard, skips, begins: index.offsets_from(from), end, keys, losses })
             }
-        }
+        };
+        Ok((from, found))
     }
 
     fn read_memory(&self, shard: ShardId, blocks: &[Block], from: SequenceNumber, limit: ReadLimit) -> ReadBatch {
@@ -192,7 +203,7 @@ impl StreamLog {
                 let index = segment.index.shards.get(&shard)?;
                 let (place, end) = (self.place(segment.id), segment.index.length);
                 let (keys, losses) = (Arc::clone(&shared.keys), Arc::clone(&shared.losses));
-                Some(Stretch { place, shard, begins: index.offsets_at(at), end, keys, losses })
+                Some(Stretch { place, shard, skips: Vec::new(), begins: index.offsets_at(at), end, keys, losses })
             });
             (state.oldest, state.next, stretches.collect::<Vec<_>>())
         };
@@ -218,7 +229,7 @@ impl StreamLog {
     pub(crate) fn whole(&self, shared: &Shared, segment: &Segment) -> Stretch {
         let (place, end) = (self.place(segment.id), segment.index.length);
         let (keys, losses) = (Arc::clone(&shared.keys), Arc::clone(&shared.losses));
-        Stretch { place, shard: ShardId(0), begins: vec![0], end, keys, losses }
+        Stretch { place, shard: ShardId(0), skips: Vec::new(), begins: vec![0], end, keys, losses }
     }
 
     /// Verifies every durable frame of the stream.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! gallop-manifest 1 crc32c=0f1e2d3c
-//! { "name": .., "created_at": .., "settings": .., "shards": [..], "incarnation": .., "oldest_segment": ..,
-//!   "horizon": .., "keys": [..], "losses": [..], "synced": .., "revision": .. }
+//! { "name": .., "created_at": .., "settings": .., "shards": [..], "lives": .., "incarnation": ..,
+//!   "oldest_segment": .., "horizon": .., "keys": [..], "losses": [..], "synced": .., "revision": .. }
 //! ```
 //!
 //! A manifest is durable in both files before anybody relies on it. The newest that verifies
@@ -14,6 +14,7 @@ use std::path::Path;
 
 use model::clock::Timestamp;
 use model::name::StreamName;
+use model::stream::lives::Lives;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::ShardMap;
 use model::stream::store::StreamDescription;
@@ -43,6 +44,9 @@ pub struct Manifest {
     #[serde(alias = "options")]
     pub settings: StreamSettings,
     pub shards: ShardMap,
+    /// Which numbers are this stream's. Manifests without it are of streams that begin at zero.
+    #[serde(default)]
+    pub lives: Lives,
     /// Tells this stream's frames from those of an earlier one of the same name.
     pub incarnation: u64,
     /// Segments below it are dropped; their files may still be there.
@@ -84,6 +88,7 @@ impl Manifest {
             created_at: self.created_at,
             settings: self.settings.clone(),
             shards: self.shards.clone(),
+            lives: self.lives.clone(),
         }
     }
 

@@ -38,6 +38,10 @@
 //! - the manifest, as a new file,
 //! - the name of a segment that holds no more than its head, by removing it.
 //!
+//! **What a restored copy can do.** The folder may be an older copy, whose later records were read,
+//! archived and lost. So a start goes on at the number of its time, above all that was ever given
+//! out. The manifest names what is skipped before a record has a number above it.
+//!
 //! Files that the manifest no longer names are removed only after that: the disk may still have the
 //! manifest that needs them. Recovering twice gives the same.
 
@@ -54,6 +58,7 @@ use tracing::{info, warn};
 use crate::log::error::LogError;
 use crate::log::files::replace::replace;
 use crate::log::frames::key::{KeyRing, StreamKeys};
+use crate::log::segments::index::ShardIndex;
 use crate::log::segments::manifest::{Manifest, Synced};
 use crate::log::segments::segment::{Scan, Segment, log_name};
 use crate::log::segments::survey::{Last, Survey};
@@ -80,8 +85,14 @@ pub struct Recovered {
     pub keys: Arc<StreamKeys>,
 }
 
-/// Opens the stream in `folder`. If a key is missing or wrong, nothing is changed.
-pub fn recover(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recovered, LogError> {
+/// Opens the stream in `folder`, whose numbers go on at `resumes_at` if that is above them. If a key
+/// is missing or wrong, nothing is changed.
+pub fn recover(
+    disk: &dyn Disk,
+    folder: &Path,
+    ring: &KeyRing,
+    resumes_at: SequenceNumber,
+) -> Result<Recovered, LogError> {
     let survey = Survey::of(disk, folder, ring)?;
     for name in survey.unused.iter().map(|id| log_name(*id)) {
         info!(segment = %name, "segment was never used, removed");
@@ -94,6 +105,7 @@ pub fn recover(disk: &dyn Disk, folder: &Path, ring: &KeyRing) -> Result<Recover
     let file = write_again(disk, folder, &survey)?;
     disk.sync_folder(folder).map_err(LogError::io("syncing the stream's folder"))?;
     let mut recovered = Recovered::new(survey, file);
+    recovered.resume(resumes_at);
     match recovered.manifest.save(disk, folder) {
         Ok(()) => logs.iter().try_for_each(|name| remove(disk, folder, name))?,
         // Reading goes on. The writer saves it before it writes anything else.
@@ -125,6 +137,24 @@ impl Recovered {
         segments.push(Segment { id, index: scan.index });
         let checkpoints = scan.checkpoints;
         Recovered { manifest, manifest_is_unsaved: false, segments, file, checkpoints, head_bytes, next, keys }
+    }
+
+    /// Skips the numbers that a lost future of this folder may have given out.
+    fn resume(&mut self, at: SequenceNumber) {
+        let held = |shard: ShardId| {
+            let next = self.next[&shard];
+            let oldest = self.segments.iter().find_map(|segment| segment.index.shards.get(&shard));
+            (oldest.map_or(next, ShardIndex::first), next)
+        };
+        let shards = self.manifest.shards.resumed(at, held);
+        if shards == self.manifest.shards {
+            return;
+        }
+        for shard in shards.open() {
+            self.next.entry(shard.id).and_modify(|next| *next = shard.first_from(*next));
+        }
+        self.manifest.shards = shards;
+        self.manifest.lives = self.manifest.lives.clone().resumed_at(at);
     }
 }
 
@@ -174,5 +204,6 @@ fn next_numbers(manifest: &Manifest, scan: &Scan) -> BTreeMap<ShardId, SequenceN
         let given_up = manifest.losses.iter().filter(|loss| loss.shard == shard).map(|loss| loss.end).max();
         found.max(at_head.get(&shard).copied()).max(given_up).unwrap_or(first).max(first)
     };
-    manifest.shards.iter().map(|shard| (shard.id, next_of(shard.id, shard.first))).collect()
+    // Numbers that were skipped stay so, also where no record came after them.
+    manifest.shards.iter().map(|shard| (shard.id, shard.first_from(next_of(shard.id, shard.first)))).collect()
 }

@@ -72,6 +72,7 @@ pub async fn stream_store(store: Arc<dyn StreamStore>, clock: &ManualClock) {
 /// Runs the suite on an empty store of a backend.
 pub async fn stream_store_of(store: Arc<dyn StreamStore>, backend: &Backend<'_>) {
     streams_come_and_go(&*store).await;
+    numbers_never_come_twice(&store).await;
     records_are_kept_in_order(&*store, &mut backend.time()).await;
     appends_from_many_callers_all_stand(&*store).await;
     explicit_hash_keys_choose_the_shard(&*store).await;
@@ -365,7 +366,8 @@ async fn resharding_keeps_order_per_key(store: &Arc<dyn StreamStore>, backend: &
     assert_eq!(per_key.len(), 20);
     assert!(per_key.values().all(|rounds| rounds == &["0", "1", "2"]), "{per_key:?}");
     assert!(reader.next().now_or_never().is_none(), "nothing comes twice");
-    let ended = store.read(&stream, ShardId(0), SequenceNumber(20), ALL).await.expect("read");
+    let first = store.describe(&stream).await.expect("describe").shards.get(ShardId(0)).expect("kept").first;
+    let ended = store.read(&stream, ShardId(0), first.plus(20), ALL).await.expect("read");
     assert!(ended.end_of_shard && ended.records.is_empty());
 }
 
@@ -414,6 +416,47 @@ async fn resharding_to_equal_widths_is_one_step(store: &dyn StreamStore, backend
         found.extend(records.into_iter().map(|record| record.data));
     }
     assert_eq!(found.len(), 60);
+}
+
+/// A stream goes and another one of its name comes, under a consumer.
+async fn numbers_never_come_twice(store: &Arc<dyn StreamStore>) {
+    let (mut above, mut positions) = (SequenceNumber::FIRST, BTreeMap::new());
+    for (life, shards) in [3, 1, 2, 2].into_iter().enumerate() {
+        let stream = create(&**store, "lives", shards).await;
+        let description = store.describe(&stream).await.expect("describe");
+        assert!(life == 0 || above < description.lives.first, "a new stream begins above the earlier ones");
+        let appended =
+            put(&**store, &stream, (0..9).map(|i| entry(&format!("k{i}"), format!("{life}"))).collect()).await;
+        assert!(appended.iter().all(|appended| description.lives.first <= appended.sequence_number));
+        above = appended.iter().map(|appended| appended.sequence_number).max().expect("some were put");
+
+        let begin = StartingPosition::Latest;
+        let reader = StreamReader::open(Arc::clone(store), stream.clone(), positions.clone(), begin).await;
+        let mut reader = reader.expect("open");
+        // Of each life but the first, the consumer has read nothing when it goes.
+        assert_eq!(reader.deleted(), (life > 0).then_some(life as u64 * 10), "what was not read is counted");
+        if life == 0 {
+            positions = reader.positions().clone();
+            for position in positions.values_mut() {
+                position.next = description.lives.first;
+            }
+            assert!(reader.next().now_or_never().is_none(), "it begins at the tip");
+        } else {
+            let mut records = Vec::new();
+            while records.len() < 9 {
+                records.extend(reader.next().await.expect("next").records);
+            }
+            assert!(records.iter().all(|record| record.data == format!("{life}")), "it begins at the beginning");
+        }
+        store.delete(&stream).await.expect("delete");
+        let gone = reader.next().await;
+        assert!(matches!(gone, Err(StreamError::NotFound(_))), "{gone:?}");
+        let another = create(&**store, "lives", 1).await;
+        put(&**store, &another, vec![entry("k", "another")]).await;
+        let another = reader.next().await;
+        assert!(matches!(another, Err(StreamError::NotFound(_))), "a reader does not go on in another stream");
+        store.delete(&stream).await.expect("delete");
+    }
 }
 
 async fn closed_shards_stay_as_long_as_records(store: &dyn StreamStore, mut time: Time<'_>) -> Result<(), Late> {
