@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::log::error::LogError;
-use crate::log::files::file::{self, Disk};
 use crate::log::files::replace::replace;
+use model::disk::{self, Disk};
 
 /// The file's name in the store's folder; no stream can have it.
 pub(crate) const LIVES: &str = "~lives";
@@ -42,7 +42,7 @@ pub(crate) struct EndedStreams {
 impl EndedStreams {
     /// Reads the file.
     pub(crate) fn load(disk: &dyn Disk, folder: &Path) -> EndedStreams {
-        let bytes = match file::read_all(disk, &folder.join(LIVES)) {
+        let bytes = match disk::read_all(disk, &folder.join(LIVES)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return EndedStreams::default(),
             Err(error) => {

@@ -5,17 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ingest::log::files::file::{Disk, StdDisk};
 use ingest::log::options::LogOptions;
 use ingest::log::repair::examine;
 use ingest::log::store::LogStore;
-use ingest::testing::faulty::{Fault, FaultyDisk, Operation};
-use ingest::testing::power_cut::PowerCutDisk;
+use model::disk::{Disk, StdDisk};
 use model::stream::checkpoint::Checkpoint;
 use model::stream::record::Record;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::ShardId;
 use model::stream::store::{StreamOptions, StreamStore};
+use model::testing::faulty::{Fault, FaultyDisk, Operation};
+use model::testing::power_cut::PowerCutDisk;
 
 use crate::common::{KEYS, clock, consumer, entry, key_ring, put, read_all, stream};
 

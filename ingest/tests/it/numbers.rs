@@ -7,13 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ingest::log::files::file::Disk;
 use ingest::log::options::LogOptions;
 use ingest::log::segments::manifest::Manifest;
 use ingest::log::store::LogStore;
-use ingest::testing::disk_state::State;
-use ingest::testing::power_cut::PowerCutDisk;
 use model::clock::{Clock, Timestamp};
+use model::disk::Disk;
 use model::stream::checkpoint::{Checkpoint, Positions};
 use model::stream::consumer::StreamReader;
 use model::stream::hash_key::HashKey;
@@ -21,6 +19,8 @@ use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::{StartingPosition, StreamError, StreamOptions, StreamStore};
 use model::testing::clock::ManualClock;
+use model::testing::disk_state::State;
+use model::testing::power_cut::PowerCutDisk;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 

@@ -18,7 +18,6 @@ use bytes::Bytes;
 use model::clock::Timestamp;
 
 use crate::log::error::{LogError, Reason};
-use crate::log::files::file::{Disk, is_full};
 use crate::log::files::room;
 use crate::log::frames::cipher::{Opener, Sealer};
 use crate::log::frames::commit::Commit;
@@ -31,6 +30,7 @@ use crate::log::frames::place::Place;
 use crate::log::segments::index::{INDEX_STRIDE_BYTES, SegmentIndex};
 use crate::log::segments::pieces::{Bad, Piece, pieces};
 use crate::log::segments::segment::{self, index_name, log_name};
+use model::disk::{Disk, is_full};
 
 /// Writes a sealed segment again without its checkpoints, if that frees `freed_min` bytes; how many it
 /// freed. Whatever fails, the file is the old one or the new one, and both are right.
