@@ -121,10 +121,15 @@ pub(crate) fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>)
     }
 }
 
+/// How deep the parser goes; it says so by an error that has no text.
+const PARSER_LEVELS_MAX: usize = 50;
+
 /// A parser's error; it carries its place as text: `.. at Line: 1, Column: 8`.
 fn syntax(error: &ParserError) -> SqlError {
     let (ParserError::TokenizerError(text) | ParserError::ParserError(text)) = error else {
-        return SqlError::new(SqlErrorKind::LimitExceeded, "the query is nested too deeply");
+        let message =
+            format!("the query is nested too deeply: the parser goes down {PARSER_LEVELS_MAX} levels at most");
+        return SqlError::new(SqlErrorKind::LimitExceeded, message);
     };
     let (message, place) = match text.rsplit_once(" at Line: ") {
         Some((message, place)) => (message, Some(place)),

@@ -12,6 +12,7 @@ mod fanout;
 mod latency;
 mod tap;
 mod call;
+mod sql;
 mod window;
 mod start;
 mod recovery;
@@ -69,6 +70,8 @@ enum What {
     Tap(tap::TapBenchArgs),
     /// A command that asks a running server, from the start of its process to its end.
     Cli(call::CallArgs),
+    /// A usual query of ad hoc SQL over HTTP, from the request to the last row.
+    Sql(sql::SqlBenchArgs),
     /// The workshop's per-minute query over generated records, from JSON lines to rows.
     Window(window::WindowArgs),
     /// Starts of a server on an empty folder, up to where it listens.
@@ -100,6 +103,7 @@ async fn main() -> anyhow::Result<()> {
         What::Latency(latency) => latency::run(latency).await?,
         What::Tap(tap) => tap::run(tap).await?,
         What::Cli(call) => call::run(call).await?,
+        What::Sql(sql) => sql::run(sql).await?,
         What::Window(window) => window::run(window).await?,
         What::Start(start) => start::run(start).await?,
         What::Recovery(recovery) => recovery::run(recovery).await?,

@@ -17,7 +17,7 @@ const LISTED_AT_ONCE_MAX: usize = 4096;
 /// Records that one answer has.
 const RECORDS_MAX: usize = 8192;
 /// Bytes of records after which an answer ends.
-const RECORD_BYTES_MAX: usize = 4 << 20;
+const RECORD_BYTES_MAX: usize = 2 << 20;
 /// Bytes of an object that one answer has.
 pub(crate) const OBJECT_BYTES_MAX: u64 = 4 << 20;
 

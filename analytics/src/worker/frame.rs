@@ -21,7 +21,7 @@ pub(crate) const HEAD_BYTES_MAX: usize = 32 << 20;
 /// The longest body: a batch of rows, of records, or a piece of an object.
 pub(crate) const BODY_BYTES_MAX: usize = 32 << 20;
 /// Frames that wait to be written.
-const FRAMES_WAITING_MAX: usize = 8;
+const FRAMES_WAITING_MAX: usize = 2;
 /// Bytes that are asked of the pipe at once.
 const READ_BYTES: usize = 64 << 10;
 const LENGTHS_BYTES: usize = 8;

@@ -14,13 +14,13 @@
 
 pub(crate) mod frame;
 
+mod failure;
+
 pub(crate) mod message;
 
 mod rows;
 
 mod records;
-
-mod failure;
 
 pub mod process;
 

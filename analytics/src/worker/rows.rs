@@ -12,8 +12,10 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::ipc::reader::StreamReader;
 use datafusion::arrow::ipc::writer::StreamWriter;
 use model::query::engine::{SqlError, SqlErrorKind};
+use model::query::json_lines::lines_of;
 
 use crate::error::failed;
+use crate::worker::frame::BODY_BYTES_MAX;
 
 /// A piece of several rows is cut again over this.
 const PIECE_BYTES: usize = 2 << 20;
@@ -21,10 +23,17 @@ const PIECE_BYTES: usize = 2 << 20;
 const PIECE_ROWS_MAX: usize = 8192;
 /// The largest single row.
 const ROW_BYTES_MAX: usize = 16 << 20;
+/// The largest single row as JSON, where some characters take six bytes.
+const ROW_JSON_BYTES_MAX: usize = 32 << 20;
 
 /// The columns as a body.
 pub(crate) fn columns(schema: &Schema) -> Result<Bytes, SqlError> {
-    encode(schema, None)
+    let body = encode(schema, None)?;
+    if BODY_BYTES_MAX < body.len() {
+        let message = format!("the names and types of the columns have {} bytes, over {BODY_BYTES_MAX}", body.len());
+        return Err(SqlError::new(SqlErrorKind::LimitExceeded, message));
+    }
+    Ok(body)
 }
 
 /// The columns that [`columns`] wrote.
@@ -65,16 +74,11 @@ impl Iterator for Pieces {
                 Ok(body) => body,
                 Err(error) => return Some(Err(error)),
             };
-            if body.len() <= PIECE_BYTES || (rows == 1 && body.len() <= ROW_BYTES_MAX) {
+            if body.len() <= PIECE_BYTES {
                 return Some(Ok(body));
             }
             if rows <= 1 {
-                let message =
-                    format!("a row of the answer has {} bytes, over the limit of {ROW_BYTES_MAX}", body.len());
-                return Some(Err(SqlError {
-                    suggestion: Some("select fewer or shorter columns".to_owned()),
-                    ..SqlError::new(SqlErrorKind::LimitExceeded, message)
-                }));
+                return Some(check_row(&batch, &body).map(|()| body));
             }
             let parts = body.len().div_ceil(PIECE_BYTES).clamp(2, rows);
             let each = rows.div_ceil(parts);
@@ -82,6 +86,20 @@ impl Iterator for Pieces {
             self.left.extend(starts.map(|start| compact(&batch.slice(start, each.min(rows - start)))));
         }
     }
+}
+
+/// Error: a row that would take too much memory of the server, as it is or once it is written for a client.
+fn check_row(row: &RecordBatch, body: &[u8]) -> Result<(), SqlError> {
+    let too_large = |bytes: usize, form: &str, bytes_max: usize| {
+        let message = format!("a row of the answer has {bytes} bytes{form}, over the limit of {bytes_max}");
+        let suggestion = Some("select fewer or shorter columns".to_owned());
+        Err(SqlError { suggestion, ..SqlError::new(SqlErrorKind::LimitExceeded, message) })
+    };
+    if ROW_BYTES_MAX < body.len() {
+        return too_large(body.len(), "", ROW_BYTES_MAX);
+    }
+    let json = lines_of(row).map_err(|error| failed("writing rows", &error))?.len();
+    if ROW_JSON_BYTES_MAX < json { too_large(json, " as JSON", ROW_JSON_BYTES_MAX) } else { Ok(()) }
 }
 
 /// The rows without bytes that only others of their batch use: views share their text, and all of it would be written.
@@ -154,8 +172,11 @@ mod tests {
             assert!(found.len() >= 6, "{} pieces", found.len());
             assert_eq!(datafusion::arrow::compute::concat_batches(&whole.schema(), &found).unwrap(), whole);
         }
-        let huge: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(ROW_BYTES_MAX)]));
-        let error = pieces(&batch(vec![("text", huge)])).unwrap_err();
-        assert_eq!(error.kind, SqlErrorKind::LimitExceeded, "{error}");
+        let row = |text: String| pieces(&batch(vec![("text", Arc::new(StringArray::from(vec![text])) as ArrayRef)]));
+        assert!(row("x".repeat(ROW_BYTES_MAX - (1 << 10))).is_ok());
+        for (huge, expected) in [("x".repeat(ROW_BYTES_MAX), "over the limit"), ("\u{1}".repeat(6 << 20), "as JSON")] {
+            let error = row(huge).unwrap_err();
+            assert!(error.kind == SqlErrorKind::LimitExceeded && error.message.contains(expected), "{error}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use crate::worker::rows;
 /// How often a running worker is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(25);
 /// Calls of one worker that are answered at the same time; more wait in the pipe.
-const CALLS_MAX: usize = 32;
+const CALLS_MAX: usize = 8;
 /// How long a worker has to let go of a query that ended; one that needs longer is ended.
 const REST_MAX: Duration = Duration::from_millis(500);
 /// How long a reader may sleep while other queries wait for its place.

@@ -25,7 +25,7 @@ impl Sql {
         let sql = Sql {
             processes: families.gauge("gallop_sql_processes", &[], "Processes for ad hoc queries, with those at rest."),
             running: families.gauge("gallop_sql_queries_running", &[], "Ad hoc queries that run now."),
-            ended: families.counter("gallop_sql_queries_ended_total", &["limit"], ended),
+            ended: families.counter("gallop_sql_queries_ended_total", &["cause"], ended),
             watched: Mutex::new(Box::new(WorkerFigures::default)),
         };
         // All at zero, so that a first one is a rise.

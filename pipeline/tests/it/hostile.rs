@@ -17,9 +17,9 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
-use crate::server::{Server, eventually};
+use crate::server::{Server, eventually, gallop};
 
 const SEED: u64 = 12;
 const MIB: u64 = 1 << 20;
@@ -157,7 +157,7 @@ fn calls() -> Vec<String> {
 
 /// Sends a query. The answer's status and body.
 async fn ask(address: &str, sql: &str) -> (u16, String) {
-    let mut stream = send(address, sql, None).await;
+    let mut stream = send(address, sql).await;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
     let answer = String::from_utf8_lossy(&answer);
@@ -166,12 +166,8 @@ async fn ask(address: &str, sql: &str) -> (u16, String) {
     (status, body)
 }
 
-async fn send(address: &str, sql: &str, receive_bytes: Option<u32>) -> TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    if let Some(bytes) = receive_bytes {
-        socket.set_recv_buffer_size(bytes).unwrap();
-    }
-    let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();
+async fn send(address: &str, sql: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let body = serde_json::json!({ "sql": sql }).to_string();
     let length = body.len();
     let head = "content-type: application/json\r\nconnection: close";
@@ -321,7 +317,7 @@ async fn a_process_that_is_killed_is_an_answer_and_the_next_query_has_another() 
     assert!(status == 500 && body.contains("killed it") && body.contains("the server goes on"), "{status} {body}");
     assert_eq!(ask(&address, "SELECT COUNT(*) AS n FROM rides").await.0, 200);
     let metrics = metrics(&address).await;
-    assert!(metrics.contains("gallop_sql_queries_ended_total{limit=\"crash\"} 1"), "{metrics}");
+    assert!(metrics.contains("gallop_sql_queries_ended_total{cause=\"crash\"} 1"), "{metrics}");
 }
 
 async fn metrics(address: &str) -> String {
@@ -334,23 +330,39 @@ async fn metrics(address: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readers_that_sleep_give_their_places_back() {
+async fn a_reader_that_sleeps_gives_its_place_back() {
     let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("gallop.toml"), "[sql]\nqueries_max = 1\n").unwrap();
     let server = Server::start(data.path());
     let address = address(&server);
     let rows = "SELECT value, repeat('x', 1000) FROM generate_series(1, 5000000)";
-    let mut asleep = Vec::new();
-    for _ in 0..4 {
-        asleep.push(send(&address, rows, Some(4096)).await);
-    }
+    let mut asleep = send(&address, rows).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let begin = Instant::now();
     let (status, body) = ask(&address, "SELECT 1 AS n").await;
     assert!(status == 200 && begin.elapsed() < OTHERS_WAIT_MAX, "{status} after {:?}: {body}", begin.elapsed());
-    // One that wakes up reads what was sent, and then why there is no more.
+    let counted = "gallop_sql_queries_ended_total{cause=\"reader\"} 1";
+    assert!(metrics(&address).await.contains(counted));
+    // When it wakes up, it reads what was sent, and then why there is no more.
     let mut answer = String::new();
-    asleep.remove(0).read_to_string(&mut answer).await.unwrap();
+    asleep.read_to_string(&mut answer).await.unwrap();
     let last = answer.lines().rev().find(|line| line.starts_with('{')).unwrap();
     let error: Value = serde_json::from_str(last).unwrap();
     assert!(error.to_string().contains("the rows were not read for"), "{error}");
+}
+
+#[test]
+fn a_command_over_an_archive_keeps_the_same_limits() {
+    let archive = tempfile::tempdir().unwrap();
+    std::fs::create_dir(archive.path().join("rides")).unwrap();
+    std::fs::write(archive.path().join("rides/a.json"), "{\"n\":1}\n{\"n\":2}\n").unwrap();
+    let ask = |sql: &str| {
+        let mut command = gallop();
+        command.args(["sql", "--archive"]).arg(archive.path()).args(["--output", "json", "-c", sql]).output().unwrap()
+    };
+    let answer = ask("SELECT SUM(n) AS n FROM rides");
+    assert_eq!(String::from_utf8_lossy(&answer.stdout), "{\"n\":3}\n", "{}", String::from_utf8_lossy(&answer.stderr));
+    let refused = ask("SELECT length(array_to_string(range(0, 4000000), repeat('x', 60000))) FROM rides");
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && error.contains("needs more than 1024 MiB of memory"), "{error}");
 }
