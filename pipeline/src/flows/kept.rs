@@ -189,9 +189,14 @@ mod tests {
         kept.save(&disk, data.path()).await.expect("saved");
         kept.save(&disk, data.path()).await.expect("saved over");
         assert_eq!(load().expect("kept"), kept);
-        let file = data.path().join(FILE.name);
-        let damaged = fs::read_to_string(&file).expect("text").replace("latest", "oldest");
-        fs::write(&file, damaged).expect("written");
+        let damage = |name: &str| {
+            let file = data.path().join(name);
+            let damaged = fs::read_to_string(&file).expect("text").replace("latest", "oldest");
+            fs::write(&file, damaged).expect("written");
+        };
+        damage(FILE.name);
+        assert_eq!(load().expect("the copy counts"), kept);
+        damage(&format!("{}.copy", FILE.name));
         assert!(load().expect_err("damaged").to_string().contains("is damaged"));
     }
 }

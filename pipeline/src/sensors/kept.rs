@@ -64,9 +64,14 @@ mod tests {
         kept.save(data.path()).await.expect("saved");
         kept.save(data.path()).await.expect("saved over");
         assert_eq!(Kept::load(data.path()).expect("kept"), kept);
-        let file = data.path().join(FILE.name);
-        let damaged = fs::read_to_string(&file).expect("text").replace("rpm", "rpn");
-        fs::write(&file, damaged).expect("written");
+        let damage = |name: &str| {
+            let file = data.path().join(name);
+            let damaged = fs::read_to_string(&file).expect("text").replace("rpm", "rpn");
+            fs::write(&file, damaged).expect("written");
+        };
+        damage(FILE.name);
+        assert_eq!(Kept::load(data.path()).expect("the copy counts"), kept);
+        damage(&format!("{}.copy", FILE.name));
         assert!(Kept::load(data.path()).expect_err("damaged").to_string().contains("is damaged"));
     }
 }

@@ -3,7 +3,7 @@
 use ingest::log::repair::apply;
 use ingest::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest};
 use model::disk::Disk;
-use model::stream::store::StreamStore;
+use model::stream::store::{ReadLimit, StartingPosition, StreamStore};
 use model::testing::power_cut::PowerCutDisk;
 
 use crate::repair::world::{STREAMS, World, folder_of, name, open, originals};
@@ -42,6 +42,40 @@ async fn one_manifest_is_enough() {
             }
         }
     }
+}
+
+/// Who comes to damage is told where it is, what cannot be read, and what to do.
+#[tokio::test]
+async fn a_reader_is_told_where_damage_is_and_what_to_do() {
+    let world = World::new(3).await;
+    let (stream, disk) = (name("plain"), PowerCutDisk::with(world.disk.state()));
+    let oldest = Manifest::load(&disk, &folder_of(&stream)).unwrap().oldest_segment;
+    let log = format!("{oldest:020}.log");
+    let length = super::harm::bytes_of(&disk, &stream, &log).unwrap().len();
+    for offset in (length / 2..length).step_by(50) {
+        disk.flip_bit(&folder_of(&stream).join(&log), offset * 8).unwrap();
+    }
+    let store = open(&disk).await;
+    let mut told = 0;
+    for shard in world.truth[&stream].shards.keys() {
+        let mut from = store.locate(&stream, *shard, StartingPosition::TrimHorizon).await.unwrap();
+        let refused = loop {
+            match store.read(&stream, *shard, from, ReadLimit { records_max: 1, bytes_max: 1, wait: false }).await {
+                Ok(batch) if batch.next == batch.tip => break None,
+                Ok(batch) => from = batch.next,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        let Some(refused) = refused else { continue };
+        told += 1;
+        let place = format!("stream `plain` is damaged: plain/{log} at offset ");
+        let rest = format!(
+            "; {shard} cannot be read from number {from} on; stop the server and run `gallop repair` on its data folder"
+        );
+        assert!(refused.starts_with(&place) && refused.ends_with(&rest), "{refused}");
+    }
+    assert!(told > 0);
+    assert!(!store.statuses()[0].damaged.is_empty(), "it is noted");
 }
 
 /// An older manifest that a disk gives back does not count.

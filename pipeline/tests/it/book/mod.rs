@@ -61,6 +61,7 @@ followed! {
     the_dashboard_works: ["docs/how-to/dashboard.md"];
     monitoring_works: ["docs/how-to/monitoring.md"];
     backups_work: ["docs/how-to/backup.md"];
+    damage_is_repaired: ["docs/how-to/damage.md"];
     sensors_work: ["docs/SENSORS.md", "docs/NETWORK-CARDS.md"];
     reference_pages_work: ["CONTRIBUTING.md", "docs/ARCHITECTURE.md", "docs/FORMATS.md", "docs/reference/command-line.md"];
 }
