@@ -123,7 +123,8 @@ fn list(plan: &Plan, output: Output) -> std::io::Result<()> {
             "goes_on_from": consumer.version, "committed_at": consumer.committed_at.to_string(),
         })
     });
-    for rows in [damage.collect::<Vec<Value>>(), losses.collect(), consumers.collect()] {
+    let kinds = [damage.collect::<Vec<Value>>(), losses.collect(), consumers.collect()];
+    for rows in kinds.into_iter().filter(|rows| !rows.is_empty()) {
         let mut printer = RowPrinter::new(output, Vec::new(), std::io::stdout().lock());
         for row in rows {
             printer.lines(format!("{row}\n").as_bytes())?;
@@ -137,10 +138,12 @@ fn tell(plan: &Plan) {
     let (name, places) = (&plan.name, plan.damage.len());
     let lost = match plan.lost_records() {
         (0, _) => "no record is lost".to_owned(),
+        (1, true) => "one record is lost".to_owned(),
         (records, true) => format!("{records} records are lost"),
         (records, false) => format!("at most {records} records are lost"),
     };
-    eprintln!("✗ {name}: {places} places are damaged; {lost}");
+    let places = if places == 1 { "one place is damaged".to_owned() } else { format!("{places} places are damaged") };
+    eprintln!("✗ {name}: {places}; {lost}");
     if let Some((segment, at)) = plan.rebuilt_from {
         eprintln!("  both manifests are lost; segment {segment} has one of {at}: later changes of settings are lost");
     }
