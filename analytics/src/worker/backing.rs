@@ -65,8 +65,8 @@ impl Backing {
             Asked::Streams => Answer::Streams(streams.list().await?),
             Asked::Stream(name) => {
                 let known = streams.describe(&name).await?;
-                let (settings, shards) = (known.settings.clone(), known.shards.clone());
-                Answer::Stream(Box::new(Described { name, created_at: known.created_at, settings, shards }))
+                let (settings, shards, lives) = (known.settings.clone(), known.shards.clone(), known.lives.clone());
+                Answer::Stream(Box::new(Described { name, created_at: known.created_at, settings, shards, lives }))
             }
             Asked::Locate { stream, shard, end } => {
                 let position = match end {

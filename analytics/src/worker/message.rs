@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use model::clock::Timestamp;
 use model::name::StreamName;
+use model::stream::lives::Lives;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::settings::StreamSettings;
 use model::stream::shard::{ShardId, ShardMap};
@@ -139,6 +140,7 @@ pub(crate) struct Described {
     pub(crate) created_at: Timestamp,
     pub(crate) settings: StreamSettings,
     pub(crate) shards: ShardMap,
+    pub(crate) lives: Lives,
 }
 
 /// An object in a listing.

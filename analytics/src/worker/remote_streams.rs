@@ -67,6 +67,7 @@ impl StreamStore for RemoteStreams {
                 created_at: known.created_at,
                 settings: known.settings,
                 shards: known.shards,
+                lives: known.lives,
             })),
             _ => Err(amiss()),
         }
