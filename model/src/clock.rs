@@ -80,8 +80,25 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// Time since a moment that stays the same while the process runs. Nobody can set it, and it never goes backwards.
     fn elapsed(&self) -> Duration;
 
-    /// Returns once `now() >= at`. Cancel-safe.
+    /// Returns once `now() >= at`. Cancel-safe. Where somebody sets the clock back, that takes as much longer: a wait
+    /// that is to last for a while is one for [`Clock::sleep_until_elapsed`].
     async fn sleep_until(&self, at: Timestamp);
+
+    /// Returns once `elapsed() >= at`. Cancel-safe.
+    async fn sleep_until_elapsed(&self, at: Duration);
+}
+
+/// Returns after `time`, whatever happens to the wall clock. Cancel-safe.
+pub async fn sleep(clock: &dyn Clock, time: Duration) {
+    clock.sleep_until_elapsed(clock.elapsed() + time).await;
+}
+
+/// Returns once `clock` has run for so long; never where there is no such time. Cancel-safe.
+pub async fn sleep_until_elapsed_some(clock: &dyn Clock, at: Option<Duration>) {
+    match at {
+        Some(at) => clock.sleep_until_elapsed(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Returns once `clock` has reached `at`; never where there is no such time. Cancel-safe.
@@ -120,6 +137,16 @@ impl Clock for SystemClock {
     async fn sleep_until(&self, at: Timestamp) {
         loop {
             let left = at.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(SLEEP_MAX)).await;
+        }
+    }
+
+    async fn sleep_until_elapsed(&self, at: Duration) {
+        loop {
+            let left = at.saturating_sub(self.elapsed());
             if left.is_zero() {
                 return;
             }

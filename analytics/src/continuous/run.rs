@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use model::clock::{Clock, sleep_until_some};
+use model::clock::{Clock, sleep_until_elapsed_some, sleep_until_some};
 use model::stream::store::StreamStore;
 
 use crate::continuous::error::QueryError;
@@ -24,12 +24,14 @@ impl ContinuousQuery {
         let mut running = Running::start(self, store, Arc::clone(&clock)).await?;
         loop {
             let window_end = running.next_end().map(|end| end.max(running.ask_after));
+            let ask_at = window_end.map(|_| running.ask_at);
             let checkpoint_at = running.checkpoint_at();
             // What is due comes before what there is more of.
             let turned = tokio::select! {
                 biased;
                 () = &mut shutdown => break,
-                () = sleep_until_some(&*clock, checkpoint_at) => running.commit(Vec::new()).await,
+                () = sleep_until_elapsed_some(&*clock, checkpoint_at) => running.commit(Vec::new()).await,
+                () = sleep_until_elapsed_some(&*clock, ask_at) => running.ask_tips().await,
                 () = sleep_until_some(&*clock, window_end) => running.ask_tips().await,
                 batch = running.reader.next() => {
                     batch.map_err(|error| self.stream(error)).and_then(|batch| running.absorb(batch))

@@ -24,6 +24,8 @@ use crate::sql::schema::SqlColumn;
 
 /// A store that lags behind the clock is asked again after this.
 const TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
+/// While a window is open, tips are asked at least this often: the time of the stream and the wall clock may differ.
+const TIP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A query between two checkpoints.
 pub(crate) struct Running<'a> {
@@ -38,13 +40,16 @@ pub(crate) struct Running<'a> {
     version: u64,
     /// Something happened since the last checkpoint.
     pub(crate) dirty: bool,
-    pub(crate) committed_at: Timestamp,
+    /// In the elapsed time of the clock.
+    pub(crate) committed_at: Duration,
     /// Bytes of state in the last checkpoint.
     state_bytes: usize,
     /// How far time is complete in each shard.
     pub(crate) complete: BTreeMap<ShardId, Timestamp>,
     /// Tips are not asked again before this.
     pub(crate) ask_after: Timestamp,
+    /// Tips are asked at the latest then, in the elapsed time of the clock.
+    pub(crate) ask_at: Duration,
     pub(crate) logged: Option<Timestamp>,
     pub(crate) unlogged: u64,
     /// While there are some, nothing is committed: they are read again after a restart.
@@ -93,10 +98,11 @@ impl<'a> Running<'a> {
             header,
             version,
             dirty,
-            committed_at: clock.now(),
+            committed_at: clock.elapsed(),
             state_bytes,
             complete: BTreeMap::new(),
             ask_after: Timestamp::MIN,
+            ask_at: Duration::ZERO,
             logged: None,
             unlogged: 0,
             undiscovered: Undiscovered::default(),
@@ -159,8 +165,8 @@ impl<'a> Running<'a> {
         self.driver.as_ref().and_then(|driver| driver.operator().next_end())
     }
 
-    /// When the next checkpoint is due, if anything has happened since the last one.
-    pub(crate) fn checkpoint_at(&self) -> Option<Timestamp> {
+    /// When, in the elapsed time of the clock, the next checkpoint is due, if anything has happened since the last one.
+    pub(crate) fn checkpoint_at(&self) -> Option<Duration> {
         let bytes_changed = self.driver.as_ref().map_or(0, |driver| driver.operator().bytes_changed());
         let delay = due::delay(self.query.options.checkpoint_interval, self.state_bytes, bytes_changed);
         self.dirty.then(|| self.committed_at + delay)
@@ -169,6 +175,7 @@ impl<'a> Running<'a> {
     /// Asks the shards how far time is complete.
     pub(crate) async fn ask_tips(&mut self) -> Result<(), QueryError> {
         self.ask_after = self.clock.now() + TIP_RETRY_DELAY;
+        self.ask_at = self.clock.elapsed() + TIP_INTERVAL;
         for batch in self.reader.poll_tips().await.map_err(|error| self.query.stream(error))? {
             self.complete.insert(batch.shard, batch.complete_until);
         }
@@ -238,7 +245,7 @@ impl<'a> Running<'a> {
         if let Some(driver) = &mut self.driver {
             driver.operator_mut().reset_bytes_changed();
         }
-        self.committed_at = self.clock.now();
+        self.committed_at = self.clock.elapsed();
         self.show();
         Ok(())
     }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, sleep};
 use crate::name::{ConsumerName, StreamName};
 use crate::stream::store::StreamStore;
 
@@ -26,7 +26,7 @@ pub async fn stand_by(store: &dyn StreamStore, clock: &dyn Clock, home: &StreamN
                 return;
             }
         }
-        clock.sleep_until(clock.now() + SILENCE).await;
+        sleep(clock, SILENCE).await;
     }
 }
 

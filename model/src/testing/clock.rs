@@ -38,6 +38,19 @@ impl ManualClock {
     }
 }
 
+impl ManualClock {
+    async fn sleep_while(&self, early: impl Fn() -> bool) {
+        loop {
+            let mut moved = std::pin::pin!(self.moved.notified());
+            moved.as_mut().enable();
+            if !early() {
+                return;
+            }
+            moved.await;
+        }
+    }
+}
+
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
@@ -49,13 +62,10 @@ impl Clock for ManualClock {
     }
 
     async fn sleep_until(&self, at: Timestamp) {
-        loop {
-            let mut moved = std::pin::pin!(self.moved.notified());
-            moved.as_mut().enable();
-            if at <= self.now() {
-                return;
-            }
-            moved.await;
-        }
+        self.sleep_while(|| self.now() < at).await;
+    }
+
+    async fn sleep_until_elapsed(&self, at: Duration) {
+        self.sleep_while(|| self.elapsed() < at).await;
     }
 }

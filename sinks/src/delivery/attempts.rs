@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::{FuturesOrdered, FuturesUnordered};
-use model::clock::Timestamp;
+use model::clock::{Timestamp, sleep};
 use model::stream::checkpoint::Positions;
 use model::stream::consumer::StreamReader;
 use model::stream::hash_key::HashKeyRange;
@@ -187,7 +187,7 @@ impl DeliveryStream {
         self.status.failed(error);
         let delay = backoff.delay();
         warn!(delivery = %self.name, error, ?delay, "delivery failed and will be retried");
-        self.clock.sleep_until(self.clock.now() + delay).await;
+        sleep(&*self.clock, delay).await;
     }
 
     /// What the sink holds of records that arrived from `since` on.

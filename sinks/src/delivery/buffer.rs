@@ -1,8 +1,9 @@
 //! Holds a delivery's records in memory, shard by shard, and decides where to cut. Pure: no I/O,
-//! time is handed in.
+//! time is handed in, as the elapsed time of the clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::archive::format::ObjectFormat;
 use model::archive::name::hour_of;
@@ -43,7 +44,7 @@ struct OpenCut {
     records: Vec<Record>,
     /// Data and keys.
     bytes: usize,
-    first_buffered_at: Timestamp,
+    first_buffered_at: Duration,
 }
 
 impl OpenCut {
@@ -78,7 +79,7 @@ impl Buffer {
     }
 
     /// Takes over records of a shard that follow those before. Returns how many it leaves out.
-    pub(super) fn push(&mut self, batch: ShardBatch, now: Timestamp) -> u64 {
+    pub(super) fn push(&mut self, batch: ShardBatch, now: Duration) -> u64 {
         let mut left_out = 0;
         let ShardBatch { stream, shard, owned, records, position, .. } = batch;
         self.set_sensor(stream.sensor());
@@ -144,15 +145,15 @@ impl Buffer {
     }
 
     /// When the next cut is to be taken, if nothing more comes.
-    pub(super) fn due_at(&self) -> Option<Timestamp> {
+    pub(super) fn due_at(&self) -> Option<Duration> {
         if !self.ready.is_empty() {
-            return Some(Timestamp::MIN);
+            return Some(Duration::ZERO);
         }
         self.open.values().map(|open| open.first_buffered_at + self.options.cut_interval).min()
     }
 
     /// The cuts that are due by `now`; all there can be when `everything` is asked for.
-    pub(super) fn take(&mut self, now: Timestamp, everything: bool) -> Vec<Cut> {
+    pub(super) fn take(&mut self, now: Duration, everything: bool) -> Vec<Cut> {
         let interval = self.options.cut_interval;
         let due = |open: &OpenCut| everything || open.first_buffered_at + interval <= now;
         let shards: Vec<_> = self.open.iter().filter(|(_, open)| due(open)).map(|(shard, _)| *shard).collect();
@@ -172,8 +173,6 @@ impl Buffer {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bytes::Bytes;
     use model::stream::checkpoint::Position;
     use model::stream::hash_key::PartitionKey;
@@ -227,21 +226,21 @@ mod tests {
         })
     }
 
-    fn taken(buffer: &mut Buffer, now: i64, everything: bool) -> Vec<(u32, u64, u64)> {
-        let cuts = buffer.take(Timestamp::from_millis(now), everything);
+    fn taken(buffer: &mut Buffer, now: u64, everything: bool) -> Vec<(u32, u64, u64)> {
+        let cuts = buffer.take(Duration::from_millis(now), everything);
         cuts.iter().map(|cut| (cut.range.shard.0, cut.range.first.0, cut.range.last.0)).collect()
     }
 
     #[test]
     fn cuts_by_size_and_by_count() {
         let mut buffer = buffer();
-        buffer.push(batch(0, records(0..5, 40, 0), false), Timestamp::from_millis(0));
+        buffer.push(batch(0, records(0..5, 40, 0), false), Duration::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 0, 1), (0, 2, 3)]);
-        buffer.push(batch(0, records(5..6, 60, 0), false), Timestamp::from_millis(0));
+        buffer.push(batch(0, records(5..6, 60, 0), false), Duration::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 4, 5)], "exactly full is full");
-        buffer.push(batch(0, records(6..7, 500, 0), false), Timestamp::from_millis(0));
+        buffer.push(batch(0, records(6..7, 500, 0), false), Duration::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 6, 6)], "one record always fits");
-        buffer.push(batch(0, records(7..16, 1, 0), false), Timestamp::from_millis(0));
+        buffer.push(batch(0, records(7..16, 1, 0), false), Duration::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 7, 14)]);
     }
 
@@ -249,13 +248,13 @@ mod tests {
     fn cuts_by_interval_since_the_first_record() {
         let mut buffer = buffer();
         assert_eq!(buffer.due_at(), None);
-        buffer.push(batch(0, records(0..1, 10, 0), false), Timestamp::from_millis(10));
-        buffer.push(batch(1, records(0..1, 10, 0), false), Timestamp::from_millis(20));
-        buffer.push(batch(0, records(1..2, 10, 0), false), Timestamp::from_millis(30));
-        assert_eq!(buffer.due_at(), Some(Timestamp::from_millis(60)));
+        buffer.push(batch(0, records(0..1, 10, 0), false), Duration::from_millis(10));
+        buffer.push(batch(1, records(0..1, 10, 0), false), Duration::from_millis(20));
+        buffer.push(batch(0, records(1..2, 10, 0), false), Duration::from_millis(30));
+        assert_eq!(buffer.due_at(), Some(Duration::from_millis(60)));
         assert_eq!(taken(&mut buffer, 59, false), []);
         assert_eq!(taken(&mut buffer, 60, false), [(0, 0, 1)]);
-        assert_eq!(buffer.due_at(), Some(Timestamp::from_millis(70)));
+        assert_eq!(buffer.due_at(), Some(Duration::from_millis(70)));
         assert_eq!(buffer.held().collect::<Vec<_>>(), [(ShardId(1), SequenceNumber(0), Timestamp::from_millis(0))]);
         assert_eq!(taken(&mut buffer, 60, true), [(1, 0, 0)]);
         assert_eq!(buffer.due_at(), None);
@@ -264,16 +263,16 @@ mod tests {
     #[test]
     fn cuts_at_hours_at_the_end_of_a_shard_and_when_memory_is_full() {
         let mut buffer = buffer();
-        buffer.push(batch(0, records(0..2, 1, HOUR - 1), false), Timestamp::from_millis(0));
-        buffer.push(batch(0, records(2..3, 1, HOUR), false), Timestamp::from_millis(0));
+        buffer.push(batch(0, records(0..2, 1, HOUR - 1), false), Duration::from_millis(0));
+        buffer.push(batch(0, records(2..3, 1, HOUR), false), Duration::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 0, 1)]);
-        buffer.push(batch(0, Vec::new(), true), Timestamp::from_millis(0));
-        assert_eq!(buffer.due_at(), Some(Timestamp::MIN));
+        buffer.push(batch(0, Vec::new(), true), Duration::from_millis(0));
+        assert_eq!(buffer.due_at(), Some(Duration::ZERO));
         assert_eq!(taken(&mut buffer, 0, false), [(0, 2, 2)]);
 
         buffer.options.buffered_bytes_max = 3 * (10 + RECORD_OVERHEAD_BYTES);
-        buffer.push(batch(1, records(0..1, 10, 0), false), Timestamp::from_millis(0));
-        buffer.push(batch(2, records(0..3, 10, 0), false), Timestamp::from_millis(0));
+        buffer.push(batch(1, records(0..1, 10, 0), false), Duration::from_millis(0));
+        buffer.push(batch(2, records(0..3, 10, 0), false), Duration::from_millis(0));
         assert_eq!(taken(&mut buffer, 0, false), [(2, 0, 2)], "the largest goes first");
         assert_eq!(buffer.open_bytes, 10 + RECORD_OVERHEAD_BYTES);
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use model::clock::Timestamp;
 use model::name::ConsumerName;
 use model::stream::checkpoint::{Position, Positions};
 use model::stream::consumer::{ShardBatch, StreamReader};
@@ -26,7 +26,8 @@ pub(super) struct Run {
     /// Cuts taken from the buffer and not delivered yet.
     in_flight: Vec<Cut>,
     ledger: Ledger,
-    committed_at: Timestamp,
+    /// In the elapsed time of the clock, as all times here: a wall clock that is set back holds up nothing.
+    committed_at: Duration,
     backoff: Backoff,
     /// Where the source's numbers went on when it was opened, until the sink was asked for what it
     /// holds of records below.
@@ -62,7 +63,7 @@ impl Run {
             delivery.set_reached(Some(reader.positions().clone()));
         }
         let resumed_at = delivery.describe(&mut backoff).await?.lives.resumed.last().copied();
-        let (buffer, committed_at) = (Buffer::new(delivery.options.clone()), delivery.clock.now());
+        let (buffer, committed_at) = (Buffer::new(delivery.options.clone()), delivery.clock.elapsed());
         let in_flight = Vec::new();
         let mut run = Run { delivery, reader, buffer, in_flight, ledger, committed_at, backoff, resumed_at };
         if !begun {
@@ -78,7 +79,7 @@ impl Run {
     }
 
     /// When to act even if nothing comes: a cut is due, or positions are to be committed.
-    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+    pub(super) fn wake_at(&self) -> Option<Duration> {
         let moved = self.ledger.committed().positions != self.positions();
         let commit_at = moved.then(|| self.committed_at + self.delivery.options.checkpoint_interval);
         self.buffer.due_at().into_iter().chain(commit_at).min()
@@ -105,7 +106,7 @@ impl Run {
                 let missed = Missed { expired: batch.expired, lost: batch.lost };
                 self.delivery.count(batch.shard, missed);
                 self.ask_sink(&batch).await;
-                let (shard, left_out) = (batch.shard, self.buffer.push(batch, self.delivery.clock.now()));
+                let (shard, left_out) = (batch.shard, self.buffer.push(batch, self.delivery.clock.elapsed()));
                 if left_out > 0 {
                     info!(delivery = %self.delivery.name, %shard, records = left_out, "records were delivered before");
                 }
@@ -129,7 +130,7 @@ impl Run {
 
     /// Delivers what was read of a source that is gone: nobody can read it again.
     pub(super) async fn finish_gone(&mut self) {
-        self.in_flight.extend(self.buffer.take(self.delivery.clock.now(), true));
+        self.in_flight.extend(self.buffer.take(self.delivery.clock.elapsed(), true));
         self.delivery.deliver(&self.in_flight, &mut self.backoff).await;
         self.in_flight.clear();
         self.delivery.set_reached(Some(self.reader.positions().clone()));
@@ -137,7 +138,7 @@ impl Run {
 
     /// Delivers the cuts that are due, and commits what is to be committed.
     pub(super) async fn turn(&mut self, everything: bool) -> Result<(), DeliveryError> {
-        self.in_flight = self.buffer.take(self.delivery.clock.now(), everything);
+        self.in_flight = self.buffer.take(self.delivery.clock.elapsed(), everything);
         if !self.in_flight.is_empty() {
             if self.delivery.must_be_promised(&self.in_flight, &mut self.backoff).await {
                 let cuts = self.in_flight.iter().map(|cut| cut.range.clone()).collect();
@@ -148,7 +149,7 @@ impl Run {
             self.delivery.status.set_oldest_waiting(self.buffer.held().map(|(_, _, arrived_at)| arrived_at).min());
         }
         let moved = self.ledger.committed().positions != self.positions();
-        let due = self.committed_at + self.delivery.options.checkpoint_interval <= self.delivery.clock.now();
+        let due = self.committed_at + self.delivery.options.checkpoint_interval <= self.delivery.clock.elapsed();
         if moved && (due || everything) {
             self.commit(Promise::default()).await?;
         }
@@ -162,7 +163,7 @@ impl Run {
             self.delivery.wait_after(error, &mut self.backoff).await?;
         }
         self.backoff.reset();
-        self.committed_at = self.delivery.clock.now();
+        self.committed_at = self.delivery.clock.elapsed();
         Ok(())
     }
 }

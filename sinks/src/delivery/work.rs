@@ -15,7 +15,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use model::clock::sleep_until_some;
+use model::clock::{sleep, sleep_until_elapsed_some};
 use model::stream::store::StreamError;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -34,7 +34,7 @@ impl DeliveryStream {
         let out_of_time = async {
             shutdown.await;
             stop.send_replace(true);
-            clock.sleep_until(clock.now() + shutdown_max).await;
+            sleep(&*clock, shutdown_max).await;
         };
         status.update(|status| status.running = true);
         let ended = tokio::select! {
@@ -76,7 +76,7 @@ async fn follow(run: &mut Run, stopping: &mut watch::Receiver<bool>) -> Result<(
             biased;
             () = stopped(stopping) => {}
             batch = run.reader.next() => run.take(batch).await?,
-            () = sleep_until_some(&*clock, wake_at) => {}
+            () = sleep_until_elapsed_some(&*clock, wake_at) => {}
         }
         run.turn(false).await?;
     }
