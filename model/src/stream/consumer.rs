@@ -41,7 +41,8 @@ pub struct ShardBatch {
     pub shard: ShardId,
     /// The hash keys it owns: what [`crate::stream::aggregate::user_records`] asks for.
     pub owned: HashKeyRange,
-    /// In order; empty when the batch only carries news of the shard's end or of time.
+    /// In order; empty when the batch only carries news of the shard's end, of time, or of what has
+    /// expired.
     pub records: Vec<Record>,
     /// The consumer's position once it is done with these records.
     pub position: Position,
@@ -223,7 +224,7 @@ impl StreamReader {
                 return self.give_up(shard, from).await;
             }
             if let Some((shard, from, oldest)) = self.trimmed {
-                self.leave_out(shard, from, oldest).await?;
+                return self.pass_expired(shard, from, oldest).await;
             }
             match self.reads.next().await {
                 Some((shard, _, Ok(batch))) => self.ended = Some((shard, batch)),
@@ -256,13 +257,15 @@ impl StreamReader {
         }
     }
 
-    /// Goes on at `oldest` in a shard whose records from `from` on have expired.
-    async fn leave_out(
+    /// Goes on behind what has expired, and says so at once: nobody knows when the next record
+    /// comes. It promises nothing about time. The news stays in `trimmed` until nothing can fail or
+    /// be cancelled any more.
+    async fn pass_expired(
         &mut self,
         shard: ShardId,
         from: SequenceNumber,
         oldest: SequenceNumber,
-    ) -> Result<(), StreamError> {
+    ) -> Result<ShardBatch, StreamError> {
         let description = self.describe().await?;
         self.trimmed = None;
         let known = description.shards.get(shard).or_else(|| self.description.shards.get(shard));
@@ -270,9 +273,20 @@ impl StreamReader {
             || description.lives.at_least_between(from, oldest),
             |shard| shard.records_between(from, oldest),
         );
-        *self.expired.entry(shard).or_default() += expired;
+        let position = Position::at(oldest);
+        self.positions.insert(shard, position);
         self.start_read(shard, oldest);
-        Ok(())
+        Ok(ShardBatch {
+            stream: Arc::clone(&self.description),
+            shard,
+            owned: self.owned(shard),
+            records: Vec::new(),
+            position,
+            at_tip: false,
+            complete_until: Timestamp::MIN,
+            expired: expired + self.expired.remove(&shard).unwrap_or(0),
+            lost: 0,
+        })
     }
 
     /// Goes on without a shard that has expired. It stays `missing` until nothing can fail or be

@@ -268,3 +268,17 @@ async fn a_shard_is_followed_with_what_comes_from_it_and_nothing_else() {
     assert!(reader.active().all(|shard| reader.owned(shard).end < HashKey(1 << 127)));
     assert!(reader.active().next().is_some());
 }
+
+/// A quiet shard says so at once: else the consumer would seem to be behind until its next record.
+#[tokio::test]
+async fn what_has_expired_is_told_before_the_next_record_comes() {
+    let mut world = World::new().await;
+    world.put(&[0, 1, 2, 3, 4, 5, 6, 7]).await;
+    world.trim(61).await;
+    world.read(usize::MAX, 1).await;
+    assert_eq!((world.expired, world.handed_out.len()), (8, 0));
+    for (shard, position) in world.reader.positions() {
+        let tip = world.store.locate(&world.stream, *shard, StartingPosition::Latest).await.expect("there");
+        assert_eq!(position.next, tip, "{shard}");
+    }
+}
