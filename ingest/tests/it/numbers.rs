@@ -272,7 +272,7 @@ async fn streams_of_older_versions_keep_their_numbers_and_go_on_above_them() {
     drop(store);
     let mut json = serde_json::to_value(Manifest::load(&disk, folder).unwrap()).unwrap();
     json.as_object_mut().unwrap().remove("lives").expect("it is there");
-    let manifest: Manifest = serde_json::from_value(json).unwrap();
+    let mut manifest: Manifest = serde_json::from_value(json).unwrap();
     manifest.save(&disk, folder).unwrap();
     clock.set(NOW);
     let store = open(&disk, &clock).await;
