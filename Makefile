@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: deny test test-fast fmt clippy docs book reference small kills repairs kafka-faults engine-faults hostile-sql fuzz night infra
+.PHONY: deny test test-fast fmt clippy docs book reference small simulation kills repairs kafka-faults engine-faults hostile-sql fuzz night infra
 
 test:
 	MAKE="$(MAKE)" CLIENTS="$(CLIENTS)" infra/setup/test.sh
@@ -15,8 +15,14 @@ test-fast: fmt clippy
 	@echo "left out: tests/servers (Kafka, S3 and DynamoDB servers) and clients in other languages; make test runs them too"
 
 # A night's work: all of these, and ten minutes of made-up bytes a target.
-night: kills repairs kafka-faults engine-faults hostile-sql
+night: simulation kills repairs kafka-faults engine-faults hostile-sql
 	$(MAKE) fuzz FUZZ_SECONDS=600
+
+# A whole server in so many simulated worlds of so many steps: docs/ARCHITECTURE.md. `SEED=7` runs one world.
+SEEDS ?= 10000
+STEPS ?= 300
+simulation:
+	SEEDS=$(SEEDS) STEPS=$(STEPS) cargo test --profile simulation --workspace --bin gallop -- --nocapture simulation::
 
 # The server is killed so many times under load, with splits and merges going on.
 KILLS ?= 1000

@@ -21,6 +21,8 @@ mod streams;
 mod telemetry;
 mod serve;
 mod sql;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,94 @@
+//! The machine that servers run on, one after the other: its clock, its disk, its power.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ingest::log::options::LogOptions;
+use model::clock::Timestamp;
+use model::testing::clock::ManualClock;
+use model::testing::faulty::FaultyDisk;
+use model::testing::power_cut::PowerCutDisk;
+use tokio::runtime::Handle;
+
+use crate::machine::Machine;
+
+/// When worlds begin.
+const BEGIN: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// What happened, folded into one number: two runs that differ anywhere end with different ones.
+#[derive(Clone, Default)]
+pub(super) struct Trace(Arc<Mutex<DefaultHasher>>);
+
+impl Trace {
+    pub(super) fn note(&self, what: impl Hash) {
+        what.hash(&mut *self.0.lock().expect("no holder of the lock panics"));
+    }
+
+    pub(super) fn value(&self) -> u64 {
+        self.0.lock().expect("no holder of the lock panics").finish()
+    }
+}
+
+/// The machine.
+pub(super) struct Host {
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) disk: FaultyDisk,
+    power: PowerCutDisk,
+    pub(super) trace: Trace,
+}
+
+impl Host {
+    pub(super) fn new() -> Host {
+        let (clock, trace, power) = (Arc::new(ManualClock::new(BEGIN)), Trace::default(), PowerCutDisk::default());
+        let disk = traced(power.clone(), &trace);
+        Host { clock, disk, power, trace }
+    }
+
+    /// What a server stands on that runs on `runtime`.
+    pub(super) fn machine(&self, runtime: &Handle) -> Machine {
+        Machine {
+            clock: self.clock.clone(),
+            disk: Arc::new(self.disk.clone()),
+            reads: runtime.clone(),
+            log: LogOptions { segment_bytes_max: 4 << 10, tail_bytes_max: 2 << 10, ..LogOptions::small() },
+            sql: Some(runtime.clone()),
+            seed: Some(7),
+        }
+    }
+
+    /// The power goes off and on: `seed` chooses what survives of what was not synced.
+    pub(super) fn cut_power(&mut self, seed: u64) {
+        self.power = PowerCutDisk::with(self.power.state().after_power_cut(seed));
+        self.disk = traced(self.power.clone(), &self.trace);
+    }
+
+    /// The machine goes on after it was made to stop; what it holds in memory of the disk is still
+    /// there, as after the end of a process.
+    pub(super) fn go_on(&mut self) {
+        self.disk = traced(self.power.clone(), &self.trace);
+    }
+
+    /// Time passes for the clock, and for whoever waits on `runtime`'s timers.
+    pub(super) async fn pass(&self, time: Duration) {
+        const SLICE: Duration = Duration::from_millis(100);
+        let mut left = time;
+        while !left.is_zero() {
+            let slice = left.min(SLICE);
+            self.clock.advance(slice);
+            tokio::time::sleep(slice).await;
+            left -= slice;
+        }
+    }
+}
+
+/// Names of unfinished objects are made of the process and its time: they are left out.
+fn traced(power: PowerCutDisk, trace: &Trace) -> FaultyDisk {
+    let (disk, trace) = (FaultyDisk::new(power), trace.clone());
+    disk.listen(move |operation, path: &Path| {
+        let unfinished = path.components().any(|part| part.as_os_str() == ".tmp");
+        trace.note((operation, if unfinished { Path::new(".tmp") } else { path }));
+    });
+    disk
+}
