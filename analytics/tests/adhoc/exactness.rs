@@ -1,7 +1,9 @@
 //! Every record counts once, wherever the archive ends and the tail begins.
 
+use model::name::StreamName;
 use model::query::engine::SqlErrorKind;
 use model::stream::hash_key::HashKey;
+use model::stream::record::Record;
 use model::stream::shard::{Reshard, ShardId};
 use model::stream::store::StreamStore;
 use model::testing::aggregator::Aggregator;
@@ -120,17 +122,51 @@ async fn objects_with_the_same_records_are_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_archive_of_an_earlier_stream_of_that_name_is_an_error() {
+async fn earlier_streams_of_a_name_and_openings_leave_no_gap_and_nothing_twice() {
+    let world = World::new();
+    let mut expected = 0;
+    for shards in [1, 3, 2] {
+        let stream = world.stream("s", shards).await;
+        for n in 0..12 {
+            world.put(&stream, &format!("k{n}"), "{}").await;
+            if n == 6 {
+                world.clock.advance(std::time::Duration::from_secs(1));
+                world.store.resume();
+            }
+        }
+        for shard in (0..shards).map(ShardId) {
+            let records = world.records(&stream, shard, None, 3).await;
+            world.archive(&stream, shard, &records, Packing::Plain);
+            expected += records.len();
+        }
+        check(
+            &world.engine(),
+            "SELECT count(*) AS n FROM s",
+            &[&format!(r#"{{"n":{}}}"#, expected + 12 - of(&world, &stream).await)],
+        )
+        .await;
+        world.store.delete(&stream).await.expect("delete");
+        check(&world.engine(), "SELECT count(*) AS n FROM s", &[&format!(r#"{{"n":{expected}}}"#)]).await;
+    }
+}
+
+/// How many records of the stream are archived: of each shard up to three.
+async fn of(world: &World, stream: &StreamName) -> usize {
+    let mut archived = 0;
+    for shard in world.store.describe(stream).await.expect("describe").shards.iter() {
+        archived += world.records(stream, shard.id, None, 3).await.len();
+    }
+    archived
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_with_later_records_than_its_stream_is_an_error() {
     let world = World::new();
     let stream = world.stream("s", 1).await;
-    for _ in 0..4 {
-        world.put(&stream, "k", "{}").await;
-    }
-    let records = world.records(&stream, ShardId(0), None, 4).await;
-    world.archive(&stream, ShardId(0), &records, Packing::Plain);
-    world.store.delete(&stream).await.expect("delete");
-    check(&world.engine(), "SELECT count(*) AS n FROM s", &[r#"{"n":4}"#]).await;
-    world.stream("s", 1).await;
-    let error = lines(&world.engine(), "SELECT count(*) FROM s").await.expect_err("two streams in one");
-    assert!(error.message.contains("ahead of the stream"), "{error}");
+    world.put(&stream, "k", "{}").await;
+    let records = world.records(&stream, ShardId(0), None, 1).await;
+    let later = |record: &Record| Record { sequence_number: record.sequence_number.plus(1000), ..record.clone() };
+    world.archive(&stream, ShardId(0), &[later(&records[0])], Packing::Plain);
+    let error = lines(&world.engine(), "SELECT count(*) FROM s").await.expect_err("a clock that was behind");
+    assert!(error.message.contains("later than the stream's"), "{error}");
 }
