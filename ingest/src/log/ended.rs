@@ -1,12 +1,14 @@
-//! The streams of a store that were deleted: one small file beside the streams, replaced as a whole, so that whoever
-//! creates a stream of such a name begins above their numbers, and consumers are told what they have not read.
+//! The streams of a store that were deleted: one small file beside the streams, replaced as a
+//! whole, so that whoever creates a stream of such a name begins above their numbers, and consumers
+//! are told what they have not read.
 //!
 //! ```text
 //! gallop-lives 1 crc32c=0f1e2d3c
 //! { "above": .., "ended": { NAME: [..] } }
 //! ```
 //!
-//! The file is a help and no more: where it is missing or damaged, the clock alone keeps numbers apart.
+//! The file is a help and no more: where it is missing or damaged, the clock alone keeps numbers
+//! apart.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -68,8 +70,8 @@ impl EndedStreams {
         Lives::beginning_at(first, self.ended.get(name).cloned().unwrap_or_default())
     }
 
-    /// Remembers a stream that is deleted, with what it knew of earlier ones. Names that `is_taken` again remember
-    /// that by themselves.
+    /// Remembers a stream that is deleted, with what it knew of earlier ones. Names that `is_taken`
+    /// again remember that by themselves.
     pub(crate) fn end(
         &mut self,
         name: &StreamName,

@@ -1,5 +1,5 @@
-//! No number is given out twice, whatever becomes of a stream's name, its folder and the clock; and of every record that
-//! was put a consumer knows that it read it, or that it was deleted.
+//! No number is given out twice, whatever becomes of a stream's name, its folder and the clock; and
+//! of every record that was put a consumer knows that it read it, or that it was deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -259,7 +259,8 @@ fn no_number_is_given_out_twice_while_the_clock_is_set_and_nothing_is_uncounted(
     run(Trouble::ClockSteps);
 }
 
-/// A stream of an older version begins at zero, and goes on in this one above what a lost future of it can have had.
+/// A stream of an older version begins at zero, and goes on in this one above what a lost future of
+/// it can have had.
 #[tokio::test]
 async fn streams_of_older_versions_keep_their_numbers_and_go_on_above_them() {
     let (clock, disk, folder) = (clock(), PowerCutDisk::default(), Path::new("/streams/rides"));
@@ -284,7 +285,8 @@ async fn streams_of_older_versions_keep_their_numbers_and_go_on_above_them() {
     assert_eq!(data(read_all(&store, ShardId(0)).await.unwrap()), ["0", "1", "2", "3", "4", "5"]);
 }
 
-/// What is known of deleted streams is a help, not a need: without it, and with a damaged one, streams are created.
+/// What is known of deleted streams is a help, not a need: without it, and with a damaged one,
+/// streams are created.
 #[tokio::test]
 async fn deleted_streams_may_be_forgotten() {
     let (clock, disk, lives) = (clock(), PowerCutDisk::default(), Path::new("/streams/~lives"));

@@ -1,5 +1,6 @@
-//! The lives of a stream's name and of a data folder: a source is deleted and created anew under a query, a table, an
-//! archive and SQL, and a folder becomes an older copy of itself while table and archive are ahead of it.
+//! The lives of a stream's name and of a data folder: a source is deleted and created anew under a
+//! query, a table, an archive and SQL, and a folder becomes an older copy of itself while table and
+//! archive are ahead of it.
 
 use std::path::Path;
 use std::process::Command;
@@ -143,8 +144,8 @@ fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().expect("cp is there").success());
 }
 
-/// A copy is made of a server that was killed before all was archived; it comes back twice, and the second time all that
-/// it holds was archived meanwhile, in other objects than it would make.
+/// A copy is made of a server that was killed before all was archived; it comes back twice, and the
+/// second time all that it holds was archived meanwhile, in other objects than it would make.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_folder_becomes_an_older_copy_under_a_table_and_an_archive_that_are_ahead() {
     let (_keep, data) = folder_with(&[("gallop.toml", SETTINGS), ("count.sql", QUERY)]);
