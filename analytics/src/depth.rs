@@ -1,8 +1,7 @@
 //! How deep a text's operators may stand, found by its tokens before anything is parsed.
 //!
 //! A parser takes `1 + 1 + 1 + ..` without recursion and makes a tree as deep as there are operators; whatever walks the
-//! tree then recurses once an operator, and a stack that overflows ends the process. The parser bounds levels that are
-//! nested with parentheses itself. So what is counted here are chains:
+//! tree then recurses once an operator, and a stack that overflows ends the process. So chains are counted, and levels:
 //!
 //! ```text
 //! SELECT a + b * c, d FROM t JOIN u ON .. UNION ALL SELECT ..
@@ -25,6 +24,9 @@ const JOINTS: [&str; 5] = ["APPLY", "EXCEPT", "INTERSECT", "JOIN", "UNION"];
 /// Words that end a list of tables.
 const AFTER_FROM: [&str; 8] = ["WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "QUALIFY", "WINDOW", "SELECT"];
 
+/// Levels that stand one in the other. The parser goes no deeper, but does not always say so.
+const LEVELS_MAX: usize = 50;
+
 /// What was counted between two parentheses so far.
 #[derive(Debug, Clone, Copy, Default)]
 struct Level {
@@ -36,7 +38,7 @@ struct Level {
     in_from: bool,
 }
 
-/// Error: somewhere, more than `operators_max` operators stand one in the other, or queries have more than `queries_max`
+/// Error: more levels are nested than the parser takes; somewhere, more than `operators_max` operators stand one in the other, or queries have more than `queries_max`
 /// parts together. `lexemes` are the text's tokens with their places.
 pub(crate) fn check<'a>(
     lexemes: impl Iterator<Item = (&'a Lexeme, Location)>,
@@ -45,8 +47,15 @@ pub(crate) fn check<'a>(
 ) -> Result<(), SqlError> {
     // Around the innermost level, and it.
     let (mut around, mut outside, mut level) = (Vec::new(), 0, Level::default());
-    let mut queries = 0;
+    // What nests without parentheses: signs and NOT before an operand, and CASE.
+    let (mut queries, mut prefixes, mut cases) = (0, 0, 0_usize);
     for (lexeme, at) in lexemes {
+        match lexeme {
+            Lexeme::Whitespace(_) => {}
+            Lexeme::Minus | Lexeme::Plus | Lexeme::Tilde | Lexeme::ExclamationMark => prefixes += 1,
+            Lexeme::Word(word) if is_one_of(word, &["NOT"]) => prefixes += 1,
+            _ => prefixes = 0,
+        }
         match lexeme {
             Lexeme::LParen | Lexeme::LBracket | Lexeme::LBrace => {
                 around.push(level);
@@ -73,6 +82,10 @@ pub(crate) fn check<'a>(
                 }
                 if is_one_of(word, &["SELECT", "VALUES"]) {
                     queries += 1;
+                } else if is_one_of(word, &["CASE"]) {
+                    cases += 1;
+                } else if is_one_of(word, &["END"]) {
+                    cases = cases.saturating_sub(1);
                 }
                 if is_one_of(word, &AFTER_FROM) {
                     level.in_from = false;
@@ -88,6 +101,10 @@ pub(crate) fn check<'a>(
             | Lexeme::Char(_)
             | Lexeme::EOF => {}
             _ => level.operators += 1,
+        }
+        if LEVELS_MAX < around.len() + prefixes + cases {
+            let message = format!("the query is nested more than {LEVELS_MAX} levels deep");
+            return Err(too_deep(message, "use fewer parentheses, or WITH", at));
         }
         if operators_max < outside + level.operators + level.joints {
             let message = format!("more than {operators_max} operators stand in a chain, or one in the other");
@@ -118,13 +135,17 @@ mod tests {
 
     use super::*;
 
-    fn fits(sql: &str) -> bool {
+    fn check_text(sql: &str, max: usize) -> Result<(), SqlError> {
         let lexemes = Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().unwrap();
         let places = lexemes.iter().map(|lexeme| {
             let start = lexeme.span.start;
             (&lexeme.token, Location { line: start.line, column: start.column })
         });
-        check(places, 10, 10).is_ok()
+        check(places, max, max)
+    }
+
+    fn fits(sql: &str) -> bool {
+        check_text(sql, 10).is_ok()
     }
 
     #[test]
@@ -147,6 +168,18 @@ mod tests {
         check("WITH c AS (SELECT 1)", ", d AS (SELECT 1)", " SELECT 1", 8);
         check("SELECT a", " IS DISTINCT FROM b", "", 10);
         check("SELECT f(x) WITHIN GROUP (ORDER BY y)", " + f(x) WITHIN GROUP (ORDER BY y)", "", 10);
+    }
+
+    #[test]
+    fn levels_are_counted_whatever_nests_them() {
+        for (open, close) in [("(", ")"), ("NOT ", ""), ("- ", ""), ("f(", ")"), ("CASE WHEN a THEN ", " END")] {
+            let sql = |levels: usize| format!("SELECT 1, {}1{}, 1", open.repeat(levels), close.repeat(levels));
+            let deep = |levels: usize| {
+                let error = check_text(&sql(levels), usize::MAX).err();
+                error.is_some_and(|error| error.message == "the query is nested more than 50 levels deep")
+            };
+            assert!(!deep(50) && deep(51), "{open}");
+        }
     }
 
     #[test]

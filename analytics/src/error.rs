@@ -127,8 +127,7 @@ const PARSER_LEVELS_MAX: usize = 50;
 /// A parser's error; it carries its place as text: `.. at Line: 1, Column: 8`.
 fn syntax(error: &ParserError) -> SqlError {
     let (ParserError::TokenizerError(text) | ParserError::ParserError(text)) = error else {
-        let message =
-            format!("the query is nested too deeply: the parser goes down {PARSER_LEVELS_MAX} levels at most");
+        let message = format!("the query is nested more than {PARSER_LEVELS_MAX} levels deep");
         return SqlError::new(SqlErrorKind::LimitExceeded, message);
     };
     let (message, place) = match text.rsplit_once(" at Line: ") {

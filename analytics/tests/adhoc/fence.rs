@@ -86,3 +86,29 @@ async fn growing_functions_have_a_cap() {
     .await;
     check(&engine, "SELECT range(1, 4) AS r, array_repeat(7, 2) AS a", &[r#"{"r":[1,2,3],"a":[7,7]}"#]).await;
 }
+
+#[tokio::test]
+async fn chains_are_answered_or_refused_by_name_before_they_are_parsed() {
+    let world = World::new();
+    let engine = world.engine();
+    check(&engine, &format!("SELECT 1 AS n WHERE 1 = 0{}", " OR 1 = 1".repeat(400)), &[r#"{"n":1}"#]).await;
+    for link in [" + 1", " || 'a'", " OR true", " AND true", "::int", " IS NULL", " UNION ALL SELECT 1", ", (SELECT 1)"]
+    {
+        for (links, begin) in [(5_000, "SELECT 1"), (10_000, "EXPLAIN SELECT 1")] {
+            let sql = format!("{begin}{}", link.repeat(links));
+            let error = engine.describe(&sql).await.expect_err(link);
+            assert_eq!(error.kind, SqlErrorKind::LimitExceeded, "{link}: {error}");
+            assert!(
+                error.message.starts_with("more than 3072 operators") || error.message.contains("1024 parts"),
+                "{error}"
+            );
+        }
+    }
+    for (open, close) in
+        [("(", ")"), ("NOT ", ""), ("- ", ""), ("abs(", ")"), ("(SELECT ", ")"), ("CASE WHEN true THEN ", " END")]
+    {
+        let sql = format!("SELECT {}1{}", open.repeat(2_000), close.repeat(2_000));
+        let error = engine.describe(&sql).await.expect_err(open);
+        assert_eq!(error.kind, SqlErrorKind::LimitExceeded, "{open}: {error}");
+    }
+}
