@@ -126,7 +126,7 @@ async fn put_objects(archive: &FolderArchive, numbers: std::ops::Range<u64>) -> 
 #[tokio::test]
 async fn an_archive_does_not_believe_what_a_failed_sync_left_in_memory() {
     let syncs = (0..25).map(|after| (Operation::Sync, after));
-    let folder_syncs = (0..40).map(|after| (Operation::SyncFolder, after));
+    let folder_syncs = (0..37).map(|after| (Operation::SyncFolder, after));
     for (operation, after) in syncs.chain(folder_syncs) {
         let fault = Fault { after, ..Fault::once(operation, "archive") };
         let power = PowerCutDisk::default();
