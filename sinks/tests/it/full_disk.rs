@@ -81,8 +81,13 @@ async fn a_full_disk_refuses_puts_until_there_is_room() {
         n += 1;
         tables.put(&name, vec![item(n)]).await.expect("there is room again, and no restart was needed");
         kept.push(n);
-        let found = tables.query(&name, all.clone()).await.unwrap().items;
-        let found: Vec<u64> = found.iter().map(|item| item["at"].to_string().parse().unwrap()).collect();
+        let (mut found, mut query) = (Vec::new(), all.clone());
+        loop {
+            let page = tables.query(&name, query).await.unwrap();
+            found.extend(page.items.iter().map(|item| item["at"].to_string().parse::<u64>().unwrap()));
+            let Some(next) = page.next else { break };
+            query = Query { after: Some(next), ..all.clone() };
+        }
         assert_eq!(found, kept, "what was refused is not there, all else is");
     }
 }
