@@ -43,7 +43,7 @@ pub struct AdhocLimits {
     /// Threads that queries share for reading files.
     pub blocking_threads_max: usize,
     /// Stack of each of these threads. What a text's operators need of it is bounded before it is read
-    /// ([`crate::depth`]).
+    /// (`depth.rs`).
     pub stack_bytes: usize,
     /// Batches of finished rows that wait for a slow reader.
     pub batches_waiting_max: usize,

@@ -26,7 +26,7 @@ pub struct QueryOptions {
     /// Where a query without a checkpoint begins.
     pub start: StartingPosition,
     /// How often progress is made durable while no window closes. A query whose state is large does
-    /// so less often: see [`crate::continuous::due`].
+    /// so less often (`continuous/due.rs`).
     pub checkpoint_interval: Duration,
     /// How much state its open windows may hold, at most [`STATE_BYTES_MAX`]. A query that needs
     /// more stops with [`QueryError::StateTooLarge`].

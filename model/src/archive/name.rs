@@ -67,7 +67,7 @@ pub fn conflict_object(name: &ObjectName, checksum: u32) -> ObjectName {
 }
 
 /// What the names of all objects begin with, data and dead letters, whose first record arrived on the day of one of
-/// `days` and in between: a stream's whole folder where that is more than [`DAYS_LISTED_MAX`].
+/// `days` and in between: a stream's whole folder where that is more than `DAYS_LISTED_MAX`.
 pub fn objects_of_days(stream: &StreamName, days: RangeInclusive<Timestamp>) -> Vec<String> {
     let date = |at: &Timestamp| {
         let at = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
