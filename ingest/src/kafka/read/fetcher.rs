@@ -74,13 +74,13 @@ impl Fetcher {
     }
 
     /// The tail of a shard, which is followed from now on. `base` is the number of the shard's
-    /// offset 0.
+    /// offset 0: by it, the tail of an earlier stream of the name is told from this one's.
     pub(crate) async fn tail(
         self: &Arc<Self>,
         partition: &Partition,
         base: SequenceNumber,
     ) -> Result<Arc<Tail>, Fault> {
-        if let Some(tail) = self.shared.tail(&partition.0, partition.1) {
+        if let Some(tail) = self.shared.tail(&partition.0, partition.1).filter(|tail| tail.base == base) {
             return Ok(tail);
         }
         let (fetcher, partition) = (Arc::clone(self), partition.clone());
@@ -90,8 +90,15 @@ impl Fetcher {
     /// Begins to follow a shard.
     async fn begin(&self, partition: &Partition, base: SequenceNumber) -> Result<Arc<Tail>, Fault> {
         let _changing = self.changing.lock().await;
-        if let Some(tail) = self.shared.tail(&partition.0, partition.1) {
-            return Ok(tail);
+        match self.shared.tail(&partition.0, partition.1) {
+            Some(tail) if tail.base == base => return Ok(tail),
+            // Who still asks for it reads a stream that is gone, and finds that out when it looks again.
+            Some(younger) if base < younger.base => {
+                return Err(Fault::late(format!("following the deleted topic {}", partition.0)));
+            }
+            // A reader may have begun it anew while its stream was being deleted.
+            Some(_) => self.leave_now(|(topic, _), _| *topic == partition.0).await,
+            None => {}
         }
         let first = self.clients.end(&partition.0, partition.1, End::Stable).await?;
         let tail = Arc::new(Tail::new(base, base.plus(first)));
@@ -122,6 +129,11 @@ impl Fetcher {
     /// Follows some partitions no more; who reads there is sent to look again.
     pub(crate) async fn leave(&self, wanted: impl Fn(&Partition, &Tail) -> bool) {
         let _changing = self.changing.lock().await;
+        self.leave_now(wanted).await;
+    }
+
+    /// The same while nothing else changes what is followed.
+    async fn leave_now(&self, wanted: impl Fn(&Partition, &Tail) -> bool) {
         let gone: Vec<_> = self.tails().into_iter().filter(|(partition, tail)| wanted(partition, tail)).collect();
         if gone.is_empty() {
             return;

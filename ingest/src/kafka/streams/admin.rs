@@ -174,6 +174,8 @@ impl Admin {
         let ends = self.clients.ends(&shards, End::Stable).await.map_err(of)?;
         self.clients.delete_topic(name.as_str()).await.map_err(of)?;
         stream.delete();
+        // A reader that was sent to look again may have come back before its stream was gone.
+        self.fetcher.leave(|(topic, _), _| topic == name.as_str()).await;
         self.appender.forget(name.as_str());
         let ended = ended(&entry, |shard| ends.get(&stream.partition(shard)).copied());
         let turn = self.remove(&mut writer, name, entry, ended).await?;
