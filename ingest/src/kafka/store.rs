@@ -213,10 +213,12 @@ impl Inner {
             *looked_at = Some(Instant::now());
         }
         let (inner, wanted) = (Arc::clone(self), name.clone());
-        match detached(async move { inner.admin.adopt(&wanted).await }).await? {
-            Some((entry, _turn)) => Ok(self.streams.add(name, &entry)),
-            None => Err(missing()),
-        }
+        // The turn ends here, even if nobody asks for a while what came of it: a reader may rest.
+        let adopted = detached(async move {
+            let adopted = inner.admin.adopt(&wanted).await?;
+            Ok(adopted.map(|(entry, _turn)| inner.streams.add(&wanted, &entry)))
+        });
+        adopted.await?.ok_or_else(missing)
     }
 
     fn reader<'a>(&'a self, stream: &'a Stream) -> Reader<'a> {

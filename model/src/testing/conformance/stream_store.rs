@@ -72,10 +72,7 @@ pub async fn stream_store(store: Arc<dyn StreamStore>, clock: &ManualClock) {
 /// Runs the suite on an empty store of a backend.
 pub async fn stream_store_of(store: Arc<dyn StreamStore>, backend: &Backend<'_>) {
     streams_come_and_go(&*store).await;
-    // On a cluster, a reader that waits while its stream is deleted may go on waiting.
-    if backend.clock.is_some() {
-        numbers_never_come_twice(&store).await;
-    }
+    numbers_never_come_twice(&store).await;
     records_are_kept_in_order(&*store, &mut backend.time()).await;
     appends_from_many_callers_all_stand(&*store).await;
     explicit_hash_keys_choose_the_shard(&*store).await;
