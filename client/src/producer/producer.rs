@@ -248,7 +248,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_what_failed_is_sent_again() {
         let transport = Moody::new(7, 0.3);
-        let report = send_all(&transport, 5000, ProducerOptions::default()).await;
+        let options = ProducerOptions { tries_max: 1000, ..ProducerOptions::default() };
+        let report = send_all(&transport, 5000, options).await;
         assert_eq!((report.sent, report.acknowledged, report.failed), (5000, 5000, 0));
         let mut taken: Vec<usize> = transport
             .taken
