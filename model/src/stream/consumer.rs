@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::name::StreamName;
 use crate::stream::checkpoint::{Position, Positions};
 use crate::stream::hash_key::HashKeyRange;
-use crate::stream::lineage::{Expired, is_waited_for, missed, to_begin};
+use crate::stream::lineage::{came_and_went, end_of_expired, to_begin, unread};
 use crate::stream::record::Record;
 use crate::stream::sequence_number::SequenceNumber;
 use crate::stream::shard::{ShardId, ShardMap};
@@ -55,7 +55,7 @@ pub struct ShardBatch {
     /// shard that is no longer in the map come those of the shards that came from it and expired
     /// unread, as far as the numbers around them tell: at least so many.
     pub expired: u64,
-    /// Records that the store has lost to damage before the consumer read them, at most so many:
+    /// Records lost to damage before the consumer read them; an upper bound:
     /// [`ReadBatch::lost`].
     pub lost: u64,
 }
@@ -300,12 +300,13 @@ impl StreamReader {
         }
         let owned = self.owned(shard);
         let missed = self.settle_without(description, Some((shard, from)));
+        let position = self.positions.get(&shard).copied().unwrap_or(Position { next: from, finished: true });
         Ok(ShardBatch {
             stream: Arc::clone(&self.description),
             shard,
             owned,
             records: Vec::new(),
-            position: Position { next: from, finished: true },
+            position,
             at_tip: false,
             complete_until: Timestamp::MAX,
             expired: missed + self.expired.remove(&shard).unwrap_or(0),
@@ -359,8 +360,7 @@ impl StreamReader {
     }
 
     fn owned(&self, shard: ShardId) -> HashKeyRange {
-        // A shard that was never listed is past retention: there are no records of it.
-        self.owned.get(&shard).copied().unwrap_or(HashKeyRange::ALL)
+        owned(&self.owned, shard)
     }
 
     /// Turns the ended read into a batch. The read stays in `ended` until nothing can fail or be
@@ -414,23 +414,27 @@ impl StreamReader {
         description: Arc<StreamDescription>,
         expired: Option<(ShardId, SequenceNumber)>,
     ) -> u64 {
-        let (before, map) = (Arc::clone(&self.description), &description.shards);
-        let expired = expired.map(|(shard, next)| {
-            self.positions.insert(shard, Position { next, finished: true });
-            Expired { shard, next, end: before.shards.get(shard).and_then(|shard| shard.end) }
-        });
+        let map = &description.shards;
+        let mut missed = expired.map_or(0, |(shard, next)| self.count_expired(&description, shard, next));
         let expiring: Vec<HashKeyRange> =
             self.active().filter(|id| map.get(*id).is_none()).map(|id| self.owned(id)).collect();
         let begun = to_begin(map, &self.positions, self.within, &expiring);
-        let missed = missed(map, &self.positions, expired, &begun);
-        let missed = missed.map_or(0, |(start, end)| self.count_missed(&before, &description, expired, start, end));
+        let owned = |id| owned(&self.owned, id);
+        for (from, to) in came_and_went(map, &mut self.positions, owned, &begun) {
+            missed += description.lives.at_least_between(from, to);
+        }
         for shard in begun {
             self.positions.insert(shard.id, Position::at(shard.first));
             self.within = self.within.joined(&shard.range);
             self.start_read(shard.id, shard.first);
         }
+        // What came from it may have been lost, until all of that is begun.
+        let waiting = unread(map, &self.positions, self.within);
         let is_done = |(id, position): (&ShardId, &Position)| {
-            position.finished && map.get(*id).is_none() && !is_waited_for(map, &self.positions, *id)
+            let range = self.owned(*id);
+            position.finished
+                && map.get(*id).is_none()
+                && !waiting.values().any(|shard| shard.range.overlaps(&range))
         };
         let done: Vec<ShardId> = self.positions.iter().filter(|at| is_done(*at)).map(|(id, _)| *id).collect();
         for id in done {
@@ -442,21 +446,13 @@ impl StreamReader {
         missed
     }
 
-    /// How many records had the numbers from `start` on and below `end`. Exact where the shard that
-    /// has expired was known, and they are its own.
-    fn count_missed(
-        &self,
-        before: &StreamDescription,
-        now: &StreamDescription,
-        expired: Option<Expired>,
-        start: SequenceNumber,
-        end: SequenceNumber,
-    ) -> u64 {
-        let shard = expired.and_then(|expired| before.shards.get(expired.shard));
-        match shard.filter(|shard| shard.end.is_none_or(|own| end <= own)) {
-            Some(shard) => shard.records_between(start, end),
-            None => now.lives.at_least_between(start, end),
-        }
+    /// How many records from `next` on `shard` had when it expired, as far as that is known; it is
+    /// finished then. Exact where the shard was known to be closed.
+    fn count_expired(&mut self, now: &StreamDescription, shard: ShardId, next: SequenceNumber) -> u64 {
+        let known = self.description.shards.get(shard);
+        let end = end_of_expired(&now.shards, known, shard, next);
+        self.positions.insert(shard, Position { next: end, finished: true });
+        known.map_or_else(|| now.lives.at_least_between(next, end), |known| known.records_between(next, end))
     }
 
     fn start_read(&mut self, shard: ShardId, from: SequenceNumber) {
@@ -464,6 +460,12 @@ impl StreamReader {
         let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: true };
         self.reads.push(Box::pin(async move { (shard, from, store.read(&stream, shard, from, limit).await) }));
     }
+}
+
+/// The hash keys of a shard; all of them where it was never listed: it is past retention then, and
+/// there are no records of it.
+fn owned(known: &BTreeMap<ShardId, HashKeyRange>, shard: ShardId) -> HashKeyRange {
+    known.get(&shard).copied().unwrap_or(HashKeyRange::ALL)
 }
 
 /// The shards that a reader without positions begins with: the open ones for

@@ -18,22 +18,31 @@ use crate::stream::hash_key::HashKeyRange;
 use crate::stream::sequence_number::SequenceNumber;
 use crate::stream::shard::{Shard, ShardId, ShardMap};
 
-/// The shards that a consumer at `positions` begins now, each at its first number. It reads only
-/// shards that own hash keys of `within`, and none yet that owns keys of `expiring`: the ranges of
-/// shards that are no longer in the map and from which records may still come.
+/// The shards of the map that a consumer at `positions` has not begun and will begin. It reads only
+/// shards that own hash keys of `within`.
+pub(super) fn unread<'a>(
+    map: &'a ShardMap,
+    positions: &Positions,
+    within: HashKeyRange,
+) -> BTreeMap<ShardId, &'a Shard> {
+    let passed = passed(map, positions);
+    map.iter()
+        .filter(|shard| !positions.contains_key(&shard.id) && !passed.contains(&shard.id))
+        .filter(|shard| shard.range.overlaps(&within))
+        .map(|shard| (shard.id, shard))
+        .collect()
+}
+
+/// Those of [`unread`] that it begins now, each at its first number; none yet that owns keys of
+/// `expiring`: the ranges of shards that are no longer in the map and from which records may still
+/// come.
 pub(super) fn to_begin<'a>(
     map: &'a ShardMap,
     positions: &Positions,
     within: HashKeyRange,
     expiring: &[HashKeyRange],
 ) -> Vec<&'a Shard> {
-    let passed = passed(map, positions);
-    let unread: BTreeMap<ShardId, &Shard> = map
-        .iter()
-        .filter(|shard| !positions.contains_key(&shard.id) && !passed.contains(&shard.id))
-        .filter(|shard| shard.range.overlaps(&within))
-        .map(|shard| (shard.id, shard))
-        .collect();
+    let unread = unread(map, positions, within);
     let is_to_be_read = |id: ShardId| match positions.get(&id) {
         Some(position) => !position.finished,
         None => unread.contains_key(&id),
@@ -57,47 +66,48 @@ pub(super) fn passed(map: &ShardMap, positions: &Positions) -> BTreeSet<ShardId>
     passed
 }
 
-/// Whether a child of `shard` waits for its turn, for which `shard` has to be known as finished.
-pub(super) fn is_waited_for(map: &ShardMap, positions: &Positions, shard: ShardId) -> bool {
-    map.children(shard).any(|child| !positions.contains_key(&child.id))
-}
-
-/// A shard that expired before the consumer was done with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Expired {
-    pub(super) shard: ShardId,
-    /// The first number that was not read.
-    pub(super) next: SequenceNumber,
-    /// Where it ended, if that was known before it expired.
-    pub(super) end: Option<SequenceNumber>,
-}
-
-/// The numbers that a consumer at `positions` has missed that gives up `expired` and begins `begun`:
-/// from the first on and below the second.
-///
-/// The rest of `expired` is counted exactly where its end or a child of it is known: a child begins
-/// where its parents ended. Where shards came and went unread, nobody knows where each of them
-/// began. Of their numbers, those count that lie above the ones counted before.
-pub(super) fn missed(
+/// Up to where the numbers of `shard`, which expired when a consumer was at `next` in it, are known
+/// to be its own: to its end, if that was `known` before it expired, or to where a child begins; at
+/// least to the next number that the map knows.
+pub(super) fn end_of_expired(
     map: &ShardMap,
-    positions: &Positions,
-    expired: Option<Expired>,
+    known: Option<&Shard>,
+    shard: ShardId,
+    next: SequenceNumber,
+) -> SequenceNumber {
+    let firsts = || map.iter().map(|shard| shard.first).filter(|first| next < *first);
+    let end = known.and_then(|known| known.end);
+    let end = end.or_else(|| map.children(shard).map(|child| child.first).min()).or_else(|| firsts().min());
+    end.map_or(next, |end| end.max(next))
+}
+
+/// The numbers of shards that came and went unread before those that are `begun`: from the first on
+/// and below the second.
+///
+/// Nobody knows where each of these shards began: at or above the positions in the shards from which
+/// it came, which are no longer in the map. Those positions go up to where they are counted, so that
+/// nothing counts twice. `owned` tells the hash keys of their shards.
+pub(super) fn came_and_went(
+    map: &ShardMap,
+    positions: &mut Positions,
+    owned: impl Fn(ShardId) -> HashKeyRange,
     begun: &[&Shard],
-) -> Option<(SequenceNumber, SequenceNumber)> {
-    let is_gone = |id: ShardId| map.get(id).is_none();
-    let start = match expired {
-        Some(expired) => Some(expired.next),
-        None => positions.iter().filter(|(id, _)| is_gone(**id)).map(|(_, position)| position.next).max(),
-    }?;
-    let is_unread = |parent| is_gone(parent) && !positions.contains_key(&parent);
-    let from_unread = begun.iter().filter(|shard| shard.parents().any(is_unread));
-    let mut ends: Vec<SequenceNumber> = from_unread.map(|shard| shard.first).collect();
-    if let Some(Expired { shard, end, .. }) = expired {
-        ends.extend(end.or_else(|| map.children(shard).map(|child| child.first).min()));
-        if ends.is_empty() {
-            // At least up to the next number that is known.
-            ends.extend(map.iter().map(|shard| shard.first).filter(|first| start < *first).min());
+) -> Vec<(SequenceNumber, SequenceNumber)> {
+    let mut ranges = Vec::new();
+    for shard in begun {
+        let is_unread = |parent| map.get(parent).is_none() && !positions.contains_key(&parent);
+        if !shard.parents().any(is_unread) {
+            continue;
         }
+        let before = positions.iter_mut().filter(|(id, position)| {
+            map.get(**id).is_none() && position.next < shard.first && owned(**id).overlaps(&shard.range)
+        });
+        let mut lowest = shard.first;
+        for (_, position) in before {
+            lowest = lowest.min(position.next);
+            position.next = shard.first;
+        }
+        ranges.push((lowest, shard.first));
     }
-    ends.into_iter().max().map(|end| (start, end))
+    ranges
 }
