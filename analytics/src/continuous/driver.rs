@@ -1,6 +1,8 @@
 //! Takes a query through time: the time that a row counts under, and which windows are over. What runs over a stream and
 //! what runs over a file differ in one rule: what becomes of rows whose window is over.
 
+use std::time::Duration;
+
 use datafusion::error::DataFusionError;
 use model::clock::Timestamp;
 use model::datagram::payload::Datagram;
@@ -9,6 +11,9 @@ use crate::continuous::decode::field::Fields;
 use crate::continuous::decode::json::Unfit;
 use crate::continuous::encode::OutputRow;
 use crate::continuous::operator::Operator;
+
+/// By so much at most a query may be ahead of a source that is created anew.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// What becomes of a row whose window is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +100,18 @@ impl Driver {
     /// Whether a window is over once time is complete until then.
     pub(crate) fn is_due(&self, until: Timestamp) -> bool {
         self.operator.next_end().is_some_and(|end| end <= until)
+    }
+
+    /// The source was created anew at `created`. Where the clock was set back before, rows of this source would wait
+    /// until its time is where the earlier one's was: instead, all windows are closed, and time begins again.
+    pub(crate) fn begin_again(&mut self, created: Timestamp) -> Result<Vec<OutputRow>, DataFusionError> {
+        let window = self.operator.window_of(created);
+        let reached = self.closed_until.max(self.operator.next_end().unwrap_or(Timestamp::MIN));
+        if reached <= window.end + AHEAD_MAX {
+            return Ok(Vec::new());
+        }
+        self.closed_until = window.start;
+        self.operator.close(Timestamp::MAX)
     }
 
     /// Time is complete until then: closes every window that is over.

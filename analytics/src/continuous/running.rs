@@ -111,25 +111,37 @@ impl<'a> Running<'a> {
         if let Some(columns) = running.header.columns.clone() {
             running.plan(&columns)?.operator_mut().restore(states).map_err(|error| query.engine(error))?;
         }
-        if dirty || running.reader.deleted().is_some() {
-            running.commit(Vec::new()).await?;
-        }
-        if let Some(records) = running.reader.deleted() {
-            running.tell_deleted(records);
+        match running.reader.deleted() {
+            Some(records) => {
+                let rows = running.begin_again()?;
+                running.write(rows).await?;
+                running.tell_deleted(records);
+            }
+            None if dirty => running.commit(Vec::new()).await?,
+            None => {}
         }
         running.show();
         info!(query = %query.name, source = %query.source, output = %query.output, version, "query started");
         Ok(running)
     }
 
-    /// Tells that the checkpoint was of an earlier stream of the source's name. Its windows stay open
-    /// until the records of this one close them.
+    /// Goes on in a source that was created anew. Windows of the earlier one stay open until the records of this one
+    /// close them, unless that would take too long.
+    fn begin_again(&mut self) -> Result<Vec<OutputRow>, QueryError> {
+        let created = self.reader.stream().created_at;
+        let Some(driver) = &mut self.driver else { return Ok(Vec::new()) };
+        let rows = driver.begin_again(created).map_err(|error| self.query.engine(error))?;
+        self.header.closed_until = driver.closed_until();
+        Ok(rows)
+    }
+
+    /// Tells that the checkpoint was of an earlier stream of the source's name.
     fn tell_deleted(&self, records: u64) {
         let (query, source) = (&self.query.name, &self.query.source);
         if records == 0 {
             return info!(%query, %source, "the source was created anew");
         }
-        warn!(%query, %source, records, "the source was created anew: records of the earlier one were deleted unread");
+        warn!(%query, %source, records, "the source was created anew: records of the earlier one were deleted before they were read");
         self.query.status.update(|status| status.deleted += records);
     }
 
@@ -197,9 +209,14 @@ impl<'a> Running<'a> {
         let Some(driver) = self.driver.as_mut().filter(|driver| driver.is_due(until)) else { return Ok(()) };
         let rows = driver.close(until).map_err(|error| self.query.engine(error))?;
         self.header.closed_until = driver.closed_until();
+        debug!(query = %self.query.name, rows = rows.len(), %until, "windows closed");
+        self.write(rows).await
+    }
+
+    /// Writes rows, with a checkpoint.
+    async fn write(&mut self, rows: Vec<OutputRow>) -> Result<(), QueryError> {
         let outputs = self.fitting(rows).await?;
         self.header.rows += outputs.len() as u64;
-        debug!(query = %self.query.name, rows = outputs.len(), %until, "windows closed");
         self.commit(outputs).await
     }
 

@@ -195,6 +195,11 @@ impl StreamReader {
         self.deleted
     }
 
+    /// The stream, as it was last described.
+    pub fn stream(&self) -> &StreamDescription {
+        &self.description
+    }
+
     /// Where each begun shard is: everything handed out is done. This is what a checkpoint keeps.
     pub fn positions(&self) -> &Positions {
         &self.positions
@@ -432,9 +437,7 @@ impl StreamReader {
         let waiting = unread(map, &self.positions, self.within);
         let is_done = |(id, position): (&ShardId, &Position)| {
             let range = self.owned(*id);
-            position.finished
-                && map.get(*id).is_none()
-                && !waiting.values().any(|shard| shard.range.overlaps(&range))
+            position.finished && map.get(*id).is_none() && !waiting.values().any(|shard| shard.range.overlaps(&range))
         };
         let done: Vec<ShardId> = self.positions.iter().filter(|at| is_done(*at)).map(|(id, _)| *id).collect();
         for id in done {

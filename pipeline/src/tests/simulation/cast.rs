@@ -22,6 +22,11 @@ pub(super) const COUNTED: [(&str, &str, &str); 2] =
     [("rides", "per-second", "rides-counted"), ("bikes", "per-minute", "bikes-counted")];
 /// Which delivery archives a source.
 pub(super) const ARCHIVED: [(&str, &str); 2] = [("rides", "to-archive"), ("short", "short-to-archive")];
+/// Whether a source's records are archived.
+pub(super) fn is_archived(source: &str) -> bool {
+    ARCHIVED.iter().any(|(archived, _)| *archived == source)
+}
+
 /// Which source is delivered to the table, and by what.
 pub(super) const TABLED: (&str, &str) = ("bikes", "to-table");
 

@@ -79,7 +79,7 @@ pub(super) fn check_archived(
 /// The table once nothing is left to do.
 pub(super) async fn check_table(tables: &dyn TableStore, source: &Source) -> Result<Result<(), String>, TableError> {
     let mut newest: BTreeMap<&str, u64> = BTreeMap::new();
-    for (id, put) in source.countable() {
+    for (id, put) in source.readable() {
         newest.entry(&put.key).and_modify(|newest| *newest = id.max(*newest)).or_insert(id);
     }
     let page = tables.scan(&cast::table(), None, 1000).await?;

@@ -1,12 +1,14 @@
 //! The machine that servers run on, one after the other: its clock, its disk, its power.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ingest::log::options::LogOptions;
 use model::clock::Timestamp;
+use model::disk::{Disk, Kind, read_all, remove_tree};
 use model::testing::clock::ManualClock;
 use model::testing::faulty::FaultyDisk;
 use model::testing::power_cut::PowerCutDisk;
@@ -64,6 +66,17 @@ impl Host {
         self.disk = traced(self.power.clone(), &self.trace);
     }
 
+    /// A copy of the disk.
+    pub(super) fn copy(&self) -> PowerCutDisk {
+        PowerCutDisk::with(self.power.state())
+    }
+
+    /// Puts what `copy` has in `folder` in the place of what is there.
+    pub(super) fn restore(&self, copy: &PowerCutDisk, folder: &Path) -> io::Result<()> {
+        remove_tree(&self.power, folder)?;
+        copy_tree(copy, &self.power, folder)
+    }
+
     /// The machine goes on after it was made to stop; what it holds in memory of the disk is still
     /// there, as after the end of a process.
     pub(super) fn go_on(&mut self) {
@@ -91,4 +104,21 @@ fn traced(power: PowerCutDisk, trace: &Trace) -> FaultyDisk {
         trace.note((operation, if unfinished { Path::new(".tmp") } else { path }));
     });
     disk
+}
+
+fn copy_tree(from: &PowerCutDisk, to: &PowerCutDisk, folder: &Path) -> io::Result<()> {
+    to.create_folder(folder)?;
+    for name in from.list(folder)? {
+        let path = folder.join(name);
+        match from.about(&path)?.kind {
+            Kind::Folder => copy_tree(from, to, &path)?,
+            Kind::File | Kind::Other => {
+                let file = to.create(&path)?;
+                file.write_at(0, &read_all(from, &path)?)?;
+                file.sync()?;
+            }
+        }
+    }
+    to.sync_folder(folder)?;
+    to.sync_folder(folder.parent().unwrap_or(Path::new("/")))
 }

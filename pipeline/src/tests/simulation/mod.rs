@@ -14,7 +14,9 @@
 //! `SEEDS=1000 cargo test -p pipeline --bin gallop simulation::` runs more worlds, `STEPS=300`
 //! longer ones, and `SEED=7` one alone.
 
+mod acts;
 mod cast;
+mod checks;
 mod counted;
 mod delivered;
 mod host;
@@ -113,6 +115,14 @@ fn what_was_found_once_stays_mended() {
                 Step::Reshard { source: "short", choice: 8_886_512_156_436_477_394 },
                 lag(&[6_881_754_111_817_731_985, 546_898_318_842_204_445, 2_533_597_834_518_074_237], 354),
             ],
+        ),
+        (
+            "a source that is created anew under an earlier clock is counted in hours",
+            vec![back(60_934), put("bikes", 16), Step::Recreate { source: "bikes" }, put("bikes", 17)],
+        ),
+        (
+            "what went with its stream is counted by a new query",
+            vec![put("rides", 16), Step::Recreate { source: "rides" }, Step::Renew { flow: "per-second" }],
         ),
         ("a clock that jumps ahead for a while deletes", vec![put("short", 20), wrong(30 * 86_400), put("short", 21)]),
     ];

@@ -62,6 +62,9 @@ pub(super) fn check(
         let Some(put) = source.puts.get_mut(id) else {
             return Err(format!("record {id} is there, and its producer was told that it is not"));
         };
+        if put.gone {
+            return Err(format!("record {id} is there, and should be gone with an earlier stream"));
+        }
         if put.data != record.data {
             return Err(format!("record {id} has other bytes"));
         }
@@ -72,7 +75,7 @@ pub(super) fn check(
         }
         put.seen = true;
     }
-    let lost = source.certain().find(|(id, put)| !places.contains_key(id) && age(put.at) + TOLERANCE < retention);
+    let lost = source.kept().find(|(id, put)| !places.contains_key(id) && age(put.at) + TOLERANCE < retention);
     match lost {
         Some((id, put)) => Err(format!("record {id} is gone: {put:?}, {:?} old", age(put.at))),
         None => Ok(()),

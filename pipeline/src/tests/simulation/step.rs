@@ -29,6 +29,13 @@ pub(super) enum Step {
     Renew { flow: &'static str },
     /// The archive of `short` rests for longer than retention, while shards come and go.
     Lag { reshards: Vec<u64>, time: Duration },
+    /// Once all of a source is taken in, the source is deleted and created anew.
+    Recreate { source: &'static str },
+    /// Once all is taken in, somebody makes a copy of the streams' folder.
+    Copy,
+    /// Once all is taken in, the streams' folder is replaced by the last copy of it. The table and the
+    /// archive stay as they are.
+    Restore,
     /// An object of the archive cannot be put while others of its stream can, and SQL is asked.
     Gap { records: Vec<u64>, after: u64, time: Duration },
     /// The server stops and starts.
@@ -98,8 +105,11 @@ fn step(random: &mut StdRng, profile: Profile) -> Step {
             Step::Alter { flow: flows[random.random_range(0..flows.len())] }
         }
         746..750 if profile.changes => Step::Renew { flow: RENEWABLE[random.random_range(0..RENEWABLE.len())] },
-        750..765 if profile.crashes => Step::Restart,
-        765..780 if profile.crashes => Step::Kill { turns: random.random_range(0..200) },
+        750..756 if profile.changes => Step::Recreate { source: source(random) },
+        756..759 if profile.changes => Step::Copy,
+        759..762 if profile.changes => Step::Restore,
+        762..768 if profile.crashes => Step::Restart,
+        768..780 if profile.crashes => Step::Kill { turns: random.random_range(0..200) },
         780..800 if profile.crashes => Step::KillAtDisk { operations: random.random_range(1..100) },
         800..830 if profile.crashes => {
             Step::PowerCut { operations: random.random_range(1..100), seed: random.random() }
@@ -116,7 +126,7 @@ fn step(random: &mut StdRng, profile: Profile) -> Step {
         880..884 if profile.faults => Step::Gap {
             records: (0..30).map(|_| random.random()).collect(),
             after: random.random_range(0..6),
-            time: Duration::from_millis(random.random_range(2000..2300)),
+            time: Duration::from_millis(random.random_range(1..2300)),
         },
         884..890 if profile.faults => Step::Full { room: random.random_range(0..8192) },
         890..910 if profile.faults => Step::Heal,

@@ -22,6 +22,11 @@ pub(super) struct Put {
     pub(super) acknowledged: Option<Appended>,
     /// Whether a reader has had it: then it must stay.
     pub(super) seen: bool,
+    /// Whether it is no longer in its stream: that was deleted, or replaced by an older copy.
+    pub(super) gone: bool,
+    /// Whether the rows that count it went with their stream: that was replaced by an older copy, or made
+    /// anew when the record was gone.
+    pub(super) uncounted: bool,
     /// Whether it is no JSON. Then nobody can count it or find it by SQL, and deliveries put it to
     /// the dead letters.
     pub(super) broken: bool,
@@ -58,9 +63,30 @@ impl Source {
         self.puts.iter().filter(|(_, put)| put.acknowledged.is_some() || put.seen).map(|(id, put)| (*id, put))
     }
 
-    /// Records that are there as far as anybody can tell, and that can be counted.
-    pub(super) fn countable(&self) -> impl Iterator<Item = (u64, &Put)> {
+    /// Records that rows and items can be made of, and that are or were there as far as anybody can
+    /// tell.
+    pub(super) fn readable(&self) -> impl Iterator<Item = (u64, &Put)> {
         self.puts.iter().filter(|(_, put)| put.seen && !put.broken).map(|(id, put)| (*id, put))
+    }
+
+    /// The stream is deleted, and with it all of its records.
+    pub(super) fn delete(&mut self) {
+        self.puts.values_mut().for_each(|put| put.gone = true);
+    }
+
+    /// The rows of its query are deleted, and made again of what is still in the stream.
+    pub(super) fn count_again(&mut self) {
+        self.puts.values_mut().for_each(|put| put.uncounted = put.gone);
+    }
+
+    /// Records that must be in the stream itself, unless they have expired.
+    pub(super) fn kept(&self) -> impl Iterator<Item = (u64, &Put)> {
+        self.certain().filter(|(_, put)| !put.gone)
+    }
+
+    /// Whether neither the stream nor, if there is one, its archive has had a record.
+    pub(super) fn knows_nothing(&self, is_archived: bool) -> bool {
+        if is_archived { self.certain().next().is_none() } else { self.kept().next().is_none() }
     }
 
     /// Ids of the records that must be wherever records are kept for ever, or of those that must
@@ -77,7 +103,33 @@ pub(super) struct Truth {
     next_id: u64,
 }
 
+/// What was true when a copy was made: which records its streams do not have any more.
+#[derive(Debug, Clone)]
+pub(super) struct Past {
+    next_id: u64,
+    gone: BTreeSet<u64>,
+    uncounted: BTreeSet<u64>,
+}
+
 impl Truth {
+    /// What is true now.
+    pub(super) fn past(&self) -> Past {
+        let ids = |of: fn(&Put) -> bool| {
+            let puts = self.sources.values().flat_map(|source| &source.puts);
+            puts.filter(|(_, put)| of(put)).map(|(id, _)| *id).collect()
+        };
+        Past { next_id: self.next_id, gone: ids(|put| put.gone), uncounted: ids(|put| put.uncounted) }
+    }
+
+    /// The streams are again what they were.
+    pub(super) fn go_back(&mut self, past: &Past) {
+        for (id, put) in self.sources.values_mut().flat_map(|source| &mut source.puts) {
+            let is_later = past.next_id <= *id;
+            put.gone = is_later || past.gone.contains(id);
+            put.uncounted = is_later || past.uncounted.contains(id);
+        }
+    }
+
     pub(super) fn source(&mut self, name: &str) -> &mut Source {
         self.sources.entry(name.to_owned()).or_default()
     }
@@ -94,7 +146,7 @@ impl Truth {
             false => format!(r#"{{"id":{id},"k":"{key}","v":{value},"pad":"{pad}"}}"#).into(),
         };
         let entry = PutEntry::new(PartitionKey::new(key.clone()).expect("a key"), data.clone());
-        let put = Put { key, value, data, at, acknowledged: None, seen: false, broken };
+        let put = Put { key, value, data, at, acknowledged: None, seen: false, gone: false, uncounted: false, broken };
         self.source(source).puts.insert(id, put);
         (id, entry)
     }
