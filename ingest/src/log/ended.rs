@@ -60,8 +60,12 @@ impl EndedStreams {
 
     /// Replaces the file; durable when this returns.
     pub(crate) fn save(&self, disk: &dyn Disk, folder: &Path) -> Result<(), LogError> {
-        let json = serde_json::to_string(self).expect("lives are plain data");
-        replace(disk, folder, LIVES, format!("{}{json}\n", first_line(&json)).as_bytes())
+        Self::write(disk, folder, &serde_json::to_string(self).expect("lives are plain data"))
+    }
+
+    /// The same of what is JSON already.
+    pub(crate) fn write(disk: &dyn Disk, folder: &Path, json: &str) -> Result<(), LogError> {
+        replace(disk, folder, LIVES, format!("{}{json}\n", first_line(json)).as_bytes())
     }
 
     /// The numbers of a stream that is created now.

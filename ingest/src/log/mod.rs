@@ -21,7 +21,7 @@ mod stream;
 mod write;
 pub mod read;
 mod stream_folder;
-mod ended;
+pub(crate) mod ended;
 mod folder;
 pub mod store;
 pub mod inspect;

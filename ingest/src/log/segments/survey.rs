@@ -50,7 +50,7 @@ impl Survey {
         for (file, reason) in wrong {
             // A folder of an earlier version has no copy.
             if manifest.revision > 0 {
-                warn!(stream = %manifest.name, file, reason, "manifest is lost; the other one counts");
+                warn!(stream = %manifest.name, file, reason, "a manifest is lost or damaged; the other one is used");
             }
         }
         let keys = Arc::new(StreamKeys::unlock(&manifest.keys, ring)?);

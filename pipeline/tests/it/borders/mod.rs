@@ -146,7 +146,7 @@ fn the_product_uses_nothing_from_testing() {
 
 fn is_for_tests(file: &str) -> bool {
     let mut parts = file.split('/');
-    parts.any(|part| matches!(part, "testing" | "testing.rs" | "fuzzing.rs" | "tests.rs" | "tests"))
+    parts.any(|part| matches!(part, "testing" | "testing.rs" | "fuzzing" | "fuzzing.rs" | "tests.rs" | "tests"))
 }
 
 /// Files whose code has one of these words in a path.

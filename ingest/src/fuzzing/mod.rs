@@ -1,6 +1,8 @@
 //! What must hold for any bytes on the disk or from a sensor; called by the targets in `fuzz/`, and by a test with their
 //! corpora.
 
+pub mod repair;
+
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -222,5 +224,6 @@ mod tests {
     fn the_corpus_is_replayed() {
         corpus::replay("log_frame", log_frame);
         corpus::replay("sensor_datagram", sensor_datagram);
+        corpus::replay("repair", repair::repair);
     }
 }
