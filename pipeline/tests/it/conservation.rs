@@ -42,7 +42,8 @@ source = "numbers"
 archive = { {cuts} }
 "#;
 
-const QUERY: &str = r#"
+/// Counts the records of each key by second.
+pub(crate) const QUERY: &str = r#"
 CREATE OR REPLACE STREAM "numbers" ("Key" VARCHAR(16), "N" BIGINT);
 CREATE OR REPLACE STREAM "counts" ("Key" VARCHAR(16), "At" TIMESTAMP, "Records" BIGINT);
 CREATE OR REPLACE PUMP "count" AS INSERT INTO "counts"

@@ -10,6 +10,7 @@ use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use serde_json::{Value, json};
 
+use crate::conservation::QUERY;
 use crate::rest::{get, items};
 use crate::server::{Server, eventually, folder_with};
 
@@ -32,14 +33,6 @@ table = "Latest"
 [deliveries.kept]
 source = "numbers"
 archive = { interval_seconds = 1, bytes_max = 4096 }
-"#;
-
-const QUERY: &str = r#"
-CREATE OR REPLACE STREAM "numbers" ("Key" VARCHAR(16), "N" BIGINT);
-CREATE OR REPLACE STREAM "counts" ("Key" VARCHAR(16), "At" TIMESTAMP, "Records" BIGINT);
-CREATE OR REPLACE PUMP "count" AS INSERT INTO "counts"
-SELECT STREAM "Key", ROWTIME, COUNT(*) FROM "numbers"
-GROUP BY STEP("numbers".ROWTIME BY INTERVAL '1' SECOND), "Key";
 "#;
 
 const KEYS: u64 = 5;
