@@ -107,8 +107,8 @@ pub(crate) fn check<'a>(
             return Err(too_deep(message, "use fewer parentheses, or WITH", at));
         }
         if operators_max < outside + level.operators + level.joints {
-            let message = format!("more than {operators_max} operators stand in a chain, or one in the other");
-            let suggestion = "use IN (..) in place of many ORs, or several queries";
+            let message = format!("the query chains or nests more than {operators_max} operators");
+            let suggestion = "use IN (..) instead of many ORs, or several queries";
             return Err(too_deep(message, suggestion, at));
         }
         if queries_max < queries {

@@ -38,7 +38,7 @@ impl KeptFile {
         }
         let second = self.read(disk, &copy)?;
         if let Some(Ok(kept)) = second {
-            warn!(file = %file.display(), copy = %copy.display(), "lost or damaged; its copy counts");
+            warn!(file = %file.display(), copy = %copy.display(), "lost or damaged; its copy is used");
             return Ok(kept);
         }
         // Neither is whole: the error of one of them, unless there is none at all.

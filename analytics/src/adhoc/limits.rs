@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct AdhocLimits {
     /// The longest text of a query.
     pub query_text_bytes_max: usize,
-    /// Operators that stand in a chain, or one in the other.
+    /// Operators in a chain, or nested.
     pub operators_max: usize,
     /// Parts that set operations, joins and subqueries put together.
     pub parts_max: usize,
@@ -53,7 +53,7 @@ impl AdhocLimits {
     /// The answer to a query that waited for its turn for too long.
     pub(crate) fn too_many(&self) -> SqlError {
         let (queries, waited) = (self.queries_running_max, self.queue_wait_max.as_secs_f64());
-        let message = format!("{queries} queries are running, as many as may, and none ended in {waited} s");
+        let message = format!("{queries} queries are running, which is the limit, and none ended within {waited} s");
         let suggestion = Some("try again later".to_owned());
         SqlError { suggestion, ..SqlError::new(SqlErrorKind::LimitExceeded, message) }
     }

@@ -26,8 +26,8 @@ pub struct QueryStatus {
     pub any_passed: bool,
     /// Records that expired before the query read them, since this process started.
     pub expired: u64,
-    /// Records that damage had taken before the query read them, at most so many, since this process
-    /// started.
+    /// Records lost to damage before the query read them, since this process started; an upper
+    /// bound.
     pub lost: u64,
     /// Records that were deleted with an earlier stream of the source's name before the query read
     /// them, since this process started.

@@ -40,7 +40,7 @@ pub(crate) enum FrameError {
     #[error("a frame of {head} + {body} bytes is over the limit of {HEAD_BYTES_MAX} + {BODY_BYTES_MAX}")]
     TooLong { head: usize, body: usize },
     /// A head that is no message.
-    #[error("a frame has a head that is no message")]
+    #[error("a frame has a head that is not a message")]
     Head(#[from] serde_json::Error),
     /// The pipe failed, or ended inside a frame.
     #[error("the pipe failed")]

@@ -48,7 +48,7 @@ impl WorkerLimit {
             ),
             WorkerLimit::Stack(bytes) => (
                 format!("the query is nested too deeply: it needs more than {} MiB of stack", bytes >> 20),
-                "use IN (..) in place of many ORs, and fewer operators or levels",
+                "use IN (..) instead of many ORs, and fewer operators or levels",
             ),
             WorkerLimit::Time(seconds) => {
                 (format!("the query took longer than {seconds} s"), "narrow it with WHERE, or ask for a part at a time")
@@ -62,7 +62,7 @@ impl WorkerLimit {
                 "free some space there, or narrow the query with WHERE",
             ),
             WorkerLimit::Reader(seconds) => (
-                format!("the rows were not read for {seconds} s, so the query was ended and its place given to others"),
+                format!("the rows were not read for {seconds} s, so the query was ended to make room for others"),
                 "read the rows as they come, or ask for fewer with LIMIT",
             ),
         };
@@ -86,7 +86,7 @@ impl Ended {
         match self {
             Ended::Limit(limit) => limit.error(),
             Ended::Otherwise(how) => {
-                let message = format!("the process that answered the query ended: {how}; the server goes on");
+                let message = format!("the process that ran the query ended: {how}; the server is still running");
                 SqlError::new(SqlErrorKind::Failed, message)
             }
         }

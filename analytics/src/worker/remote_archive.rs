@@ -32,7 +32,7 @@ fn unavailable(doing: &str, cause: impl Into<Box<dyn std::error::Error + Send + 
 }
 
 fn amiss() -> ArchiveError {
-    unavailable("asking the server", "the answer is another one than was asked for")
+    unavailable("asking the server", "the answer does not fit the question")
 }
 
 fn refused<T>() -> Result<T, ArchiveError> {

@@ -46,7 +46,7 @@ fn refused<T>() -> Result<T, StreamError> {
 }
 
 fn amiss() -> StreamError {
-    untold("the server's answer is another one than was asked for".to_owned())
+    untold("the server's answer does not fit the question".to_owned())
 }
 
 #[async_trait]

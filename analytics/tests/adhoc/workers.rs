@@ -199,7 +199,10 @@ async fn more_queries_than_places_wait_and_are_then_refused() {
     let engine = engine(&world, &Arc::default(), archive, limits);
     let _held = engine.query("SELECT * FROM generate_series(1, 9000000)").await.expect("rows");
     let error = lines(&engine, "SELECT 1").await.expect_err("no place");
-    assert_eq!(error.to_string(), "1 queries are running, as many as may, and none ended in 0.2 s; try again later");
+    assert_eq!(
+        error.to_string(),
+        "1 queries are running, which is the limit, and none ended within 0.2 s; try again later"
+    );
 }
 
 /// Counts what is read of objects.

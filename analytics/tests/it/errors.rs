@@ -90,7 +90,7 @@ fn a_chain_is_planned_up_to_the_bound_and_refused_by_name_beyond_it() {
     let sql = format!("{SOURCE}CREATE PUMP \"P\" AS INSERT INTO \"OUT\"\n{};", query(511));
     ContinuousQuery::prepare(&"q".parse().unwrap(), &sql, QueryOptions::default()).expect("as long as may be");
     for links in [512, 5_000, 100_000] {
-        check(&query(links), "more than 512 operators stand in a chain, or one in the other; use IN");
+        check(&query(links), "the query chains or nests more than 512 operators; use IN");
     }
     let nested = format!("SELECT STREAM COUNT({}1{}) FROM \"S\"", "(".repeat(400), ")".repeat(400));
     check(&format!("{nested} GROUP BY FLOOR(ROWTIME TO MINUTE)"), "nested");

@@ -4,7 +4,7 @@
 //! {"following": {"stream": .., "shards": n}}     once, when the place to begin is known
 //! {"shard", "sequence_number", ..}               a record (see `record.rs`); a line for each JSON value in its data
 //! {"expired": n, "shard"}                        records expired before they were read
-//! {"lost": n, "shard"}                           damage took records before they were read, at most so many
+//! {"lost": n, "shard"}                           so many records at most were lost to damage
 //! {"ended": shard}                               a shard was split or merged; its children follow
 //! {"error": {"code", "message"}}                 the last line, after an error
 //! (an empty line)                                nothing happened for a while

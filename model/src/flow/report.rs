@@ -39,8 +39,8 @@ pub struct QueryReport {
     pub left_out: u64,
     /// Records that expired before the query read them, since the server started.
     pub expired: u64,
-    /// Records that damage had taken before the query read them, at most so many, since the server
-    /// started.
+    /// Records lost to damage before the query read them, since the server started; an upper
+    /// bound.
     pub lost: u64,
     /// Records that were deleted with their stream before the query read them, since the server
     /// started.
@@ -98,7 +98,7 @@ pub struct DeliveryReport {
     pub dead_letters: u64,
     /// Records that expired before they were delivered.
     pub expired: u64,
-    /// Records that damage had taken before they were delivered, at most so many.
+    /// Records lost to damage before they were delivered; an upper bound.
     pub lost: u64,
     /// Records that were deleted with their stream before they were delivered.
     pub deleted: u64,

@@ -66,7 +66,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "verify_hours",
         Value("24"),
-        "hours from one check of every checksum that streams keep on this machine to the next; 0 for no checks",
+        "hours between two checks of all checksums in streams on this machine; 0 turns the checks off",
     ),
     setting(
         "tls",

@@ -72,8 +72,8 @@ pub(crate) fn damage(streams: &[StreamStatus], data: &Path) -> Finding {
     let found: Vec<&String> = streams.iter().flat_map(|stream| &stream.damaged).collect();
     let lost: u64 = streams.iter().map(|stream| stream.lost_records).sum();
     match (found.first(), lost) {
-        (None, 0) => ok(check, "none was met since the start"),
-        (None, lost) => ok(check, format!("none was met since the start; up to {lost} records were lost before")),
+        (None, 0) => ok(check, "none was found since the start"),
+        (None, lost) => ok(check, format!("none was found since the start; up to {lost} records were lost before")),
         (Some(first), _) => {
             let more = if found.len() == 1 { String::new() } else { format!(" (and {} more)", found.len() - 1) };
             fail(check, format!("{first}{more}"), repair(data))
@@ -84,7 +84,9 @@ pub(crate) fn damage(streams: &[StreamStatus], data: &Path) -> Finding {
 /// How damage is looked at and mended.
 fn repair(data: &Path) -> String {
     let data = data.display();
-    format!("stop the server and run `gallop repair {data}`: it lists what is lost, and with --write mends the rest")
+    format!(
+        "stop the server and run `gallop repair {data}`: it lists what is lost; with --write, it makes the rest readable"
+    )
 }
 
 fn stamps(last: Option<Timestamp>, now: Timestamp) -> Finding {

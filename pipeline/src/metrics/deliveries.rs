@@ -45,7 +45,7 @@ impl Deliveries {
             lost: families.counter(
                 "gallop_delivery_lost_records_total",
                 by,
-                "Records that damage had taken before they were delivered, at most so many.",
+                "Records lost to damage before they were delivered; an upper bound.",
             ),
             deleted: families.counter(
                 "gallop_delivery_deleted_records_total",

@@ -40,12 +40,12 @@ impl Logs {
             lost: families.gauge(
                 "gallop_log_lost_records",
                 by,
-                "Records of kept segments that `gallop repair` has given up, at most so many.",
+                "Records that `gallop repair` has given up in segments that are kept; an upper bound.",
             ),
             damaged: families.gauge(
                 "gallop_log_damaged_segments",
                 by,
-                "Segments in which a reader, or the check in the background, has met damage since the start.",
+                "Segments in which a reader or the daily check has found damage since the start.",
             ),
             watched: Mutex::default(),
             shown: Mutex::default(),

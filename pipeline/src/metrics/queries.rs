@@ -41,7 +41,7 @@ impl Queries {
             lost: families.counter(
                 "gallop_query_lost_records_total",
                 by,
-                "Records that damage had taken before they were read, at most so many, since the server started.",
+                "Records lost to damage before they were read, since the server started; an upper bound.",
             ),
             deleted: families.counter(
                 "gallop_query_deleted_records_total",

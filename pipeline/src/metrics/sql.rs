@@ -23,7 +23,7 @@ impl Sql {
     pub(crate) fn new(families: &mut Families) -> Self {
         let ended = "Queries that were ended, by the limit that they reached, or by a crash of their process.";
         let sql = Sql {
-            processes: families.gauge("gallop_sql_processes", &[], "Processes for ad hoc queries, with those at rest."),
+            processes: families.gauge("gallop_sql_processes", &[], "Processes for ad hoc queries, idle ones included."),
             running: families.gauge("gallop_sql_queries_running", &[], "Ad hoc queries that run now."),
             ended: families.counter("gallop_sql_queries_ended_total", &["cause"], ended),
             watched: Mutex::new(Box::new(WorkerFigures::default)),

@@ -97,7 +97,9 @@ fn how(status: ExitStatus, words: &str, bounds: ProcessBounds) -> Ended {
         Some(SIGABRT | SIGSEGV) if words.contains(NO_STACK) => Ended::Limit(WorkerLimit::Stack(stack_bytes)),
         Some(SIGABRT) if words.contains(NO_MEMORY) => Ended::Limit(WorkerLimit::Memory(memory_bytes_max)),
         // The server has not: whom it kills, it does not ask.
-        Some(SIGKILL) => Ended::Otherwise("the system, or somebody, killed it; memory may be short".to_owned()),
+        Some(SIGKILL) => Ended::Otherwise(
+            "it was killed by the system or by somebody; the machine may be short of memory".to_owned(),
+        ),
         _ => Ended::Otherwise(status.to_string()),
     }
 }

@@ -42,21 +42,21 @@ pub(crate) fn run_if_asked(arguments: impl Iterator<Item = OsString>) -> Option<
 
 fn run(server: &str, memory_bytes_max: &str) -> anyhow::Result<()> {
     let server = server.parse().with_context(|| format!("`{server}` is no process"))?;
-    let bytes = memory_bytes_max.parse().with_context(|| format!("`{memory_bytes_max}` are no bytes"))?;
+    let bytes = memory_bytes_max.parse().with_context(|| format!("`{memory_bytes_max}` is not a number of bytes"))?;
     bind_to_server(server)?;
     give_way();
     logs::start_quiet()?;
     if let Err(failure) = bound(bytes) {
         // The server looks at the process too, only not at every moment.
-        warn!(failure = %format!("{failure:#}"), "the system does not bound this process");
+        warn!(failure = %format!("{failure:#}"), "the memory of this process has no limit from the system");
     }
     let from_server = std::io::stdin().as_fd().try_clone_to_owned().context("there is no standard input")?;
     let to_server = std::io::stdout().as_fd().try_clone_to_owned().context("there is no standard output")?;
     // One thread for the pipes: queries have threads of their own.
     let runtime = Builder::new_current_thread().enable_all().build().context("the system gives no poll")?;
     let served = runtime.block_on(async {
-        let from_server = pipe::Receiver::from_owned_fd(from_server).context("standard input is no pipe")?;
-        let to_server = pipe::Sender::from_owned_fd(to_server).context("standard output is no pipe")?;
+        let from_server = pipe::Receiver::from_owned_fd(from_server).context("standard input is not a pipe")?;
+        let to_server = pipe::Sender::from_owned_fd(to_server).context("standard output is not a pipe")?;
         anyhow::Ok(serve(from_server, to_server).await?)
     });
     // A query that still runs is nobody's any more.
@@ -79,7 +79,7 @@ fn bind_to_server(server: i32) -> anyhow::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn bind_to_server(server: i32) -> anyhow::Result<()> {
     if server <= 0 {
-        bail!("process {server} is no server");
+        bail!("process {server} is not a server");
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn give_way() {
 /// Bounds for good: so much memory, and no image of it on disk.
 fn bound(memory_bytes_max: u64) -> anyhow::Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none).context("images of crashes cannot be turned off")?;
+    setrlimit(Resource::Core, none).context("core dumps cannot be turned off")?;
     let memory = Rlimit { current: Some(memory_bytes_max), maximum: Some(memory_bytes_max) };
     setrlimit(Resource::Data, memory).context("memory cannot be bounded")?;
     Ok(())

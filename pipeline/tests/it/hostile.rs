@@ -314,7 +314,10 @@ async fn a_process_that_is_killed_is_an_answer_and_the_next_query_has_another() 
         let _ = rustix::process::kill_process(worker, rustix::process::Signal::KILL);
     }
     let (status, body) = asked.await.unwrap();
-    assert!(status == 500 && body.contains("killed it") && body.contains("the server goes on"), "{status} {body}");
+    assert!(
+        status == 500 && body.contains("it was killed") && body.contains("the server is still running"),
+        "{status} {body}"
+    );
     assert_eq!(ask(&address, "SELECT COUNT(*) AS n FROM rides").await.0, 200);
     let metrics = metrics(&address).await;
     assert!(metrics.contains("gallop_sql_queries_ended_total{cause=\"crash\"} 1"), "{metrics}");

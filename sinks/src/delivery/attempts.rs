@@ -58,7 +58,7 @@ impl DeliveryStream {
         if deleted == 0 {
             return info!(%delivery, %source, "the source was created anew");
         }
-        warn!(%delivery, %source, records = deleted, "the source was created anew: records of the earlier one were deleted undelivered");
+        warn!(%delivery, %source, records = deleted, "the source was created anew: records of the earlier one were deleted before they were delivered");
         self.status.update(|status| status.deleted += deleted);
     }
 

@@ -93,7 +93,7 @@ impl Promise {
 pub struct Missed {
     /// They have expired in between.
     pub expired: u64,
-    /// Damage has taken them, at most so many.
+    /// Lost to damage; an upper bound.
     pub lost: u64,
 }
 

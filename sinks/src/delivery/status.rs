@@ -18,7 +18,7 @@ pub struct DeliveryStatus {
     pub dead_letters: u64,
     /// Records that expired before they were delivered: lost.
     pub expired: u64,
-    /// Records that damage had taken before they were delivered, at most so many.
+    /// Records lost to damage before they were delivered; an upper bound.
     pub lost: u64,
     /// Records that were deleted with an earlier stream of the source's name before they were
     /// delivered: lost.

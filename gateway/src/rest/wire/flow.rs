@@ -40,8 +40,8 @@ pub(crate) struct QueryReport {
     left_out: u64,
     /// Records that expired before the query read them, since the server started.
     expired: u64,
-    /// Records that damage had taken before the query read them, at most so many, since the server
-    /// started.
+    /// Records lost to damage before the query read them, since the server started; an upper
+    /// bound.
     lost: u64,
     /// Records that were deleted with their stream before the query read them, since the server started.
     deleted: u64,
@@ -132,7 +132,7 @@ pub(crate) struct DeliveryReport {
     dead_letters: u64,
     /// Records that expired before they were delivered.
     expired: u64,
-    /// Records that damage had taken before they were delivered, at most so many.
+    /// Records lost to damage before they were delivered; an upper bound.
     lost: u64,
     /// Records that were deleted with their stream before they were delivered.
     deleted: u64,

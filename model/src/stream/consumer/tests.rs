@@ -288,7 +288,13 @@ async fn what_has_expired_is_told_before_the_next_record_comes() {
 #[test]
 fn what_came_and_went_beside_a_shard_that_was_read_is_counted() {
     let splits = [1, 138472427143492395119206260641249381079, 2].map(Step::Split);
-    let rest =
-        [Step::Put(vec![12, 96]), Step::Uniform(1), Step::Read(5, 0), Step::Trim(29), Step::Trim(32), Step::Put(vec![0])];
+    let rest = [
+        Step::Put(vec![12, 96]),
+        Step::Uniform(1),
+        Step::Read(5, 0),
+        Step::Trim(29),
+        Step::Trim(32),
+        Step::Put(vec![0]),
+    ];
     run(true, &[&splits[..], &rest[..]].concat());
 }

@@ -29,7 +29,7 @@ pub(super) fn find(path: &Path) -> Result<Found, Failure> {
         folders
     };
     let nothing = |why: &str| {
-        Failure::new(Kind::NotFound, format!("{} holds nothing of gallop's", path.display()))
+        Failure::new(Kind::NotFound, format!("{} is not part of a Gallop data folder", path.display()))
             .why(why)
             .fix("name a data folder, a stream's folder in its `streams`, a segment (.log) or a file of tables (.redb)")
     };

@@ -85,7 +85,7 @@ pub(crate) fn run(args: InspectArgs) -> anyhow::Result<()> {
             Err(Failure::new(Kind::Corrupt, format!("{} holds damage in {places} places", args.path.display()))
                 .why(listed)
                 .fix(format!(
-                    "stop the server and run `gallop repair {}`: it lists what is lost, and with --write mends the rest",
+                    "stop the server and run `gallop repair {}`: it lists what is lost; with --write, it makes the rest readable",
                     args.path.display()
                 ))
                 .into())

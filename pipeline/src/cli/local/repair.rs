@@ -145,11 +145,13 @@ fn tell(plan: &Plan) {
     let places = if places == 1 { "one place is damaged".to_owned() } else { format!("{places} places are damaged") };
     eprintln!("✗ {name}: {places}; {lost}");
     if let Some((segment, at)) = plan.rebuilt_from {
-        eprintln!("  both manifests are lost; segment {segment} has one of {at}: later changes of settings are lost");
+        eprintln!(
+            "  both manifests are lost; segment {segment} has a copy from {at}: later changes of settings are lost"
+        );
     }
     for consumer in &plan.consumers {
         let (name, version, at) = (&consumer.name, consumer.version, consumer.committed_at);
-        eprintln!("  consumer `{name}` may go back to version {version} of {at}, and deliver again what came after");
+        eprintln!("  consumer `{name}` may go back to version {version} from {at}, and process again what came after");
     }
 }
 
