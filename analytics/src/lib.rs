@@ -19,6 +19,8 @@ mod error;
 
 mod capped_functions;
 
+mod integers;
+
 mod rows;
 
 mod depth;

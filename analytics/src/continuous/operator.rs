@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
-use datafusion::arrow::compute::take_record_batch;
+use datafusion::arrow::compute::{cast, take_record_batch};
 use datafusion::arrow::datatypes::TimestampMillisecondType;
 use datafusion::error::DataFusionError;
 use model::clock::Timestamp;
@@ -260,9 +260,14 @@ impl Operator {
         Arc::clone(self.plan.state_schema())
     }
 
-    /// Takes back what [`Operator::states`] gave.
+    /// Takes back what [`Operator::states`] gave, also in earlier versions: they kept sums of integers in 64 bits.
     pub(crate) fn restore(&mut self, states: Vec<RecordBatch>) -> Result<(), DataFusionError> {
-        states.into_iter().try_for_each(|states| self.keep(states))?;
+        let schema = self.state_schema();
+        for states in states {
+            let columns = states.columns().iter().zip(schema.fields());
+            let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
+            self.keep(RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
+        }
         self.reset_bytes_changed();
         Ok(())
     }
@@ -317,12 +322,29 @@ mod tests {
 
     use super::*;
     use crate::continuous::definition::Definition;
+    use datafusion::arrow::array::ArrayRef;
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+
     use crate::continuous::snapshot::{Header, decode, encode};
 
     const SQL: &str = "CREATE STREAM \"S\" (\"k\" VARCHAR(4), \"v\" BIGINT);
         CREATE PUMP p AS INSERT INTO o SELECT STREAM ROWTIME AS e, \"k\", COUNT(*) AS n, SUM(\"v\"), MIN(\"v\"), AVG(\"v\"),
         COUNT(DISTINCT \"v\"), median(\"v\"), stddev(\"v\"), approx_distinct(\"v\"), string_agg(\"k\", ',') AS ks
         FROM \"S\" WHERE \"v\" > 3 GROUP BY STEP(ROWTIME BY INTERVAL '1' SECOND), \"k\";";
+
+    /// As an earlier version kept it.
+    fn with_sums_of_64_bits(states: &RecordBatch) -> RecordBatch {
+        let column = |(field, column): (&Arc<Field>, &ArrayRef)| match field.data_type() {
+            DataType::Decimal128(38, 0) => {
+                let field = field.as_ref().clone().with_data_type(DataType::Int64);
+                (Arc::new(field), cast(column, &DataType::Int64).unwrap())
+            }
+            _ => (Arc::clone(field), Arc::clone(column)),
+        };
+        let (fields, columns): (Vec<_>, Vec<_>) =
+            states.schema().fields().iter().zip(states.columns()).map(column).unzip();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+    }
 
     /// The rows when state is taken out, and through bytes, after every `every` records.
     fn rows(every: i64) -> Vec<String> {
@@ -344,8 +366,9 @@ mod tests {
                 operator.states().unwrap();
             }
             if record % (every * 40) == 0 {
-                let states = operator.states().unwrap();
-                let bytes = encode(&header, Some((&operator.state_schema(), &states))).unwrap();
+                let states: Vec<_> = operator.states().unwrap().iter().map(with_sums_of_64_bits).collect();
+                let schema = states.first().map_or_else(|| operator.state_schema(), RecordBatch::schema);
+                let bytes = encode(&header, Some((&schema, &states))).unwrap();
                 operator = definition.operator(&columns).unwrap();
                 operator.restore(decode(&bytes).unwrap().1).unwrap();
             }

@@ -29,6 +29,7 @@ use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::capped_functions::cap;
+use crate::integers::check_integers;
 use crate::sql::rewrite::WindowedSelect;
 use crate::sql::schema::{SqlColumn, row_schema};
 use crate::stack::with_large_stack;
@@ -68,6 +69,7 @@ impl Plan {
         // It splits COUNT(DISTINCT) into two aggregates; state is kept for one.
         context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
         cap(&context, FUNCTION_OUTPUT_BYTES_MAX);
+        check_integers(&context);
         let rows = Slot::new(Assigner::schema(&row_schema(columns)));
         let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(&rows) as _];
         let table = StreamingTable::try_new(Arc::clone(&rows.schema), partitions)?;

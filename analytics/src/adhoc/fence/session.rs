@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::adhoc::limits::AdhocLimits;
 use crate::capped_functions::cap;
+use crate::integers::check_integers;
 
 /// No store: tables bring their own, and a path in a query leads nowhere.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(crate) fn session(limits: &AdhocLimits) -> Result<SessionContext> {
     let config = SessionConfig::new().with_target_partitions(limits.threads).with_information_schema(false);
     let context = SessionContext::new_with_config_rt(config, runtime);
     cap(&context, limits.function_output_bytes_max);
+    check_integers(&context);
     Ok(context)
 }
 
