@@ -4,7 +4,7 @@
 # Build outside the clone, so that the next clone is quick.
 export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gallop/target
 
-.PHONY: deny test test-fast fmt clippy docs book reference small simulation kills repairs kafka-faults engine-faults hostile-sql fuzz night infra
+.PHONY: deny test test-fast fmt clippy docs book reference small simulation kills repairs lives kafka-faults engine-faults hostile-sql fuzz night infra
 
 test:
 	MAKE="$(MAKE)" CLIENTS="$(CLIENTS)" infra/setup/test.sh
@@ -15,7 +15,7 @@ test-fast: fmt clippy
 	@echo "left out: tests/servers (Kafka, S3 and DynamoDB servers) and clients in other languages; make test runs them too"
 
 # A night's work: all of these, and ten minutes of made-up bytes a target.
-night: simulation kills repairs kafka-faults engine-faults hostile-sql
+night: simulation kills repairs lives kafka-faults engine-faults hostile-sql
 	$(MAKE) fuzz FUZZ_SECONDS=600
 
 # A whole server in so many simulated worlds of so many steps: docs/ARCHITECTURE.md. `SEED=7` runs one world.
@@ -33,6 +33,12 @@ kills:
 REPAIRS ?= 10000
 repairs:
 	REPAIRS=$(REPAIRS) cargo test -p ingest --test it -- --nocapture repair::whatever
+
+# A stream's name lives so many times under flows, and older copies of a data folder come back.
+LIVES ?= 1000
+RESTORES ?= 100
+lives:
+	LIVES=$(LIVES) RESTORES=$(RESTORES) cargo test -p pipeline --test it --test servers -- --nocapture lives::
 
 # And brokers of Kafka killed, paused and started again so many times.
 KAFKA_FAULTS ?= 200

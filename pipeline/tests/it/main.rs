@@ -1,5 +1,6 @@
 //! Tests of the house and of the binary as its users meet it.
 
+mod anew;
 mod auth;
 mod book;
 mod borders;

@@ -1,6 +1,8 @@
 //! The whole job on engines that stand elsewhere. The scripts in `infra/` start them.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../it/anew.rs"]
+mod anew;
 #[path = "../it/conservation.rs"]
 mod conservation;
 #[path = "../it/installed.rs"]
@@ -17,3 +19,4 @@ mod book;
 mod elsewhere;
 mod engines;
 mod kafka;
+mod lives;

@@ -13,6 +13,9 @@ use model::testing::faulty::{Fault, Operation};
 use super::cast::{self, ARCHIVED, COUNTED, SOURCES};
 use super::world::{Violation, World, yield_turns};
 
+/// While an object is missing, SQL is asked as often.
+const GAP_LOOK: Duration = Duration::from_millis(50);
+
 impl World {
     pub(super) fn put(&mut self, source: &str, records: &[u64], patience: Option<u32>) -> Result<(), Violation> {
         let at = self.host.clock.elapsed() + self.leeway;
@@ -114,8 +117,14 @@ impl World {
         self.trouble.faults = true;
         let folder = format!("archive/{source}");
         self.host.disk.fail(Fault { after, ..Fault::once(Operation::Link, folder) });
-        self.pass(time);
-        self.check_sql(source)
+        let mut left = time;
+        while !left.is_zero() {
+            let some = left.min(GAP_LOOK);
+            self.pass(some);
+            self.check_sql(source)?;
+            left -= some;
+        }
+        Ok(())
     }
 
     pub(super) fn trim(&self) -> Result<(), Violation> {

@@ -22,6 +22,11 @@ pub(super) const COUNTED: [(&str, &str, &str); 2] =
     [("rides", "per-second", "rides-counted"), ("bikes", "per-minute", "bikes-counted")];
 /// Which delivery archives a source.
 pub(super) const ARCHIVED: [(&str, &str); 2] = [("rides", "to-archive"), ("short", "short-to-archive")];
+/// Whether the query of `source` can compute a record of this value: the others divide by zero.
+pub(super) fn is_computable(source: &str, value: u64) -> bool {
+    source != COUNTED[1].0 || value != 0
+}
+
 /// Whether a source's records are archived.
 pub(super) fn is_archived(source: &str) -> bool {
     ARCHIVED.iter().any(|(archived, _)| *archived == source)
@@ -66,12 +71,12 @@ pub(super) fn stream_options(name: &str) -> StreamOptions {
 /// All flows.
 pub(super) fn flows() -> Vec<(ConsumerName, FlowSpec)> {
     let queries = COUNTED.iter().map(|(source, name, output)| {
-        let unit = if *name == "per-second" { "SECOND" } else { "MINUTE" };
+        let (unit, only) = if *name == "per-second" { ("SECOND", "") } else { ("MINUTE", r#"WHERE 1000 / "v" > 0"#) };
         let sql = format!(
             r#"CREATE OR REPLACE STREAM "in" ("id" BIGINT, "k" VARCHAR(8), "v" BIGINT);
 CREATE OR REPLACE STREAM "out" ("k" VARCHAR(8), "n" BIGINT, "total" BIGINT);
 CREATE OR REPLACE PUMP "p" AS INSERT INTO "out"
-SELECT STREAM "k", COUNT(*) AS "n", SUM("v") AS "total" FROM "in" GROUP BY FLOOR("in".ROWTIME TO {unit}), "k";"#
+SELECT STREAM "k", COUNT(*) AS "n", SUM("v") AS "total" FROM "in" {only} GROUP BY FLOOR("in".ROWTIME TO {unit}), "k";"#
         );
         let streams = BTreeMap::from([("in".to_owned(), stream(source)), ("out".to_owned(), stream(output))]);
         (consumer(name), FlowSpec::Query(QuerySpec { sql, streams, start: FlowStart::TrimHorizon }))

@@ -104,7 +104,9 @@ impl World {
         let stream = cast::stream(output);
         let rows = self.run(|server| async move { readable::read_all(&*server.backends.streams, &stream).await });
         match rows {
-            Some(Ok(rows)) => counted::check(self.truth.source(source), &rows).map_err(|why| format!("{name}: {why}")),
+            Some(Ok(rows)) => {
+                counted::check(source, self.truth.source(source), &rows.records).map_err(|why| format!("{name}: {why}"))
+            }
             Some(Err(error)) => self.judge("the output of a query cannot be read", &error),
             None => self.judge("the output of a query", &"it takes too long"),
         }

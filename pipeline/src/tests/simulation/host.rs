@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ingest::log::frames::key::KeyRing;
+use ingest::log::frames::lost::Loss;
 use ingest::log::options::LogOptions;
+use ingest::log::repair::{apply, examine};
 use model::clock::Timestamp;
 use model::disk::{Disk, Kind, read_all, remove_tree};
 use model::testing::clock::ManualClock;
@@ -14,6 +17,7 @@ use model::testing::faulty::FaultyDisk;
 use model::testing::power_cut::PowerCutDisk;
 use tokio::runtime::Handle;
 
+use super::cast;
 use crate::machine::Machine;
 
 /// When worlds begin.
@@ -75,6 +79,40 @@ impl Host {
     pub(super) fn restore(&self, copy: &PowerCutDisk, folder: &Path) -> io::Result<()> {
         remove_tree(&self.power, folder)?;
         copy_tree(copy, &self.power, folder)
+    }
+
+    /// Turns a byte of the segments in `folder` into another one.
+    pub(super) fn rot(&self, folder: &Path, place: u64, flipped: u8) -> io::Result<()> {
+        let mut segments: Vec<String> = self.power.list(folder)?;
+        segments.retain(|name| name.ends_with(".log"));
+        segments.sort_unstable();
+        let lengths = segments
+            .iter()
+            .map(|name| Ok(self.power.about(&folder.join(name))?.bytes))
+            .collect::<io::Result<Vec<u64>>>()?;
+        let mut place = place % lengths.iter().sum::<u64>().max(1);
+        for (name, length) in segments.iter().zip(lengths) {
+            if place < length {
+                let (file, mut byte) = (self.power.open(&folder.join(name))?, [0]);
+                file.read_at(place, &mut byte)?;
+                file.write_at(place, &[byte[0] ^ flipped])?;
+                return file.sync();
+            }
+            place -= length;
+        }
+        Ok(())
+    }
+
+    /// Repairs a stream, and says what is lost. It does nothing where a consumer would go back.
+    pub(super) fn repair(&self, folder: &Path, name: &str) -> io::Result<Option<Vec<Loss>>> {
+        let plan = examine::examine(&self.power, folder, &cast::stream(name), &KeyRing::default())
+            .map_err(io::Error::other)?;
+        if !plan.consumers.is_empty() {
+            return Ok(None);
+        }
+        let losses = plan.losses.clone();
+        apply::apply(&self.power, plan, Path::new("/damaged")).map_err(io::Error::other)?;
+        Ok(Some(losses))
     }
 
     /// The machine goes on after it was made to stop; what it holds in memory of the disk is still

@@ -6,7 +6,7 @@ use model::testing::faulty::Operation;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::cast::{FLOWS, RENEWABLE, SHORT_RETENTION, SOURCES};
+use super::cast::{ARCHIVED, FLOWS, RENEWABLE, SHORT_RETENTION, SOURCES};
 
 /// One thing that happens. Whatever it needs to know stands in it, so that a list of steps can be
 /// shortened and does the same again.
@@ -36,6 +36,9 @@ pub(super) enum Step {
     /// Once all is taken in, the streams' folder is replaced by the last copy of it. The table and the
     /// archive stay as they are.
     Restore,
+    /// Once all is taken in, a byte of a source's log turns into another one while no server runs, and
+    /// the log is repaired.
+    Rot { source: &'static str, place: u64, flipped: u8 },
     /// An object of the archive cannot be put while others of its stream can, and SQL is asked.
     Gap { records: Vec<u64>, after: u64, time: Duration },
     /// The server stops and starts.
@@ -126,10 +129,15 @@ fn step(random: &mut StdRng, profile: Profile) -> Step {
         880..884 if profile.faults => Step::Gap {
             records: (0..30).map(|_| random.random()).collect(),
             after: random.random_range(0..6),
-            time: Duration::from_millis(random.random_range(1..2300)),
+            time: Duration::from_millis(random.random_range(1..2500)),
         },
-        884..890 if profile.faults => Step::Full { room: random.random_range(0..8192) },
-        890..910 if profile.faults => Step::Heal,
+        884..887 if profile.faults => Step::Rot {
+            source: ARCHIVED[random.random_range(0..ARCHIVED.len())].0,
+            place: random.random(),
+            flipped: random.random_range(1..=255),
+        },
+        887..892 if profile.faults => Step::Full { room: random.random_range(0..8192) },
+        892..910 if profile.faults => Step::Heal,
         910..920 if profile.clock => {
             Step::SetClock { forwards: random.random(), by: Duration::from_secs(random.random_range(0..60)) }
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ingest::log::frames::lost::Loss;
 use model::stream::hash_key::PartitionKey;
 use model::stream::record::{Appended, PutEntry};
 use serde::Deserialize;
@@ -18,12 +19,15 @@ pub(super) struct Put {
     pub(super) data: Bytes,
     /// The machine's elapsed time at the put.
     pub(super) at: Duration,
-    /// Where it went, once the producer was told so. A put without an answer may be there or not.
-    pub(super) acknowledged: Option<Appended>,
+    /// Where it went, once the producer was told so or a reader has had it. A put without an answer may
+    /// be there or not.
+    pub(super) place: Option<Appended>,
     /// Whether a reader has had it: then it must stay.
     pub(super) seen: bool,
-    /// Whether it is no longer in its stream: that was deleted, or replaced by an older copy.
+    /// Whether it is no longer in its stream: that was deleted, damaged, or replaced by an older copy.
     pub(super) gone: bool,
+    /// Whether damage took it from its stream: then readers of that stream are told.
+    pub(super) damaged: bool,
     /// Whether the rows that count it went with their stream: that was replaced by an older copy, or made
     /// anew when the record was gone.
     pub(super) uncounted: bool,
@@ -60,7 +64,7 @@ pub(super) struct Source {
 impl Source {
     /// Records that must be there wherever they are kept for ever.
     pub(super) fn certain(&self) -> impl Iterator<Item = (u64, &Put)> {
-        self.puts.iter().filter(|(_, put)| put.acknowledged.is_some() || put.seen).map(|(id, put)| (*id, put))
+        self.puts.iter().filter(|(_, put)| put.place.is_some() || put.seen).map(|(id, put)| (*id, put))
     }
 
     /// Records that rows and items can be made of, and that are or were there as far as anybody can
@@ -71,7 +75,17 @@ impl Source {
 
     /// The stream is deleted, and with it all of its records.
     pub(super) fn delete(&mut self) {
-        self.puts.values_mut().for_each(|put| put.gone = true);
+        self.puts.values_mut().for_each(|put| (put.gone, put.damaged) = (true, false));
+    }
+
+    /// Damage has taken the records of these numbers from the stream.
+    pub(super) fn lose(&mut self, losses: &[Loss]) {
+        let is_lost = |at: &Appended| {
+            losses.iter().any(|loss| loss.shard == at.shard && (loss.first..loss.end).contains(&at.sequence_number))
+        };
+        for put in self.puts.values_mut().filter(|put| !put.gone && put.place.as_ref().is_some_and(is_lost)) {
+            (put.gone, put.damaged) = (true, true);
+        }
     }
 
     /// The rows of its query are deleted, and made again of what is still in the stream.
@@ -108,6 +122,7 @@ pub(super) struct Truth {
 pub(super) struct Past {
     next_id: u64,
     gone: BTreeSet<u64>,
+    damaged: BTreeSet<u64>,
     uncounted: BTreeSet<u64>,
 }
 
@@ -118,7 +133,12 @@ impl Truth {
             let puts = self.sources.values().flat_map(|source| &source.puts);
             puts.filter(|(_, put)| of(put)).map(|(id, _)| *id).collect()
         };
-        Past { next_id: self.next_id, gone: ids(|put| put.gone), uncounted: ids(|put| put.uncounted) }
+        Past {
+            next_id: self.next_id,
+            gone: ids(|put| put.gone),
+            damaged: ids(|put| put.damaged),
+            uncounted: ids(|put| put.uncounted),
+        }
     }
 
     /// The streams are again what they were.
@@ -126,6 +146,7 @@ impl Truth {
         for (id, put) in self.sources.values_mut().flat_map(|source| &mut source.puts) {
             let is_later = past.next_id <= *id;
             put.gone = is_later || past.gone.contains(id);
+            put.damaged = past.damaged.contains(id);
             put.uncounted = is_later || past.uncounted.contains(id);
         }
     }
@@ -146,7 +167,18 @@ impl Truth {
             false => format!(r#"{{"id":{id},"k":"{key}","v":{value},"pad":"{pad}"}}"#).into(),
         };
         let entry = PutEntry::new(PartitionKey::new(key.clone()).expect("a key"), data.clone());
-        let put = Put { key, value, data, at, acknowledged: None, seen: false, gone: false, uncounted: false, broken };
+        let put = Put {
+            key,
+            value,
+            data,
+            at,
+            place: None,
+            seen: false,
+            gone: false,
+            damaged: false,
+            uncounted: false,
+            broken,
+        };
         self.source(source).puts.insert(id, put);
         (id, entry)
     }
@@ -154,7 +186,7 @@ impl Truth {
     /// The producer was told that the record is kept.
     pub(super) fn acknowledge(&mut self, source: &str, id: u64, appended: Appended) {
         let put = self.source(source).puts.get_mut(&id).expect("it was begun");
-        put.acknowledged = Some(appended);
+        put.place = Some(appended);
     }
 
     /// The producer was told that the record is not kept.

@@ -2,6 +2,7 @@
 //! one step after the other, all on this thread, so that the same steps always do the same.
 
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use model::blocking::Turns;
@@ -105,6 +106,7 @@ impl World {
             Step::Recreate { source } => self.recreate(source)?,
             Step::Copy => self.copy()?,
             Step::Restore => self.go_back()?,
+            Step::Rot { source, place, flipped } => self.rot(source, *place, *flipped)?,
             Step::Gap { records, after, time } if self.trouble.end.is_none() => self.gap(records, *after, *time)?,
             Step::Gap { .. } => {}
             Step::Restart => self.restart()?,
@@ -226,6 +228,20 @@ impl World {
         self.host.restore(&copy, STREAMS.as_ref()).map_err(|error| format!("a copy is not restored: {error}"))?;
         self.truth.go_back(&past);
         self.copy = Some((copy, past));
+        self.start()
+    }
+
+    /// Damages a source's log and repairs it, as `docs/how-to/damage.md` says. Where a consumer would go
+    /// back to an older checkpoint, which delivers once more, nothing is done.
+    fn rot(&mut self, source: &str, place: u64, flipped: u8) -> Result<(), Violation> {
+        self.settle()?;
+        self.stop()?;
+        let (before, folder) = (self.host.copy(), Path::new(STREAMS).join(source));
+        let lost = self.host.rot(&folder, place, flipped).and_then(|()| self.host.repair(&folder, source));
+        match lost.map_err(|error| format!("stream {source} cannot be repaired: {error}"))? {
+            Some(losses) => self.truth.source(source).lose(&losses),
+            None => self.host.restore(&before, &folder).map_err(|error| error.to_string())?,
+        }
         self.start()
     }
 
