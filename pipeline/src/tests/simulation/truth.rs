@@ -98,9 +98,9 @@ impl Source {
         self.certain().filter(|(_, put)| !put.gone)
     }
 
-    /// Whether neither the stream nor, if there is one, its archive has had a record.
+    /// Whether neither the stream nor, if there is one, its archive has a record that SQL can read.
     pub(super) fn knows_nothing(&self, is_archived: bool) -> bool {
-        if is_archived { self.certain().next().is_none() } else { self.kept().next().is_none() }
+        self.certain().all(|(_, put)| put.broken || put.gone && !is_archived)
     }
 
     /// Ids of the records that must be wherever records are kept for ever, or of those that must
