@@ -177,6 +177,7 @@ fn is_moving(error: &KafkaError) -> bool {
     let moving = [
         RDKafkaErrorCode::BrokerDestroy,
         RDKafkaErrorCode::BrokerTransportFailure,
+        RDKafkaErrorCode::DestroyBroker,
         RDKafkaErrorCode::FencedLeaderEpoch,
         RDKafkaErrorCode::LeaderNotAvailable,
         RDKafkaErrorCode::NotLeaderForPartition,
