@@ -6,9 +6,12 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::anew::{SETTINGS, caught_up, count, last_of_each, latest, lives, put};
+use serde_json::Value;
+
+use crate::anew::{SETTINGS, count, last_of_each, latest, lives, put};
 use crate::conservation::{QUERY, Site};
-use crate::server::{Server, folder_with};
+use crate::rest::get;
+use crate::server::{Server, eventually, folder_with};
 
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().expect("a number"))
@@ -17,6 +20,15 @@ fn number(name: &str, usual: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_is_deleted_and_created_anew_under_flows() {
     lives(&Site::default(), number("LIVES", 8)).await;
+}
+
+/// Waits until a flow has all there is.
+async fn caught_up(server: &Server, path: &str) -> Value {
+    eventually("a flow has all there is", async || {
+        let report = get(&format!("{}/v1/{path}", server.url)).await;
+        (report["state"] == "running" && report["behind"] == 0).then_some(report)
+    })
+    .await
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -62,9 +62,9 @@ impl DeliveryStream {
         self.status.update(|status| status.deleted += deleted);
     }
 
-    /// Notes how far it has come with a stream that is gone, or that nobody needs to know it any more.
-    pub(super) fn set_reached(&self, positions: Option<Positions>) {
-        *self.reached.lock().expect("no holder of the lock panics") = positions;
+    /// Notes how far it has come: a checkpoint in the source goes with it.
+    pub(super) fn set_reached(&self, positions: Positions) {
+        *self.reached.lock().expect("no holder of the lock panics") = Some(positions);
     }
 
     /// What the source is now.

@@ -60,16 +60,17 @@ impl Run {
         let reader = delivery.open_reader(positions, &mut backoff).await?;
         if let Some(deleted) = reader.deleted() {
             delivery.begins_anew(deleted);
-            delivery.set_reached(Some(reader.positions().clone()));
+            delivery.set_reached(reader.positions().clone());
         }
         let resumed_at = delivery.describe(&mut backoff).await?.lives.resumed.last().copied();
         let (buffer, committed_at) = (Buffer::new(delivery.options.clone()), delivery.clock.elapsed());
         let in_flight = Vec::new();
         let mut run = Run { delivery, reader, buffer, in_flight, ledger, committed_at, backoff, resumed_at };
         if !begun {
-            // From now on `start` has been decided: a restart must not decide anew.
+            // From now on `start` has been decided: a restart must not decide anew, also where the source is deleted
+            // before it is committed.
+            run.delivery.set_reached(run.reader.positions().clone());
             run.commit(Promise::default()).await?;
-            run.delivery.set_reached(None);
         }
         Ok(run)
     }
@@ -128,12 +129,17 @@ impl Run {
         }
     }
 
+    /// Notes how far it has delivered, whether that is committed or not.
+    pub(super) fn note_reached(&self) {
+        self.delivery.set_reached(self.positions());
+    }
+
     /// Delivers what was read of a source that is gone: nobody can read it again.
     pub(super) async fn finish_gone(&mut self) {
         self.in_flight.extend(self.buffer.take(self.delivery.clock.elapsed(), true));
         self.delivery.deliver(&self.in_flight, &mut self.backoff).await;
         self.in_flight.clear();
-        self.delivery.set_reached(Some(self.reader.positions().clone()));
+        self.delivery.set_reached(self.reader.positions().clone());
     }
 
     /// Delivers the cuts that are due, and commits what is to be committed.
@@ -163,6 +169,7 @@ impl Run {
             self.delivery.wait_after(error, &mut self.backoff).await?;
         }
         self.backoff.reset();
+        self.delivery.set_reached(positions);
         self.committed_at = self.delivery.clock.elapsed();
         Ok(())
     }

@@ -45,8 +45,7 @@ pub struct DeliveryStream {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) options: DeliveryOptions,
     pub(super) status: StatusHandle,
-    /// How far the last run had come when its source was deleted, and its checkpoint with it; none
-    /// once a checkpoint says so again.
+    /// How far it has come in this process: where the source is deleted, its checkpoint goes with it.
     pub(super) reached: Arc<Mutex<Option<Positions>>>,
 }
 

@@ -56,8 +56,16 @@ impl DeliveryStream {
         let mut run = Run::start(self).await?;
         info!(delivery = %run.name(), stream = %run.delivery.source, "delivery started");
         let ended = follow(&mut run, &mut stopping).await;
-        // A conflict of checkpoints may say the same: one in a stream that was created anew is the first.
-        if matches!(ended, Err(DeliveryError::Stream { .. })) && run.reader.is_gone().await {
+        run.note_reached();
+        let is_gone = match &ended {
+            Err(DeliveryError::Stream { source: StreamError::NotFound(name), .. }) if *name == run.delivery.source => {
+                true
+            }
+            // A conflict of checkpoints may say the same: one in a stream that was created anew is the first.
+            Err(DeliveryError::Stream { .. }) => run.reader.is_gone().await,
+            _ => false,
+        };
+        if is_gone {
             run.finish_gone().await;
             let (delivery, source_stream) = (run.name().clone(), run.delivery.source.clone());
             let source = StreamError::NotFound(source_stream.clone());

@@ -41,12 +41,16 @@ impl Directory {
         }
     }
 
-    /// Takes a stream into service, unless it is.
+    /// Takes a stream into service, unless it is. One that had the name before is gone: whoever reads it finds that out.
     pub(crate) fn add(&self, name: &StreamName, entry: &Entry) -> Arc<Stream> {
         let mut streams = self.write();
         let known = streams.get(name).filter(|stream| stream.incarnation == entry.incarnation);
         let stream = known.cloned().unwrap_or_else(|| Arc::new(Stream::new(name, entry)));
-        streams.insert(name.clone(), Arc::clone(&stream));
+        if let Some(before) =
+            streams.insert(name.clone(), Arc::clone(&stream)).filter(|before| !Arc::ptr_eq(before, &stream))
+        {
+            before.delete();
+        }
         stream
     }
 
@@ -54,8 +58,12 @@ impl Directory {
         self.read().get(name).cloned()
     }
 
+    /// Takes a stream out of service: it is gone. This may be another value for it than the one that was deleted, for
+    /// somebody who asked before the registry knew.
     pub(crate) fn remove(&self, name: &StreamName) {
-        self.write().remove(name);
+        if let Some(stream) = self.write().remove(name) {
+            stream.delete();
+        }
     }
 
     /// All streams, in no order.
