@@ -79,12 +79,12 @@ pub async fn run(args: SimArgs, shutdown: impl Future<Output = ()>) -> Result<Re
             None => std::future::pending().await,
         }
     };
-    tokio::select! {
-        () = produce => {}
-        () = time_up => {}
-        () = shutdown => {}
-    }
-    let report = producer.finish().await;
+    let interrupted = tokio::select! {
+        () = produce => false,
+        () = time_up => false,
+        () = shutdown => true,
+    };
+    let report = if interrupted { producer.finish_interrupted().await } else { producer.finish().await };
     progress.end();
     Ok(report)
 }

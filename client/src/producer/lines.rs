@@ -149,13 +149,13 @@ async fn send(
         Ok(())
     };
     let outcome = tokio::select! {
-        outcome = produce => outcome,
-        () = shutdown => Ok(()),
+        outcome = produce => Some(outcome),
+        () = shutdown => None,
     };
     // What was handed over is sent, even where reading ended early.
-    let report = producer.finish().await;
+    let report = if outcome.is_none() { producer.finish_interrupted().await } else { producer.finish().await };
     progress.end();
-    outcome?;
+    outcome.transpose()?;
     Ok(Report { skipped, ..report })
 }
 

@@ -16,7 +16,7 @@ use model::stream::record::PutEntry;
 use rand::Rng;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::producer::report::{Report, Tally};
 use crate::producer::transport::{CallError, Place, Transport};
@@ -25,6 +25,9 @@ use crate::producer::transport::{CallError, Place, Transport};
 pub const BATCH_ENTRIES_MAX: usize = 500;
 /// A call is sent when it has this many bytes.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// How long an interrupted producer waits for what it has been given.
+pub const INTERRUPTED_MAX: Duration = Duration::from_secs(10);
 
 /// How a producer works.
 #[derive(Debug, Clone)]
@@ -99,10 +102,30 @@ impl Producer {
 
     /// Sends what waits and returns once every entry is acknowledged or given up.
     pub async fn finish(mut self) -> Report {
+        self.end().await;
+        self.last_report()
+    }
+
+    /// The same for somebody who does not want to wait: what is not acknowledged within [`INTERRUPTED_MAX`] is given
+    /// up.
+    pub async fn finish_interrupted(mut self) -> Report {
+        if timeout(INTERRUPTED_MAX, self.end()).await.is_err() {
+            self.tasks.shutdown().await;
+            let seconds = INTERRUPTED_MAX.as_secs();
+            let reason = format!("no answer within {seconds} s of the interruption: they may have been taken or not");
+            lock(&self.tally).give_up(reason);
+        }
+        self.last_report()
+    }
+
+    async fn end(&mut self) {
         self.lanes.clear();
         while let Some(ended) = self.tasks.join_next().await {
             ended.expect("a lane does not panic");
         }
+    }
+
+    fn last_report(&self) -> Report {
         let shards = lock(&self.tally).spans();
         Report { shards, ..self.report() }
     }
@@ -274,6 +297,20 @@ mod tests {
         }
         assert_eq!(per_key.len(), 11);
         assert!(per_key.values().all(|numbers| numbers.is_sorted()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupted_producer_ends_though_its_server_is_gone() {
+        let transport = Moody::new(3, 1.0);
+        let producer = Producer::new(Arc::clone(&transport) as Arc<dyn Transport>, ProducerOptions::default());
+        for number in 0..3000 {
+            producer.send(entry(number % 11, number)).await;
+        }
+        let begin = Instant::now();
+        let report = producer.finish_interrupted().await;
+        assert_eq!((report.sent, report.acknowledged, report.failed), (3000, 0, 3000));
+        assert_eq!(begin.elapsed(), INTERRUPTED_MAX);
+        assert!(report.last_failure.expect("a reason").contains("within 10 s"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -82,6 +82,11 @@ impl Tally {
         self.last_failure = Some(reason);
     }
 
+    /// Gives up all entries that nobody has answered for.
+    pub fn give_up(&mut self, reason: String) {
+        self.fail(self.sent.saturating_sub(self.acknowledged + self.failed), reason);
+    }
+
     /// Which shards took what.
     pub fn spans(&self) -> Vec<ShardSpan> {
         self.shards.values().cloned().collect()
