@@ -73,6 +73,18 @@ async fn a_tail_of_datagrams_is_columns() {
 }
 
 #[tokio::test]
+async fn a_stream_of_datagrams_has_its_columns_before_the_first_one_comes() {
+    let world = World::new();
+    sensor_stream(&world, "plant", engine_stream()).await;
+    let engine = world.engine();
+    check(&engine, "SELECT source, rpm, site FROM plant", &[]).await;
+    check(&engine, "SELECT COUNT(*) AS n, SUM(rpm) AS rpm FROM plant", &[r#"{"n":0,"rpm":null}"#]).await;
+    let missing = "line 1, column 8: column `speed` does not exist; the columns are `arrived_at`, `epoch`, `heat`, `rpm`, \
+                   `seq`, `site`, `source`, `time`, `total`";
+    check_error(&engine, "SELECT speed FROM plant", missing).await;
+}
+
+#[tokio::test]
 async fn archived_columns_and_the_tail_behind_them_are_one_table() {
     let world = World::new();
     let stream = sensor_stream(&world, "plant", engine_stream()).await;

@@ -120,14 +120,18 @@ impl Sources {
                 self.check_columns(table, &columns)?;
             }
         }
-        for range in tail.iter().flat_map(|tail| &tail.ranges) {
-            let tail = tail.as_ref().expect("it has ranges");
-            columns.merge(&match tail.sensor() {
-                Some(sensor) => sensor_columns(sensor),
-                None => self.tail_columns(tail, *range).await?,
-            });
-            self.check_columns(table, &columns)?;
+        match tail.as_ref().map(|tail| (tail, tail.sensor())) {
+            // Known before the first record comes.
+            Some((_, Some(sensor))) => columns.merge(&sensor_columns(sensor)),
+            Some((tail, None)) => {
+                for range in &tail.ranges {
+                    columns.merge(&self.tail_columns(tail, *range).await?);
+                    self.check_columns(table, &columns)?;
+                }
+            }
+            None => {}
         }
+        self.check_columns(table, &columns)?;
         Ok(Snapshot { archive: self.archive.clone(), objects, tail, schema: columns.schema() })
     }
 
