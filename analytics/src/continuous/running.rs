@@ -24,6 +24,8 @@ use crate::sql::schema::SqlColumn;
 
 /// A store that lags behind the clock is asked again after this.
 const TIP_RETRY_DELAY: Duration = Duration::from_millis(20);
+/// And after this many times as long as the last asking took: in between records are read.
+const TIP_REST_FACTOR: u32 = 4;
 /// While a window is open, tips are asked at least this often: the time of the stream and the wall clock may differ.
 const TIP_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -186,11 +188,12 @@ impl<'a> Running<'a> {
 
     /// Asks the shards how far time is complete.
     pub(crate) async fn ask_tips(&mut self) -> Result<(), QueryError> {
-        self.ask_after = self.clock.now() + TIP_RETRY_DELAY;
-        self.ask_at = self.clock.elapsed() + TIP_INTERVAL;
-        for batch in self.reader.poll_tips().await.map_err(|error| self.query.stream(error))? {
-            self.complete.insert(batch.shard, batch.complete_until);
-        }
+        let begin = self.clock.elapsed();
+        let tips = self.reader.poll_tips().await.map_err(|error| self.query.stream(error))?;
+        let rest = (self.clock.elapsed().saturating_sub(begin) * TIP_REST_FACTOR).max(TIP_RETRY_DELAY);
+        self.ask_after = self.clock.now() + rest;
+        self.ask_at = self.clock.elapsed() + rest.max(TIP_INTERVAL);
+        self.complete.extend(tips.into_iter().map(|batch| (batch.shard, batch.complete_until)));
         Ok(())
     }
 

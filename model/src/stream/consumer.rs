@@ -339,10 +339,10 @@ impl StreamReader {
         let mut batches = Vec::new();
         let asked: Vec<_> = self.unfinished().collect();
         for (shard, next) in asked {
-            let limit = ReadLimit { records_max: READ_RECORDS_MAX, bytes_max: READ_BYTES_MAX, wait: false };
+            // One record says that the shard is not at its tip. It is left to the read in flight, which
+            // returns it in its turn.
+            let limit = ReadLimit { records_max: 1, bytes_max: 1, wait: false };
             match self.store.read(&self.stream, shard, next, limit).await {
-                // Records are left to the read in flight, which returns them in its turn; time
-                // counts only at the tip.
                 Ok(batch) if batch.records.is_empty() && !batch.end_of_shard && batch.lost == 0 => {
                     batches.push(ShardBatch {
                         stream: Arc::clone(&self.description),
