@@ -56,6 +56,9 @@ impl Run {
             let position = positions.entry(cut.shard).or_insert(Position::at(cut.first));
             *position = Position::at(position.next.max(cut.last.next()));
         }
+        if ledger.committed().version > 0 {
+            delivery.set_reached(positions.clone());
+        }
         let begun = ledger.committed().version > 0 && !ledger.committed().is_blank();
         let reader = delivery.open_reader(positions, &mut backoff).await?;
         if let Some(deleted) = reader.deleted() {
