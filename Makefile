@@ -38,7 +38,7 @@ repairs:
 LIVES ?= 1000
 RESTORES ?= 100
 lives:
-	LIVES=$(LIVES) RESTORES=$(RESTORES) cargo test -p pipeline --test it --test servers -- --include-ignored --nocapture lives::
+	LIVES=$(LIVES) RESTORES=$(RESTORES) cargo test -p pipeline --test it --test servers -- --nocapture lives::
 
 # And brokers of Kafka killed, paused and started again so many times.
 KAFKA_FAULTS ?= 200
@@ -48,7 +48,7 @@ kafka-faults:
 # And all of it together: the whole job on Kafka, S3 and DynamoDB, brokers and servers killed and paused, calls failing.
 ENGINE_ROUNDS ?= 200
 engine-faults:
-	ROUNDS=$(ENGINE_ROUNDS) cargo test --workspace --test servers -- --include-ignored --nocapture engines::
+	ROUNDS=$(ENGINE_ROUNDS) cargo test --workspace --test servers -- --nocapture engines::
 
 # Queries that once ended the server: chains, nests, functions with large arguments, products. `make test` runs some of them.
 HOSTILE_SQL ?= 1000

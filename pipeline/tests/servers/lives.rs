@@ -1,6 +1,6 @@
 //! A source on Kafka is deleted and created anew, under a table in DynamoDB and an archive on S3.
 //!
-//! It runs alone: `make lives`; `LIVES=1000` makes a night of it.
+//! `LIVES=1000` makes a night of it (`make lives`).
 
 use ingest::testing::kafka_cluster::KafkaCluster;
 
@@ -9,7 +9,6 @@ use crate::conservation::Site;
 use crate::elsewhere::Elsewhere;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a third cluster is too much beside those of the other tests: make lives"]
 async fn a_source_on_kafka_is_deleted_and_created_anew_under_flows() {
     let rounds = std::env::var("LIVES").map_or(6, |text| text.parse().expect("a number"));
     let (cluster, elsewhere) = (KafkaCluster::start(1), Elsewhere::new().await);
