@@ -10,7 +10,7 @@ use crate::config::file::Config;
 use crate::doctor::finding::{fail, ok};
 
 /// How long each may take to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// The brokers, where streams are on Kafka.
 pub(crate) async fn kafka(config: &Config) -> Finding {

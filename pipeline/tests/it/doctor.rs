@@ -112,6 +112,17 @@ fn a_port_that_another_process_has_is_found() {
 }
 
 #[test]
+fn a_server_that_never_answers_is_found() {
+    let data = tempfile::tempdir().expect("a temporary folder");
+    // Connections are made, and nobody takes them.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let endpoint = format!("http://{}", silent.local_addr().expect("it listens"));
+    let (report, status) = report(data.path(), None, &["--endpoint", &endpoint]);
+    found(&report, "server.health", "fail", &format!("{endpoint} does not answer within 5 s"));
+    assert_eq!(status, Some(1));
+}
+
+#[test]
 fn a_data_folder_that_is_a_file_is_found() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");

@@ -2,10 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use anyhow::anyhow;
 use hyper::StatusCode;
 use model::doctor::Finding;
 use serde_json::Value;
 
+use crate::doctor::elsewhere::ANSWER_MAX;
 use crate::doctor::finding::{fail, ok, warn};
 use client::server::connection::{Connection, ENDPOINT};
 use client::server::rest_client::RestClient;
@@ -24,7 +26,7 @@ pub(crate) async fn look(connection: &Connection, here: Option<SocketAddr>) -> V
             return vec![warn(check, format!("{error:#}"), "name keys with AWS_PROFILE, or a token with --token")];
         }
     };
-    match client.text("/healthz").await {
+    match ask(&client, "/healthz").await {
         Ok((StatusCode::OK, _)) => {}
         Ok((status, _)) => {
             return vec![fail(
@@ -40,7 +42,7 @@ pub(crate) async fn look(connection: &Connection, here: Option<SocketAddr>) -> V
         }
     }
     let mut findings = vec![ok(check, format!("{endpoint} answers")), ready(&client).await];
-    match client.text("/metrics").await {
+    match ask(&client, "/metrics").await {
         Ok((StatusCode::OK, text)) => findings.extend(figures(&text)),
         Ok((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)) => findings.push(warn(
             "server.version",
@@ -63,9 +65,15 @@ fn url(here: SocketAddr) -> String {
     format!("http://{}", SocketAddr::new(ip, here.port()))
 }
 
+/// What the server answers, if it does so in time: something else may listen there, and say nothing.
+async fn ask(client: &RestClient, path: &str) -> anyhow::Result<(StatusCode, String)> {
+    let late = |_| anyhow!("{} does not answer within {} s", client.endpoint(), ANSWER_MAX.as_secs());
+    tokio::time::timeout(ANSWER_MAX, client.text(path)).await.map_err(late)?
+}
+
 async fn ready(client: &RestClient) -> Finding {
     let check = "server.ready";
-    match client.text("/readyz").await {
+    match ask(client, "/readyz").await {
         Ok((StatusCode::OK, _)) => ok(check, "it accepts requests"),
         Ok((status, text)) => warn(check, format!("{status}: {}", text.trim()), "wait: it is starting or stopping"),
         Err(error) => fail(check, format!("{error:#}"), "look at its log"),
@@ -91,7 +99,7 @@ fn figures(text: &str) -> Vec<Finding> {
 /// What the server itself finds of its queries, deliveries and tasks.
 async fn workers(client: &RestClient) -> Vec<Finding> {
     let unknown = |why: String, fix: &str| vec![warn("server.queries", why, fix)];
-    let answer = match client.text("/v1/doctor").await {
+    let answer = match ask(client, "/v1/doctor").await {
         Ok((StatusCode::OK, text)) => serde_json::from_str::<Value>(&text).unwrap_or_default(),
         Ok((StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _)) => {
             let fix = "name keys with AWS_PROFILE, or a token with --token, that may gallop:Doctor";
