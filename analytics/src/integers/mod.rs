@@ -11,6 +11,8 @@
 //! DataFusion itself checks division, remainders, powers and casts.
 
 mod arithmetic;
+mod totals;
+mod accumulators;
 mod sum;
 
 use std::sync::Arc;
