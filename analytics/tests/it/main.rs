@@ -10,3 +10,4 @@ mod poison;
 mod restart;
 mod rig;
 mod sensors;
+mod tips;
