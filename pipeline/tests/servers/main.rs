@@ -16,6 +16,7 @@ mod rest;
 mod server;
 
 mod book;
+mod doctor;
 mod elsewhere;
 mod engines;
 mod kafka;
