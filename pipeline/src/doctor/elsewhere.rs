@@ -43,10 +43,18 @@ pub(crate) async fn archive(config: &Config, data: &Path) -> Finding {
         use sinks::archive::s3::S3Archive;
         let options = s3.options();
         let bucket = options.bucket.clone();
-        let asked = async { S3Archive::connect(options).await.check().await };
+        let creates = options.create_bucket;
+        let asked = async {
+            let archive = S3Archive::connect(options).await;
+            if creates && !archive.has_bucket().await? {
+                return Ok(false);
+            }
+            archive.check().await.map(|()| true)
+        };
         let fix = "correct [s3], or the credentials and the bucket's policy; see `gallop config show --sources`";
         return match tokio::time::timeout(ANSWER_MAX, asked).await {
-            Ok(Ok(())) => ok(check, format!("bucket `{bucket}` exists, is writable and supports conditional puts")),
+            Ok(Ok(true)) => ok(check, format!("bucket `{bucket}` exists, is writable and supports conditional puts")),
+            Ok(Ok(false)) => ok(check, format!("bucket `{bucket}` does not exist yet; the first start creates it")),
             Ok(Err(error)) => fail(check, chain(&error), fix),
             Err(_) => fail(check, format!("bucket `{bucket}` does not answer within {ANSWER_MAX:?}"), fix),
         };

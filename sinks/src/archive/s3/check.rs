@@ -20,17 +20,27 @@ impl S3Archive {
     }
 
     async fn check_bucket(&self) -> Result<(), ArchiveError> {
-        let bucket = &self.options.bucket;
-        let doing = || format!("looking for bucket `{bucket}`");
-        match self.client.head_bucket().bucket(bucket).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if status(&error) == Some(404) && self.options.create_bucket => self.create_bucket().await,
-            Err(error) if status(&error) == Some(404) => {
-                Err(refused(doing(), "the bucket does not exist; create it, or set `create_bucket = true`"))
-            }
-            Err(error) if status(&error) == Some(403) => Err(refused(doing(), &self.why_denied().await)),
-            Err(error) => Err(unavailable(doing(), CallFailure::of(&error))),
+        if self.has_bucket().await? {
+            return Ok(());
         }
+        if self.options.create_bucket {
+            return self.create_bucket().await;
+        }
+        Err(refused(self.looking(), "the bucket does not exist; create it, or set `create_bucket = true`"))
+    }
+
+    /// Whether the bucket is there. Error: as [`S3Archive::check`].
+    pub async fn has_bucket(&self) -> Result<bool, ArchiveError> {
+        match self.client.head_bucket().bucket(&self.options.bucket).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if status(&error) == Some(404) => Ok(false),
+            Err(error) if status(&error) == Some(403) => Err(refused(self.looking(), &self.why_denied().await)),
+            Err(error) => Err(unavailable(self.looking(), CallFailure::of(&error))),
+        }
+    }
+
+    fn looking(&self) -> String {
+        format!("looking for bucket `{}`", self.options.bucket)
     }
 
     /// What the store has against these credentials. An answer to HEAD has no body to say it: it is asked otherwise.
