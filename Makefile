@@ -34,7 +34,8 @@ REPAIRS ?= 10000
 repairs:
 	REPAIRS=$(REPAIRS) cargo test -p ingest --test it -- --nocapture repair::whatever
 
-# A stream's name lives so many times under flows, and older copies of a data folder come back.
+# A stream is deleted and created again so many times under queries and deliveries, and a data folder is replaced by an
+# older copy of itself.
 LIVES ?= 1000
 RESTORES ?= 100
 lives:

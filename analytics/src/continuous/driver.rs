@@ -12,7 +12,7 @@ use crate::continuous::decode::json::Unfit;
 use crate::continuous::encode::OutputRow;
 use crate::continuous::operator::Operator;
 
-/// By so much at most a query may be ahead of a source that is created anew.
+/// A query that is further ahead of a source that was created anew begins its windows again.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
 /// What becomes of a row whose window is over.

@@ -112,7 +112,9 @@ impl Producer {
         if timeout(INTERRUPTED_MAX, self.end()).await.is_err() {
             self.tasks.shutdown().await;
             let seconds = INTERRUPTED_MAX.as_secs();
-            let reason = format!("no answer within {seconds} s of the interruption: they may have been taken or not");
+            let reason = format!(
+                "the server did not answer within {seconds} s of the interruption; these records may or may not be stored"
+            );
             lock(&self.tally).give_up(reason);
         }
         self.last_report()

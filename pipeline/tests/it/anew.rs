@@ -78,8 +78,8 @@ pub(crate) fn last_of_each(puts: u64) -> Vec<u64> {
     (0..KEYS).map(|key| (0..puts).rev().find(|n| n % KEYS == key).expect("each has one")).collect()
 }
 
-/// A source lives so many times. Whoever reads it is told that it is gone, or finds another one there;
-/// nothing is lost uncounted, no item is stale, and SQL is right without a hand.
+/// Deletes a source and creates it again, so many times. Readers are told that it is gone, or find the new one:
+/// every record is delivered or counted as deleted, no item is stale, and SQL agrees.
 pub(crate) async fn lives(site: &Site, rounds: u64) {
     let settings = format!("{}\n{SETTINGS}", site.settings);
     let (_keep, data) = folder_with(&[("gallop.toml", &settings), ("count.sql", QUERY)]);
