@@ -173,10 +173,17 @@ impl<'a> Examination<'a> {
             return Ok(true);
         }
         let scan = segment::scan(&bytes, place, &self.plan.keys);
+        let is_end_damaged = is_last && !scan.head_is_whole();
         if !is_last {
             self.index(place, &scan.index);
+        } else if is_end_damaged {
+            // Another segment follows it now: it ends where its frames do, and has an index.
+            self.plan.indexes.push(id);
+            if segment.length < there {
+                self.plan.segments.push(segment);
+            }
         }
-        Ok(!scan.head_is_whole())
+        Ok(is_end_damaged)
     }
 
     /// How long the head of the next segment says this one is, or else its index.
