@@ -13,10 +13,13 @@ use crate::rig::pace::Pace;
 use crate::rig::process::cpu_time;
 use crate::rig::report::{Figure, Measured, Report, latencies, micros};
 use crate::rig::server::Server;
+use crate::rig::sql::HostileClients;
 
 /// Arguments of `bench latency`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bench latency\n  bench latency --rate 5000 --connections 32 --json")]
+#[command(
+    after_help = "Examples:\n  bench latency\n  bench latency --rate 5000 --connections 32 --json\n  bench latency --hostile-sql 4"
+)]
 pub(crate) struct LatencyArgs {
     /// How long to send.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
@@ -30,6 +33,10 @@ pub(crate) struct LatencyArgs {
     /// Bytes of data a record.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     bytes: u32,
+    /// Clients that run SQL beside the calls which needs more than the server gives a query. Calls are not signed
+    /// then, and are measured without these clients first.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=64))]
+    hostile_sql: u32,
     /// Shards of the stream.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     shards: u32,
@@ -56,7 +63,8 @@ fn probe(folder: &Path, latency: &mut Histogram<u64>) -> anyhow::Result<()> {
 
 /// Measures.
 pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
-    let server = Server::start(true).await?;
+    let is_hostile = args.hostile_sql > 0;
+    let server = Server::start(!is_hostile).await?;
     let caller = server.caller.clone();
     load::create_stream(&caller, args.shards).await?;
     let requests = load::put_record(args.bytes);
@@ -66,14 +74,20 @@ pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
         args.rate, args.bytes, args.connections, args.shards
     );
     let pace = Pace { seconds: args.seconds, rate: args.rate, connections: args.connections };
+    let in_turn = move || {
+        let mut requests = requests.clone().into_iter().cycle();
+        move || requests.next().expect("a cycle has no end")
+    };
+    let mut undisturbed = None;
+    if is_hostile {
+        let (caller, pace, in_turn) = (caller.clone(), pace.clone(), in_turn.clone());
+        undisturbed = Some(tokio::task::spawn_blocking(move || pace.send(&caller, in_turn)).await??);
+    }
+    let hostile = HostileClients::start(&caller, args.hostile_sql);
     let measure = move || {
         let mut disk = latencies();
         probe(&folder, &mut disk)?;
         let (cpu_before, client_before, begin) = (server.cpu()?, cpu_time("self")?, Instant::now());
-        let in_turn = || {
-            let mut requests = requests.iter().cycle();
-            move || requests.next().expect("a cycle has no end").clone()
-        };
         let latency = pace.send(&caller, in_turn)?;
         let measured = Measured {
             records: latency.len(),
@@ -86,10 +100,18 @@ pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
         anyhow::Ok((server, measured, latency, disk))
     };
     let (server, measured, latency, disk) = tokio::task::spawn_blocking(measure).await??;
+    let hostile_ended = hostile.ended();
+    drop(hostile);
     server.stop().await?;
     let mut report = Report::new(what, measured, ("a PutRecord call", &latency));
     let millis = |quantile| disk.value_at_quantile(quantile) as f64 / 1000.0;
     report.add(Figure::new("p50 of the disk's own write and fsync", millis(0.5), "ms"));
     report.add(Figure::new("p99 of the disk's own write and fsync", millis(0.99), "ms"));
+    if let Some(undisturbed) = undisturbed {
+        let millis = |quantile| undisturbed.value_at_quantile(quantile) as f64 / 1000.0;
+        report.add(Figure::new("p50 without hostile queries", millis(0.5), "ms"));
+        report.add(Figure::new("p99 without hostile queries", millis(0.99), "ms"));
+        report.add(Figure::new("hostile queries that ended meanwhile", hostile_ended as f64, ""));
+    }
     Ok(report)
 }

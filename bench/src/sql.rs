@@ -1,16 +1,15 @@
 //! `bench sql`: a usual query of ad hoc SQL over HTTP, from the request to the last row.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::rig::http::{Caller, Request};
 use crate::rig::load::{self, STREAM};
 use crate::rig::report::{Figure, Measured, Report, latencies, micros};
 use crate::rig::server::Server;
+use crate::rig::sql::rows;
 
 /// Arguments of `bench sql`.
 #[derive(Debug, Args)]
@@ -33,14 +32,14 @@ pub(crate) async fn run(args: SqlBenchArgs) -> anyhow::Result<Report> {
     load::create_stream(&server.caller, 1).await?;
     put(&server.caller, args.records).await?;
     let (one, count) = ("SELECT 1 AS n", format!("SELECT COUNT(*) AS n FROM {STREAM}"));
-    let (first, _) = ask(&server.caller, one).await?;
-    let (first_count, answer) = ask(&server.caller, &count).await?;
+    let (first, _) = rows(&server.caller, one).await?;
+    let (first_count, answer) = rows(&server.caller, &count).await?;
     ensure!(answer.contains(&format!("{{\"n\":{}}}", args.records)), "not every record counts: {answer}");
     let (mut ones, mut counts) = (latencies(), latencies());
     let (before, begin) = (server.cpu()?, Instant::now());
     for _ in 0..args.queries {
-        ones.saturating_record(micros(ask(&server.caller, one).await?.0));
-        counts.saturating_record(micros(ask(&server.caller, &count).await?.0));
+        ones.saturating_record(micros(rows(&server.caller, one).await?.0));
+        counts.saturating_record(micros(rows(&server.caller, &count).await?.0));
     }
     let wall = begin.elapsed();
     let (cpu, peak_memory_bytes) = (server.cpu()? - before, server.peak_memory()?);
@@ -70,24 +69,4 @@ async fn put(caller: &Caller, records: u64) -> anyhow::Result<()> {
         load::check_put(connection.call(&Request::new("PutRecords", body)).await?)?;
     }
     Ok(())
-}
-
-/// One query on a connection of its own: how long it took, and the answer.
-async fn ask(caller: &Caller, sql: &str) -> anyhow::Result<(Duration, String)> {
-    let body = serde_json::json!({ "sql": sql }).to_string();
-    let request = format!(
-        "POST /v1/sql HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         content-length: {}\r\n\r\n{body}",
-        caller.address,
-        body.len()
-    );
-    let begin = Instant::now();
-    let mut stream = TcpStream::connect(&caller.address).await.context("the server cannot be reached")?;
-    stream.set_nodelay(true)?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await?;
-    let took = begin.elapsed();
-    ensure!(answer.starts_with("HTTP/1.1 200"), "{sql}: {answer}");
-    Ok((took, answer))
 }

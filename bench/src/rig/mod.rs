@@ -5,6 +5,7 @@ pub(crate) mod report;
 pub(crate) mod program;
 pub(crate) mod sign;
 pub(crate) mod http;
+pub(crate) mod sql;
 pub(crate) mod server;
 pub(crate) mod load;
 pub(crate) mod pace;
