@@ -40,6 +40,8 @@ pub struct GatewayState {
     pub sensors: Option<Arc<dyn SensorAdmin>>,
     /// Checks of this server's machine, if it makes any.
     pub doctor: Option<Arc<dyn Doctor>>,
+    /// Whether the server can only be read, because its data folder takes no writes.
+    pub is_read_only: bool,
     /// Cancelled when the server stops: answers without end finish then.
     pub stop: CancellationToken,
     /// The time: iterators and signatures expire by it.

@@ -1,6 +1,9 @@
-//! The disk behind two small traits, so that a test can take its power away. Two implementations:
-//! [`StdDisk`], and `PowerCutDisk` for tests. All calls block; they are never made on an async
-//! thread.
+//! The disk behind two small traits, so that a test can take its power away. Three implementations:
+//! [`StdDisk`], an [`overlay`] over a disk that takes no writes, and `PowerCutDisk` for tests. All
+//! calls block; they are never made on an async thread.
+
+mod layer;
+pub mod overlay;
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -21,6 +24,8 @@ pub trait Disk: Send + Sync + fmt::Debug {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading. Its writes fail.
+    fn view(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Names of what is in a folder, in any order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
     /// Moves a file or folder, replacing a file of that name. The folders of both names are to be synced.
@@ -123,6 +128,10 @@ impl Disk for StdDisk {
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(Arc::new(StdFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn view(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(Arc::new(StdFile(File::open(path)?)))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -239,7 +248,7 @@ pub fn is_full(error: &io::Error) -> bool {
 
 /// Reads a whole file that is known to be small.
 pub fn read_all(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
-    let file = disk.open(path)?;
+    let file = disk.view(path)?;
     let mut bytes = vec![0; usize::try_from(file.len()?).expect("a file fits in memory")];
     file.read_at(0, &mut bytes)?;
     Ok(bytes)

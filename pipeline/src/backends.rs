@@ -24,6 +24,7 @@ use model::archive::store::Archive;
 use model::blocking::try_blocking;
 use model::clock::Clock;
 use model::disk::Disk;
+use model::disk::overlay::OverlayDisk;
 use model::folders;
 use model::name::StreamName;
 use model::query::engine::SqlEngine;
@@ -42,6 +43,7 @@ use crate::holder;
 use crate::machine::Machine;
 use crate::metrics::registry::Metrics;
 use crate::metrics::stream_meters::Reader;
+use crate::read_only;
 use crate::sql::launch::ProcessLauncher;
 use crate::streams::Streams;
 
@@ -62,6 +64,8 @@ pub(crate) struct Backends {
     pub(crate) sql: Arc<dyn SqlEngine>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) opened: Streams,
+    /// What stands in for the disk, where it takes no writes.
+    read_only: Option<OverlayDisk>,
 }
 
 impl Backends {
@@ -73,7 +77,13 @@ impl Backends {
         config: &Config,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Backends> {
-        Backends::open_on(Machine::this(), data, folder, config, metrics).await
+        let mut machine = Machine::this();
+        let elsewhere = config.kafka.is_some();
+        let read_only = if elsewhere { None } else { read_only::stand_in(&machine.disk, data).await };
+        if let Some(overlay) = &read_only {
+            machine.disk = Arc::new(overlay.clone());
+        }
+        Ok(Backends { read_only, ..Backends::open_on(machine, data, folder, config, metrics).await? })
     }
 
     /// The same on `machine`.
@@ -97,7 +107,21 @@ impl Backends {
         };
         let (tables, archive) = (metrics.tables(tables), metrics.archive(archive));
         metrics.watch_room(data.to_owned());
-        Ok(Backends { clock, disk, seed, streams, tables, archive, sql, metrics, opened })
+        Ok(Backends { clock, disk, seed, streams, tables, archive, sql, metrics, opened, read_only: None })
+    }
+
+    /// Whether nothing can be changed, because the data folder takes no writes.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only.is_some()
+    }
+
+    /// From now on changes are refused where nothing can be changed. What the start had to put right, it has put right
+    /// in memory.
+    pub(crate) async fn refuse_changes(&self) {
+        if let Some(overlay) = &self.read_only {
+            self.opened.stop_writes().await;
+            overlay.seal();
+        }
     }
 
     /// Creates a stream unless it is there.
@@ -106,6 +130,8 @@ impl Backends {
             Ok(_) => info!(stream = %name, "stream created"),
             // Naming it makes a topic of another producer a stream. What is wrong with one, its users are told.
             Err(StreamError::Exists(_)) => drop(self.streams.describe(name).await),
+            // Whoever uses it is paused.
+            Err(StreamError::ReadOnly(_)) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())

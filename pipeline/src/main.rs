@@ -14,6 +14,7 @@ mod kept_file;
 mod machine;
 mod metrics;
 mod open_files;
+mod read_only;
 #[cfg(test)]
 mod reference;
 mod sensors;

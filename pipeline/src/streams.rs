@@ -110,6 +110,15 @@ impl Streams {
         }
     }
 
+    /// Refuses changes from now on, because this machine's disk takes none.
+    pub(crate) async fn stop_writes(&self) {
+        match self {
+            Streams::Log(log) => log.stop_writes().await,
+            #[cfg(feature = "kafka")]
+            Streams::Kafka(_) => {}
+        }
+    }
+
     /// What is acknowledged is durable already; this ends what is on its way.
     pub(crate) async fn close(&self) {
         match self {

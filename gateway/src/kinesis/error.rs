@@ -35,7 +35,7 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
         StreamError::KeyDiffers { .. } => AwsError::new("KMSInvalidStateException", failure.to_string()),
         StreamError::Trimmed { .. } => AwsError::invalid_argument(failure.to_string()),
         // The log says it once, not at every request.
-        StreamError::DiskFull { .. } => AwsError::unavailable(failure.to_string()),
+        StreamError::DiskFull { .. } | StreamError::ReadOnly(_) => AwsError::unavailable(failure.to_string()),
         StreamError::Damaged { .. } | StreamError::Stopped { .. } => {
             error!(error = failure as &dyn std::error::Error, "a request failed in the stream store");
             AwsError::internal(failure.to_string())

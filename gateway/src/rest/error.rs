@@ -116,6 +116,7 @@ impl From<StreamError> for RestError {
             StreamError::Trimmed { .. } => (StatusCode::GONE, "expired"),
             StreamError::Throttled(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             StreamError::DiskFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
+            StreamError::ReadOnly(_) => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
             StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "key_missing")
             }

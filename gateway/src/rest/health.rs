@@ -32,6 +32,10 @@ pub(crate) struct Readiness {
     /// none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     degraded: Vec<Degraded>,
+    /// `true` if nothing can be changed: the data folder was on a read-only file system when the server started. Missing
+    /// otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
 }
 
 /// A worker that needs attention. Anyone may read this, so it does not say what failed: `/v1/doctor` does.
@@ -67,6 +71,7 @@ pub(crate) async fn starting() -> impl IntoResponse {
 }
 
 /// Reports whether the server accepts requests: 200 once recovery is complete, 503 before that and while it stops. Requires no credentials.
+/// A server that can only be read accepts reads, so it answers 200 with `read_only`.
 /// A query or delivery that fails does not make it 503, because the server still accepts records: it is listed in `degraded`.
 #[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
     (status = 200, body = Readiness),
@@ -76,9 +81,10 @@ pub(crate) async fn ready(State(state): State<Arc<GatewayState>>) -> (StatusCode
     let (now, standings) = (state.clock.now(), state.flows.as_ref().map(|flows| flows.standings()));
     let degraded =
         standings.into_iter().flatten().filter(|standing| standing.is_degraded(now)).map(Degraded::from).collect();
+    let read_only = state.is_read_only;
     if state.ready.load(Ordering::Acquire) {
-        (StatusCode::OK, Json(Readiness { status: "ready", degraded }))
+        (StatusCode::OK, Json(Readiness { status: "ready", degraded, read_only }))
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status: "not ready", degraded }))
+        (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status: "not ready", degraded, read_only }))
     }
 }

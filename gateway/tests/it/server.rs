@@ -84,6 +84,7 @@ impl Server {
             flow_admin: None,
             sensors: None,
             doctor: None,
+            is_read_only: false,
             stop: stop.clone(),
             clock: clock.clone(),
             ready: Arc::new(AtomicBool::new(false)),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use model::clock::{Clock, Timestamp};
@@ -53,11 +54,13 @@ pub(crate) struct StreamsFolder {
     incarnation: Mutex<u64>,
     /// Streams that were deleted.
     ended: Mutex<EndedStreams>,
+    /// Set where the disk takes no writes: no stream is created, changed or deleted.
+    is_read_only: AtomicBool,
     /// Keeps other processes out.
     lock: Option<Arc<dyn DiskFile>>,
 }
 
-pub(crate) fn join(writer: Runner) {
+fn join(writer: Runner) {
     if let Err(panic) = writer.join() {
         std::panic::resume_unwind(panic);
     }
@@ -102,6 +105,7 @@ impl StreamsFolder {
             admin: Arc::default(),
             incarnation: Mutex::new(0),
             ended: Mutex::default(),
+            is_read_only: AtomicBool::new(false),
             lock: None,
         };
         all.open_all()?;
@@ -248,6 +252,29 @@ impl StreamsFolder {
         Ok(description)
     }
 
+    /// Finishes what waits, and takes no more: for the reason `ended`.
+    pub(crate) fn close(&self, ended: &EndReason) {
+        for stream in self.all() {
+            stream.queue.close(Closing::Drain);
+        }
+        for writer in std::mem::take(&mut *self.writers()).into_values() {
+            join(writer);
+        }
+        for stream in self.all() {
+            stream.end(ended.clone());
+        }
+    }
+
+    /// Refuses every change from now on; reads go on.
+    pub(crate) fn stop_writes(&self) {
+        self.is_read_only.store(true, Ordering::Release);
+        self.close(&EndReason::ReadOnly);
+    }
+
+    fn check_writes(&self, name: &StreamName) -> Result<(), StreamError> {
+        if self.is_read_only.load(Ordering::Acquire) { Err(StreamError::ReadOnly(name.clone())) } else { Ok(()) }
+    }
+
     /// Creates a stream and takes it into service.
     pub(crate) fn create(
         &self,
@@ -260,6 +287,7 @@ impl StreamsFolder {
         if exists || self.is_refused(name) {
             return Err(StreamError::Exists(name.clone()));
         }
+        self.check_writes(name)?;
         if count >= self.options.streams_max {
             return Err(StreamError::LimitExceeded(format!("{count} streams exist, the most allowed")));
         }
@@ -306,16 +334,18 @@ impl StreamsFolder {
 
     /// Ends a stream and removes it.
     pub(crate) fn delete(&self, name: &StreamName) -> Result<(), StreamError> {
-        if self.is_refused(name) {
-            self.ended().end_unreadable(self.clock.now());
-        } else {
-            let stream = self.get(name)?;
-            // First the reason: whoever finds the queue closed is told that there is no such stream.
-            stream.end(EndReason::Deleted);
-            stream.queue.close(Closing::Abandon);
-            let writer = self.writers().remove(name);
-            writer.into_iter().for_each(join);
-            self.remember(&stream);
+        let stream = if self.is_refused(name) { None } else { Some(self.get(name)?) };
+        self.check_writes(name)?;
+        match stream {
+            None => self.ended().end_unreadable(self.clock.now()),
+            Some(stream) => {
+                // First the reason: whoever finds the queue closed is told that there is no such stream.
+                stream.end(EndReason::Deleted);
+                stream.queue.close(Closing::Abandon);
+                let writer = self.writers().remove(name);
+                writer.into_iter().for_each(join);
+                self.remember(&stream);
+            }
         }
         let is_remembered = self.save_ended();
         let folder = self.folder.join(name.as_str());

@@ -8,8 +8,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,7 +28,8 @@ use crate::log::frames::place::Place;
 use crate::log::segments::manifest::{Loaded, Manifest};
 use crate::log::segments::pieces::{Bad, Piece, pieces};
 use crate::log::segments::segment::{self, log_name, segment_of};
-use model::disk::{About, Disk, DiskFile, StdDisk};
+use model::disk::overlay::OverlayDisk;
+use model::disk::{Disk, StdDisk};
 
 /// A stream's files.
 #[derive(Debug)]
@@ -44,6 +43,8 @@ pub struct StreamFiles {
     /// Why encrypted frames are not read, where they are not; they are verified all the same.
     pub locked: Option<LogError>,
     keys: StreamKeys,
+    /// Of which nothing can be changed.
+    disk: OverlayDisk,
     folder: PathBuf,
 }
 
@@ -108,14 +109,15 @@ pub struct ShardReport {
 impl StreamFiles {
     /// Finds the files in `folder`. Error: there is no manifest, or it is damaged.
     pub fn find(folder: &Path, ring: &KeyRing) -> Result<StreamFiles, LogError> {
-        let Loaded { manifest, mut wrong } = Loaded::of(&ReadOnlyDisk, folder)?;
+        let disk = OverlayDisk::sealed(Arc::new(StdDisk));
+        let Loaded { manifest, mut wrong } = Loaded::of(&disk, folder)?;
         // A folder of a version that knew no copy is whole without one.
         wrong.retain(|_| manifest.revision > 0);
         let (keys, locked) = match StreamKeys::unlock(&manifest.keys, ring) {
             Ok(keys) => (keys, None),
             Err(error) => (StreamKeys::default(), Some(error)),
         };
-        let names = ReadOnlyDisk.list(folder).map_err(LogError::io("listing the stream's folder"))?;
+        let names = disk.list(folder).map_err(LogError::io("listing the stream's folder"))?;
         let logs = names.iter().filter_map(|name| segment_of(name)).filter(|(_, kind)| *kind == "log");
         let mut segments: Vec<u64> = logs.map(|(id, _)| id).filter(|id| *id >= manifest.oldest_segment).collect();
         segments.sort_unstable();
@@ -123,13 +125,13 @@ impl StreamFiles {
         let missing = |id| Damage { file: log_name(id), offset: 0, bytes: 0, reason: "the file is missing".to_owned() };
         let lost = missing_of(manifest.oldest_segment, last, &segments).map(missing);
         let damage = wrong.into_iter().map(|(file, why)| Damage::of_file(file, why)).chain(lost).collect();
-        Ok(StreamFiles { manifest, segments, damage, locked, keys, folder: folder.to_owned() })
+        Ok(StreamFiles { manifest, segments, damage, locked, keys, disk, folder: folder.to_owned() })
     }
 
     /// Verifies a segment from its first byte to its last. Each block of records that can be read is shown to `visit`.
     pub fn verify(&self, id: u64, mut visit: impl FnMut(&Block)) -> Result<SegmentReport, LogError> {
         let place = Place { incarnation: self.manifest.incarnation, segment: id };
-        let bytes = segment::read_segment(&ReadOnlyDisk, &self.folder, id)?;
+        let bytes = segment::read_segment(&self.disk, &self.folder, id)?;
         let report = RefCell::new(SegmentReport { bytes: bytes.len() as u64, ..SegmentReport::default() });
         let mut opener = Opener::new(&self.keys, place);
         let note = |header: &Header, offset, payload| {
@@ -157,7 +159,7 @@ impl StreamFiles {
         let mut before: Option<u64> = None;
         for id in &self.segments {
             let place = Place { incarnation: self.manifest.incarnation, segment: *id };
-            let Ok(file) = ReadOnlyDisk.open(&self.folder.join(log_name(*id))) else { continue };
+            let Ok(file) = self.disk.view(&self.folder.join(log_name(*id))) else { continue };
             match segment::read_head(&*file, place) {
                 Ok(head) => {
                     if let Some(bytes) = before.filter(|bytes| *bytes != head.before_bytes) {
@@ -241,7 +243,7 @@ impl StreamFiles {
         }
         let Some(next) = self.segments.iter().copied().find(|next| *next == id + 1) else { return };
         let place = Place { incarnation: self.manifest.incarnation, segment: next };
-        let file = ReadOnlyDisk.open(&self.folder.join(log_name(next)));
+        let file = self.disk.view(&self.folder.join(log_name(next)));
         // What is wrong with that one is told of that one.
         let Some(head) = file.ok().and_then(|file| segment::read_head(&*file, place).ok()) else { return };
         if head.before_bytes != report.bytes {
@@ -289,87 +291,4 @@ impl SegmentReport {
 
 fn missing_of(oldest: u64, last: u64, segments: &[u64]) -> impl Iterator<Item = u64> {
     (oldest..=last).filter(|id| segments.binary_search(id).is_err())
-}
-
-/// The machine's file system, of which nothing can be changed.
-#[derive(Debug)]
-struct ReadOnlyDisk;
-
-fn refused<T>() -> io::Result<T> {
-    Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, "files are only looked at"))
-}
-
-impl Disk for ReadOnlyDisk {
-    fn create_folder(&self, _: &Path) -> io::Result<()> {
-        refused()
-    }
-
-    fn create(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        refused()
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        Ok(Arc::new(ReadOnlyFile(File::open(path)?)))
-    }
-
-    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        StdDisk.list(folder)
-    }
-
-    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
-        refused()
-    }
-
-    fn remove(&self, _: &Path) -> io::Result<()> {
-        refused()
-    }
-
-    fn remove_folder(&self, _: &Path) -> io::Result<()> {
-        refused()
-    }
-
-    fn sync_folder(&self, _: &Path) -> io::Result<()> {
-        refused()
-    }
-
-    fn lock(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        refused()
-    }
-
-    fn open_alone(&self, _: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        refused()
-    }
-
-    fn link(&self, _: &Path, _: &Path) -> io::Result<()> {
-        refused()
-    }
-
-    fn about(&self, path: &Path) -> io::Result<About> {
-        StdDisk.about(path)
-    }
-}
-
-#[derive(Debug)]
-struct ReadOnlyFile(File);
-
-impl DiskFile for ReadOnlyFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.0, buffer, offset)
-    }
-
-    fn write_at(&self, _: u64, _: &[u8]) -> io::Result<()> {
-        refused()
-    }
-
-    fn truncate(&self, _: u64) -> io::Result<()> {
-        refused()
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        refused()
-    }
 }

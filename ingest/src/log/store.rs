@@ -30,13 +30,13 @@ use model::stream::store::{
 use tokio::runtime::Handle;
 
 use crate::log::files::file_reads::FileReads;
-use crate::log::folder::{StreamsFolder, join};
+use crate::log::folder::StreamsFolder;
 use crate::log::frames::key::KeyRing;
 use crate::log::options::LogOptions;
 use crate::log::read::scrub::{ScrubPart, ScrubPosition};
 use crate::log::status::StreamStatus;
 use crate::log::stream::EndReason;
-use crate::log::write::queue::{Closing, Job};
+use crate::log::write::queue::Job;
 use model::blocking::blocking;
 use model::disk::Disk;
 
@@ -105,18 +105,15 @@ impl LogStore {
     pub async fn close(&self) {
         let inner = Arc::clone(&self.inner);
         let _admin = Arc::clone(&inner.admin).lock_owned().await;
-        blocking(move || {
-            for stream in inner.all() {
-                stream.queue.close(Closing::Drain);
-            }
-            for writer in std::mem::take(&mut *inner.writers()).into_values() {
-                join(writer);
-            }
-            for stream in inner.all() {
-                stream.end(EndReason::Closed);
-            }
-        })
-        .await;
+        blocking(move || inner.close(&EndReason::Closed)).await;
+    }
+
+    /// Refuses every change from now on with [`StreamError::ReadOnly`]; reads go on. For a disk that
+    /// takes no writes.
+    pub async fn stop_writes(&self) {
+        let inner = Arc::clone(&self.inner);
+        let _admin = Arc::clone(&inner.admin).lock_owned().await;
+        blocking(move || inner.stop_writes()).await;
     }
 
     /// Removes checkpoints that later ones have replaced from the next sealed segment of a stream. How

@@ -69,6 +69,8 @@ pub(crate) struct Shared {
 pub(crate) enum EndReason {
     /// A write or sync failed; reads go on.
     Failed(String),
+    /// The disk takes no writes; reads go on.
+    ReadOnly,
     /// The store is closed.
     Closed,
     /// The stream is deleted.
@@ -161,6 +163,7 @@ impl StreamLog {
     pub(crate) fn ended(&self) -> StreamError {
         let reason = match &self.lock().ended {
             Some(EndReason::Deleted) => return StreamError::NotFound(self.name.clone()),
+            Some(EndReason::ReadOnly) => return StreamError::ReadOnly(self.name.clone()),
             Some(EndReason::Failed(reason)) => reason.clone(),
             Some(EndReason::Closed) | None => "the store is closed".to_owned(),
         };

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use ingest::log::options::LogOptions;
 use ingest::log::store::LogStore;
 use model::clock::{Clock, Timestamp};
+use model::disk::overlay::OverlayDisk;
 use model::name::StreamName;
 use model::stream::checkpoint::Checkpoint;
 use model::stream::hash_key::HashKey;
@@ -146,8 +147,10 @@ fn checkpoint(version: u64) -> Checkpoint {
 /// Opens what survived, and compares it with what was acknowledged.
 async fn check(trace: &Trace, moment: &Moment, cut: u64) {
     let disk = PowerCutDisk::with(moment.disk.after_power_cut(cut));
+    let read_only = content_read_only(&disk, &trace.clock).await;
     let store = open(&disk, &trace.clock).await.expect("the log always opens");
     let found = content(&store).await;
+    assert_eq!(read_only, found, "who cannot write reads the same");
     if moment.acknowledged == 0 && found.is_none() {
         return;
     }
@@ -189,6 +192,26 @@ async fn check(trace: &Trace, moment: &Moment, cut: u64) {
     assert_eq!(records_again.remove(&place).as_deref(), Some(&b"the cut"[..]));
     assert_eq!(records_again, records, "recovering twice gives the same");
     store.verify(&stream()).await.unwrap();
+}
+
+/// What a server shows whose disk takes no writes.
+async fn content_read_only(disk: &PowerCutDisk, clock: &Arc<ManualClock>) -> Option<Content> {
+    let (overlay, folder) = (OverlayDisk::new(Arc::new(disk.clone())), Path::new("/streams"));
+    let disk = Arc::new(overlay.clone());
+    let store = LogStore::open_with_keys(clock.clone(), disk, key_ring(), folder, options()).await.unwrap();
+    store.stop_writes().await;
+    overlay.seal();
+    let found = content(&store).await;
+    let is_refused = |failed: Option<StreamError>| matches!(failed, Some(StreamError::ReadOnly(_)));
+    let other = StreamName::new("other").unwrap();
+    assert!(is_refused(store.create(&other, StreamOptions::default()).await.err()));
+    if found.is_some() {
+        assert!(is_refused(store.delete(&stream()).await.err()));
+        assert!(is_refused(store.append(&stream(), vec![entry("key", "data")]).await.err()));
+        assert!(is_refused(store.commit(&stream(), &consumer(), checkpoint(1000), Vec::new()).await.err()));
+    }
+    assert_eq!(content(&store).await, found, "reads go on");
+    found
 }
 
 type Content = (BTreeMap<(ShardId, SequenceNumber), Bytes>, u64, usize);

@@ -59,6 +59,9 @@ impl Disk for CountingDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         Ok(self.counted(self.disk.open(path)?))
     }
+    fn view(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.counted(self.disk.view(path)?))
+    }
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.disk.list(folder)
     }

@@ -286,6 +286,11 @@ pub enum StreamError {
         /// What does not fit.
         reason: String,
     },
+    /// The data folder takes no writes since the server started, and nothing was changed.
+    #[error(
+        "stream `{0}` accepts no changes: the data folder was on a read-only file system when the server started; make it writable and restart the server"
+    )]
+    ReadOnly(StreamName),
     /// A write or sync failed: what reached the disk is unknown, so the stream takes no more
     /// records until it is opened anew.
     #[error("stream `{stream}` accepts no records since a write failed: {reason}; restart to recover what is on disk")]

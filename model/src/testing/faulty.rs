@@ -273,6 +273,11 @@ impl Disk for FaultyDisk {
         Ok(self.wrap(path, self.inner.open(path)?))
     }
 
+    fn view(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.begin(Operation::Open, path)?;
+        Ok(self.wrap(path, self.inner.view(path)?))
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.begin(Operation::List, folder)?;
         self.inner.list(folder)

@@ -116,6 +116,10 @@ impl Disk for PowerCutDisk {
         Ok(self.handle(node))
     }
 
+    fn view(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.lock().list(folder)
     }

@@ -29,6 +29,8 @@ pub(crate) struct Live {
     pub(crate) certificate: Option<PathBuf>,
     /// The streams, of which some may be damaged.
     pub(crate) streams: Streams,
+    /// Whether the data folder takes no writes.
+    pub(crate) is_read_only: bool,
     /// What the supervisor reports.
     pub(crate) flows: Arc<dyn Flows>,
 }
@@ -66,6 +68,7 @@ impl Looks {
 impl Doctor for Looks {
     async fn diagnose(&self) -> Diagnosis {
         let Diagnosis { looked_at, mut findings } = self.of_the_machine().await;
+        findings.push(folder::changes(self.live.is_read_only));
         findings.push(streams::damage(&self.live.streams.statuses(), &self.live.data));
         let flows = &self.live.flows;
         let (queries, deliveries) = (flows.queries().await, flows.deliveries().await);

@@ -9,13 +9,23 @@ use model::flow::spec::{FlowKind, FlowSpec};
 use model::name::ConsumerName;
 
 use crate::flows::supervisor::Supervisor;
+use crate::read_only;
 
 /// Changes the flows of a supervisor.
 pub(crate) struct FlowControl(pub(crate) Arc<Supervisor>);
 
-async fn to_the_end(change: impl Future<Output = Result<(), FlowError>> + Send + 'static) -> Result<(), FlowError> {
-    let done = tokio::spawn(change).await;
-    done.unwrap_or_else(|error| Err(FlowError::Failed(format!("the change was not finished: {error}; try it again"))))
+impl FlowControl {
+    async fn change<F>(&self, change: impl FnOnce(Arc<Supervisor>) -> F) -> Result<(), FlowError>
+    where
+        F: Future<Output = Result<(), FlowError>> + Send + 'static,
+    {
+        if self.0.backends.is_read_only() {
+            return Err(FlowError::Failed(format!("{}; {}", read_only::WHY, read_only::FIX)));
+        }
+        let done = tokio::spawn(change(Arc::clone(&self.0))).await;
+        let unfinished = |error| FlowError::Failed(format!("the change was not finished: {error}; try it again"));
+        done.unwrap_or_else(|error| Err(unfinished(error)))
+    }
 }
 
 #[async_trait]
@@ -25,27 +35,26 @@ impl FlowAdmin for FlowControl {
     }
 
     async fn create(&self, name: ConsumerName, spec: FlowSpec) -> Result<(), FlowError> {
-        let supervisor = Arc::clone(&self.0);
-        to_the_end(async move { supervisor.create(name, spec).await }).await
+        self.change(|supervisor| async move { supervisor.create(name, spec).await }).await
     }
 
     async fn alter(&self, name: &ConsumerName, spec: FlowSpec, how: Alteration) -> Result<(), FlowError> {
-        let (supervisor, name) = (Arc::clone(&self.0), name.clone());
-        to_the_end(async move { supervisor.alter(&name, spec, how).await }).await
+        let name = name.clone();
+        self.change(|supervisor| async move { supervisor.alter(&name, spec, how).await }).await
     }
 
     async fn pause(&self, kind: FlowKind, name: &ConsumerName) -> Result<(), FlowError> {
-        let (supervisor, name) = (Arc::clone(&self.0), name.clone());
-        to_the_end(async move { supervisor.pause(kind, &name).await }).await
+        let name = name.clone();
+        self.change(|supervisor| async move { supervisor.pause(kind, &name).await }).await
     }
 
     async fn resume(&self, kind: FlowKind, name: &ConsumerName) -> Result<(), FlowError> {
-        let (supervisor, name) = (Arc::clone(&self.0), name.clone());
-        to_the_end(async move { supervisor.resume(kind, &name).await }).await
+        let name = name.clone();
+        self.change(|supervisor| async move { supervisor.resume(kind, &name).await }).await
     }
 
     async fn drop(&self, kind: FlowKind, name: &ConsumerName, with_output: bool) -> Result<(), FlowError> {
-        let (supervisor, name) = (Arc::clone(&self.0), name.clone());
-        to_the_end(async move { supervisor.drop_flow(kind, &name, with_output).await }).await
+        let name = name.clone();
+        self.change(|supervisor| async move { supervisor.drop_flow(kind, &name, with_output).await }).await
     }
 }

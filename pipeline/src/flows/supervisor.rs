@@ -97,19 +97,27 @@ impl Supervisor {
         for kind in [FlowKind::Query, FlowKind::Delivery] {
             kept.paused(kind).retain(|name| known.contains(&(kind, name.clone())));
         }
-        let new = kept.clone();
-        self.book.change(|kept| *kept = new).await.context("the file of flows cannot be written")?;
-        if let Err(error) = self.book.write_again().await {
-            warn!(%error, "the file of flows cannot be written again: a power cut may bring back an older one");
+        // Where nothing can be committed, every flow is paused.
+        let is_read_only = self.backends.is_read_only();
+        if !is_read_only {
+            self.keep_known(kept.clone()).await?;
         }
         for (name, spec) in settings {
             let about = || format!("{} `{name}`", spec.kind().as_str());
             let parts = parts(&name, &spec, &self.backends).with_context(about)?;
             self.create_streams(&parts).await?;
-            let paused = kept.paused(spec.kind()).contains(&name);
+            let paused = is_read_only || kept.paused(spec.kind()).contains(&name);
             self.launch(name.clone(), spec.clone(), Origin::Settings, parts, paused);
         }
         self.start_kept(kept).await;
+        Ok(())
+    }
+
+    async fn keep_known(&self, new: Kept) -> anyhow::Result<()> {
+        self.book.change(|kept| *kept = new).await.context("the file of flows cannot be written")?;
+        if let Err(error) = self.book.write_again().await {
+            warn!(%error, "the file of flows cannot be written again: a power cut may bring back an older one");
+        }
         Ok(())
     }
 
@@ -128,7 +136,7 @@ impl Supervisor {
                     if let Err(error) = self.create_streams(&parts).await {
                         warn!(kind = kind.as_str(), %name, error = format!("{error:#}"), "its streams cannot be created");
                     }
-                    let paused = kept.paused(kind).contains(&name);
+                    let paused = self.backends.is_read_only() || kept.paused(kind).contains(&name);
                     self.launch(name, spec, Origin::RunTime, parts, paused);
                 }
                 Err(why) => self.keep_broken(name, spec, why.to_string()),

@@ -44,6 +44,7 @@ pub(crate) fn failure_of(source: &StreamError, message: String) -> Failure {
         StreamError::NotFound(_)
         | StreamError::Throttled(_)
         | StreamError::DiskFull { .. }
+        | StreamError::ReadOnly(_)
         | StreamError::Stopped { .. }
         | StreamError::Io { .. } => Failure::Failed(Trouble::Outage, message),
         _ => Failure::Failed(Trouble::Fault, message),

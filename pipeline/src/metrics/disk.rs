@@ -77,6 +77,10 @@ impl Disk for CountedDisk {
         Ok(self.counted(self.inner.open(path)?))
     }
 
+    fn view(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        Ok(self.counted(self.inner.view(path)?))
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.inner.list(folder)
     }

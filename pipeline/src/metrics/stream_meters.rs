@@ -49,6 +49,7 @@ fn cause(error: &StreamError) -> Option<&'static str> {
         StreamError::DiskFull { .. } => Some("disk_full"),
         StreamError::Io { .. } => Some("io"),
         StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. } => Some("key"),
+        StreamError::ReadOnly(_) => Some("read_only"),
         StreamError::Stopped { .. } => Some("stopped"),
         _ => None,
     }

@@ -71,6 +71,7 @@ impl Engine {
         let metrics = Metrics::new();
         let backends = adapt(Box::pin(Backends::open(&data, &folder, &config, Arc::clone(&metrics))).await?);
         let later = create(&backends, &config).await?;
+        backends.refuse_changes().await;
         let workers = TaskTracker::new();
         let tasks = Tasks::new(Arc::clone(&backends.clock), workers.clone());
         panics::watch(&tasks);
@@ -91,7 +92,9 @@ impl Engine {
         });
         let (of_later, of_trim, of_sample) = (backends.clone(), backends.clone(), Arc::clone(&supervisor));
         tasks.finish("tables", move |stop| create_later(of_later.clone(), later.clone(), stop));
-        tasks.keep("retention", move |stop| trim(of_trim.clone(), stop));
+        if !backends.is_read_only() {
+            tasks.keep("retention", move |stop| trim(of_trim.clone(), stop));
+        }
         if let Some(interval) = config.verify_interval() {
             let of_scrub = backends.clone();
             tasks.keep("verification", move |stop| scrub(of_scrub.clone(), interval, stop));
@@ -105,6 +108,7 @@ impl Engine {
             certificate: settings::certificate_file(&config, &folder),
             flows: Arc::clone(&supervisor) as Arc<dyn Flows>,
             streams: backends.opened.clone(),
+            is_read_only: backends.is_read_only(),
         });
         let routes = DashboardRoutes { pages: dashboard.page(), live: dashboard.feed() };
         let state = gateway_state(&backends, &config, &supervisor, &sensors, access);
@@ -144,6 +148,7 @@ fn gateway_state(
         flow_admin: Some(Arc::new(FlowControl(Arc::clone(supervisor)))),
         sensors: Some(sensors.control()),
         doctor: None,
+        is_read_only: backends.is_read_only(),
         stop: CancellationToken::new(),
         clock: Arc::clone(&backends.clock),
         ready,

@@ -313,3 +313,65 @@ async fn what_stands_behind_a_stream_waits_for_room_too() {
     })
     .await;
 }
+
+/// All items of the table that [`SETTINGS`] names.
+async fn counts(server: &Server) -> Vec<Value> {
+    crate::rest::items(&server.url, "Counts", "k").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_takes_no_writes_can_be_read() {
+    let Some(rig) = Rig::small_disk(32 * MIB) else { return };
+    std::fs::write(rig.data.join("gallop.toml"), SETTINGS).expect("the disk has room");
+    std::fs::write(rig.data.join("count.sql"), QUERY).expect("the disk has room");
+    let server = Server::start(&rig.data);
+    let kinesis = server.kinesis();
+    let put = async |kinesis: &Client, n: u64| {
+        let data = Blob::new(format!("{{\"Key\":\"k\",\"N\":{n}}}"));
+        kinesis.put_record().stream_name(STREAM).partition_key("k").data(data).send().await
+    };
+    for n in 0..20 {
+        put(&kinesis, n).await.expect("taken");
+    }
+    eventually("the table counts every record", async || {
+        let records = counts(&server).await.iter().map(|row| row["Records"].as_u64().expect("a count")).sum::<u64>();
+        (records == 20).then_some(())
+    })
+    .await;
+    let (before, sql) = (counts(&server).await, "SELECT COUNT(*) AS total, COUNT(DISTINCT \"N\") AS d FROM rides");
+    server.kill();
+    eventually("nobody writes", async || rig.set_writable(false).ok()).await;
+
+    let server = Server::start(&rig.data);
+    let kinesis = server.kinesis();
+    assert_eq!(server.sql(sql), [json!({"total": 20, "d": 20})], "records are read, archived or not");
+    assert_eq!(counts(&server).await, before, "and items");
+    let refused = put(&kinesis, 20).await.expect_err("nothing can be written");
+    assert_eq!(refused.raw_response().map(|response| response.status().as_u16()), Some(503));
+    assert!(refused.message().unwrap_or_default().contains("read-only file system"), "{refused:?}");
+    kinesis.create_stream().stream_name("more").shard_count(1).send().await.expect_err("no stream either");
+    kinesis.delete_stream().stream_name(STREAM).send().await.expect_err("nor is one deleted");
+    let ready = crate::rest::get(&format!("{}/readyz", server.url)).await;
+    assert_eq!(ready, json!({"status": "ready", "read_only": true}));
+    for flow in ["queries", "deliveries"] {
+        let flows = crate::rest::get(&format!("{}/v1/{flow}", server.url)).await;
+        let flows = flows[flow].as_array().cloned().unwrap_or_else(|| panic!("{flows}"));
+        assert!(!flows.is_empty() && flows.iter().all(|flow| flow["state"] == "paused"), "{flows:?}");
+    }
+    let doctor = crate::rest::get(&format!("{}/v1/doctor", server.url)).await;
+    let checks = doctor["checks"].as_array().expect("a list");
+    let writable = checks.iter().find(|check| check["check"] == "data.writable").expect("it is checked");
+    assert_eq!(writable["state"], "fail", "{writable}");
+    assert_eq!(server.sql(sql), [json!({"total": 20, "d": 20})], "what was refused changed nothing");
+    server.kill();
+
+    rig.set_writable(true).expect("the disk takes writes again");
+    let server = Server::start(&rig.data);
+    put(&server.kinesis(), 20).await.expect("taken");
+    assert_eq!(server.sql(sql), [json!({"total": 21, "d": 21})]);
+    eventually("flows go on", async || {
+        let records = counts(&server).await.iter().map(|row| row["Records"].as_u64().expect("a count")).sum::<u64>();
+        (records == 21).then_some(())
+    })
+    .await;
+}

@@ -76,6 +76,11 @@ impl Rig {
         self.attach().expect("the disk can be mounted again");
     }
 
+    /// Lets the disk take writes, or not. Error: somebody still writes.
+    pub(crate) fn set_writable(&self, is_writable: bool) -> Result<(), String> {
+        run("mount", &["-o", if is_writable { "remount,rw" } else { "remount,ro" }, text(&self.data)])
+    }
+
     /// Takes `bytes` of the disk, until the file is removed.
     pub(crate) fn ballast(&self, bytes: u64) -> PathBuf {
         let file = self.data.join("ballast");

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::archive::store::{Archive, ObjectName};
+use model::disk::overlay::OverlayDisk;
 use model::folders;
 use model::name::TableName;
 use model::table::json::read_item;
@@ -34,8 +35,11 @@ fn item(id: u64, version: u64) -> VersionedItem {
     VersionedItem { item: read_item(json.as_bytes()).unwrap(), version }
 }
 
+/// The tables' file.
+const TABLES: &str = "/data/tables.redb";
+
 fn open_tables(disk: &FaultyDisk) -> Option<EmbeddedTables> {
-    EmbeddedTables::open_on(Arc::new(disk.clone()), Path::new("/data/tables.redb")).ok()
+    EmbeddedTables::open_on(Arc::new(disk.clone()), Path::new(TABLES)).ok()
 }
 
 /// Puts items until one fails; the ids of those that were acknowledged.
@@ -82,12 +86,22 @@ async fn check_tables(fault: Fault, closes: bool) {
     disk.heal();
     for cut in 0..CUTS {
         let disk = FaultyDisk::new(PowerCutDisk::with(power.state().after_power_cut(cut)));
+        let overlay = OverlayDisk::new(Arc::new(disk.clone()));
+        let shown = EmbeddedTables::open_on(Arc::new(overlay.clone()), Path::new(TABLES)).unwrap();
+        overlay.seal();
+        check_items(&shown, &acknowledged, &format!("{fault:?}, closes {closes}, cut {cut}, read only")).await;
+        assert!(put_some(&shown, 60..61).await.is_empty(), "nothing is taken where nothing can be written");
+        drop(shown);
         let tables = open_tables(&disk).unwrap_or_else(|| panic!("{fault:?}, cut {cut}: the file does not open"));
-        for id in &acknowledged {
-            let key = schema().key_of(&item(*id, *id).item).unwrap();
-            let found = tables.get(&table(), &key).await.unwrap();
-            assert_eq!(found, Some(item(*id, *id)), "{fault:?}, closes {closes}, cut {cut}, item {id}");
-        }
+        check_items(&tables, &acknowledged, &format!("{fault:?}, closes {closes}, cut {cut}")).await;
+    }
+}
+
+async fn check_items(tables: &EmbeddedTables, acknowledged: &[u64], about: &str) {
+    for id in acknowledged {
+        let key = schema().key_of(&item(*id, *id).item).unwrap();
+        let found = tables.get(&table(), &key).await.unwrap();
+        assert_eq!(found, Some(item(*id, *id)), "{about}, item {id}");
     }
 }
 

@@ -10,6 +10,7 @@ use model::doctor::Finding;
 
 use crate::doctor::finding::{fail, ok, size, warn};
 use crate::holder;
+use crate::read_only;
 
 /// Room, below which streams soon refuse records: some segments.
 const ROOM_WARN: u64 = 1 << 30;
@@ -37,6 +38,12 @@ pub(crate) fn look(data: &Path) -> Vec<Finding> {
 pub(crate) fn glance(data: &Path) -> Vec<Finding> {
     let place = nearest(data);
     vec![owner(data, &place), room(&place), file_system(&place)]
+}
+
+/// Whether a running server can change what is in it.
+pub(crate) fn changes(is_read_only: bool) -> Finding {
+    let check = "data.writable";
+    if is_read_only { fail(check, read_only::WHY, read_only::FIX) } else { ok(check, "the server writes to it") }
 }
 
 /// The folder, or the one above it that is there.
