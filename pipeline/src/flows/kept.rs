@@ -18,7 +18,7 @@ use model::name::{ConsumerName, StreamName};
 use model::stream::checkpoint::Checkpoint;
 use model::stream::store::{StreamError, StreamStore};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::kept_file::KeptFile;
 
@@ -96,13 +96,13 @@ pub(crate) struct Book {
     disk: Arc<dyn Disk>,
     data: PathBuf,
     streams: Arc<dyn StreamStore>,
-    kept: Mutex<Kept>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Book {
     /// Reads what an earlier run kept.
     pub(crate) fn open(disk: Arc<dyn Disk>, data: &Path, streams: Arc<dyn StreamStore>) -> anyhow::Result<Arc<Book>> {
-        let kept = Mutex::new(Kept::load(&*disk, data)?);
+        let kept = Arc::new(Mutex::new(Kept::load(&*disk, data)?));
         Ok(Arc::new(Book { disk, data: data.to_owned(), streams, kept }))
     }
 
@@ -121,31 +121,37 @@ impl Book {
     /// Changes what is kept: durable when this returns. Where it cannot be kept, nothing has
     /// changed.
     pub(super) async fn change(&self, change: impl FnOnce(&mut Kept)) -> io::Result<()> {
-        let mut kept = self.kept.lock().await;
+        let kept = Arc::clone(&self.kept).lock_owned().await;
         let mut new = kept.clone();
         change(&mut new);
-        self.save(&mut kept, new).await
+        self.save(kept, new).await
     }
 
-    async fn save(&self, kept: &mut Kept, new: Kept) -> io::Result<()> {
-        if *kept != new {
-            new.save(&self.disk, &self.data).await?;
-            *kept = new;
+    /// Runs to its end, also when nobody waits for it any more: the next change begins after it.
+    async fn save(&self, mut kept: OwnedMutexGuard<Kept>, new: Kept) -> io::Result<()> {
+        if *kept == new {
+            return Ok(());
         }
-        Ok(())
+        let (disk, data) = (Arc::clone(&self.disk), self.data.clone());
+        let saved = tokio::spawn(async move {
+            new.save(&disk, &data).await?;
+            *kept = new;
+            Ok(())
+        });
+        saved.await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
     }
 
     /// Forgets a checkpoint if it is to be forgotten. The consumer must not run: it begins anew
     /// after this.
     pub(super) async fn settle(&self, holder: &Holder) -> Result<(), StreamError> {
-        let mut kept = self.kept.lock().await;
+        let kept = Arc::clone(&self.kept).lock_owned().await;
         if !kept.forget.contains(holder) {
             return Ok(());
         }
         forget(&*self.streams, holder).await?;
         let mut new = kept.clone();
         new.forget.remove(holder);
-        self.save(&mut kept, new).await.map_err(|source| StreamError::Io {
+        self.save(kept, new).await.map_err(|source| StreamError::Io {
             stream: holder.home.clone(),
             doing: format!("the file `{}` in the data folder cannot be written", FILE.name),
             source,
@@ -172,9 +178,34 @@ async fn forget(streams: &dyn StreamStore, Holder { home, consumer }: &Holder) -
 mod tests {
     use std::fs;
 
+    use futures::FutureExt;
     use model::disk::StdDisk;
+    use model::testing::clock::ManualClock;
+    use model::testing::memory_store::MemoryStore;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_change_that_nobody_waits_for_is_written_before_the_next() {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let clock = Arc::new(ManualClock::new(model::clock::Timestamp::from_millis(0)));
+        let streams = Arc::new(MemoryStore::new(clock));
+        let book = Book::open(Arc::new(StdDisk), data.path(), streams).expect("nothing yet");
+        let pause = |name: &str| {
+            let name = ConsumerName::new(name).expect("a name");
+            move |kept: &mut Kept| {
+                kept.paused_queries.insert(name);
+            }
+        };
+        for round in 0..200 {
+            // It has begun to write when it is dropped.
+            assert!(book.change(pause(&format!("a{round}"))).now_or_never().is_none());
+            book.change(pause(&format!("b{round}"))).await.expect("kept");
+        }
+        let kept = Kept::load(&StdDisk, data.path()).expect("it reads");
+        assert_eq!(kept, book.kept().await);
+        assert_eq!(kept.paused_queries.len(), 400);
+    }
 
     #[tokio::test]
     async fn what_is_kept_is_found_again_and_damage_is_reported() {
