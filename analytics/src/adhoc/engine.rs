@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
 use futures::{StreamExt, stream};
 use model::query::engine::{SqlEngine, SqlError, SqlErrorKind, SqlRows};
+use model::stream::access::Readable;
 use model::stream::store::StreamStore;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
@@ -50,7 +51,8 @@ impl AdhocEngine {
         let limits = Arc::new(options.limits);
         let archive = options.archive.map(|archive| ArchiveFolder::open(archive, &limits)).transpose()?;
         let cache = Arc::new(SchemaCache::new(limits.schema_cache_objects_max, options.keeper));
-        let sources = Sources { archive, streams: options.streams, cache, limits: Arc::clone(&limits) };
+        let (streams, readable) = (options.streams, Readable::Everything);
+        let sources = Sources { archive, streams, cache, limits: Arc::clone(&limits), readable };
         let (runtime, threads) = match options.runtime {
             Some(runtime) => (runtime, None),
             None => {
@@ -71,6 +73,11 @@ impl AdhocEngine {
         let permit = permit.expect("the semaphore is never closed");
         let duration_max = limits.query_duration_max;
         Ok(Turn { permit, deadline: Instant::now() + duration_max, duration_max })
+    }
+
+    /// What a query of somebody reads who may read these streams.
+    fn sources(&self, readable: &Readable) -> Sources {
+        Sources { readable: readable.clone(), ..self.sources.clone() }
     }
 
     /// Whether nothing of any query runs any more, not even a part that is being cancelled.
@@ -106,15 +113,15 @@ impl Drop for AdhocEngine {
 
 #[async_trait]
 impl SqlEngine for AdhocEngine {
-    async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
+    async fn query_within(&self, sql: &str, readable: &Readable) -> Result<SqlRows, SqlError> {
         let turn = self.turn(sql).await?;
-        let (schema, running) = Running::start(&self.runtime, self.sources.clone(), sql.to_owned(), turn).await?;
+        let (schema, running) = Running::start(&self.runtime, self.sources(readable), sql.to_owned(), turn).await?;
         let batches = stream::unfold(running, async |mut running| Some((running.next().await?, running)));
         Ok(SqlRows { schema, batches: batches.fuse().boxed() })
     }
 
-    async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError> {
+    async fn describe_within(&self, sql: &str, readable: &Readable) -> Result<SchemaRef, SqlError> {
         let turn = self.turn(sql).await?;
-        task::describe(&self.runtime, self.sources.clone(), sql.to_owned(), turn).await
+        task::describe(&self.runtime, self.sources(readable), sql.to_owned(), turn).await
     }
 }

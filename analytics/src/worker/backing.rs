@@ -6,10 +6,11 @@ use bytes::Bytes;
 use model::archive::store::{Archive, ObjectName};
 use model::stream::store::{ReadLimit, StartingPosition, StreamStore};
 
-use crate::worker::failure::{ArchiveFailure, StreamFailure};
+use crate::worker::failure::{AccessFailure, ArchiveFailure, StreamFailure};
 use crate::worker::frame::FrameSender;
 use crate::worker::learned::Learned;
 use crate::worker::message::{Answer, Asked, Described, Listed, ShardEnd, ToWorker};
+use crate::worker::permitted::Permitted;
 use crate::worker::records;
 
 /// Objects of a listing that one frame has.
@@ -27,6 +28,8 @@ pub(crate) struct Backing {
     pub(crate) learned: Arc<Learned>,
     pub(crate) streams: Option<Arc<dyn StreamStore>>,
     pub(crate) archive: Option<Arc<dyn Archive>>,
+    /// What of it the query on its way may read.
+    pub(crate) permitted: Permitted,
 }
 
 impl Backing {
@@ -35,7 +38,15 @@ impl Backing {
         let send = async |answer, body| {
             let _ = to.send(ToWorker::Answer { call, more: false, answer }, body).await;
         };
+        if !self.permitted.allows(&asked) {
+            let failure = StreamFailure::Other("the query may not read this table".to_owned());
+            return send(Answer::StreamFailed(failure), Bytes::new()).await;
+        }
         match asked {
+            Asked::Access(table) => {
+                let decided = self.permitted.decide(table).await.map_err(AccessFailure::from);
+                send(Answer::Access(decided), Bytes::new()).await;
+            }
             Asked::Columns(objects) => send(Answer::Columns(self.learned.recall(&objects)), Bytes::new()).await,
             Asked::Folders | Asked::Objects { .. } | Asked::Object { .. } => match self.of_archive(asked).await {
                 Ok((Answer::Objects(mut listed), _)) => {
@@ -84,7 +95,9 @@ impl Backing {
                 let (complete_until, lost) = (read.complete_until, read.lost);
                 return Ok((Answer::Records { next, tip, end_of_shard, complete_until, lost }, body));
             }
-            Asked::Columns(_) | Asked::Folders | Asked::Objects { .. } | Asked::Object { .. } => return Err(none()),
+            Asked::Columns(_) | Asked::Access(_) | Asked::Folders | Asked::Objects { .. } | Asked::Object { .. } => {
+                return Err(none());
+            }
         };
         Ok((answer, Bytes::new()))
     }

@@ -10,6 +10,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use futures::{StreamExt, stream};
 use model::archive::store::Archive;
 use model::query::engine::{SqlEngine, SqlError, SqlErrorKind, SqlRows};
+use model::stream::access::Readable;
 use model::stream::store::StreamStore;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -19,6 +20,7 @@ use crate::error::failed;
 use crate::worker::backing::Backing;
 use crate::worker::learned::Learned;
 use crate::worker::message::{Opening, OpeningArchive, ToWorker};
+use crate::worker::permitted::Permitted;
 use crate::worker::pool::{Lent, Pool};
 use crate::worker::process::{Launcher, WorkerLimit};
 use crate::worker::session::{self, Left, Outlet, Patience, Piece};
@@ -92,6 +94,7 @@ impl WorkerEngine {
                 learned: Arc::new(Learned::new(limits.schema_cache_objects_max)),
                 streams,
                 archive: objects,
+                permitted: Permitted::default(),
             },
             patience: Patience {
                 query: limits.query_duration_max,
@@ -110,7 +113,7 @@ impl WorkerEngine {
         WorkerFigures { workers, running, ended }
     }
 
-    async fn ask(&self, sql: &str, question: ToWorker) -> Result<Reader, SqlError> {
+    async fn ask(&self, sql: &str, question: ToWorker, readable: &Readable) -> Result<Reader, SqlError> {
         check_length(sql, &self.limits)?;
         let slot = self.slot().await?;
         let lent = self.pool.lend().await.map_err(|error| failed("starting a process for SQL", &error))?;
@@ -118,7 +121,8 @@ impl WorkerEngine {
         let end = Arc::new(OnceLock::new());
         let outlet = Outlet { pieces: pieces_to, end: Arc::clone(&end) };
         let session = Session { lent, slot, pool: Arc::clone(&self.pool), ended: Arc::clone(&self.ended) };
-        tokio::spawn(session.run(question, outlet, self.backing.clone(), self.patience.clone()));
+        let backing = Backing { permitted: Permitted::new(readable.clone()), ..self.backing.clone() };
+        tokio::spawn(session.run(question, outlet, backing, self.patience.clone()));
         Ok(Reader { pieces, end, over: false })
     }
 
@@ -219,14 +223,16 @@ fn amiss() -> SqlError {
 
 #[async_trait]
 impl SqlEngine for WorkerEngine {
-    async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
-        let mut reader = self.ask(sql, ToWorker::Query { sql: sql.to_owned() }).await?;
+    async fn query_within(&self, sql: &str, readable: &Readable) -> Result<SqlRows, SqlError> {
+        let question = ToWorker::Query { sql: sql.to_owned(), limited: readable.is_limited() };
+        let mut reader = self.ask(sql, question, readable).await?;
         let schema = reader.columns().await?;
         let batches = stream::unfold(reader, async |mut reader| Some((reader.next().await?, reader)));
         Ok(SqlRows { schema, batches: batches.fuse().boxed() })
     }
 
-    async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError> {
-        self.ask(sql, ToWorker::Describe { sql: sql.to_owned() }).await?.columns().await
+    async fn describe_within(&self, sql: &str, readable: &Readable) -> Result<SchemaRef, SqlError> {
+        let question = ToWorker::Describe { sql: sql.to_owned(), limited: readable.is_limited() };
+        self.ask(sql, question, readable).await?.columns().await
     }
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use model::archive::store::{ArchiveError, ObjectName};
 use model::name::StreamName;
 use model::query::engine::{Location, SqlError, SqlErrorKind};
+use model::stream::access::AccessError;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
 use model::stream::store::StreamError;
@@ -24,6 +25,7 @@ pub(crate) struct Failure {
 enum Kind {
     Invalid,
     Refused,
+    Denied,
     LimitExceeded,
     Failed,
 }
@@ -33,6 +35,7 @@ impl From<SqlError> for Failure {
         let kind = match error.kind {
             SqlErrorKind::Invalid => Kind::Invalid,
             SqlErrorKind::Refused => Kind::Refused,
+            SqlErrorKind::Denied => Kind::Denied,
             SqlErrorKind::LimitExceeded => Kind::LimitExceeded,
             SqlErrorKind::Failed => Kind::Failed,
         };
@@ -46,11 +49,37 @@ impl From<Failure> for SqlError {
         let kind = match failure.kind {
             Kind::Invalid => SqlErrorKind::Invalid,
             Kind::Refused => SqlErrorKind::Refused,
+            Kind::Denied => SqlErrorKind::Denied,
             Kind::LimitExceeded => SqlErrorKind::LimitExceeded,
             Kind::Failed => SqlErrorKind::Failed,
         };
         let location = failure.location.map(|(line, column)| Location { line, column });
         SqlError { kind, message: failure.message, location, suggestion: failure.suggestion }
+    }
+}
+
+/// [`AccessError`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum AccessFailure {
+    Denied(String),
+    Unknown(String),
+}
+
+impl From<AccessError> for AccessFailure {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Denied(why) => AccessFailure::Denied(why),
+            AccessError::Unknown(why) => AccessFailure::Unknown(why),
+        }
+    }
+}
+
+impl From<AccessFailure> for AccessError {
+    fn from(failure: AccessFailure) -> Self {
+        match failure {
+            AccessFailure::Denied(why) => AccessError::Denied(why),
+            AccessFailure::Unknown(why) => AccessError::Unknown(why),
+        }
     }
 }
 

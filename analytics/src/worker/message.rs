@@ -12,7 +12,7 @@ use model::stream::shard::{ShardId, ShardMap};
 use serde::{Deserialize, Serialize};
 
 use crate::adhoc::limits::AdhocLimits;
-use crate::worker::failure::{ArchiveFailure, Failure, StreamFailure};
+use crate::worker::failure::{AccessFailure, ArchiveFailure, Failure, StreamFailure};
 
 /// What a worker answers from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,10 +40,13 @@ pub(crate) enum ToWorker {
     /// Answered with `Columns`, `Rows`, and then `Finished` or `Failed`; and with `Idle` at the very end.
     Query {
         sql: String,
+        /// Whether the worker must ask which tables may be read.
+        limited: bool,
     },
     /// The same without `Rows`.
     Describe {
         sql: String,
+        limited: bool,
     },
     /// Nobody reads the answer any more: `Idle` is all that is still waited for.
     Cancel,
@@ -79,6 +82,8 @@ pub(crate) enum FromWorker {
 pub(crate) enum Asked {
     /// What is known of objects.
     Columns(Vec<String>),
+    /// Whether whoever asks may read a table.
+    Access(String),
     Streams,
     Stream(StreamName),
     Locate {
@@ -114,6 +119,7 @@ pub(crate) enum ShardEnd {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Answer {
     Columns(Vec<Option<String>>),
+    Access(Result<(), AccessFailure>),
     Streams(Vec<StreamName>),
     Stream(Box<Described>),
     Number(SequenceNumber),

@@ -26,6 +26,8 @@ pub mod process;
 
 mod learned;
 
+mod permitted;
+
 mod backing;
 
 mod calls;
@@ -35,6 +37,8 @@ mod remote_streams;
 mod remote_archive;
 
 mod remote_keeper;
+
+mod remote_access;
 
 pub mod serve;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use model::query::engine::{SqlEngine, SqlError, SqlErrorKind};
+use model::stream::access::Readable;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -15,6 +16,7 @@ use crate::adhoc::engine::{AdhocEngine, AdhocOptions};
 use crate::worker::calls::Calls;
 use crate::worker::frame::{Frame, FrameError, FrameReader, FrameSender, Gone};
 use crate::worker::message::{FromWorker, Opening, OpeningArchive, ToWorker};
+use crate::worker::remote_access::RemoteAccess;
 use crate::worker::remote_archive::RemoteArchive;
 use crate::worker::remote_keeper::RemoteKeeper;
 use crate::worker::remote_streams::RemoteStreams;
@@ -48,8 +50,12 @@ pub async fn serve(
     while let Some(Frame { head, body }) = frames.next().await? {
         match head {
             ToWorker::Open(opening) => engine = open(*opening, &calls, &to),
-            ToWorker::Query { sql } => running = Some(spawn(answer(engine.clone(), sql, to.clone()))),
-            ToWorker::Describe { sql } => running = Some(spawn(describe(engine.clone(), sql, to.clone()))),
+            ToWorker::Query { sql, limited } => {
+                running = Some(spawn(answer(engine.clone(), sql, readable(limited, &calls), to.clone())));
+            }
+            ToWorker::Describe { sql, limited } => {
+                running = Some(spawn(describe(engine.clone(), sql, readable(limited, &calls), to.clone())));
+            }
             ToWorker::Cancel => drop(spawn_rest(running.take(), engine.clone(), to.clone())),
             ToWorker::Answer { call, more, answer } => calls.answered(call, more, answer, body),
         }
@@ -73,14 +79,18 @@ fn open(opening: Opening, calls: &Calls, to: &FrameSender<FromWorker>) -> Opened
     AdhocEngine::new(AdhocOptions { archive, streams, keeper: Some(keeper), limits, runtime: None }).map(Arc::new)
 }
 
+fn readable(limited: bool, calls: &Calls) -> Readable {
+    if limited { Readable::Only(Arc::new(RemoteAccess(calls.clone()))) } else { Readable::Everything }
+}
+
 fn spawn(work: impl Future<Output = Result<(), Gone>> + Send + 'static) -> AbortOnDropHandle<Result<(), Gone>> {
     AbortOnDropHandle::new(tokio::spawn(work))
 }
 
 /// Answers one query.
-async fn answer(engine: Opened, sql: String, to: FrameSender<FromWorker>) -> Result<(), Gone> {
+async fn answer(engine: Opened, sql: String, readable: Readable, to: FrameSender<FromWorker>) -> Result<(), Gone> {
     if let Ok(engine) = &engine {
-        match send_rows(engine, &sql, &to).await? {
+        match send_rows(engine, &sql, &readable, &to).await? {
             Ok(()) => to.send(FromWorker::Finished, Bytes::new()).await?,
             Err(error) => to.send(FromWorker::Failed(error.into()), Bytes::new()).await?,
         }
@@ -91,9 +101,10 @@ async fn answer(engine: Opened, sql: String, to: FrameSender<FromWorker>) -> Res
 async fn send_rows(
     engine: &AdhocEngine,
     sql: &str,
+    readable: &Readable,
     to: &FrameSender<FromWorker>,
 ) -> Result<Result<(), SqlError>, Gone> {
-    let started = engine.query(sql).await.and_then(|rows| Ok((rows::columns(&rows.schema)?, rows)));
+    let started = engine.query_within(sql, readable).await.and_then(|rows| Ok((rows::columns(&rows.schema)?, rows)));
     let mut batches = match started {
         Ok((columns, rows)) => {
             to.send(FromWorker::Columns, columns).await?;
@@ -116,9 +127,9 @@ async fn send_rows(
     Ok(Ok(()))
 }
 
-async fn describe(engine: Opened, sql: String, to: FrameSender<FromWorker>) -> Result<(), Gone> {
+async fn describe(engine: Opened, sql: String, readable: Readable, to: FrameSender<FromWorker>) -> Result<(), Gone> {
     if let Ok(engine) = &engine {
-        match engine.describe(&sql).await.and_then(|schema| rows::columns(&schema)) {
+        match engine.describe_within(&sql, &readable).await.and_then(|schema| rows::columns(&schema)) {
             Ok(columns) => {
                 to.send(FromWorker::Columns, columns).await?;
                 to.send(FromWorker::Finished, Bytes::new()).await?;

@@ -1,5 +1,6 @@
 //! Ad hoc SQL over archives and live tails.
 
+mod access;
 mod exactness;
 mod fence;
 mod fixture;

@@ -23,7 +23,7 @@ use crate::fixture::{Packing, World, limits};
 
 /// Starts workers as tasks, and lets a test say that they are over a bound.
 #[derive(Default)]
-struct Tasks {
+pub(crate) struct Tasks {
     started: AtomicUsize,
     over: Arc<AtomicBool>,
 }
@@ -73,7 +73,7 @@ impl WorkerProcess for Task {
     }
 }
 
-fn engine(world: &World, tasks: &Arc<Tasks>, archive: WorkerArchive, limits: AdhocLimits) -> WorkerEngine {
+pub(crate) fn engine(world: &World, tasks: &Arc<Tasks>, archive: WorkerArchive, limits: AdhocLimits) -> WorkerEngine {
     let options =
         WorkerOptions { archive: Some(archive), streams: Some(Arc::clone(&world.store) as _), limits, ahead: true };
     WorkerEngine::new(Arc::clone(tasks) as _, options)

@@ -8,7 +8,7 @@ use crate::failure::{Failure, Kind};
 pub fn failure(error: &SqlError, sql: &str, file: Option<&str>) -> Failure {
     let kind = match error.kind {
         SqlErrorKind::Invalid => Kind::Usage,
-        SqlErrorKind::Refused => Kind::Refused,
+        SqlErrorKind::Refused | SqlErrorKind::Denied => Kind::Refused,
         SqlErrorKind::LimitExceeded => Kind::Limit,
         SqlErrorKind::Failed => Kind::Failed,
     };
@@ -21,6 +21,7 @@ pub fn failure(error: &SqlError, sql: &str, file: Option<&str>) -> Failure {
         (_, Some(Location { line, column })) => format!("the error is at line {line}, column {column}"),
         (SqlErrorKind::Invalid, None) => "the query does not match the streams and columns that exist".to_owned(),
         (SqlErrorKind::Refused, None) => "a query may only read, and only within its limits".to_owned(),
+        (SqlErrorKind::Denied, None) => "the policies do not allow you to read this stream".to_owned(),
         (SqlErrorKind::LimitExceeded, None) => "the query reached a limit on time, memory, rows or files".to_owned(),
         (SqlErrorKind::Failed, None) => "the query engine failed".to_owned(),
     };
@@ -30,6 +31,7 @@ pub fn failure(error: &SqlError, sql: &str, file: Option<&str>) -> Failure {
         (None, SqlErrorKind::Refused) => {
             "use a SELECT; `gallop stream` and the settings change streams and tables".to_owned()
         }
+        (None, SqlErrorKind::Denied) => "ask whoever runs the server to allow gallop:Sql on the stream".to_owned(),
         (None, SqlErrorKind::Failed) => "look at the server's log".to_owned(),
         (None, SqlErrorKind::Invalid) if file.is_some() => {
             "correct the file, and try it with `gallop run FILE`".to_owned()

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, Uri};
 use model::flow::admin;
 use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::access::AccessError;
 use model::stream::shard::ReshardError;
 use model::stream::store::StreamError;
 use model::table::store::TableError;
@@ -148,6 +149,18 @@ fn reshard_code(failure: &ReshardError) -> (StatusCode, &'static str) {
     }
 }
 
+impl From<AccessError> for RestError {
+    fn from(refused: AccessError) -> Self {
+        match refused {
+            AccessError::Denied(why) => RestError::new(StatusCode::FORBIDDEN, "access_denied", why),
+            AccessError::Unknown(why) => {
+                error!(why, "a request is refused, because its permission cannot be found out");
+                RestError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", why)
+            }
+        }
+    }
+}
+
 impl From<Refused> for RestError {
     fn from(refused: Refused) -> Self {
         match refused {
@@ -165,6 +178,7 @@ impl From<SqlError> for RestError {
         let (status, code) = match failure.kind {
             SqlErrorKind::Invalid => (StatusCode::BAD_REQUEST, "invalid_query"),
             SqlErrorKind::Refused => (StatusCode::FORBIDDEN, "query_refused"),
+            SqlErrorKind::Denied => (StatusCode::FORBIDDEN, "access_denied"),
             SqlErrorKind::LimitExceeded => (StatusCode::UNPROCESSABLE_ENTITY, "limit_exceeded"),
             SqlErrorKind::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "query_failed"),
         };

@@ -11,6 +11,8 @@ use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+use crate::stream::access::{AccessError, Readable};
+
 /// A running query. Dropping it cancels the query.
 pub struct SqlRows {
     /// The columns: names and types.
@@ -35,6 +37,8 @@ pub enum SqlErrorKind {
     Invalid,
     /// The query is refused: it would write, or use what is fenced off.
     Refused,
+    /// Whoever asks may not read a table of the query.
+    Denied,
     /// A bound was hit: time, memory, rows.
     LimitExceeded,
     /// The data could not be read or the engine failed.
@@ -76,6 +80,16 @@ impl fmt::Display for SqlError {
 
 impl std::error::Error for SqlError {}
 
+impl From<AccessError> for SqlError {
+    fn from(error: AccessError) -> Self {
+        let kind = match &error {
+            AccessError::Denied(_) => SqlErrorKind::Denied,
+            AccessError::Unknown(_) => SqlErrorKind::Failed,
+        };
+        SqlError::new(kind, error.to_string())
+    }
+}
+
 /// Answers read-only queries over streams: one table a stream, archive and live tail together.
 ///
 /// ```
@@ -100,10 +114,22 @@ impl std::error::Error for SqlError {}
 /// ```
 #[async_trait]
 pub trait SqlEngine: Send + Sync {
-    /// Plans and starts one query. The columns are known when it returns.
-    async fn query(&self, sql: &str) -> Result<SqlRows, SqlError>;
+    /// Plans and starts one query of somebody who may read the streams `readable`. The columns are
+    /// known when it returns. Nothing is told of other streams: a query that names one is answered
+    /// with [`SqlErrorKind::Denied`], and no list or suggestion has their names or columns.
+    async fn query_within(&self, sql: &str, readable: &Readable) -> Result<SqlRows, SqlError>;
 
-    /// The columns that [`SqlEngine::query`] would answer with. Plans the query and does not run
-    /// it.
-    async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError>;
+    /// The columns that [`SqlEngine::query_within`] would answer with. Plans the query and does not
+    /// run it.
+    async fn describe_within(&self, sql: &str, readable: &Readable) -> Result<SchemaRef, SqlError>;
+
+    /// [`SqlEngine::query_within`] of somebody who may read everything.
+    async fn query(&self, sql: &str) -> Result<SqlRows, SqlError> {
+        self.query_within(sql, &Readable::Everything).await
+    }
+
+    /// [`SqlEngine::describe_within`] of somebody who may read everything.
+    async fn describe(&self, sql: &str) -> Result<SchemaRef, SqlError> {
+        self.describe_within(sql, &Readable::Everything).await
+    }
 }

@@ -14,6 +14,7 @@ mod lineage;
 pub mod lives;
 pub mod put_run;
 pub mod store;
+pub mod access;
 pub mod acceptance;
 pub mod layer;
 pub mod aggregate;

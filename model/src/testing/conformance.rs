@@ -8,7 +8,7 @@ mod table_store;
 
 pub use archive::archive;
 pub use backend::Backend;
-pub use sql_engine::sql_engine;
+pub use sql_engine::{sql_engine, sql_engine_keeps_closed};
 pub use stream_store::{stream_store, stream_store_of};
 pub use table_store::table_store;
 
@@ -40,5 +40,6 @@ mod tests {
     #[tokio::test]
     async fn canned_sql_keeps_the_promises() {
         super::sql_engine(&CannedSql, "rows", "else").await;
+        super::sql_engine_keeps_closed(&CannedSql, "rides", &["rows of rides"]).await;
     }
 }

@@ -17,7 +17,7 @@ use model::query::engine::{SqlError, SqlErrorKind};
 use crate::adhoc::answer::sql_type::sql_type;
 use crate::adhoc::fence::session::{read_only, session};
 use crate::adhoc::fence::statement::{Request, parse};
-use crate::adhoc::names::resolve::{Names, find_table, resolve_tables};
+use crate::adhoc::names::resolve::{Found, Missing, Names, ambiguous, find_table, resolve_tables, written};
 use crate::adhoc::table::snapshot::Sources;
 use crate::adhoc::table::stream_table::StreamTable;
 use crate::error::{failed, translate};
@@ -40,18 +40,26 @@ impl Plan {
     pub(crate) async fn new(sources: &Sources, sql: &str) -> Result<Plan, SqlError> {
         let known = |batch| Plan { rows: Rows::Known(batch), names: Names::default() };
         match parse(sql, &sources.limits)? {
-            Request::ShowTables => Ok(known(texts(&[("table_name", sources.tables().await?)])?)),
+            Request::ShowTables => Ok(known(texts(&[("table_name", sources.readable_tables().await?)])?)),
             Request::Describe(table) => Ok(known(describe(sources, &table).await?)),
             Request::Query(statement) => Plan::of_query(sources, *statement).await,
         }
     }
 
     async fn of_query(sources: &Sources, mut statement: Statement) -> Result<Plan, SqlError> {
-        let names = resolve_tables(&mut statement, &sources.tables().await?)?;
+        let names = match resolve_tables(&mut statement, &sources.tables().await?) {
+            Ok(names) => names,
+            Err(missing) => return Err(told(sources, missing).await),
+        };
         let context = session(&sources.limits).map_err(|error| translate(&error, |_| None))?;
         let mut columns: Vec<String> = Vec::new();
-        for table in &names.tables {
-            let snapshot = sources.snapshot(table).await?;
+        for (table, written) in &names.tables {
+            let snapshot = match sources.snapshot(table, written).await {
+                // Without the table the name means the part, or nothing: as if the table did not
+                // exist.
+                Err(error) if error.kind == SqlErrorKind::Denied && names.is_part(written) => continue,
+                snapshot => snapshot?,
+            };
             columns.extend(snapshot.schema.fields().iter().map(|field| field.name().clone()));
             let provider = StreamTable::new(snapshot, sources.limits.threads);
             context
@@ -93,10 +101,33 @@ impl Plan {
     }
 }
 
+/// Why a table is not found, as it may be told to whoever asks: a table that they may not read
+/// stands in no suggestion, and is answered as one that does not exist.
+async fn told(sources: &Sources, missing: Missing) -> SqlError {
+    let Missing { name: Some(name), error } = missing else { return missing.error };
+    if !sources.readable.is_limited() {
+        return error;
+    }
+    if let Err(denied) = sources.readable.check(&written(&name)).await {
+        return denied.into();
+    }
+    match sources.readable_tables().await {
+        Ok(readable) => match find_table(&name, &readable) {
+            Err(missing) => missing.error,
+            // Only together with a table that may not be read is the name ambiguous.
+            Ok(_) => ambiguous(&name, None),
+        },
+        Err(error) => error,
+    }
+}
+
 /// The columns of one table, as rows.
 async fn describe(sources: &Sources, table: &ObjectName) -> Result<RecordBatch, SqlError> {
-    let table = find_table(table, &sources.tables().await?)?;
-    let schema = sources.snapshot(&table).await?.schema;
+    let Found { table, written } = match find_table(table, &sources.tables().await?) {
+        Ok(found) => found,
+        Err(missing) => return Err(told(sources, missing).await),
+    };
+    let schema = sources.snapshot(&table, &written).await?.schema;
     let names = schema.fields().iter().map(|field| field.name().clone()).collect();
     let types = schema.fields().iter().map(|field| sql_type(field.data_type())).collect();
     texts(&[("column_name", names), ("data_type", types)])

@@ -18,6 +18,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
 use model::query::engine::{SqlError, SqlErrorKind};
+use model::stream::access::Readable;
 use model::stream::aggregate::user_records;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::ShardId;
@@ -48,6 +49,8 @@ pub(crate) struct Sources {
     pub(crate) cache: Arc<SchemaCache>,
     /// Bounds.
     pub(crate) limits: Arc<AdhocLimits>,
+    /// What of all this whoever asks may read.
+    pub(crate) readable: Readable,
 }
 
 /// A stream's live tail.
@@ -107,8 +110,20 @@ impl Sources {
         Ok(names)
     }
 
-    /// The table as it is now. `table` is one of [`Sources::tables`].
-    pub(crate) async fn snapshot(&self, table: &str) -> Result<Snapshot, SqlError> {
+    /// The names of the tables that whoever asks may read, in order.
+    pub(crate) async fn readable_tables(&self) -> Result<Vec<String>, SqlError> {
+        Ok(self.readable.among(self.tables().await?).await)
+    }
+
+    /// The table as it is now. `table` is one of [`Sources::tables`], and `written` how the query
+    /// calls it. Every table comes from here, and none to somebody who may not read it.
+    pub(crate) async fn snapshot(&self, table: &str, written: &str) -> Result<Snapshot, SqlError> {
+        if let Err(denied) = self.readable.check(table).await {
+            // Who may not even ask for the name as written is not told how the table is really
+            // spelt.
+            self.readable.check(written).await?;
+            return Err(denied.into());
+        }
         let (objects, tail) = self.parts(table).await?;
         let mut columns = Columns::default();
         if let Some(archive) = &self.archive {
