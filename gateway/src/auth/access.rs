@@ -59,22 +59,47 @@ impl Caller {
     ) -> Result<(), AuthError> {
         let Caller::Principal(credential) = self else { return Ok(()) };
         let of_caller = credential.policy.verdict(action, resource);
+        self.check_undenied(account, action, action, resource, of_resource)?;
         let at_home = credential.account(account) == account;
-        let why = match (of_caller, of_resource) {
-            (Verdict::Denied, _) => "with an explicit deny in an identity-based policy".to_owned(),
-            (_, Verdict::Denied) => "with an explicit deny in a resource-based policy".to_owned(),
-            (Verdict::Allowed, Verdict::Allowed) => return Ok(()),
-            (Verdict::Allowed, _) | (_, Verdict::Allowed) if at_home => return Ok(()),
-            (Verdict::Allowed, Verdict::Silent) => {
-                format!("because no resource-based policy allows the {action} action")
+        match (of_caller, of_resource) {
+            (Verdict::Allowed, Verdict::Allowed) => Ok(()),
+            (Verdict::Allowed, _) | (_, Verdict::Allowed) if at_home => Ok(()),
+            (Verdict::Allowed, _) => {
+                let why = format!("because no resource-based policy allows the {action} action");
+                Err(refusal(credential, account, action, resource, &why))
             }
-            (Verdict::Silent, _) => format!("because no identity-based policy allows the {action} action"),
-        };
-        let user = user_arn(credential.account(account), &credential.name);
-        Err(AuthError::Denied(format!(
-            "User: {user} is not authorized to perform: {action} on resource: {resource} {why}"
-        )))
+            _ => {
+                let why = format!("because no identity-based policy allows the {action} action");
+                Err(refusal(credential, account, action, resource, &why))
+            }
+        }
     }
+
+    /// Refuses `action` where a policy denies `same`, an action that does the same. That nothing
+    /// allows `same` is no reason.
+    pub(crate) fn check_undenied(
+        &self,
+        account: &str,
+        action: &str,
+        same: &str,
+        resource: &str,
+        of_resource: Verdict,
+    ) -> Result<(), AuthError> {
+        let Caller::Principal(credential) = self else { return Ok(()) };
+        let policy = match (credential.policy.verdict(same, resource), of_resource) {
+            (Verdict::Denied, _) => "an identity-based policy",
+            (_, Verdict::Denied) => "a resource-based policy",
+            _ => return Ok(()),
+        };
+        let which = if same == action { String::new() } else { format!(", of {same}") };
+        let why = format!("with an explicit deny in {policy}{which}");
+        Err(refusal(credential, account, action, resource, &why))
+    }
+}
+
+fn refusal(credential: &Credential, account: &str, action: &str, resource: &str, why: &str) -> AuthError {
+    let user = user_arn(credential.account(account), &credential.name);
+    AuthError::Denied(format!("User: {user} is not authorized to perform: {action} on resource: {resource} {why}"))
 }
 
 /// The ARN of a principal.

@@ -82,6 +82,12 @@ impl Policy {
     pub fn verdict(&self, action: &str, resource: &str) -> Verdict {
         self.statements.iter().map(|statement| statement.verdict(action, resource)).max().unwrap_or(Verdict::Silent)
     }
+
+    /// Whether some statement allows the action on some resource.
+    pub(crate) fn allows_something(&self, action: &str) -> bool {
+        let mut allowing = self.statements.iter().filter(|statement| statement.effect == Effect::Allow);
+        allowing.any(|statement| statement.actions.iter().any(|pattern| pattern.fits(action)))
+    }
 }
 
 impl Statement {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::auth::access::user_arn;
+use crate::auth::credential::Credential;
 use crate::auth::policy::{ActionPattern, Effect, ResourcePattern, Statement, Verdict};
 
 /// The most bytes of a policy, as in Kinesis.
@@ -117,6 +118,18 @@ impl ResourcePolicy {
             }
         });
         said.max().unwrap_or(Verdict::Silent)
+    }
+}
+
+/// What the policy of a resource, as it is kept, says about a caller.
+pub(crate) fn own_verdict(policy: &str, account: &str, caller: &Credential, action: &str, arn: &str) -> Verdict {
+    match ResourcePolicy::parse(policy) {
+        Ok(policy) => policy.verdict(account, caller.account(account), &caller.name, action, arn),
+        Err(wrong) => {
+            // It was checked when it was put: only another version of this server can have kept it.
+            tracing::error!(arn, wrong, "a resource's policy cannot be read; nobody may use the resource");
+            Verdict::Denied
+        }
     }
 }
 

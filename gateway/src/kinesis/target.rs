@@ -9,9 +9,8 @@ use model::name::{ConsumerName, StreamName};
 use model::stream::store::{StreamDescription, StreamError};
 
 use crate::auth::access::Caller;
-use crate::auth::credential::Credential;
 use crate::auth::policy::Verdict;
-use crate::auth::resource_policy::ResourcePolicy;
+use crate::auth::resource_policy::own_verdict;
 use crate::aws::error::AwsError;
 use crate::kinesis::stream::consumer_arn::ConsumerArn;
 use crate::kinesis::{error, limits};
@@ -89,16 +88,5 @@ async fn described(state: &GatewayState, stream: &StreamName) -> Result<Option<A
         Ok(description) => Ok(Some(description)),
         Err(StreamError::NotFound(_)) => Ok(None),
         Err(failure) => Err(error::of_stream(&failure, &state.options.account_id)),
-    }
-}
-
-fn own_verdict(policy: &str, account: &str, caller: &Credential, action: &str, arn: &str) -> Verdict {
-    match ResourcePolicy::parse(policy) {
-        Ok(policy) => policy.verdict(account, caller.account(account), &caller.name, action, arn),
-        Err(wrong) => {
-            // It was checked when it was put: only another version of this server can have kept it.
-            tracing::error!(arn, wrong, "a resource's policy cannot be read; nobody may use the resource");
-            Verdict::Denied
-        }
     }
 }

@@ -1,9 +1,10 @@
 //! Before every request of `/v1`, where credentials are configured: who asks, and may they?
 //!
-//! A bearer token of the settings, or a signature for the service `gallop` (`curl --aws-sigv4 aws:amz:REGION:gallop`).
-//! Every route has an [`Action`] in policies: [`guarded`] is the only way to add one.
+//! A bearer token of the settings, or a signature for the service `gallop` (`curl --aws-sigv4
+//! aws:amz:REGION:gallop`). Every route has an [`Action`] in policies: [`guarded`] is the only way
+//! to add one. Where a request says which streams it is about only later, its handler asks again,
+//! as the [`Asker`] that [`check`] leaves with the request.
 
-use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -17,58 +18,12 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use crate::auth::access::{Caller, bearer_token};
 use crate::auth::canonical::PathForm;
 use crate::auth::error::AuthError;
-use crate::auth::policy::Verdict;
 use crate::auth::verifier::{Service, Verifier};
+use crate::rest::action::{Action, SCOPE};
 use crate::rest::body;
 use crate::rest::error::RestError;
-use crate::state::{GatewayOptions, GatewayState};
-
-/// The service's name in signatures and policies.
-const SCOPE: &str = "gallop";
-
-/// What a route lets its caller do, as policies name it: `gallop:ListTables`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    ListTables,
-    DescribeTable,
-    Scan,
-    Query,
-    GetItem,
-    ListStreams,
-    Reshard,
-    Records,
-    ListSensorSchemas,
-    PutSensorSchema,
-    ListSensorPorts,
-    DescribeSensorPort,
-    PutSensorPort,
-    DeleteSensorPort,
-    SensorStats,
-    ListQueries,
-    DescribeQuery,
-    CreateQuery,
-    AlterQuery,
-    PauseQuery,
-    ResumeQuery,
-    DropQuery,
-    ListDeliveries,
-    DescribeDelivery,
-    CreateDelivery,
-    AlterDelivery,
-    PauseDelivery,
-    ResumeDelivery,
-    DropDelivery,
-    Live,
-    Doctor,
-    Sql,
-    Metrics,
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCOPE}:{self:?}")
-    }
-}
+use crate::rest::permission::{self, Asker};
+use crate::state::GatewayState;
 
 /// What [`check`] needs.
 type Guard = State<(Arc<GatewayState>, Action)>;
@@ -89,25 +44,39 @@ pub(crate) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(verifier) = state.access.verifier() else { return next.run(request).await };
-    let resource = resource(&state.options, &parameters);
-    let (caller, request) = match authenticate(&state, verifier, request).await {
-        Ok(known) => known,
-        Err(refused) => return refused,
+    let (caller, mut request) = match state.access.verifier() {
+        None => (Caller::Anyone, request),
+        Some(verifier) => match authenticate(&state, verifier, request).await {
+            Ok(known) => known,
+            Err(refused) => return refused,
+        },
     };
-    match caller.check(&state.options.account_id, &action.to_string(), &resource, Verdict::Silent) {
-        Ok(()) => next.run(request).await,
-        Err(denied) => refuse(&denied),
+    let asker = Asker { state, caller, action };
+    if let Err(refused) = permit(&asker, &parameters).await {
+        return refused.into_response();
     }
+    if action == Action::Live {
+        // The feed is the dashboard's, which knows nothing of callers.
+        request.extensions_mut().insert(permission::readable(asker));
+    } else {
+        request.extensions_mut().insert(asker);
+    }
+    next.run(request).await
 }
 
-/// What a route is about, as policies name it: a table, a stream, or everything.
-fn resource(options: &GatewayOptions, parameters: &RawPathParams) -> String {
+/// Asks about the table or stream in the path, or else about everything.
+async fn permit(asker: &Asker, parameters: &RawPathParams) -> Result<(), RestError> {
+    if !asker.caller.is_limited() {
+        return Ok(());
+    }
     let named = |kind: &str| parameters.iter().find(|(name, _)| *name == kind).map(|(_, value)| value);
-    let arn =
-        |service, kind, name| format!("arn:aws:{service}:{}:{}:{kind}/{name}", options.region, options.account_id);
-    let table = named("table").map(|table| arn("gallop", "table", table));
-    table.or_else(|| named("stream").map(|stream| arn("kinesis", "stream", stream))).unwrap_or_else(|| "*".to_owned())
+    let permitted = match (named("table"), named("stream")) {
+        (Some(table), _) => asker.check_table(table),
+        (None, Some(stream)) => asker.check_stream(stream, asker.action.on_its_stream()).await,
+        (None, None) if asker.action.names_streams_late() => asker.check_something().await,
+        (None, None) => asker.check_everything(),
+    };
+    Ok(permitted?)
 }
 
 async fn authenticate(
@@ -127,20 +96,16 @@ async fn authenticate(
     Ok((Caller::Principal(credential), Request::from_parts(parts, Body::from(body))))
 }
 
+/// Nobody has proven who asks.
 fn refuse(refused: &AuthError) -> Response {
-    let (status, code, message) = match refused {
-        AuthError::Missing => (
-            StatusCode::UNAUTHORIZED,
-            "unauthenticated",
+    let message = match refused {
+        AuthError::Missing => {
             "send `Authorization: Bearer TOKEN`, or sign with AWS Signature Version 4 for the service `gallop`"
-                .to_owned(),
-        ),
-        AuthError::Denied(why) => (StatusCode::FORBIDDEN, "access_denied", why.clone()),
-        other => (StatusCode::UNAUTHORIZED, "unauthenticated", other.to_string()),
+                .to_owned()
+        }
+        other => other.to_string(),
     };
-    let mut response = RestError::new(status, code, message).into_response();
-    if status == StatusCode::UNAUTHORIZED {
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
+    let mut response = RestError::new(StatusCode::UNAUTHORIZED, "unauthenticated", message).into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }

@@ -14,6 +14,8 @@ pub(crate) mod error;
 mod body;
 mod bodies;
 
+mod action;
+mod permission;
 pub(crate) mod access;
 pub(crate) mod host;
 

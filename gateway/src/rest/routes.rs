@@ -1,6 +1,6 @@
 //! Every route of the REST API, each with the action that policies allow or deny.
 //!
-//! To add one, write its handler, and add a row here and its action in `access.rs`.
+//! To add one, write its handler, and add a row here and its action in `action.rs`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use crate::rest::access::{self, Action, guarded};
+use crate::rest::access::{self, guarded};
+use crate::rest::action::Action;
 use crate::rest::flow_changes::{deliveries, queries};
 use crate::rest::tail::{self, Tails};
 use crate::rest::{

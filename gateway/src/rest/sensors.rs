@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -13,9 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::rest::action::StreamUse;
 use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
+use crate::rest::permission::Asker;
 use crate::rest::wire::sensor::{Field, PortReport, PortSpec, SchemaSpec};
 use crate::state::GatewayState;
 
@@ -130,15 +133,18 @@ pub(crate) struct PortAnswer {
     (status = 200, description = "The port was changed.", body = PortAnswer),
     (status = 201, description = "The port was added.", body = PortAnswer),
     (status = 400, description = "The request is not valid.", body = ErrorBody),
+    (status = 403, description = "The caller may not put records into the stream.", body = ErrorBody),
     (status = 409, description = "It conflicts with what exists.", body = ErrorBody),
 ))]
 pub(crate) async fn put_port(
     State(state): State<Arc<GatewayState>>,
+    Extension(asker): Extension<Asker>,
     Path(port): Path<String>,
     body: Body,
 ) -> Result<(StatusCode, Json<PortAnswer>), RestError> {
     let port = number(&port, "port")?;
     let spec: admin::PortSpec = read::<PortSpec>(body).await?.into();
+    asker.check_stream(spec.stream.as_str(), StreamUse::Write).await?;
     let is_new = admin(&state)?.put_port(port, spec.clone()).await?;
     Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Json(PortAnswer { spec: spec.into(), port })))
 }

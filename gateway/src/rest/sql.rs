@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 use crate::rest::body;
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
+use crate::rest::permission::{self, Asker};
 use crate::state::GatewayState;
 
 /// A query.
@@ -36,11 +38,12 @@ pub(crate) struct Sql {
 #[utoipa::path(post, path = "/v1/sql", tag = "sql", request_body = Sql, responses(
     (status = 200, description = "Rows, one JSON object a line.", body = String, content_type = "application/x-ndjson"),
     (status = 400, description = "The query is not valid.", body = ErrorBody),
-    (status = 403, description = "The query is not allowed: it would write, or read files.", body = ErrorBody),
+    (status = 403, description = "The query is not allowed: it would write, or read files, or a stream that the caller may not read.", body = ErrorBody),
     (status = 422, description = "The query exceeds a limit on memory, time or files.", body = ErrorBody),
 ))]
 pub(crate) async fn query(
     State(state): State<Arc<GatewayState>>,
+    Extension(asker): Extension<Asker>,
     uri: Uri,
     request: Request,
 ) -> Result<Response, RestError> {
@@ -48,7 +51,7 @@ pub(crate) async fn query(
     let body = body::read(request.into_body()).await?;
     let input: Sql = serde_json::from_slice(&body)
         .map_err(|wrong| RestError::invalid(format!("the body is not {{\"sql\": \"…\"}}: {wrong}")))?;
-    let mut lines = json_lines(state.sql.query(&input.sql).await?);
+    let mut lines = json_lines(state.sql.query_within(&input.sql, &permission::readable(asker)).await?);
     let first = lines.next().await.transpose()?;
     let mut response = Response::new(Body::from_stream(until_error(first, lines)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));

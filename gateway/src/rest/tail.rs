@@ -17,6 +17,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -26,6 +27,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode, Uri};
 use model::clock::Timestamp;
 use model::name::StreamName;
+use model::stream::access::{AccessError, Readable};
 use model::stream::aggregate::{UserRecord, user_records};
 use model::stream::checkpoint::Positions;
 use model::stream::consumer::{ShardBatch, StreamReader};
@@ -37,10 +39,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::parameters::Parameters;
+use crate::rest::permission::{self, Asker};
 use crate::rest::position::Start;
 use crate::rest::record::{Place, RecordView, values};
 
@@ -48,6 +52,8 @@ use crate::rest::record::{Place, RecordView, values};
 const CONNECTIONS_MAX: usize = 64;
 /// After so long without another line comes an empty one: so both sides notice that the other is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// How long a permission is good for: a policy that changes ends connections after this.
+const PERMITTED_MAX: Duration = Duration::from_secs(5);
 
 /// What all connections share.
 #[derive(Clone)]
@@ -114,6 +120,7 @@ impl Wanted {
 ))]
 pub(crate) async fn tail(
     State(tails): State<Tails>,
+    Extension(asker): Extension<Asker>,
     Path(stream): Path<String>,
     uri: Uri,
 ) -> Result<Response, RestError> {
@@ -123,7 +130,7 @@ pub(crate) async fn tail(
         let message = format!("{CONNECTIONS_MAX} streams are followed already: end one, or try again later");
         RestError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_tails", message)
     })?;
-    let tail = Tail::open(&tails, stream, wanted, room).await?;
+    let tail = Tail::open(&tails, permission::readable(asker), stream, wanted, room).await?;
     let lines = stream::unfold(tail, |mut tail| async move {
         let lines = tail.next().await?;
         Some((Ok::<_, Infallible>(lines), tail))
@@ -138,6 +145,9 @@ pub(crate) async fn tail(
 /// A connection.
 struct Tail {
     stop: CancellationToken,
+    stream: StreamName,
+    readable: Readable,
+    permitted_at: Instant,
     reader: StreamReader,
     shards: ShardMap,
     wanted: Wanted,
@@ -150,6 +160,7 @@ struct Tail {
 impl Tail {
     async fn open(
         tails: &Tails,
+        readable: Readable,
         stream: StreamName,
         wanted: Wanted,
         room: OwnedSemaphorePermit,
@@ -168,7 +179,18 @@ impl Tail {
         };
         let following = json!({"following": {"stream": stream, "shards": reader.active().count()}});
         let greeting = Some(Bytes::from(format!("{following}\n")));
-        Ok(Tail { stop, reader, shards, wanted, greeting, ended: false, _room: room })
+        Ok(Tail {
+            stop,
+            stream,
+            readable,
+            permitted_at: Instant::now(),
+            reader,
+            shards,
+            wanted,
+            greeting,
+            ended: false,
+            _room: room,
+        })
     }
 
     /// The next lines; none once enough was said or the server stops.
@@ -183,6 +205,10 @@ impl Tail {
                 batch = self.reader.next() => batch,
                 () = tokio::time::sleep(SILENCE_MAX) => return Some(Bytes::from_static(b"\n")),
             };
+            if let Err(refused) = self.permit().await {
+                self.ended = true;
+                return Some(RestError::from(refused).into_line().into());
+            }
             let lines = batch.map(|batch| self.lines(&batch)).unwrap_or_else(|error| {
                 self.ended = true;
                 RestError::from(error).into_line().into_bytes()
@@ -192,6 +218,15 @@ impl Tail {
             }
         }
         None
+    }
+
+    /// Asks again whether the stream may be read, if that was not answered lately.
+    async fn permit(&mut self) -> Result<(), AccessError> {
+        if PERMITTED_MAX <= self.permitted_at.elapsed() {
+            self.readable.check(self.stream.as_str()).await?;
+            self.permitted_at = Instant::now();
+        }
+        Ok(())
     }
 
     fn lines(&mut self, batch: &ShardBatch) -> Vec<u8> {
@@ -267,6 +302,7 @@ fn push(lines: &mut Vec<u8>, line: &impl Serialize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::stream::access::StreamAccess;
     use model::stream::hash_key::PartitionKey;
     use model::stream::record::PutEntry;
     use model::stream::shard::{Reshard, ShardId};
@@ -301,7 +337,11 @@ mod tests {
     async fn follow(tails: &Tails, parameters: &[(&str, &str)]) -> Tail {
         let wanted = wanted(parameters).expect("they read");
         let room = Arc::clone(&tails.room).try_acquire_owned().expect("room");
-        let mut tail = Tail::open(tails, stream(), wanted, room).await.expect("the stream is there");
+        follow_as(tails, Readable::Everything, wanted, room).await
+    }
+
+    async fn follow_as(tails: &Tails, readable: Readable, wanted: Wanted, room: OwnedSemaphorePermit) -> Tail {
+        let mut tail = Tail::open(tails, readable, stream(), wanted, room).await.expect("the stream is there");
         assert_eq!(lines(&mut tail, 1).await[0]["following"]["stream"], STREAM);
         tail
     }
@@ -345,6 +385,35 @@ mod tests {
         assert_eq!(lines(&mut follow(&tails, &at).await, 9).await[0]["partition_key"], "b");
         stop.cancel();
         assert!(newest.next().await.is_none());
+    }
+
+    /// Somebody who may read, or may not any more.
+    struct Reader(std::sync::atomic::AtomicBool);
+
+    #[async_trait::async_trait]
+    impl StreamAccess for Reader {
+        async fn check(&self, stream: &str) -> Result<(), AccessError> {
+            let may = self.0.load(std::sync::atomic::Ordering::Relaxed);
+            may.then_some(()).ok_or_else(|| AccessError::Denied(format!("not `{stream}`")))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_closed_ends_what_follows_it() {
+        let (tails, store, _stop) = tails().await;
+        let reader = Arc::new(Reader(true.into()));
+        let room = Arc::clone(&tails.room).try_acquire_owned().expect("room");
+        let latest = wanted(&[("position", "LATEST")]).expect("they read");
+        let mut tail = follow_as(&tails, Readable::Only(Arc::clone(&reader) as _), latest, room).await;
+        for n in 0..2 {
+            put(&store, "a", &format!("{{\"n\": {n}}}")).await;
+            assert_eq!(lines(&mut tail, 1).await[0]["data"]["n"], n);
+            tokio::time::sleep(PERMITTED_MAX).await;
+        }
+        reader.0.store(false, std::sync::atomic::Ordering::Relaxed);
+        put(&store, "a", r#"{"n": 2}"#).await;
+        let last = lines(&mut tail, 9).await;
+        assert_eq!((last.len(), &last[0]["error"]["code"]), (1, &json!("access_denied")), "{last:?}");
     }
 
     #[tokio::test]

@@ -10,6 +10,7 @@ use gateway::auth::policy::{Effect, Policy, Statement};
 use gateway::auth::secret::Secret;
 use http::{Request, StatusCode};
 use model::stream::settings::StreamSettings;
+use model::stream::store::StreamOptions;
 use model::table::store::{KeyAttribute, KeyType, TableSchema};
 use serde_json::json;
 
@@ -264,6 +265,47 @@ async fn the_rest_api_keeps_a_denied_stream_closed() {
     }
     let tail = get(&server, "/v1/streams/secret/tail", &token).await;
     assert_eq!(tail.status, StatusCode::FORBIDDEN);
+}
+
+/// What the policy of a stream says holds on REST as on the Kinesis API.
+#[tokio::test]
+async fn a_streams_own_policy_holds_on_rest() {
+    let all = || statement(Effect::Allow, &["gallop:*"], &["*"]);
+    let with_token = |name: &str, statements| Credential {
+        bearer_token: Some(Secret::new(format!("bearer-token-of-{name}"))),
+        ..credential(name, statements)
+    };
+    let partner = Credential { account_id: Some("111122223333".to_owned()), ..with_token("partner", vec![all()]) };
+    let credentials = vec![with_token("analyst", vec![all()]), with_token("guest", Vec::new()), partner];
+    let server = Server::guarded(Access::only(credentials).unwrap()).await;
+    let (name, streams) = ("rides".parse().unwrap(), &server.state.streams);
+    streams.create(&name, StreamOptions::default()).await.unwrap();
+    let policy = |effect: &str, action: &str, principal: &str| {
+        let statement = json!({"Effect": effect, "Action": action, "Resource": "*", "Principal": {"AWS": principal}});
+        json!({ "Statement": statement }).to_string()
+    };
+    let user = |name: &str| format!("arn:aws:iam::000000000000:user/{name}");
+    for (policy, analyst, guest, partner) in [
+        (None, true, false, false),
+        (Some(policy("Allow", "gallop:*", &user("guest"))), true, true, false),
+        (Some(policy("Allow", "gallop:*", "111122223333")), true, false, true),
+        (Some(policy("Allow", "kinesis:*", "111122223333")), true, false, false),
+        (Some(policy("Deny", "kinesis:GetRecords", &user("analyst"))), false, false, false),
+        (Some(policy("Deny", "kinesis:PutRecord", &user("analyst"))), true, false, false),
+        // One that another version kept: closed to all.
+        (Some("not a policy".to_owned()), false, false, false),
+    ] {
+        let before = streams.describe(&name).await.unwrap().settings.clone();
+        streams.alter(&name, &before, StreamSettings { policy: policy.clone(), ..before.clone() }).await.unwrap();
+        for (who, may) in [("analyst", analyst), ("guest", guest), ("partner", partner)] {
+            let token = format!("Bearer bearer-token-of-{who}");
+            let records = get(&server, "/v1/streams/rides/records", &token).await.status;
+            let sql = Request::post(format!("http://{}/v1/sql", server.address)).header("authorization", &token);
+            let sql = server.send(sql.body(r#"{"sql":"rows of rides"}"#.to_owned()).unwrap()).await.status;
+            let expected = if may { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!((records, sql), (expected, expected), "{who}: {policy:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! What people may ask of flows while the server runs: create, alter, pause, resume, drop.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use crate::flow::spec::{FlowKind, FlowSpec};
-use crate::name::ConsumerName;
+use crate::name::{ConsumerName, StreamName, TableName};
 use crate::query::engine::SqlError;
 
 /// The most flows that are kept besides those of the settings.
@@ -56,11 +58,26 @@ pub enum FlowError {
     Failed(String),
 }
 
+/// The streams and the table that a flow uses. An archive belongs to the stream whose records it
+/// has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FlowUses {
+    /// Streams whose records it reads.
+    pub reads: BTreeSet<StreamName>,
+    /// Streams that it writes to.
+    pub writes: BTreeSet<StreamName>,
+    /// The table that it writes to.
+    pub table: Option<TableName>,
+}
+
 /// Changes flows. What was done is kept over restarts when a call returns.
 #[async_trait]
 pub trait FlowAdmin: Send + Sync {
     /// The spec of a flow.
     async fn spec(&self, kind: FlowKind, name: &ConsumerName) -> Result<FlowSpec, FlowError>;
+
+    /// What a flow of this spec would use. Nothing is changed. Error: the spec cannot run.
+    fn uses(&self, name: &ConsumerName, spec: &FlowSpec) -> Result<FlowUses, FlowError>;
 
     /// Checks a spec, keeps it, and starts the flow.
     async fn create(&self, name: ConsumerName, spec: FlowSpec) -> Result<(), FlowError>;

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use model::flow::admin::{Alteration, FlowAdmin, FlowError};
+use model::flow::admin::{Alteration, FlowAdmin, FlowError, FlowUses};
 use model::flow::spec::{FlowKind, FlowSpec};
 use model::name::ConsumerName;
 
+use crate::flows::part::uses;
 use crate::flows::supervisor::Supervisor;
 use crate::read_only;
 
@@ -32,6 +33,10 @@ impl FlowControl {
 impl FlowAdmin for FlowControl {
     async fn spec(&self, kind: FlowKind, name: &ConsumerName) -> Result<FlowSpec, FlowError> {
         self.0.spec(kind, name)
+    }
+
+    fn uses(&self, name: &ConsumerName, spec: &FlowSpec) -> Result<FlowUses, FlowError> {
+        Ok(uses(name, spec)?)
     }
 
     async fn create(&self, name: ConsumerName, spec: FlowSpec) -> Result<(), FlowError> {

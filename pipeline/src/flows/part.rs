@@ -7,6 +7,7 @@ use analytics::continuous::query::{ContinuousQuery, QueryOptions};
 use analytics::continuous::status::QueryStatus;
 use async_trait::async_trait;
 use model::clock::Clock;
+use model::flow::admin::FlowUses;
 use model::flow::destination::Destination;
 use model::flow::spec::{DeliverySpec, FlowSpec, QuerySpec};
 use model::flow::state::Trouble;
@@ -57,6 +58,25 @@ pub(crate) fn parts(name: &ConsumerName, spec: &FlowSpec, backends: &Backends) -
         FlowSpec::Query(spec) => Ok(queries(name, spec)?.into_iter().map(Part::Query).collect()),
         FlowSpec::Delivery(spec) => Ok(vec![Part::Delivery(delivery(name, spec, backends))]),
     }
+}
+
+/// What the parts of a spec would read and write.
+pub(crate) fn uses(name: &ConsumerName, spec: &FlowSpec) -> Result<FlowUses, SqlError> {
+    Ok(match spec {
+        FlowSpec::Query(spec) => {
+            let queries = queries(name, spec)?;
+            let reads = queries.iter().map(|query| query.source().clone()).collect();
+            let writes = queries.iter().map(|query| query.output().clone()).collect();
+            FlowUses { reads, writes, table: None }
+        }
+        FlowSpec::Delivery(DeliverySpec { source, destination, .. }) => {
+            let table = match destination {
+                Destination::Table(table) => Some(table.clone()),
+                Destination::Archive(_) => None,
+            };
+            FlowUses { reads: [source.clone()].into(), writes: Default::default(), table }
+        }
+    })
 }
 
 fn queries(name: &ConsumerName, spec: &QuerySpec) -> Result<Vec<ContinuousQuery>, SqlError> {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use http::{StatusCode, Uri};
 use model::flow::destination::Destination;
 use model::flow::spec::{DeliverySpec, FlowKind, FlowSpec};
@@ -16,6 +16,7 @@ use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::flow_changes::target::{Target, read};
 use crate::rest::flows::all_deliveries;
 use crate::rest::parameters::Parameters;
+use crate::rest::permission::Asker;
 use crate::rest::wire::flow::{DeliveryReport, FlowStart};
 use crate::state::GatewayState;
 
@@ -65,17 +66,19 @@ async fn report(state: &GatewayState, delivery: &Target<'_>) -> Result<Json<Deli
 #[utoipa::path(post, path = "/v1/deliveries", tag = "flows", request_body = NewDelivery, responses(
     (status = 201, description = "It is created and starts.", body = DeliveryReport),
     (status = 400, description = "It cannot run.", body = ErrorBody),
+    (status = 403, description = "The caller may not read or write a stream or table that it uses.", body = ErrorBody),
     (status = 409, description = "The name is taken.", body = ErrorBody),
 ))]
 pub(crate) async fn create_delivery(
     State(state): Shared,
+    Extension(asker): Extension<Asker>,
     uri: Uri,
     body: Body,
 ) -> Result<(StatusCode, Json<DeliveryReport>), RestError> {
     Parameters::read(&uri, &[])?;
     let NewDelivery { name, source, destination, start } = read(body).await?;
     let target = Target::of(&state, FlowKind::Delivery, &name)?;
-    target.create(FlowSpec::Delivery(DeliverySpec { source, destination, start: start.into() })).await?;
+    target.create(&asker, FlowSpec::Delivery(DeliverySpec { source, destination, start: start.into() })).await?;
     Ok((StatusCode::CREATED, report(&state, &target).await?))
 }
 
@@ -86,11 +89,13 @@ pub(crate) async fn create_delivery(
 ), request_body = DeliveryChange, responses(
     (status = 200, description = "It is changed.", body = DeliveryReport),
     (status = 400, description = "It cannot run.", body = ErrorBody),
+    (status = 403, description = "The caller may not read or write a stream or table that it uses.", body = ErrorBody),
     (status = 404, description = "No such delivery.", body = ErrorBody),
     (status = 409, description = "It is in the settings file, or its checkpoint does not fit the change.", body = ErrorBody),
 ))]
 pub(crate) async fn alter_delivery(
     State(state): Shared,
+    Extension(asker): Extension<Asker>,
     Path(delivery): Path<String>,
     uri: Uri,
     body: Body,
@@ -106,7 +111,7 @@ pub(crate) async fn alter_delivery(
         })),
         FlowSpec::Query(_) => None,
     };
-    target.alter(restart, changed).await?;
+    target.alter(&asker, restart, changed).await?;
     report(&state, &target).await
 }
 
@@ -150,10 +155,11 @@ pub(crate) async fn resume_delivery(
 ))]
 pub(crate) async fn drop_delivery(
     State(state): Shared,
+    Extension(asker): Extension<Asker>,
     Path(delivery): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, RestError> {
     Parameters::read(&uri, &[])?;
-    Target::of(&state, FlowKind::Delivery, &delivery)?.drop_it(false).await?;
+    Target::of(&state, FlowKind::Delivery, &delivery)?.drop_it(&asker, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }

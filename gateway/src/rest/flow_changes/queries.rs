@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
+use axum::{Extension, Json};
 use http::{StatusCode, Uri};
 use model::flow::spec::{FlowKind, FlowSpec, QuerySpec};
 use model::name::StreamName;
@@ -16,6 +16,7 @@ use crate::rest::error::{ErrorBody, RestError};
 use crate::rest::flow_changes::target::{Target, read};
 use crate::rest::flows::{QueryList, all_queries};
 use crate::rest::parameters::Parameters;
+use crate::rest::permission::Asker;
 use crate::rest::wire::flow::FlowStart;
 use crate::state::GatewayState;
 
@@ -63,17 +64,19 @@ async fn reports(state: &GatewayState, query: &Target<'_>) -> Json<QueryList> {
 #[utoipa::path(post, path = "/v1/queries", tag = "flows", request_body = NewQuery, responses(
     (status = 201, description = "It is created and starts.", body = QueryList),
     (status = 400, description = "The query cannot run. The error says where in the SQL.", body = ErrorBody),
+    (status = 403, description = "The caller may not read or write a stream or table that it uses.", body = ErrorBody),
     (status = 409, description = "The name is taken.", body = ErrorBody),
 ))]
 pub(crate) async fn create_query(
     State(state): Shared,
+    Extension(asker): Extension<Asker>,
     uri: Uri,
     body: Body,
 ) -> Result<(StatusCode, Json<QueryList>), RestError> {
     Parameters::read(&uri, &[])?;
     let NewQuery { name, sql, streams, start } = read(body).await?;
     let target = Target::of(&state, FlowKind::Query, &name)?;
-    target.create(FlowSpec::Query(QuerySpec { sql, streams, start: start.into() })).await?;
+    target.create(&asker, FlowSpec::Query(QuerySpec { sql, streams, start: start.into() })).await?;
     Ok((StatusCode::CREATED, reports(&state, &target).await))
 }
 
@@ -84,11 +87,13 @@ pub(crate) async fn create_query(
 ), request_body = QueryChange, responses(
     (status = 200, description = "It is changed.", body = QueryList),
     (status = 400, description = "The query cannot run. The error says where in the SQL.", body = ErrorBody),
+    (status = 403, description = "The caller may not read or write a stream or table that it uses.", body = ErrorBody),
     (status = 404, description = "No such query.", body = ErrorBody),
     (status = 409, description = "It is in the settings file, or its checkpoint does not fit the change.", body = ErrorBody),
 ))]
 pub(crate) async fn alter_query(
     State(state): Shared,
+    Extension(asker): Extension<Asker>,
     Path(query): Path<String>,
     uri: Uri,
     body: Body,
@@ -104,7 +109,7 @@ pub(crate) async fn alter_query(
         })),
         FlowSpec::Delivery(_) => None,
     };
-    target.alter(restart, changed).await?;
+    target.alter(&asker, restart, changed).await?;
     Ok(reports(&state, &target).await)
 }
 
@@ -149,6 +154,7 @@ pub(crate) async fn resume_query(
 ))]
 pub(crate) async fn drop_query(
     State(state): Shared,
+    Extension(asker): Extension<Asker>,
     Path(query): Path<String>,
     uri: Uri,
 ) -> Result<StatusCode, RestError> {
@@ -160,6 +166,6 @@ pub(crate) async fn drop_query(
             return Err(RestError::invalid(format!("`output` is `{other}`; it must be `keep` or `delete`")));
         }
     };
-    Target::of(&state, FlowKind::Query, &query)?.drop_it(with_output).await?;
+    Target::of(&state, FlowKind::Query, &query)?.drop_it(&asker, with_output).await?;
     Ok(StatusCode::NO_CONTENT)
 }

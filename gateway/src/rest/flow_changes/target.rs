@@ -2,13 +2,15 @@
 
 use axum::body::Body;
 use http::StatusCode;
-use model::flow::admin::{Alteration, FlowAdmin, FlowError};
+use model::flow::admin::{Alteration, FlowAdmin, FlowError, FlowUses};
 use model::flow::spec::{FlowKind, FlowSpec};
 use model::name::ConsumerName;
 use serde::Deserialize;
 
+use crate::rest::action::StreamUse;
 use crate::rest::body;
 use crate::rest::error::RestError;
+use crate::rest::permission::Asker;
 use crate::state::GatewayState;
 
 /// A flow, whether it exists or not.
@@ -26,19 +28,44 @@ impl<'a> Target<'a> {
         Ok(Target { admin: state.flow_admin.as_deref().ok_or_else(off)?, kind, name })
     }
 
-    pub(super) async fn create(&self, spec: FlowSpec) -> Result<(), RestError> {
+    /// Creates it, if `asker` may read and write all that it does.
+    pub(super) async fn create(&self, asker: &Asker, spec: FlowSpec) -> Result<(), RestError> {
+        if asker.caller.is_limited() {
+            self.check(asker, &self.done(self.admin.uses(&self.name, &spec))?).await?;
+        }
         self.done(self.admin.create(self.name.clone(), spec).await)
     }
 
-    /// Changes what it is made of. `change` gives nothing if that is of another kind.
+    /// Changes what it is made of, if `asker` may read and write what it did and what it will.
+    /// `change` gives nothing if that is of another kind.
     pub(super) async fn alter(
         &self,
+        asker: &Asker,
         restart: bool,
         change: impl FnOnce(FlowSpec) -> Option<FlowSpec>,
     ) -> Result<(), RestError> {
         let known = self.done(self.admin.spec(self.kind, &self.name).await)?;
+        let uses = self.admin.uses(&self.name, &known);
         let spec = change(known).ok_or_else(|| self.not_found())?;
+        if asker.caller.is_limited() {
+            // What cannot run uses nothing.
+            self.check(asker, &uses.unwrap_or_default()).await?;
+            self.check(asker, &self.done(self.admin.uses(&self.name, &spec))?).await?;
+        }
         self.done(self.admin.alter(&self.name, spec, Alteration { restart }).await)
+    }
+
+    async fn check(&self, asker: &Asker, uses: &FlowUses) -> Result<(), RestError> {
+        for stream in &uses.reads {
+            asker.check_stream(stream.as_str(), StreamUse::Read).await?;
+        }
+        for stream in &uses.writes {
+            asker.check_stream(stream.as_str(), StreamUse::Write).await?;
+        }
+        if let Some(table) = &uses.table {
+            asker.check_table(table.as_str())?;
+        }
+        Ok(())
     }
 
     pub(super) async fn pause(&self) -> Result<(), RestError> {
@@ -49,7 +76,15 @@ impl<'a> Target<'a> {
         self.done(self.admin.resume(self.kind, &self.name).await)
     }
 
-    pub(super) async fn drop_it(&self, with_output: bool) -> Result<(), RestError> {
+    /// Drops it, and the streams that it wrote if `with_output` and `asker` may delete them.
+    pub(super) async fn drop_it(&self, asker: &Asker, with_output: bool) -> Result<(), RestError> {
+        if with_output && asker.caller.is_limited() {
+            let known = self.done(self.admin.spec(self.kind, &self.name).await)?;
+            // What cannot run has written nothing that is its own.
+            for stream in &self.admin.uses(&self.name, &known).unwrap_or_default().writes {
+                asker.check_stream(stream.as_str(), StreamUse::Delete).await?;
+            }
+        }
         self.done(self.admin.drop(self.kind, &self.name, with_output).await)
     }
 
