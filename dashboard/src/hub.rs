@@ -28,6 +28,7 @@ use crate::operations::overview::Overview;
 use crate::operations::survey::{self, Query, Survey};
 use crate::operations::windows::Windows;
 use crate::options::DashboardOptions;
+use crate::view::View;
 
 /// Time between two frames: seven a second.
 const TICK: Duration = Duration::from_millis(150);
@@ -69,7 +70,18 @@ pub(crate) struct Frame {
     /// Counted from 1.
     pub(crate) number: u64,
     pub(crate) events: Events,
+    /// What it tells: the changes after this one, and of what is told once a second those after the
+    /// other.
+    since: u64,
+    slowly: Option<u64>,
     all: OnceLock<Events>,
+}
+
+impl Frame {
+    /// Whether it tells what is told once a second, too.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.slowly.is_some()
+    }
 }
 
 /// The text of one frame's events.
@@ -94,7 +106,7 @@ impl Hub {
     /// A hub that nobody watches yet.
     pub(crate) fn new(options: DashboardOptions) -> Arc<Hub> {
         let instance = format!("{:x}", options.clock.now().as_millis());
-        let first = Frame { number: 0, events: Events::default(), all: OnceLock::new() };
+        let first = Frame { number: 0, events: Events::default(), since: 0, slowly: None, all: OnceLock::new() };
         let (frames, watching) = (watch::Sender::new(Arc::new(first)), watch::Sender::new(0));
         Arc::new(Hub { options, instance, state: Mutex::default(), frames, watching })
     }
@@ -219,46 +231,66 @@ impl Hub {
             ticks += 1;
             let whole = ticks % TICKS_A_SECOND == 1;
             let number = self.frames.borrow().number + 1;
+            let (since, slowly) = (told, whole.then_some(told_slowly));
             let (events, change) = {
                 let mut state = self.lock();
                 state.readings = 0;
                 if whole {
                     state.fleet.forget_silent(self.options.clock.now());
                 }
-                let slowly = whole.then_some(told_slowly);
-                (self.events(&state, number, told, slowly), state.change)
+                (self.events(&state, number, since, slowly, &View::Everything), state.change)
             };
             told = change;
             if whole {
                 told_slowly = change;
             }
             if whole || events.fleet.is_some() {
-                self.frames.send_replace(Arc::new(Frame { number, events, all: OnceLock::new() }));
+                self.frames.send_replace(Arc::new(Frame { number, events, since, slowly, all: OnceLock::new() }));
             }
         }
     }
 
     /// Everything, for a page that has nothing: made once a frame, however many pages ask.
     pub(crate) fn everything(&self, frame: &Frame) -> Events {
-        frame.all.get_or_init(|| self.events(&self.lock(), frame.number, 0, Some(0))).clone()
+        frame.all.get_or_init(|| self.events(&self.lock(), frame.number, 0, Some(0), &View::Everything)).clone()
+    }
+
+    /// As [`Hub::everything`], of what is seen in `view`.
+    pub(crate) fn everything_in(&self, view: &View, frame: &Frame) -> Events {
+        self.events(&self.lock(), frame.number, 0, Some(0), view)
+    }
+
+    /// What a frame tells, of what is seen in `view`, in the newest values.
+    pub(crate) fn changes_in(&self, view: &View, frame: &Frame) -> Events {
+        self.events(&self.lock(), frame.number, frame.since, frame.slowly, view)
+    }
+
+    /// The streams that frames tell of.
+    pub(crate) fn streams(&self) -> BTreeSet<String> {
+        let state = self.lock();
+        let fleet = self.options.fleet.to_string();
+        state.windows.streams().chain(state.overview.streams()).map(str::to_owned).chain([fleet]).collect()
     }
 
     /// What changed since `since`, and since `slowly` of what is told once a second.
-    fn events(&self, state: &State, number: u64, since: u64, slowly: Option<u64>) -> Events {
+    fn events(&self, state: &State, number: u64, since: u64, slowly: Option<u64>, view: &View) -> Events {
         let event = |topic: &str, value: &Value| {
             Bytes::from(format!("id: {}-{number}\nevent: {topic}\ndata: {value}\n\n", self.instance))
         };
         let now = self.options.clock.now().as_millis();
+        let fleet = Some(&state.fleet).filter(|_| view.sees(self.options.fleet.as_str()));
+        let passed = if fleet.is_some() { state.passed } else { 0 };
         Events {
-            clock: slowly.map(|_| event("clock", &json!({"now": now, "passed": state.passed}))),
-            fleet: state.fleet.changes(since).map(|changes| event("fleet", &changes)),
+            clock: slowly.map(|_| event("clock", &json!({"now": now, "passed": passed}))),
+            fleet: fleet.and_then(|fleet| fleet.changes(since)).map(|changes| event("fleet", &changes)),
             windows: slowly.map(|since| {
-                let (queries, seconds) = (state.windows.changes(since), state.fleet.seconds(since));
+                let seconds = fleet.map(|fleet| fleet.seconds(since)).unwrap_or_default();
+                let queries = state.windows.changes(since, view);
                 event("windows", &json!({"all": since == 0, "queries": queries, "seconds": seconds}))
             }),
             streams: slowly
                 .filter(|since| state.overview_change > *since)
-                .map(|_| event("streams", &json!(state.overview))),
+                .map(|_| event("streams", &json!(state.overview.in_view(view)))),
         }
     }
 }

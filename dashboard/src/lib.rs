@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Nothing is read while no page is open. One reader serves all pages: a frame is made once and
-//! sent to every connection. A slow page has no queue; it gets the newest frame.
+//! sent to every connection. A slow page has no queue; it gets the newest frame. A caller who may
+//! not read every stream gets frames of its own, which tell of those alone that it may read.
 //!
 //! `operations` is about the server, `fleet` about the unicorns that the demo simulates. `web/` has
 //! the same two folders.
@@ -22,3 +23,4 @@ mod operations;
 pub mod options;
 mod page;
 pub mod routes;
+mod view;

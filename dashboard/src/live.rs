@@ -9,13 +9,17 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use model::stream::access::{AccessError, Readable};
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::hub::{Events, Frame, Hub, Watcher};
+use crate::view::Viewer;
 
 /// The most connections at a time.
 const CONNECTIONS_MAX: usize = 256;
@@ -51,6 +55,11 @@ impl Topics {
         Ok(topics)
     }
 
+    /// Whether the fleet is all that is wanted.
+    fn only_fleet(self) -> bool {
+        self == Topics { fleet: true, ..Topics::default() }
+    }
+
     /// The events of those topics, one after the other.
     fn text(self, events: &Events) -> Bytes {
         let wanted = [
@@ -72,6 +81,7 @@ impl Topics {
 struct Connection {
     hub: Arc<Hub>,
     topics: Topics,
+    viewer: Viewer,
     frames: watch::Receiver<Arc<Frame>>,
     /// The number of the frame that the page has.
     has: Option<u64>,
@@ -80,18 +90,31 @@ struct Connection {
 
 /// The feed of the dashboard's own page, as server-sent events. It may change with the page.
 ///
-/// Events are named after topics. The first event of a topic holds everything, later ones what changed. A slow reader misses frames, but never the newest values.
+/// Events are named after topics. The first event of a topic holds everything, later ones what
+/// changed. A slow reader misses frames, but never the newest values. Streams that the caller may
+/// not read are left out, with the queries and deliveries that use them.
 #[utoipa::path(get, path = "/v1/live", tag = "dashboard", params(
     ("topics" = String, Query, description = "Topics: `fleet`, `windows`, `streams`, separated by commas."),
 ), responses(
     (status = 200, description = "Events until the client disconnects or the server stops.", body = String, content_type = "text/event-stream"),
+    (status = 403, description = "The caller may not read the stream of the only topic, `fleet`.", body = String, content_type = "application/json"),
     (status = 503, description = "Too many pages are open.", body = String, content_type = "text/plain"),
 ))]
-pub(crate) async fn live(State(hub): State<Arc<Hub>>, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn live(
+    State(hub): State<Arc<Hub>>,
+    Extension(readable): Extension<Readable>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let topics = match Topics::read(uri.query().unwrap_or_default()) {
         Ok(topics) => topics,
         Err(wrong) => return (StatusCode::BAD_REQUEST, wrong).into_response(),
     };
+    if topics.only_fleet()
+        && let Err(refused) = readable.check(hub.options().fleet.as_str()).await
+    {
+        return refusal(&refused);
+    }
     let Some((watcher, mut frames)) = hub.watch(CONNECTIONS_MAX) else {
         let message = format!("{CONNECTIONS_MAX} pages are already open; close one, or try again later");
         let retry = [(RETRY_AFTER, HeaderValue::from_static("5"))];
@@ -99,7 +122,7 @@ pub(crate) async fn live(State(hub): State<Arc<Hub>>, uri: Uri, headers: HeaderM
     };
     let has = headers.get("last-event-id").and_then(|id| frame_number(id.to_str().ok()?, hub.instance()));
     frames.mark_changed();
-    let connection = Connection { hub, topics, frames, has, _watcher: watcher };
+    let connection = Connection { hub, topics, viewer: Viewer::new(readable), frames, has, _watcher: watcher };
     let events = stream::unfold(connection, |mut connection| async move {
         let text = connection.next().await?;
         Some((Ok::<_, Infallible>(text), connection))
@@ -119,17 +142,45 @@ impl Connection {
         loop {
             stop.run_until_cancelled(self.frames.changed()).await?.ok()?;
             let frame = Arc::clone(&self.frames.borrow_and_update());
-            let text = match self.has {
-                Some(has) if has == frame.number => Bytes::new(),
-                Some(has) if has + 1 == frame.number => self.topics.text(&frame.events),
-                _ => self.topics.text(&self.hub.everything(&frame)),
-            };
+            let text = if self.viewer.is_unlimited() { self.shared(&frame) } else { self.own(&frame).await };
             self.has = Some(frame.number);
             if !text.is_empty() {
                 return Some(text);
             }
         }
     }
+
+    /// What this page lacks, in the words that all have.
+    fn shared(&self, frame: &Frame) -> Bytes {
+        match self.has {
+            Some(has) if has == frame.number => Bytes::new(),
+            Some(has) if has + 1 == frame.number => self.topics.text(&frame.events),
+            _ => self.topics.text(&self.hub.everything(frame)),
+        }
+    }
+
+    /// What this page lacks of what its caller may see: everything, where that is not the same any
+    /// more.
+    async fn own(&mut self, frame: &Frame) -> Bytes {
+        // What there is to see changes with what is told once a second.
+        let looks = frame.is_whole() || self.has.is_none();
+        let is_new = looks && self.viewer.look(self.hub.streams()).await;
+        let (view, hub) = (self.viewer.view(), &self.hub);
+        match self.has.filter(|_| !is_new) {
+            Some(has) if has == frame.number => Bytes::new(),
+            Some(has) if has + 1 == frame.number => self.topics.text(&hub.changes_in(view, frame)),
+            _ => self.topics.text(&hub.everything_in(view, frame)),
+        }
+    }
+}
+
+/// As the REST API says it.
+fn refusal(refused: &AccessError) -> Response {
+    let (status, code) = match refused {
+        AccessError::Denied(_) => (StatusCode::FORBIDDEN, "access_denied"),
+        AccessError::Unknown(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    };
+    (status, Json(json!({"error": {"code": code, "message": refused.to_string()}}))).into_response()
 }
 
 /// The frame that `INSTANCE-NUMBER` names, if it is one of this process.
@@ -143,11 +194,14 @@ mod tests {
     use super::*;
 
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
+    use async_trait::async_trait;
     use axum::body::BodyDataStream;
     use futures::StreamExt;
     use model::clock::Timestamp;
     use model::name::StreamName;
+    use model::stream::access::StreamAccess;
     use model::stream::hash_key::PartitionKey;
     use model::stream::record::PutEntry;
     use model::stream::store::{StreamOptions, StreamStore};
@@ -204,12 +258,16 @@ mod tests {
         }
 
         async fn page(&self, last: Option<&str>) -> Page {
+            self.page_of(Readable::Everything, last).await
+        }
+
+        async fn page_of(&self, readable: Readable, last: Option<&str>) -> Page {
             let mut headers = HeaderMap::new();
             if let Some(last) = last {
                 headers.insert("last-event-id", last.parse().expect("plain"));
             }
             let uri = Uri::from_static("/v1/live?topics=fleet,windows,streams");
-            let response = live(State(Arc::clone(&self.hub)), uri, headers).await;
+            let response = live(State(Arc::clone(&self.hub)), Extension(readable), uri, headers).await;
             assert_eq!(response.status(), StatusCode::OK);
             Page {
                 body: response.into_body().into_data_stream(),
@@ -220,6 +278,9 @@ mod tests {
         }
     }
 
+    /// How long a page listens in vain, by the clock of the test.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
     /// What a page knows.
     struct Page {
         body: BodyDataStream,
@@ -229,8 +290,13 @@ mod tests {
     }
 
     impl Page {
-        /// Listens until `topic` says something that holds.
+        /// Listens until `topic` says something that holds; not for ever.
         async fn until(&mut self, topic: &str, holds: impl Fn(&Page, &Value) -> bool) -> Value {
+            let heard = tokio::time::timeout(PATIENCE, self.listen(topic, holds)).await;
+            heard.unwrap_or_else(|_| panic!("`{topic}` does not say it within {PATIENCE:?}"))
+        }
+
+        async fn listen(&mut self, topic: &str, holds: impl Fn(&Page, &Value) -> bool) -> Value {
             loop {
                 let text = self.body.next().await.expect("the server goes on").expect("bodies do not fail");
                 self.frames += 1;
@@ -315,6 +381,56 @@ mod tests {
         while page.body.next().await.is_some() {}
         drop(page);
         assert_eq!(frame_number("x", world.hub.instance()), None);
+    }
+
+    /// Somebody who may read these streams, for now.
+    struct Reader(std::sync::Mutex<Vec<&'static str>>);
+
+    #[async_trait]
+    impl StreamAccess for Reader {
+        async fn check(&self, stream: &str) -> Result<(), AccessError> {
+            let readable = self.0.lock().expect("no holder panics").contains(&stream);
+            readable.then_some(()).ok_or_else(|| AccessError::Denied(format!("not `{stream}`")))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_hears_nothing_of_streams_that_its_caller_may_not_read() {
+        let world = World::new().await;
+        world.ride("Shadowfax", 40.1).await;
+        let row = r#"{"Name":"Shadowfax","At":"2023-11-14 22:13:00.000","Distance":30}"#;
+        world.put("sums", "Shadowfax", row.to_owned()).await;
+        let mut all = world.page(None).await;
+        all.until("windows", |page, data| page.fleet.len() == 1 && data["queries"][0]["ends"][0]["rows"] == 1).await;
+
+        let reader = Arc::new(Reader(std::sync::Mutex::new(vec!["sums"])));
+        let readable = Readable::Only(Arc::clone(&reader) as _);
+        let mut page = world.page_of(readable.clone(), None).await;
+        let streams = page.until("streams", |_, data| data["streams"][0]["name"] == "sums").await;
+        assert_eq!(streams["streams"].as_array().expect("rows").len(), 1, "{streams}");
+        assert!(!streams.to_string().contains("rides") && !streams.to_string().contains("no room"), "{streams}");
+        for _ in 0..3 {
+            world.ride("Arion", 40.2).await;
+            let windows = page.until("windows", |_, _| true).await;
+            assert_eq!((&windows["queries"], &windows["seconds"]), (&json!([]), &json!([])), "{windows}");
+            assert!(page.fleet.is_empty());
+        }
+        let only_fleet = Uri::from_static("/v1/live?topics=fleet");
+        let refused = live(State(Arc::clone(&world.hub)), Extension(readable), only_fleet, HeaderMap::new()).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+
+        // A policy that changes holds for open pages, too.
+        reader.0.lock().expect("no holder panics").push("rides");
+        let windows = page.until("windows", |page, data| page.fleet.len() == 2 && data["queries"] != json!([])).await;
+        assert_eq!(windows["queries"][0]["ends"][0]["rows"], 1, "all of it comes at once: {windows}");
+        reader.0.lock().expect("no holder panics").clear();
+        let streams = page.until("streams", |_, data| data["streams"] == json!([])).await;
+        assert_eq!((&streams["flows"], &streams["fleet"]), (&json!([]), &json!("")));
+        let before = page.fleet["Arion"];
+        world.ride("Arion", 41.0).await;
+        page.until("clock", |_, _| true).await;
+        page.until("clock", |_, _| true).await;
+        assert_eq!(page.fleet["Arion"], before);
     }
 
     #[test]

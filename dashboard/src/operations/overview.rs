@@ -13,8 +13,12 @@ use model::stream::shard::{Shard, ShardId};
 use model::stream::store::StreamDescription;
 use serde::Serialize;
 
+use crate::view::View;
+
 /// The most shards that are listed, of all streams together.
 pub(crate) const SHARDS_MAX: usize = 512;
+/// The kind of flow that writes to a stream.
+const QUERY: &str = "query";
 /// The most streams that are listed.
 pub(crate) const STREAMS_MAX: usize = 100;
 
@@ -110,13 +114,38 @@ impl From<&Incident> for ErrorRow {
     }
 }
 
+impl Overview {
+    /// The streams that it tells of.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &str> {
+        let of_flows = self.flows.iter().flat_map(FlowRow::streams);
+        self.streams.iter().map(|row| row.name.as_str()).chain(of_flows)
+    }
+
+    /// What of it is in view.
+    pub(crate) fn in_view(&self, view: &View) -> Overview {
+        let is_seen = |flow: &&FlowRow| flow.streams().all(|stream| view.sees(stream));
+        Overview {
+            fleet: if view.sees(&self.fleet) { self.fleet.clone() } else { String::new() },
+            streams: self.streams.iter().filter(|row| view.sees(&row.name)).cloned().collect(),
+            more_streams: if *view == View::Everything { self.more_streams } else { 0 },
+            flows: self.flows.iter().filter(is_seen).cloned().collect(),
+        }
+    }
+}
+
 impl FlowRow {
+    /// The stream that it reads, and the one that it writes if it does.
+    fn streams(&self) -> impl Iterator<Item = &str> {
+        let target = (self.kind == QUERY).then_some(self.target.as_str());
+        [self.source.as_str()].into_iter().chain(target)
+    }
+
     /// A query.
     pub(crate) fn of_query(query: &QueryReport, now: Timestamp) -> Self {
         let overdue = query.window_end.map_or(Duration::ZERO, |end| now.since(end));
         FlowRow {
             name: query.name.to_string(),
-            kind: "query",
+            kind: QUERY,
             source: query.source.to_string(),
             target: query.output.to_string(),
             state: query.state.as_str(),

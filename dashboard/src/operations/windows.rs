@@ -7,6 +7,8 @@ use model::clock::Timestamp;
 use model::name::StreamName;
 use serde_json::{Map, Value, json};
 
+use crate::view::View;
+
 /// Windows of a query that are kept.
 const ENDS_MAX: usize = 120;
 /// Numeric columns of a query that are kept.
@@ -75,9 +77,16 @@ impl Windows {
         }
     }
 
-    /// The queries with the windows that changed after number `since`.
-    pub(crate) fn changes(&self, since: u64) -> Value {
-        self.queries.iter().map(|query| query.to_json(since)).collect()
+    /// The streams that the queries read and write.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &str> {
+        self.queries.iter().flat_map(|query| [query.source.as_str(), query.output.as_str()])
+    }
+
+    /// The queries in `view` with the windows that changed after number `since`. A query is in view
+    /// with its source and its output.
+    pub(crate) fn changes(&self, since: u64, view: &View) -> Value {
+        let is_seen = |query: &&QueryWindows| view.sees(query.source.as_str()) && view.sees(query.output.as_str());
+        self.queries.iter().filter(is_seen).map(|query| query.to_json(since)).collect()
     }
 }
 
@@ -175,12 +184,12 @@ mod tests {
         windows.take(&output, b"not a row", 9);
         windows.take(&source, br#"{"At":"2018-03-18 03:20:00.000","Distance":30}"#, 9);
         windows.complete(&source, Timestamp::from_millis(7));
-        let all = windows.changes(0);
+        let all = windows.changes(0, &View::Everything);
         assert_eq!(all[0]["ends"].as_array().expect("two").len(), 2);
         assert_eq!(all[0]["ends"][0]["rows"], 2);
         assert_eq!(all[0]["ends"][0]["columns"], json!({"Distance": [60.0, 30.0, 30.0]}));
         assert_eq!(all[0]["complete_until"], 7);
-        assert_eq!(windows.changes(1)[0]["ends"].as_array().expect("one").len(), 1);
+        assert_eq!(windows.changes(1, &View::Everything)[0]["ends"].as_array().expect("one").len(), 1);
         for n in 0..1000 {
             let row = format!(r#"{{"At":"2018-03-18 {:02}:{:02}:00"}}"#, n / 60, n % 60);
             windows.take(&output, row.as_bytes(), 10);

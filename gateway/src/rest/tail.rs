@@ -412,7 +412,7 @@ mod tests {
         }
         reader.0.store(false, std::sync::atomic::Ordering::Relaxed);
         put(&store, "a", r#"{"n": 2}"#).await;
-        let last = lines(&mut tail, 9).await;
+        let last = tokio::time::timeout(PERMITTED_MAX, lines(&mut tail, 9)).await.expect("it ends");
         assert_eq!((last.len(), &last[0]["error"]["code"]), (1, &json!("access_denied")), "{last:?}");
     }
 

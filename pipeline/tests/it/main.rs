@@ -11,6 +11,7 @@ mod conservation;
 mod demo;
 mod disk_trouble;
 mod doctor;
+mod doors;
 mod drain;
 mod encrypted;
 mod encryption;
