@@ -4,6 +4,8 @@ pub(crate) mod registry;
 pub(crate) mod stream;
 pub(crate) mod directory;
 pub(crate) mod admin;
+pub(crate) mod creation;
+pub(crate) mod deletion;
 pub(crate) mod closing;
 pub(crate) mod changes;
 pub(crate) mod expiry;
