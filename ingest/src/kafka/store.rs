@@ -41,6 +41,9 @@ use crate::kafka::write::checkpoints::{Checkpoints, Holder};
 use crate::kafka::write::committer::{Commit, Committer};
 use crate::kafka::write::puts;
 
+#[cfg(any(test, feature = "testing"))]
+pub mod halfway;
+
 /// A name that is not known is looked for in the cluster at most this often.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 

@@ -4,5 +4,6 @@
 mod common;
 mod faults;
 mod foreign;
+mod halfway;
 mod holders;
 mod promises;

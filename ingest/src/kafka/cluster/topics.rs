@@ -18,6 +18,9 @@ use crate::kafka::cluster::fault::Fault;
 
 /// How long a change of a topic may take until the cluster shows it.
 const SHOWN_DELAY_MAX: Duration = Duration::from_secs(30);
+/// A topic that is not shown for so long is gone: brokers learn of a new one within moments of each
+/// other.
+const GONE_DELAY: Duration = Duration::from_secs(1);
 /// How often the cluster is looked at meanwhile.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// A broker batches up to this much, and a topic must take a batch.
@@ -192,6 +195,18 @@ impl Clients {
             tokio::time::sleep(LOOK_INTERVAL).await;
         }
         Err(Fault::late(format!("waiting for topic {name}")))
+    }
+
+    /// Whether there is no such topic, also not on a broker that was late to learn of it.
+    pub(crate) async fn is_gone(&self, name: &str) -> Result<bool, Fault> {
+        let begin = Instant::now();
+        while !self.cluster(None).await?.topics.contains_key(name) {
+            if begin.elapsed() >= GONE_DELAY {
+                return Ok(true);
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+        Ok(false)
     }
 
     /// What was set for a topic itself, and not for its brokers.

@@ -6,6 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod admin;
 pub(crate) mod creation;
 pub(crate) mod deletion;
+pub(crate) mod sweep;
 pub(crate) mod closing;
 pub(crate) mod changes;
 pub(crate) mod expiry;

@@ -1,6 +1,9 @@
-//! Which streams there are, and the shard map and settings of each: a compacted topic with a JSON value a stream, and one
-//! for each name whose stream was deleted, so that the next stream of the name goes on above its numbers. Changed
-//! under one transactional id, so that of two who change at once one is refused and looks again.
+//! Which streams there are, and the shard map and settings of each: a compacted topic with a JSON
+//! value a stream, and one for each name whose stream was deleted, so that the next stream of the
+//! name goes on above its numbers. A third one says what has begun with a stream's topic and has
+//! not ended yet, so that a process that ends half way leaves no topic of which nobody knows whose
+//! it is. Changed under one transactional id, so that of two who change at once one is refused and
+//! looks again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,6 +65,18 @@ pub(crate) struct Closed {
     pub(crate) ended: bool,
 }
 
+/// A change of a stream's topic that has begun: written before the topic changes, and gone with the
+/// entry's change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Unfinished {
+    /// A topic was asked for. The entry is the stream's once the topic is there.
+    Creating(Box<Entry>),
+    /// The topic was to be deleted, of the stream of that incarnation. Until the topic is gone, the
+    /// stream is in service.
+    Deleting { incarnation: u64, ended: EarlierLife },
+}
+
 /// All streams by name.
 pub(crate) type Entries = BTreeMap<StreamName, Entry>;
 
@@ -72,6 +87,12 @@ pub(crate) enum Changed {
     Done,
     /// It does not stand, because somebody else was first or the brokers gave up on it: look at the entries again.
     Again,
+}
+
+/// What is looked for where the brokers do not say how a change ended.
+enum Written<'a> {
+    Entry(Option<&'a Entry>),
+    Begun(Option<&'a Unfinished>),
 }
 
 /// The topic, for reading.
@@ -102,6 +123,26 @@ impl Registry {
         let value = view.values.get(lives_key(name).as_bytes());
         Ok(value.and_then(|value| serde_json::from_slice(value).ok()).unwrap_or_default())
     }
+
+    /// What has begun with topics and has not ended, by the name of the stream.
+    pub(crate) async fn unfinished(&self) -> Result<BTreeMap<StreamName, Unfinished>, Fault> {
+        let view = self.topic.current(0).await?;
+        let begun = view.values.iter().filter_map(|(key, value)| {
+            let name = std::str::from_utf8(key).ok()?.strip_suffix(UNFINISHED_SUFFIX)?;
+            Some((StreamName::new(name).ok()?, serde_json::from_slice(value).ok()?))
+        });
+        Ok(begun.collect())
+    }
+}
+
+/// What follows the name in the key of what has begun; no stream can have such a name.
+const UNFINISHED_SUFFIX: &str = "~unfinished";
+
+/// Says what has begun with the topic of a stream, or that nothing has.
+pub(crate) fn begun(name: &StreamName, unfinished: Option<&Unfinished>) -> Outgoing {
+    let value = unfinished.map(|begun| Bytes::from(serde_json::to_vec(begun).expect("an entry is plain data")));
+    let key = Bytes::from(format!("{name}{UNFINISHED_SUFFIX}"));
+    Outgoing { topic: STREAMS_TOPIC.to_owned(), partition: 0, key, value }
 }
 
 /// The key of what is remembered of deleted streams; no stream can have such a name.
@@ -146,6 +187,16 @@ impl RegistryWriter {
         self.registry.earlier(name).await
     }
 
+    /// What has begun with the topic of a stream and has not ended.
+    pub(crate) async fn unfinished(&self, name: &StreamName) -> Result<Option<Unfinished>, Fault> {
+        Ok(self.registry.unfinished().await?.remove(name))
+    }
+
+    /// All that has begun with topics and has not ended.
+    pub(crate) async fn all_unfinished(&self) -> Result<BTreeMap<StreamName, Unfinished>, Fault> {
+        self.registry.unfinished().await
+    }
+
     /// Sets or removes an entry.
     pub(crate) async fn put(&mut self, name: &StreamName, entry: Option<&Entry>) -> Result<Changed, Fault> {
         self.put_with(name, entry, Vec::new()).await
@@ -158,20 +209,40 @@ impl RegistryWriter {
         entry: Option<&Entry>,
         others: Vec<Outgoing>,
     ) -> Result<Changed, Fault> {
-        if !self.fenced.is_held() {
-            return Ok(Changed::Again);
-        }
         let value = entry.map(|entry| Bytes::from(serde_json::to_vec(entry).expect("an entry is plain data")));
         let key = Bytes::copy_from_slice(name.as_str().as_bytes());
         let message = Outgoing { topic: STREAMS_TOPIC.to_owned(), partition: 0, key, value };
         let messages = others.into_iter().chain([message]).collect();
+        self.write(name, messages, Written::Entry(entry)).await
+    }
+
+    /// Says what has begun with the topic of a stream, or that nothing has; its entry stays.
+    pub(crate) async fn put_begun(&mut self, name: &StreamName, now: Option<&Unfinished>) -> Result<Changed, Fault> {
+        self.write(name, vec![begun(name, now)], Written::Begun(now)).await
+    }
+
+    /// Writes messages in one step. Where the brokers do not say whether they are there, `written`
+    /// of them tells.
+    async fn write(
+        &mut self,
+        name: &StreamName,
+        messages: Vec<Outgoing>,
+        written: Written<'_>,
+    ) -> Result<Changed, Fault> {
+        if !self.fenced.is_held() {
+            return Ok(Changed::Again);
+        }
         match self.fenced.commit(messages).await {
             Ok(_) => Ok(Changed::Done),
             Err(NotCommitted::Fenced) => Ok(Changed::Again),
             Err(NotCommitted::Failed(fault)) => Err(fault),
             Err(NotCommitted::Unknown(_, fault)) => {
                 self.fenced.hold().await?;
-                if self.registry.entries().await?.get(name) == entry {
+                let stands = match written {
+                    Written::Entry(entry) => self.registry.entries().await?.get(name) == entry,
+                    Written::Begun(now) => self.registry.unfinished().await?.get(name) == now,
+                };
+                if stands {
                     return Ok(Changed::Done);
                 }
                 warn!(stream = %name, error = &fault as &dyn std::error::Error, "a change did not come through");
