@@ -32,7 +32,9 @@ pub(crate) fn of_stream(failure: &StreamError, account: &str) -> AwsError {
         ),
         StreamError::Reshard { stream, source } => of_reshard(source, stream.as_str(), account),
         StreamError::KeyMissing { .. } => AwsError::new("KMSNotFoundException", failure.to_string()),
-        StreamError::KeyDiffers { .. } => AwsError::new("KMSInvalidStateException", failure.to_string()),
+        StreamError::KeyDiffers { .. } | StreamError::KeysUnusable { .. } => {
+            AwsError::new("KMSInvalidStateException", failure.to_string())
+        }
         StreamError::Trimmed { .. } => AwsError::invalid_argument(failure.to_string()),
         // The log says it once, not at every request.
         StreamError::DiskFull { .. } | StreamError::ReadOnly(_) => AwsError::unavailable(failure.to_string()),

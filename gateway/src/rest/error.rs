@@ -118,7 +118,7 @@ impl From<StreamError> for RestError {
             StreamError::Throttled(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             StreamError::DiskFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
             StreamError::ReadOnly(_) => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
-            StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. } => {
+            StreamError::KeyMissing { .. } | StreamError::KeyDiffers { .. } | StreamError::KeysUnusable { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "key_missing")
             }
             StreamError::Damaged { .. }

@@ -40,7 +40,7 @@ pub(crate) struct StreamsFolder {
     clock: Arc<dyn Clock>,
     disk: Arc<dyn Disk>,
     file_reads: FileReads,
-    ring: KeyRing,
+    pub(crate) ring: KeyRing,
     folder: PathBuf,
     pub(crate) options: LogOptions,
     tails: Arc<TailBudget>,

@@ -177,8 +177,13 @@ impl StreamStore for LogStore {
         from: &StreamSettings,
         to: StreamSettings,
     ) -> Result<Arc<StreamDescription>, StreamError> {
+        let log = self.inner.get(stream)?;
+        if let Some(key) = &to.encryption_key {
+            let unusable = |reason| StreamError::KeysUnusable { stream: stream.clone(), key: key.clone(), reason };
+            self.inner.ring.look_for(key).await.map_err(unusable)?;
+        }
         let from_to = Box::new((from.clone(), to));
-        self.inner.get(stream)?.ask(|done| Job::Alter { from_to, done }).await
+        log.ask(|done| Job::Alter { from_to, done }).await
     }
 
     async fn append(&self, stream: &StreamName, entries: Vec<PutEntry>) -> Result<AppendedBatch, StreamError> {

@@ -271,6 +271,20 @@ pub enum StreamError {
         /// The key's name.
         key: String,
     },
+    /// The stream was to be encrypted with a key that is not at hand, and the place where keys come
+    /// from cannot be used. Keys that are at hand stay in use.
+    #[error(
+        "stream `{stream}` cannot be encrypted with key `{key}`: the key file cannot be used: {reason}; correct the \
+         file and try again, no restart is needed"
+    )]
+    KeysUnusable {
+        /// The stream.
+        stream: StreamName,
+        /// The key's name.
+        key: String,
+        /// What is wrong with the file.
+        reason: String,
+    },
     /// Bytes read are not the bytes written.
     #[error(
         "stream `{stream}` is damaged: {file} at offset {offset}: {reason}; stop the server and run `gallop repair` on \

@@ -88,3 +88,57 @@ async fn encrypted_streams_are_read_with_their_key_and_no_other() {
     assert!(is_on_disk(data.path(), "without a key"));
     assert_eq!(read(&client).await.len(), 4);
 }
+
+/// A key is added to the file, and then another one, while the server runs.
+#[tokio::test]
+async fn a_key_that_is_added_to_the_file_works_without_a_restart() {
+    let data = tempfile::tempdir().unwrap();
+    let one = format!("alias/one = {KEY}\n");
+    let server = start(data.path(), Some(&one));
+    let client = server.kinesis();
+    client.create_stream().stream_name("rides").shard_count(1).send().await.unwrap();
+    let encrypt = client.start_stream_encryption().stream_name("rides").encryption_type(EncryptionType::Kms);
+    encrypt.clone().key_id("alias/one").send().await.unwrap();
+    put(&client, "under one").await;
+    let rotate = || encrypt.clone().key_id("alias/two").send();
+    let used = async || client.describe_stream_summary().stream_name("rides").send().await.unwrap();
+    let used = async || used().await.stream_description_summary.unwrap().key_id.unwrap();
+
+    let unknown = rotate().await.unwrap_err().into_service_error();
+    assert!(unknown.is_kms_not_found_exception(), "{unknown:?}");
+    for (broken, reason) in [
+        (format!("{one}alias/two = canary\n"), "line 2: key `alias/two` is not 32 bytes"),
+        (format!("{one}alias/two = {OTHER}\n{one}"), "line 3: key `alias/one` is defined twice"),
+    ] {
+        std::fs::write(data.path().join("keys"), broken).unwrap();
+        let refused = rotate().await.unwrap_err().into_service_error();
+        assert_eq!(refused.code(), Some("KMSInvalidStateException"), "{refused:?}");
+        let message = refused.message().unwrap();
+        assert!(message.contains(reason) && !message.contains("canary") && !message.contains(OTHER), "{message}");
+        assert_eq!(used().await, "alias/one");
+        put(&client, "still under one").await;
+    }
+    std::fs::remove_file(data.path().join("keys")).unwrap();
+    let refused = rotate().await.unwrap_err().into_service_error();
+    assert_eq!(refused.code(), Some("KMSInvalidStateException"), "{refused:?}");
+    encrypt.clone().key_id("alias/one").send().await.unwrap();
+
+    let both = format!("{one}alias/two = {OTHER}\n");
+    std::fs::write(data.path().join("keys"), &both).unwrap();
+    rotate().await.unwrap();
+    assert_eq!(used().await, "alias/two");
+    put(&client, "under two").await;
+    // A file that has lost a key, or has another one of the name, takes nothing from a server that
+    // runs.
+    std::fs::write(data.path().join("keys"), format!("alias/one = {OTHER}\nalias/three = {KEY}\n")).unwrap();
+    encrypt.clone().key_id("alias/three").send().await.unwrap();
+    encrypt.clone().key_id("alias/one").send().await.unwrap();
+    put(&client, "under one again").await;
+    let all = ["under one", "still under one", "still under one", "under two", "under one again"];
+    assert_eq!(read(&client).await, all);
+    assert!(all.iter().all(|text| !is_on_disk(data.path(), text)));
+    server.kill();
+
+    let server = start(data.path(), Some(&format!("{both}alias/three = {KEY}\n")));
+    assert_eq!(read(&server.kinesis()).await, all);
+}

@@ -10,14 +10,18 @@
 //! frames than fit in a segment, far below what random nonces allow, so that no key is ever worn out.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
 
+use model::blocking::blocking;
 use model::text::hex::hex;
 use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
+use tracing::{info, warn};
 
 use crate::log::error::LogError;
 use crate::log::frames::place::Place;
@@ -32,20 +36,79 @@ const CHECK_BYTES: usize = 32;
 /// The number of frames that are not encrypted.
 pub const PLAIN: u16 = 0;
 
+/// Keys by name.
+pub type Keys = BTreeMap<String, [u8; KEY_BYTES]>;
+/// Reads the keys that there are now; blocks. Error: why they cannot be used.
+pub type ReadKeys = dyn Fn() -> Result<Keys, String> + Send + Sync;
+
 /// Keys by name. Clones share them.
 #[derive(Clone, Default)]
-pub struct KeyRing(Arc<BTreeMap<String, [u8; KEY_BYTES]>>);
+pub struct KeyRing(Arc<Ring>);
+
+#[derive(Default)]
+struct Ring {
+    /// A key that is here once stays as it is: streams are encrypted with it.
+    keys: RwLock<Keys>,
+    source: Option<Arc<ReadKeys>>,
+    /// How often the source has been read, counted from the beginning of each read.
+    reads: AtomicU64,
+    /// Why the last read failed, if it did. One is read at a time.
+    trouble: tokio::sync::Mutex<Option<String>>,
+}
 
 impl KeyRing {
     /// These keys.
-    pub fn new(keys: BTreeMap<String, [u8; KEY_BYTES]>) -> Self {
-        KeyRing(Arc::new(keys))
+    pub fn new(keys: Keys) -> Self {
+        KeyRing(Arc::new(Ring { keys: RwLock::new(keys), ..Ring::default() }))
+    }
+
+    /// The keys of `source`, which is read again when a key is wanted that was not there before.
+    /// Error: why it cannot be used now.
+    pub fn reading(source: Arc<ReadKeys>) -> Result<Self, String> {
+        let keys = RwLock::new(source()?);
+        Ok(KeyRing(Arc::new(Ring { keys, source: Some(source), ..Ring::default() })))
+    }
+
+    fn get(&self, name: &str) -> Option<[u8; KEY_BYTES]> {
+        self.0.keys.read().expect("no holder of the lock panics").get(name).copied()
+    }
+
+    /// Looks for a key where keys come from, unless it is at hand. Those who ask at once share one
+    /// read. Error: why the source cannot be used; the keys at hand stay.
+    pub async fn look_for(&self, name: &str) -> Result<(), String> {
+        let Some(source) = self.0.source.clone().filter(|_| self.get(name).is_none()) else { return Ok(()) };
+        let asked = self.0.reads.load(Ordering::Relaxed);
+        let mut trouble = self.0.trouble.lock().await;
+        if self.0.reads.load(Ordering::Relaxed) == asked {
+            self.0.reads.fetch_add(1, Ordering::Relaxed);
+            *trouble = blocking(move || source()).await.map(|keys| self.add(keys)).err();
+        }
+        trouble.clone().map_or(Ok(()), Err)
+    }
+
+    fn add(&self, found: Keys) {
+        let mut keys = self.0.keys.write().expect("no holder of the lock panics");
+        for (name, key) in found {
+            match keys.entry(name) {
+                Entry::Vacant(place) => {
+                    info!(key = place.key(), "key added");
+                    place.insert(key);
+                }
+                Entry::Occupied(there) if *there.get() != key => {
+                    warn!(
+                        key = there.key(),
+                        "the key file has another key of this name now: the one read before is used"
+                    );
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
     }
 }
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.0.keys.read().expect("no holder of the lock panics").keys()).finish()
     }
 }
 
@@ -83,8 +146,8 @@ impl StreamKey {
     }
 
     fn derive(&self, ring: &KeyRing) -> Result<Unlocked, LogError> {
-        let key = ring.0.get(&self.name).ok_or_else(|| LogError::KeyMissing { key: self.name.clone() })?;
-        Ok(Unlocked(Salt::new(HKDF_SHA256, self.salt.as_bytes()).extract(key)))
+        let key = ring.get(&self.name).ok_or_else(|| LogError::KeyMissing { key: self.name.clone() })?;
+        Ok(Unlocked(Salt::new(HKDF_SHA256, self.salt.as_bytes()).extract(&key)))
     }
 }
 

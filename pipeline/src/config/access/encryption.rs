@@ -5,11 +5,13 @@
 //! alias/rides = 3q2+796tvu/erb7v3q2+796tvu/erb7v3q2+796tvu8=
 //! ```
 
-use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
-use ingest::log::frames::key::{KEY_BYTES, KeyRing};
+use ingest::log::frames::key::{KEY_BYTES, KeyRing, Keys};
 use serde::Deserialize;
 
 /// The longest file of keys.
@@ -26,26 +28,29 @@ pub(crate) struct EncryptionConfig {
 }
 
 impl EncryptionConfig {
-    /// The keys, none where there is no file; `folder` is where it is looked for.
+    /// The keys, none where there is no file; `folder` is where it is looked for. The file is read
+    /// again when a key is wanted that it did not have.
     pub(crate) fn keys(&self, folder: &Path) -> anyhow::Result<KeyRing> {
         let Some(file) = &self.key_file else { return Ok(KeyRing::default()) };
         let file = folder.join(file);
-        let read = || {
-            let bytes = std::fs::metadata(&file)?.len();
-            anyhow::ensure!(
-                bytes <= KEY_FILE_BYTES_MAX,
-                "it is over {KEY_FILE_BYTES_MAX} bytes: that is no file of keys"
-            );
-            parse(&std::fs::read_to_string(&file)?)
-        };
-        let keys = read().with_context(|| format!("the key file {} cannot be used", file.display()))?;
-        Ok(KeyRing::new(keys))
+        let source = file.clone();
+        let ring = KeyRing::reading(Arc::new(move || read(&source).map_err(|error| format!("{error:#}"))));
+        let ring = ring.map_err(anyhow::Error::msg);
+        ring.with_context(|| format!("the key file {} cannot be used", file.display()))
     }
 }
 
+fn read(file: &Path) -> anyhow::Result<Keys> {
+    let mut text = String::new();
+    File::open(file)?.take(KEY_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+    let fits = text.len() as u64 <= KEY_FILE_BYTES_MAX;
+    anyhow::ensure!(fits, "it is over {KEY_FILE_BYTES_MAX} bytes: that is no file of keys");
+    parse(&text)
+}
+
 /// Keys by name. No error shows what stands in the file, but for names.
-fn parse(text: &str) -> anyhow::Result<BTreeMap<String, [u8; KEY_BYTES]>> {
-    let mut keys = BTreeMap::new();
+fn parse(text: &str) -> anyhow::Result<Keys> {
+    let mut keys = Keys::new();
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
         if line.is_empty() || line.starts_with('#') {
             continue;
