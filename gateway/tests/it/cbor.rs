@@ -59,6 +59,10 @@ async fn with_two_records() -> Server {
     server
 }
 
+/// Where the shard begins.
+const OF_SHARD: [(&str, &str); 3] =
+    [("StreamName", "s"), ("ShardId", "shardId-000000000000"), ("ShardIteratorType", "TRIM_HORIZON")];
+
 /// The text that follows `"ShardIterator": ` in a map of one member.
 fn iterator(answer: &Answer) -> String {
     let mut decoder = minicbor::Decoder::new(&answer.body);
@@ -69,8 +73,7 @@ fn iterator(answer: &Answer) -> String {
 #[tokio::test]
 async fn records_are_put_and_read() {
     let server = with_two_records().await;
-    let of_shard = [("StreamName", "s"), ("ShardId", "shardId-000000000000"), ("ShardIteratorType", "TRIM_HORIZON")];
-    let found = iterator(&cbor(&server, "GetShardIterator", &texts(&of_shard)).await);
+    let found = iterator(&cbor(&server, "GetShardIterator", &texts(&OF_SHARD)).await);
     let batch = diagnostic(&cbor(&server, "GetRecords", &texts(&[("ShardIterator", &found)])).await);
     let record = |number: &str, data: &str, key: &str| {
         format!(
@@ -97,6 +100,15 @@ async fn answers_say_that_records_are_encrypted() {
     put.str("PartitionKey").unwrap().str("k").unwrap().str("Data").unwrap().bytes(b"a").unwrap();
     let one = diagnostic(&cbor(&server, "PutRecord", put.writer()).await);
     assert!(one.ends_with(r#""ShardId": "shardId-000000000000", "EncryptionType": "KMS"}"#), "{one}");
+    let read = async || {
+        let found = iterator(&cbor(&server, "GetShardIterator", &texts(&OF_SHARD)).await);
+        diagnostic(&cbor(&server, "GetRecords", &texts(&[("ShardIterator", &found)])).await)
+    };
+    let batch = read().await;
+    assert_eq!(batch.matches(r#""PartitionKey": "k", "EncryptionType": "KMS"}"#).count(), 3, "{batch}");
+    assert_eq!(cbor(&server, "StopStreamEncryption", &texts(&begin)).await.status, StatusCode::OK);
+    let batch = read().await;
+    assert!(batch.contains(r#""PartitionKey": "k"}"#) && !batch.contains("EncryptionType"), "{batch}");
 }
 
 #[tokio::test]

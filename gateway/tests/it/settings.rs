@@ -317,6 +317,11 @@ async fn encryption_begins_changes_its_key_and_ends() {
         let puts = client.put_records().stream_name("s").records(entry).send().await.unwrap();
         let encrypted = stream.encryption_type.clone().filter(|kind| *kind == EncryptionType::Kms);
         assert_eq!((&put.encryption_type, &puts.encryption_type), (&encrypted, &encrypted));
+        let iterator = client.get_shard_iterator().stream_name("s").shard_id("shardId-000000000000");
+        let iterator = iterator.shard_iterator_type(ShardIteratorType::TrimHorizon).send().await.unwrap();
+        let read = client.get_records().set_shard_iterator(iterator.shard_iterator).send().await.unwrap();
+        assert!(!read.records.is_empty());
+        assert!(read.records.iter().all(|record| record.encryption_type == encrypted), "{read:?}");
         (stream.encryption_type.unwrap(), stream.key_id)
     };
     assert_eq!(shown().await, (EncryptionType::None, None));

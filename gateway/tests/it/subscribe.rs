@@ -7,7 +7,7 @@ use aws_sdk_kinesis::operation::subscribe_to_shard::SubscribeToShardOutput;
 use aws_sdk_kinesis::primitives::Blob;
 use aws_sdk_kinesis::types::error::SubscribeToShardEventStreamError;
 use aws_sdk_kinesis::types::{
-    ShardIteratorType, StartingPosition, SubscribeToShardEvent, SubscribeToShardEventStream as Event,
+    EncryptionType, ShardIteratorType, StartingPosition, SubscribeToShardEvent, SubscribeToShardEventStream as Event,
 };
 use aws_smithy_eventstream::frame::{DecodedFrame, MessageFrameDecoder};
 use bytes::Bytes;
@@ -103,6 +103,24 @@ async fn records_are_pushed_until_the_shard_ends_with_its_children() {
     assert!(children.iter().all(|(_, parents)| *parents == [SHARD]), "{children:?}");
     assert_eq!(last.continuation_sequence_number, "", "no number is how KCL knows the end");
     assert!(next(&mut subscription).await.is_none());
+}
+
+#[tokio::test]
+async fn pushed_records_of_an_encrypted_stream_say_so() {
+    let (_server, client) = start().await;
+    let mut subscription = subscribe(&client, at(ShardIteratorType::Latest, None)).await.unwrap();
+    next(&mut subscription).await.unwrap();
+    let (begin, end) = (client.start_stream_encryption(), client.stop_stream_encryption());
+    let (begin, end) = (begin.stream_name("s").key_id("alias/one"), end.stream_name("s").key_id("alias/one"));
+    let mut pushed = async || {
+        put(&client, "a").await;
+        next(&mut subscription).await.unwrap().records[0].encryption_type.clone()
+    };
+    assert_eq!(pushed().await, None);
+    begin.encryption_type(EncryptionType::Kms).send().await.unwrap();
+    assert_eq!(pushed().await, Some(EncryptionType::Kms));
+    end.encryption_type(EncryptionType::Kms).send().await.unwrap();
+    assert_eq!(pushed().await, None);
 }
 
 /// What a client does that lost its connection: on with the number of the last event it got.

@@ -14,6 +14,7 @@ use crate::aws::wire::format::Format;
 use crate::aws::wire::output;
 use crate::aws::wire::text::Text;
 use crate::kinesis::read::iterator::ShardIterator;
+use crate::kinesis::read::reading::Shown;
 use crate::kinesis::read::{bulk, reading, records};
 use crate::kinesis::stream::shapes::ChildShard;
 use crate::kinesis::target::{Target, Targets};
@@ -63,7 +64,8 @@ pub(crate) async fn run(state: &GatewayState, bytes_max: usize, input: Input<'_>
     })?;
     limits::end_dry_run(input.dry_run)?;
     let limit = ReadLimit { records_max: limit, bytes_max, wait: false };
-    let batch = reading::read(state, &iterator.stream, iterator.shard, iterator.next, limit).await?;
+    let Shown { batch, encrypted } =
+        reading::read(state, &iterator.stream, iterator.shard, iterator.next, limit).await?;
     iterator.next = batch.next;
     // Asked again at the end of a shard: its children may be newer than the description above.
     let now = state.clock.now();
@@ -75,13 +77,14 @@ pub(crate) async fn run(state: &GatewayState, bytes_max: usize, input: Input<'_>
         Next::Iterator(iterator.seal(now))
     };
     let millis_behind = reading::millis_behind(&batch, now);
-    Ok(Output { shard: shard.clone(), records: batch.records, millis_behind, next })
+    Ok(Output { shard: shard.clone(), records: batch.records, encrypted, millis_behind, next })
 }
 
 /// Records, and how the reader goes on.
 pub(crate) struct Output {
     shard: Shard,
     records: Vec<Record>,
+    encrypted: bool,
     millis_behind: u64,
     next: Next,
 }
@@ -108,7 +111,7 @@ impl output::Output for Output {
     fn write_json(&self, into: &mut Vec<u8>) {
         into.reserve(1024 + records::bytes_expected(&self.records));
         into.extend_from_slice(b"{\"Records\":");
-        records::write_json(&self.shard, &self.records, into);
+        records::write_json(&self.shard, &self.records, self.encrypted, into);
         write!(into, ",\"MillisBehindLatest\":{},\"NextShardIterator\":", self.millis_behind).expect(INFALLIBLE);
         match &self.next {
             Next::Iterator(iterator) => write!(into, "\"{iterator}\"").expect(INFALLIBLE),
@@ -135,7 +138,7 @@ impl output::Output for Output {
             }
         }
         encoder.str("Records").expect(INFALLIBLE);
-        records::write_cbor(&self.shard, &self.records, encoder.writer_mut());
+        records::write_cbor(&self.shard, &self.records, self.encrypted, encoder.writer_mut());
     }
 }
 

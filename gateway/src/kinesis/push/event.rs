@@ -15,6 +15,8 @@ use crate::kinesis::stream::shapes::ChildShard;
 pub(crate) struct PushEvent {
     pub(crate) shard: Shard,
     pub(crate) records: Vec<Record>,
+    /// The stream is encrypted at rest.
+    pub(crate) encrypted: bool,
     pub(crate) millis_behind: u64,
     pub(crate) next: Next,
 }
@@ -38,7 +40,7 @@ impl Output for PushEvent {
     fn write_json(&self, into: &mut Vec<u8>) {
         into.reserve(BYTES_BESIDES_RECORDS + records::bytes_expected(&self.records));
         into.extend_from_slice(b"{\"Records\":");
-        records::write_json(&self.shard, &self.records, into);
+        records::write_json(&self.shard, &self.records, self.encrypted, into);
         write!(into, ",\"MillisBehindLatest\":{}", self.millis_behind).expect(INFALLIBLE);
         match &self.next {
             Next::Continuation(number) => {
@@ -71,7 +73,7 @@ impl Output for PushEvent {
             }
         }
         encoder.str("Records").expect(INFALLIBLE);
-        records::write_cbor(&self.shard, &self.records, encoder.writer_mut());
+        records::write_cbor(&self.shard, &self.records, self.encrypted, encoder.writer_mut());
     }
 }
 

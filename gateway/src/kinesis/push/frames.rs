@@ -11,10 +11,9 @@ use bytes::Bytes;
 use futures::stream::{self, Stream};
 use model::clock::Timestamp;
 use model::stream::printed_sequence_number::PrintedSequenceNumber;
-use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::Shard;
-use model::stream::store::{ReadBatch, ReadLimit};
+use model::stream::store::ReadLimit;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::error::AwsError;
@@ -23,6 +22,7 @@ use crate::aws::wire::format::Format;
 use crate::kinesis::push::event::{Next, PushEvent};
 use crate::kinesis::push::subscriptions::Subscription;
 use crate::kinesis::read::answer_memory::AnswerMemory;
+use crate::kinesis::read::reading::Shown;
 use crate::kinesis::read::{bulk, reading};
 use crate::kinesis::stream::shapes::ChildShard;
 use crate::kinesis::{error, limits};
@@ -117,12 +117,13 @@ impl Push {
             return Ok(None);
         }
         match batch {
-            Some(batch) => self.event_of(batch).await.map(Some),
-            None => Ok(Some(self.event_with(Vec::new(), 0, self.continuation()))),
+            Some(shown) => self.event_of(shown).await.map(Some),
+            None => Ok(Some(self.quiet_event())),
         }
     }
 
-    async fn event_of(&mut self, batch: ReadBatch) -> Result<PushEvent, AwsError> {
+    async fn event_of(&mut self, shown: Shown) -> Result<PushEvent, AwsError> {
+        let Shown { batch, encrypted } = shown;
         let millis_behind = reading::millis_behind(&batch, self.gateway.clock.now());
         self.next = batch.next;
         let next = if batch.end_of_shard {
@@ -132,11 +133,13 @@ impl Push {
         } else {
             self.continuation()
         };
-        Ok(self.event_with(batch.records, millis_behind, next))
+        Ok(PushEvent { shard: self.shard.clone(), records: batch.records, encrypted, millis_behind, next })
     }
 
-    fn event_with(&self, records: Vec<Record>, millis_behind: u64, next: Next) -> PushEvent {
-        PushEvent { shard: self.shard.clone(), records, millis_behind, next }
+    /// An event without records.
+    fn quiet_event(&self) -> PushEvent {
+        let (shard, next) = (self.shard.clone(), self.continuation());
+        PushEvent { shard, records: Vec::new(), encrypted: false, millis_behind: 0, next }
     }
 
     /// A number after all that was sent and before all that was not: good for AT and for AFTER.

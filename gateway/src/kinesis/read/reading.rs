@@ -15,6 +15,13 @@ use crate::state::GatewayState;
 /// How often a read that retention overtook begins anew before it gives up.
 const TRIMMED_RETRIES_MAX: usize = 8;
 
+/// What a reader gets.
+pub(crate) struct Shown {
+    pub(crate) batch: ReadBatch,
+    /// The stream is encrypted at rest now.
+    pub(crate) encrypted: bool,
+}
+
 /// Reads, going on at the oldest record kept where retention has overtaken the reader. Cancel-safe.
 pub(crate) async fn read(
     state: &GatewayState,
@@ -22,7 +29,7 @@ pub(crate) async fn read(
     shard: ShardId,
     mut from: SequenceNumber,
     limit: ReadLimit,
-) -> Result<ReadBatch, AwsError> {
+) -> Result<Shown, AwsError> {
     let mut retries = 0;
     loop {
         match state.streams.read(stream, shard, from, limit).await {
@@ -42,16 +49,17 @@ async fn shown(
     stream: &StreamName,
     batch: ReadBatch,
     bytes_max: usize,
-) -> Result<ReadBatch, AwsError> {
+) -> Result<Shown, AwsError> {
     if batch.records.is_empty() {
-        return Ok(batch);
+        return Ok(Shown { batch, encrypted: false });
     }
     let description = state.streams.describe(stream).await;
     let description = description.map_err(|failure| error::of_stream(&failure, &state.options.account_id))?;
-    match &description.settings.sensor {
-        Some(sensor) if sensor.readers == SensorReaders::Json => Ok(as_json(sensor, batch, bytes_max)),
-        _ => Ok(batch),
-    }
+    let batch = match &description.settings.sensor {
+        Some(sensor) if sensor.readers == SensorReaders::Json => as_json(sensor, batch, bytes_max),
+        _ => batch,
+    };
+    Ok(Shown { batch, encrypted: description.settings.encryption_key.is_some() })
 }
 
 /// Each datagram as its records in JSON, one a line. What comes over the bound by that waits for the next read, but for the
