@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -296,4 +297,26 @@ async fn a_segment_is_inspected_without_a_key() {
     let scan = segment::scan(&files(&disk)[&log_name(0)], place, &StreamKeys::default());
     assert!(scan.bad.is_none());
     assert_eq!(scan.index.shards[&SHARD].next, first.plus(10));
+}
+
+#[tokio::test]
+async fn those_who_look_for_a_key_at_once_share_a_read_and_see_what_it_found() {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reads);
+    let ring = KeyRing::reading(Arc::new(move || match counted.fetch_add(1, Ordering::Relaxed) {
+        0 => Ok(Default::default()),
+        _ => Err("line 1 is wrong".to_owned()),
+    }));
+    let ring = ring.unwrap();
+    let look = || {
+        let ring = ring.clone();
+        tokio::spawn(async move { ring.look_for("alias/one").await })
+    };
+    let asked: Vec<_> = (0..100).map(|_| look()).collect();
+    for asked in asked {
+        assert_eq!(asked.await.unwrap(), Err("line 1 is wrong".to_owned()));
+    }
+    assert!(reads.load(Ordering::Relaxed) <= 3, "{reads:?} reads");
+    assert_eq!(look().await.unwrap(), Err("line 1 is wrong".to_owned()));
+    assert!(reads.load(Ordering::Relaxed) <= 4, "one who comes later reads anew, once: {reads:?}");
 }

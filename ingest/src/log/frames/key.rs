@@ -50,10 +50,19 @@ struct Ring {
     /// A key that is here once stays as it is: streams are encrypted with it.
     keys: RwLock<Keys>,
     source: Option<Arc<ReadKeys>>,
-    /// How often the source has been read, counted from the beginning of each read.
-    reads: AtomicU64,
-    /// Why the last read failed, if it did. One is read at a time.
-    trouble: tokio::sync::Mutex<Option<String>>,
+    /// How many reads of the source have begun.
+    begun: AtomicU64,
+    /// One read at a time.
+    last: tokio::sync::Mutex<LastRead>,
+}
+
+/// The last read of the source that came to its end.
+#[derive(Default)]
+struct LastRead {
+    /// Which one it was, counted from 1 by their beginnings.
+    number: u64,
+    /// Why it failed, if it did.
+    trouble: Option<String>,
 }
 
 impl KeyRing {
@@ -77,13 +86,14 @@ impl KeyRing {
     /// read. Error: why the source cannot be used; the keys at hand stay.
     pub async fn look_for(&self, name: &str) -> Result<(), String> {
         let Some(source) = self.0.source.clone().filter(|_| self.get(name).is_none()) else { return Ok(()) };
-        let asked = self.0.reads.load(Ordering::Relaxed);
-        let mut trouble = self.0.trouble.lock().await;
-        if self.0.reads.load(Ordering::Relaxed) == asked {
-            self.0.reads.fetch_add(1, Ordering::Relaxed);
-            *trouble = blocking(move || source()).await.map(|keys| self.add(keys)).err();
+        let begun_before = self.0.begun.load(Ordering::Relaxed);
+        let mut last = self.0.last.lock().await;
+        if last.number <= begun_before {
+            let number = self.0.begun.fetch_add(1, Ordering::Relaxed) + 1;
+            let read = blocking(move || source()).await;
+            *last = LastRead { number, trouble: read.map(|keys| self.add(keys)).err() };
         }
-        trouble.clone().map_or(Ok(()), Err)
+        last.trouble.clone().map_or(Ok(()), Err)
     }
 
     fn add(&self, found: Keys) {
