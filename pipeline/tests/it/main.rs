@@ -16,6 +16,7 @@ mod drain;
 mod encrypted;
 mod encryption;
 mod exposition;
+mod failed_syncs;
 mod faulty;
 mod flows;
 mod foreign;

@@ -17,20 +17,26 @@ pub(crate) struct Rig {
 impl Rig {
     /// A disk of `bytes`.
     pub(crate) fn small_disk(bytes: u64) -> Option<Rig> {
-        Rig::ext4("a small disk", bytes, None)
+        Rig::ext4("a small disk", bytes, None, &[])
     }
 
     /// A disk that says it has 128 MiB, on a memory that has 24: once that is full, a sync fails, and the next one says
     /// that all is well.
     pub(crate) fn disk_that_fails_to_sync() -> Option<Rig> {
-        Rig::ext4("a disk that fails to sync", 128 * MIB, Some(24 * MIB))
+        Rig::ext4("a disk that fails to sync", 128 * MIB, Some(24 * MIB), &[])
     }
 
-    fn ext4(what: &str, bytes: u64, memory: Option<u64>) -> Option<Rig> {
+    /// The same without a journal: the file system goes on after the failure as if nothing had
+    /// been.
+    pub(crate) fn disk_without_journal() -> Option<Rig> {
+        Rig::ext4("a disk without a journal", 128 * MIB, Some(24 * MIB), &["-O", "^has_journal"])
+    }
+
+    fn ext4(what: &str, bytes: u64, memory: Option<u64>, options: &[&str]) -> Option<Rig> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("disk");
         let mut rig = Rig { folder, mounted: Vec::new(), data };
-        match rig.mount(bytes, memory) {
+        match rig.mount(bytes, memory, options) {
             Ok(()) => Some(rig),
             Err(reason) => {
                 println!("left out: no {what} on this machine: {reason}");
@@ -39,7 +45,7 @@ impl Rig {
         }
     }
 
-    fn mount(&mut self, bytes: u64, memory: Option<u64>) -> Result<(), String> {
+    fn mount(&mut self, bytes: u64, memory: Option<u64>, options: &[&str]) -> Result<(), String> {
         let backing = self.folder.path().join("backing");
         for folder in [&self.data, &backing] {
             std::fs::create_dir(folder).map_err(|error| error.to_string())?;
@@ -51,7 +57,7 @@ impl Rig {
         let image = self.image();
         let file = std::fs::File::create(&image).map_err(|error| error.to_string())?;
         file.set_len(bytes).map_err(|error| error.to_string())?;
-        run("mkfs.ext4", &["-q", "-F", "-m", "0", text(&image)])?;
+        run("mkfs.ext4", &[&["-q", "-F", "-m", "0"], options, &[text(&image)]].concat())?;
         self.attach()
     }
 
@@ -67,10 +73,8 @@ impl Rig {
 
     /// Gives the memory under the disk room, and mounts the disk anew: what it holds is what came through.
     pub(crate) fn repair(&mut self) {
-        let backing = self.folder.path().join("backing");
-        run("mount", &["-o", "remount,size=256m", text(&backing)]).expect("the memory under the disk grows");
-        let disk = self.mounted.pop().expect("the disk is mounted");
-        run("umount", &[text(&disk)]).expect("nobody has a file open");
+        self.grow();
+        self.detach();
         // Returns 1 where it had something to repair.
         let _ = Command::new("e2fsck").args(["-p", text(&self.image())]).output();
         self.attach().expect("the disk can be mounted again");
@@ -79,6 +83,23 @@ impl Rig {
     /// Lets the disk take writes, or not. Error: somebody still writes.
     pub(crate) fn set_writable(&self, is_writable: bool) -> Result<(), String> {
         run("mount", &["-o", if is_writable { "remount,rw" } else { "remount,ro" }, text(&self.data)])
+    }
+
+    /// Gives the memory under the disk room: from now on, syncs succeed.
+    pub(crate) fn grow(&self) {
+        let backing = self.folder.path().join("backing");
+        run("mount", &["-o", "remount,size=256m", text(&backing)]).expect("the memory under the disk grows");
+    }
+
+    /// Mounts the disk anew, and does no more: what the system had in memory alone is gone.
+    pub(crate) fn mount_again(&mut self) {
+        self.detach();
+        self.attach().expect("the disk can be mounted again");
+    }
+
+    fn detach(&mut self) {
+        let disk = self.mounted.pop().expect("the disk is mounted");
+        run("umount", &[text(&disk)]).expect("nobody has a file open");
     }
 
     /// Takes `bytes` of the disk, until the file is removed.
