@@ -50,6 +50,8 @@ struct Wanted {
     contains: String,
     /// Whether JSON is shown as text.
     as_text: bool,
+    /// The most bytes of a record's data.
+    data_bytes_max: usize,
     limit: usize,
 }
 
@@ -72,27 +74,42 @@ pub(crate) struct RecordPage {
 
 impl Wanted {
     fn read(uri: &Uri) -> Result<Wanted, RestError> {
-        let parameters = Parameters::read(uri, &["position", "value", "shard", "cursor", "contains", "as", "limit"])?;
+        let parameters =
+            Parameters::read(uri, &["position", "value", "shard", "cursor", "contains", "as", "limit", "whole"])?;
         let shard = parameters.get("shard").map(str::parse).transpose();
         let as_text = match parameters.get("as") {
             None | Some("json") => false,
             Some("text") => true,
             Some(other) => return Err(RestError::invalid(format!("`as` is `{other}`, not `json` or `text`"))),
         };
+        let start = Start::read(&parameters)?;
+        let whole = match parameters.get("whole") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(RestError::invalid(format!("`whole` is `{other}`, not `true` or `false`"))),
+        };
+        let limit = parameters.limit(RECORDS_MAX, if whole { 1 } else { RECORDS_DEFAULT })?;
+        if whole && (limit != 1 || parameters.get("cursor").is_some() || !matches!(start, Start::Record(..))) {
+            let message = "`whole` shows one record: give its sequence number (`position=AT_SEQUENCE_NUMBER`), and \
+                           neither a `cursor` nor another `limit` than 1";
+            return Err(RestError::invalid(message.to_owned()));
+        }
         Ok(Wanted {
-            start: Start::read(&parameters)?,
+            start,
             shard: shard.map_err(|wrong: InvalidShardId| RestError::invalid(wrong.to_string()))?,
             cursor: parameters.get("cursor").map(read_cursor).transpose()?,
             contains: parameters.get("contains").unwrap_or_default().to_lowercase(),
             as_text,
-            limit: parameters.limit(RECORDS_MAX, RECORDS_DEFAULT)?,
+            data_bytes_max: if whole { usize::MAX } else { DATA_BYTES_MAX },
+            limit,
         })
     }
 }
 
 /// Reads records of a stream in order of their arrival, filtered.
 ///
-/// Data over 16 KiB is cut, and then is text. Reading here spends no quota of the shards.
+/// Data over 16 KiB is cut, and then is text; one record alone is shown whole, whatever its size.
+/// Reading here spends no quota of the shards.
 #[utoipa::path(get, path = "/v1/streams/{stream}/records", tag = "streams", params(
     ("stream" = String, Path, description = "The stream."),
     ("position" = Option<String>, Query, description = "Where to start, as in GetShardIterator; `TRIM_HORIZON` by default."),
@@ -101,6 +118,7 @@ impl Wanted {
     ("cursor" = Option<String>, Query, description = "`cursor` of the page before."),
     ("contains" = Option<String>, Query, description = "Text that the data or the partition key must contain."),
     ("as" = Option<String>, Query, description = "`json`, the default, or `text`, which shows JSON as text too."),
+    ("whole" = Option<bool>, Query, description = "`true` shows one record whole: with `position=AT_SEQUENCE_NUMBER`."),
     ("limit" = Option<u16>, Query, minimum = 1, maximum = 500, description = "Maximum number of records; 100 by default."),
 ), responses(
     (status = 200, body = RecordPage),
@@ -125,10 +143,10 @@ async fn page(store: &dyn StreamStore, stream: &StreamName, wanted: Wanted) -> R
     let (mut rows, mut at_tip, mut looked_at) = (Vec::new(), true, 0);
     let sensor = description.settings.sensor.as_ref();
     let limit = wanted.limit.div_ceil(places.len().max(1));
-    let (needle, as_text) = (wanted.contains.as_str(), wanted.as_text);
+    let (needle, as_text, data_bytes_max) = (wanted.contains.as_str(), wanted.as_text, wanted.data_bytes_max);
     for (id, next) in &mut places {
         let Some(shard) = description.shards.get(*id) else { continue };
-        let look = Look { store, stream, shard, needle, as_text, sensor, limit };
+        let look = Look { store, stream, shard, needle, as_text, data_bytes_max, sensor, limit };
         let found = look.from(*next).await?;
         *next = found.next;
         at_tip &= found.at_tip;
@@ -169,6 +187,7 @@ struct Look<'a> {
     shard: &'a Shard,
     needle: &'a str,
     as_text: bool,
+    data_bytes_max: usize,
     sensor: Option<&'a SensorStream>,
     limit: usize,
 }
@@ -229,11 +248,11 @@ impl Look<'_> {
     }
 
     fn row(&self, place: Place<'_>, user: &UserRecord<'_>) -> Box<RawValue> {
-        let as_json = !self.as_text && user.data.len() <= DATA_BYTES_MAX;
+        let as_json = !self.as_text && user.data.len() <= self.data_bytes_max;
         let values = if as_json { values(&user.data) } else { Vec::new() };
         let view = match values[..] {
             [value] => RecordView::json(place, user, value),
-            _ => RecordView::plain(place, user, DATA_BYTES_MAX),
+            _ => RecordView::plain(place, user, self.data_bytes_max),
         };
         serde_json::value::to_raw_value(&view).expect("text and numbers are JSON")
     }
@@ -339,6 +358,18 @@ mod tests {
         let record = one("contains=long").await;
         assert_eq!((record["text"].as_str().map(str::len), &record["cut"]), (Some(DATA_BYTES_MAX), &json!(true)));
         assert_eq!(record["bytes"], DATA_BYTES_MAX + 4);
+        let number = record["sequence_number"].as_str().expect("text");
+        let whole = format!("position=AT_SEQUENCE_NUMBER&value={number}&whole=true");
+        let record = one(&format!("{whole}&as=text")).await;
+        assert_eq!((record["text"].as_str().map(str::len), record.get("cut")), (Some(DATA_BYTES_MAX + 4), None));
+        assert_eq!(one(&whole).await["data"][0].as_str().map(str::len), Some(DATA_BYTES_MAX));
+        assert_eq!(ask(&store, &whole).await["records"].as_array().map(Vec::len), Some(1));
+        for wrong in ["&limit=2", "&cursor=0:0", "&whole=true"] {
+            assert_eq!(
+                answer(&store, "s", &format!("{whole}{wrong}")).await.expect_err(wrong).status(),
+                StatusCode::BAD_REQUEST
+            );
+        }
     }
 
     #[tokio::test]
@@ -353,6 +384,8 @@ mod tests {
             "position=AT_SEQUENCE_NUMBER",
             "shard=shard-1",
             "as=hex",
+            "whole=true",
+            "whole=yes",
             "form=x",
         ] {
             assert_eq!(answer(&store, "s", wrong).await.expect_err(wrong).status(), StatusCode::BAD_REQUEST);

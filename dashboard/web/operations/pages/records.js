@@ -5,6 +5,7 @@ import { askJson } from "../../parts/api.js";
 import { bytes, stamp, whole } from "../../parts/format.js";
 import { overview } from "../../parts/overview.js";
 import { Virtual } from "../../parts/virtual.js";
+import { Data, plain } from "../parts/data.js";
 
 /** The most records that are kept in the page. */
 const KEPT_MAX = 2000;
@@ -16,14 +17,8 @@ const POSITIONS = [
   ["AT_SEQUENCE_NUMBER", "a sequence number"], ["AFTER_SEQUENCE_NUMBER", "after a sequence number"],
 ];
 
-/** JSON as people read it, other text as it is, other bytes in hexadecimal. */
-function pretty(record) {
-  try { return JSON.stringify(JSON.parse(record.text), null, 2); } catch { return plain(record); }
-}
-
-function plain(record) {
-  return record.text ?? Array.from(atob(record.base64), (char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join(" ");
-}
+/** Tells a record of a stream from all others. */
+const id = (record) => `${record.sequence_number}.${record.sub ?? ""}`;
 
 export default function RecordsPage({ rest }) {
   const { streams } = overview.value;
@@ -96,11 +91,11 @@ export default function RecordsPage({ rest }) {
       <button type="button" aria-pressed=${!going} onClick=${() => setGoing(!going)}>${going ? "Hold" : "Continue"}</button>
     </form>
     ${state.error && html`<p class="error" role="alert">${state.error}</p>`}
-    <div class="split"><${Virtual} label="Records" header=${header} rows=${state.records} row=${row} id=${(record) => `${record.sequence_number}.${record.sub ?? ""}`}
+    <div class="split"><${Virtual} label="Records" header=${header} rows=${state.records} row=${row} id=${id}
       empty=${needsValue || wanted.contains ? "No record matches yet." : "No record has arrived yet. New records appear here."} />
     ${shown && html`<aside class="panel record" aria-label="Record"><header><h2>${shown.partition_key}</h2><button class="push" onClick=${() => setShown(null)}>Close</button></header>
       <dl><dt>Arrived</dt><dd>${stamp(shown.arrived_at)}</dd><dt>Shard</dt><dd class="mono">${shown.shard}</dd><dt>Number</dt><dd class="mono">${shown.sequence_number}${shown.sub !== null ? ` / ${shown.sub}` : ""}</dd><dt>Size</dt><dd>${bytes(shown.bytes)}</dd></dl>
-      <pre class="code" tabindex="0" aria-label="Data">${pretty(shown)}</pre>${shown.cut && html`<p class="quiet">The rest is not shown.</p>`}</aside>`}</div>
+      <${Data} key=${id(shown)} stream=${stream} record=${shown} /></aside>`}</div>
   </div>`;
 }
 

@@ -1,9 +1,19 @@
 // What people do with the page, beyond looking: ask SQL, split and merge shards, see the last minutes again.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { kinesis, open, pictures, put, reading, rest, test, until, write } from "./rig.mjs";
+
+/** Nobody waits so long for a page to answer, in milliseconds; machines of CI are slow. */
+const FROZEN = 2000;
+
+/** In the page: notes the longest time between two turns of it. */
+function watch() {
+  let last = performance.now(), longest = 0;
+  const timer = setInterval(() => { const now = performance.now(); longest = Math.max(longest, now - last); last = now; }, 10);
+  globalThis.slowest = () => { clearInterval(timer); return Math.max(longest, performance.now() - last); };
+}
 
 /** Open shards of `rides`. */
 const shards = async (url) => (await rest(url, "GET", "v1/streams")).streams.find(({ name }) => name === "rides").open_shards;
@@ -17,8 +27,9 @@ await test(async ({ folder, browser, start }) => {
   await sql(page);
   await replay(page, url);
   await split(page, url);
+  await largest(page, url);
   assert.deepEqual(wrong, []);
-  console.log("completion, an error in its place, rows, a chart, cancel and history; a split and a merge, with previews and a refusal; a replay");
+  console.log("completion, an error in its place, rows, a chart, cancel and history; a split and a merge, with previews and a refusal; records of the largest size; a replay");
 });
 
 async function sql(page) {
@@ -93,6 +104,41 @@ async function split(page, url) {
   await stream.getByRole("button", { name: "Merge now" }).click();
   await stream.getByText("shardId-000000000000 and shardId-000000000002 are closed").waitFor();
   assert.equal(await shards(url), 3);
+}
+
+/** Records of the largest size are shown whole, and the page goes on meanwhile. */
+async function largest(page, url) {
+  await kinesis(url, "CreateStream", { StreamName: "large", ShardCount: 1, MaxRecordSizeInKiB: 10240 });
+  const text = JSON.stringify({ begin: 1, middle: "wide \u{1f984} ".repeat((10 << 20) / 12 | 0), end: "the last word" });
+  const binary = Buffer.from(Uint8Array.from({ length: 9 << 20 }, (_, at) => at * 7 & 0xff));
+  const small = Buffer.from("[1]".repeat(9 << 10));
+  for (const [PartitionKey, data] of [["text", Buffer.from(text)], ["binary", binary], ["small", small]]) {
+    await kinesis(url, "PutRecord", { StreamName: "large", PartitionKey, Data: data.toString("base64") });
+  }
+  await page.goto(`${url}/#/records/large`);
+  await page.getByLabel("From").selectOption("the oldest record");
+  const panel = page.getByRole("complementary", { name: "Record" });
+  const data = panel.getByLabel("Data");
+  const hexadecimal = (bytes) => bytes.toString("hex").replace(/..(?=.)/g, "$& ");
+  for (const [key, bytes, shown] of [["text", Buffer.from(text), text], ["binary", binary, hexadecimal(binary)], ["small", small, small.toString()]]) {
+    await page.getByRole("button", { name: key, exact: true }).click();
+    await panel.getByRole("heading", { name: key }).waitFor();
+    const beginning = await data.textContent();
+    assert.ok(beginning.length < shown.length && shown.startsWith(beginning), "the beginning");
+    await page.evaluate(watch);
+    await panel.getByRole("button", { name: "Show all" }).click();
+    // Asked in the page: a locator by text would read all of the data again and again.
+    await page.waitForFunction(() => document.querySelector(".record .row")?.textContent.startsWith("All of the data is shown."));
+    const pause = await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(globalThis.slowest())))));
+    assert.ok(await data.evaluate((data, shown) => data.textContent === shown, shown), `all of ${key}`);
+    console.log(`a record of ${bytes.length} bytes, ${key}, shown whole; the longest pause of the page is ${Math.round(pause)} ms`);
+    assert.ok(pause < FROZEN, `the page stood still for ${pause} ms`);
+    const saved = page.waitForEvent("download");
+    await panel.getByRole("button", { name: "Download" }).click();
+    const file = readFileSync(await (await saved).path());
+    assert.ok(file.equals(bytes), "the file has the bytes that were put");
+  }
+  await page.screenshot({ path: join(pictures, "large.png") });
 }
 
 /** Where the map has somebody, in degrees north. */
