@@ -91,6 +91,12 @@ impl Shard {
         behind_skip(&self.skips, number.max(self.first))
     }
 
+    /// Whether the shard went past `number` without a record: another stream of the name, or a lost
+    /// future of this one, may have had it.
+    pub fn has_left_out(&self, number: SequenceNumber) -> bool {
+        number < self.first || self.end.is_some_and(|end| end <= number) || behind_skip(&self.skips, number) != number
+    }
+
     /// How many records have numbers from `from` on and below `to`, if all of these were given out.
     pub fn records_between(&self, from: SequenceNumber, to: SequenceNumber) -> u64 {
         let from = from.max(self.first);

@@ -90,7 +90,7 @@ impl ArchiveFolder {
         if RESERVED_FOLDERS.contains(&table) {
             return Ok(Vec::new());
         }
-        let highest = highest_cuts(&self.list(table).await?);
+        let highest = highest_cuts(&self.list(table).await?, |_| true);
         let mut objects = self.list(table).await?;
         objects.retain(|object| {
             object.cut.is_none_or(|cut| highest.get(&cut.shard).is_some_and(|highest| cut.last <= *highest))
@@ -191,10 +191,13 @@ fn is_hidden(name: &str) -> bool {
     name.starts_with(['.', '_']) || name.ends_with(".tmp")
 }
 
-/// Where the archive of every shard ends.
-pub(crate) fn highest_cuts(objects: &[Object]) -> BTreeMap<ShardId, SequenceNumber> {
+/// Where the objects of every shard end that `count`.
+pub(crate) fn highest_cuts(
+    objects: &[Object],
+    count: impl Fn(&RecordRange) -> bool,
+) -> BTreeMap<ShardId, SequenceNumber> {
     let mut highest = BTreeMap::new();
-    for cut in objects.iter().filter_map(|object| object.cut) {
+    for cut in objects.iter().filter_map(|object| object.cut).filter(count) {
         let last = highest.entry(cut.shard).or_insert(cut.last);
         *last = cut.last.max(*last);
     }

@@ -9,19 +9,17 @@
 //! The list says where the archive ends, the tail begins right there: no record is missing and none
 //! counts twice, whatever the delivery writes in the meantime.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt, stream};
+use model::archive::name::RecordRange;
 use model::datagram::sensor_stream::SensorStream;
 use model::name::StreamName;
 use model::query::engine::{SqlError, SqlErrorKind};
 use model::stream::access::Readable;
 use model::stream::aggregate::user_records;
-use model::stream::sequence_number::SequenceNumber;
-use model::stream::shard::ShardId;
 use model::stream::store::{StartingPosition, StreamDescription, StreamError, StreamStore};
 use tracing::warn;
 
@@ -167,10 +165,10 @@ impl Sources {
                 Some(archive) => archive.objects(table).await?,
                 None => Vec::new(),
             };
-            let highest = highest_cuts(&objects);
+            let highest = highest_cuts(&objects, |_| true);
             // The second time round the list has not moved: what retention took was never archived.
             let accept_loss = highest_before.as_ref() == Some(&highest);
-            match self.tail(table, &highest, accept_loss).await? {
+            match self.tail(table, &objects, accept_loss).await? {
                 Behind::Tail(tail) => return Ok((objects, Some(tail))),
                 Behind::NoStream => return Ok((objects, None)),
                 Behind::Gap => highest_before = Some(highest),
@@ -181,12 +179,7 @@ impl Sources {
     }
 
     /// What the stream has behind the archive.
-    async fn tail(
-        &self,
-        table: &str,
-        highest: &BTreeMap<ShardId, SequenceNumber>,
-        accept_loss: bool,
-    ) -> Result<Behind, SqlError> {
+    async fn tail(&self, table: &str, objects: &[Object], accept_loss: bool) -> Result<Behind, SqlError> {
         let (Some(store), Ok(stream)) = (&self.streams, StreamName::new(table)) else {
             return Ok(Behind::NoStream);
         };
@@ -200,6 +193,10 @@ impl Sources {
             Err(StreamError::ShardNotFound { .. }) => Ok(None),
             Err(error) => Err(read_error(&stream, &error)),
         };
+        // An object of another life of the stream says nothing of how far this one is archived.
+        let is_of_this_life =
+            |cut: &RecordRange| description.shards.get(cut.shard).is_some_and(|shard| !shard.has_left_out(cut.first));
+        let highest = highest_cuts(objects, is_of_this_life);
         let mut ranges = Vec::new();
         for known in description.shards.iter() {
             let (shard, owned) = (known.id, known.range);

@@ -124,6 +124,16 @@ fn what_was_found_once_stays_mended() {
             "what went with its stream is counted by a new query",
             vec![put("rides", 16), Step::Recreate { source: "rides" }, Step::Renew { flow: "per-second" }],
         ),
+        (
+            "an archive has records of a later stream than the copy that was restored",
+            vec![
+                Step::Reshard { source: "rides", choice: 6_502_249_631_844_956_996 },
+                Step::Copy,
+                Step::Recreate { source: "rides" },
+                put("rides", 16),
+                Step::Restore,
+            ],
+        ),
         ("a clock that jumps ahead for a while deletes", vec![put("short", 20), wrong(30 * 86_400), put("short", 21)]),
     ];
     for (what, mut steps) in worlds {
