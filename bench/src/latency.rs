@@ -80,7 +80,7 @@ pub(crate) async fn run(args: LatencyArgs) -> anyhow::Result<Report> {
     };
     let mut undisturbed = None;
     if is_hostile {
-        let (caller, pace, in_turn) = (caller.clone(), pace.clone(), in_turn.clone());
+        let (caller, pace, in_turn) = (caller.clone(), pace, in_turn.clone());
         undisturbed = Some(tokio::task::spawn_blocking(move || pace.send(&caller, in_turn)).await??);
     }
     let hostile = HostileClients::start(&caller, args.hostile_sql);

@@ -60,7 +60,9 @@ fn take(disk: &dyn Disk, step: &Step) -> bool {
 }
 
 /// All that can be seen: the names in each folder, and the content of each file.
-fn all(disk: &dyn Disk) -> (Vec<Option<Vec<String>>>, Vec<Option<Vec<u8>>>) {
+type Seen = (Vec<Option<Vec<String>>>, Vec<Option<Vec<u8>>>);
+
+fn all(disk: &dyn Disk) -> Seen {
     let list = |folder: &&str| {
         let mut names = disk.list(Path::new(folder)).ok()?;
         names.sort_unstable();
