@@ -10,7 +10,7 @@ use ingest::log::frames::key::KeyRing;
 use ingest::log::frames::lost::Loss;
 use ingest::log::options::LogOptions;
 use ingest::log::repair::{apply, examine};
-use model::clock::Timestamp;
+use model::clock::{Clock, Timestamp};
 use model::disk::{Disk, Kind, read_all, remove_tree};
 use model::testing::clock::ManualClock;
 use model::testing::faulty::FaultyDisk;
@@ -73,6 +73,14 @@ impl Host {
     /// A copy of the disk.
     pub(super) fn copy(&self) -> PowerCutDisk {
         PowerCutDisk::with(self.power.state())
+    }
+
+    /// Sets a clock that is behind to the time that has passed since the beginning, and `ahead`; by
+    /// how much. `docs/how-to/backup.md` asks for that before a copy is restored.
+    pub(super) fn set_clock_right(&self, ahead: Duration) -> Duration {
+        let (now, right) = (self.clock.now(), BEGIN + self.clock.elapsed() + ahead);
+        self.clock.set(right.max(now));
+        right.since(now)
     }
 
     /// Puts what `copy` has in `folder` in the place of what is there.

@@ -66,6 +66,8 @@ pub(super) struct World {
     pub(super) trouble: Trouble,
     /// By how much the clock was set forwards so far: records may be as much older.
     pub(super) leeway: Duration,
+    /// By how much the clock is ahead of the time that has passed, where nobody has set it back since.
+    ahead: Duration,
     /// A copy of the streams, and what was true then.
     copy: Option<(PowerCutDisk, Past)>,
 }
@@ -80,6 +82,7 @@ impl World {
             life: None,
             trouble: Trouble::default(),
             leeway: Duration::ZERO,
+            ahead: Duration::ZERO,
             copy: None,
         };
         world.start()?;
@@ -225,6 +228,8 @@ impl World {
         let Some((copy, past)) = self.copy.take() else { return Ok(()) };
         self.settle()?;
         self.stop()?;
+        // Nobody can tell that from time in which the server was off.
+        self.leeway += self.host.set_clock_right(self.ahead);
         self.host.restore(&copy, STREAMS.as_ref()).map_err(|error| format!("a copy is not restored: {error}"))?;
         self.truth.go_back(&past);
         self.copy = Some((copy, past));
@@ -283,7 +288,9 @@ impl World {
         let now = self.host.clock.now();
         if forwards {
             // The log follows a larger step only where it stands for longer than steps do here.
-            self.leeway += if by <= Duration::from_secs(60) { by } else { Duration::ZERO };
+            let followed = if by <= Duration::from_secs(60) { by } else { Duration::ZERO };
+            self.leeway += followed;
+            self.ahead += followed;
         }
         self.host.clock.set(if forwards { now + by } else { now - by });
     }
