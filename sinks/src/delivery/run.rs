@@ -172,6 +172,7 @@ impl Run {
             self.delivery.wait_after(error, &mut self.backoff).await?;
         }
         self.backoff.reset();
+        self.delivery.status.succeeded();
         self.delivery.set_reached(positions);
         self.committed_at = self.delivery.clock.elapsed();
         Ok(())

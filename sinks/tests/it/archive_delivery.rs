@@ -157,6 +157,38 @@ async fn an_archive_that_is_away_is_waited_for_and_a_shutdown_meanwhile_ends_in_
 }
 
 #[tokio::test]
+async fn a_commit_that_failed_for_a_while_leaves_no_error_behind() {
+    let world = World::new(1, 1).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let checkpoint_interval = Duration::from_secs(60);
+    let delivery = world.to_archive(DeliveryOptions { cut_interval: Duration::ZERO, checkpoint_interval, ..options() });
+    let status = delivery.status();
+    let pass = async |times: u32, millis: u64| {
+        for _ in 0..times {
+            world.settle().await;
+            world.advance_millis(millis);
+        }
+    };
+    let test = async {
+        world.settle().await;
+        world.put(&[("a", "{\"n\":1}")]).await;
+        pass(5, 100).await;
+        assert_eq!(world.lines("wildrydes/").await.len(), 1);
+        world.faults.set(None, 100);
+        pass(20, 10_000).await;
+        assert!(status.get().last_error.is_some(), "the commit fails");
+        world.faults.set(None, 0);
+        pass(20, 10_000).await;
+        assert!(status.get().last_error.is_none(), "nothing is left to be done: {:?}", status.get());
+        stop.send(()).unwrap();
+        pass(1, 10_000).await;
+    };
+    let shutdown = async { stopped.await.unwrap() };
+    let (ended, ()) = tokio::join!(delivery.run(shutdown), test);
+    ended.unwrap();
+}
+
+#[tokio::test]
 async fn whoever_lost_its_name_to_a_second_holder_ends_and_goes_on_when_it_runs_again() {
     let world = World::new(1, 1).await;
     let first = world.to_archive(options());
