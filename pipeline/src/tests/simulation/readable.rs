@@ -22,15 +22,25 @@ pub(super) struct Found {
     pub(super) lost: u64,
 }
 
-/// Reads a whole stream, as far as it is kept.
+/// Reads a whole stream, as far as it is kept. Retention may overtake the reader, as any other.
 pub(super) async fn read_all(store: &dyn StreamStore, stream: &StreamName) -> Result<Found, StreamError> {
     let limit = ReadLimit { records_max: 100, bytes_max: 1 << 20, wait: false };
     let mut found = Found::default();
     let description = store.describe(stream).await?;
     for shard in description.shards.iter() {
-        let mut next = store.locate(stream, shard.id, StartingPosition::TrimHorizon).await?;
+        let mut next = match store.locate(stream, shard.id, StartingPosition::TrimHorizon).await {
+            Err(StreamError::ShardNotFound { .. }) => continue,
+            located => located?,
+        };
         loop {
-            let batch = store.read(stream, shard.id, next, limit).await?;
+            let batch = match store.read(stream, shard.id, next, limit).await {
+                Err(StreamError::ShardNotFound { .. }) => break,
+                Err(StreamError::Trimmed { oldest, .. }) => {
+                    next = oldest;
+                    continue;
+                }
+                batch => batch?,
+            };
             next = batch.next;
             found.lost += batch.lost;
             found.records.extend(batch.records.into_iter().map(|record| (shard.id, record)));
