@@ -101,7 +101,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let rows = watching.await.context("the live table panicked")??;
     engine.drain().await?;
     println!("\n{} records are in {data}. Start a server on them:\n", report.acknowledged);
-    let minute_has_passed = rows.keys().any(|(_, window)| *window == MINUTE.window);
+    let minute_has_passed = rows.keys().any(|(window, _)| *window == MINUTE.window);
     print_commands(&args.data, &url, if minute_has_passed { MINUTE.table } else { TEN_SECONDS.table });
     Ok(())
 }
@@ -159,8 +159,9 @@ fn print_commands(data: &Path, url: &str, table: &str) {
     );
 }
 
-/// The newest row of every unicorn and window length.
-type Rows = BTreeMap<(String, &'static str), Map<String, Value>>;
+/// The newest row of every window length and unicorn: the short windows of all unicorns are shown
+/// first.
+type Rows = BTreeMap<(&'static str, String), Map<String, Value>>;
 
 /// Follows the queries' output streams and shows the newest rows, until told to stop.
 async fn watch(streams: Arc<dyn StreamStore>, stop: CancellationToken) -> anyhow::Result<Rows> {
@@ -177,7 +178,7 @@ async fn watch(streams: Arc<dyn StreamStore>, stop: CancellationToken) -> anyhow
         for record in &batch.records {
             let row: Map<String, Value> = serde_json::from_slice(&record.data)?;
             let name = row.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned();
-            rows.insert((name, window), row);
+            rows.insert((window, name), row);
         }
         if !batch.records.is_empty() {
             screen.show(&rows)?;
@@ -205,7 +206,7 @@ impl Screen {
         let mut table = Table::new();
         table.load_preset(UTF8_FULL_CONDENSED);
         table.set_header(["Unicorn", "Window", "Until", "Metres", "Magic", "Health"]);
-        for ((name, window), row) in rows.iter().take(ROWS_MAX) {
+        for ((window, name), row) in rows.iter().take(ROWS_MAX) {
             let cell = |column: &str| match row.get(column) {
                 Some(Value::String(text)) => text.clone(),
                 Some(value) => value.to_string(),
