@@ -32,7 +32,7 @@ kills:
 # A sync fails so many times, on a file system without a journal that goes on as if nothing had been. Needs root.
 SYNC_ROUNDS ?= 200
 failed-syncs:
-	SYNC_ROUNDS=$(SYNC_ROUNDS) cargo test -p pipeline --test it -- --nocapture --ignored failed_syncs::
+	SYNC_ROUNDS=$(SYNC_ROUNDS) cargo test -p pipeline --test it -- --nocapture failed_syncs::
 
 # Files of streams are damaged so many times, and repaired.
 REPAIRS ?= 10000

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const MIB: u64 = 1 << 20;
+/// What the memory below a disk has or has not.
+const BLOCK_BYTES: u64 = 4096;
 
 /// A mounted ext4 file system; unmounted when dropped.
 pub(crate) struct Rig {
@@ -57,7 +59,8 @@ impl Rig {
         let image = self.image();
         let file = std::fs::File::create(&image).map_err(|error| error.to_string())?;
         file.set_len(bytes).map_err(|error| error.to_string())?;
-        run("mkfs.ext4", &[&["-q", "-F", "-m", "0"], options, &[text(&image)]].concat())?;
+        let block = BLOCK_BYTES.to_string();
+        run("mkfs.ext4", &[&["-q", "-F", "-m", "0", "-b", &block], options, &[text(&image)]].concat())?;
         self.attach()
     }
 
@@ -68,7 +71,10 @@ impl Rig {
     fn attach(&mut self) -> Result<(), String> {
         run("mount", &["-o", "loop", text(&self.image()), text(&self.data)])?;
         self.mounted.push(self.data.clone());
-        Ok(())
+        // Linux takes a write that a loop device could do a part of for one that was done. A request of one block is done
+        // or fails.
+        let requests = format!("/sys/dev/block/{}/queue/max_sectors_kb", self.device());
+        std::fs::write(&requests, (BLOCK_BYTES / 1024).to_string()).map_err(|error| format!("{requests}: {error}"))
     }
 
     /// Gives the memory under the disk room, and mounts the disk anew: what it holds is what came through.
