@@ -28,6 +28,18 @@ impl Losses {
         (loss.shard == shard).then_some(loss.first)
     }
 
+    /// Where the losses begin that end at `number`, one right before the other; `number` if none
+    /// does.
+    pub(crate) fn begin_before(&self, shard: ShardId, mut number: SequenceNumber) -> SequenceNumber {
+        for (_, loss) in self.0.range(..(shard, number)).rev() {
+            if loss.shard != shard || loss.end != number {
+                break;
+            }
+            number = loss.first;
+        }
+        number
+    }
+
     /// Where a reader goes on who comes to `from`, and how many records it passes by that.
     pub(crate) fn pass(&self, shard: ShardId, mut from: SequenceNumber) -> (SequenceNumber, u64) {
         let mut records = 0;

@@ -98,6 +98,7 @@ impl<'a> Examination<'a> {
         if end_is_damaged {
             self.end_anew(last);
         }
+        self.stamp_fills();
         self.plan.losses = std::mem::take(&mut self.ledger.losses);
         self.plan.manifest.losses.extend(&self.plan.losses);
         let fills = self.plan.segments.iter().flat_map(|segment| {
@@ -106,6 +107,14 @@ impl<'a> Examination<'a> {
         let fills: Vec<Filled> = fills.filter(|filled| !self.plan.manifest.filled.contains(filled)).collect();
         self.plan.manifest.filled.extend(fills);
         Ok(self.plan)
+    }
+
+    /// Places with nothing but lost ones behind them have the stamp of what comes after these.
+    fn stamp_fills(&mut self) {
+        let mut behind = self.plan.end.as_ref().map_or(self.stamp, |end| end.stamp);
+        for fill in self.plan.segments.iter_mut().rev().flat_map(|segment| segment.fills.iter_mut().rev()) {
+            behind = *fill.stamp.get_or_insert(behind);
+        }
     }
 
     /// The last segment: known to the manifest or used. Those behind it were begun and never used.
@@ -203,7 +212,15 @@ impl<'a> Examination<'a> {
         let mut opener = Opener::new(&keys, place);
         for piece in pieces(bytes, place, |header, offset, payload| content(&mut opener, header, offset, payload)) {
             match piece {
-                Piece::Frame(header, offset, content) => self.frame(segment.id, &header, offset, content),
+                Piece::Frame(header, offset, content) => {
+                    if offset == 0
+                        && let Some(before) = self.plan.segments.last_mut().filter(|before| before.id + 1 == segment.id)
+                    {
+                        before.frame_at(before.length, header.arrived_at);
+                    }
+                    segment.frame_at(offset, header.arrived_at);
+                    self.frame(segment.id, &header, offset, content);
+                }
                 Piece::Bad(bad) => {
                     let is_unfinished = durable.is_some_and(|durable| {
                         durable <= bad.offset && segment::later_group(bytes, place, bad.offset).is_none()
@@ -254,7 +271,7 @@ impl<'a> Examination<'a> {
     fn bad(&mut self, segment: &mut SegmentPlan, bad: Bad) {
         let Bad { offset, end, header, reason } = bad;
         self.damaged(&log_name(segment.id), offset, end - offset, reason);
-        segment.fill(Fill { offset, end, stamp: self.stamp });
+        segment.fill(Fill { offset, end, stamp: None });
         let hole = Hole::new(segment.id, offset, end - offset);
         let is_known = self.pass_known(segment.id, offset, end);
         match header {
@@ -275,7 +292,7 @@ impl<'a> Examination<'a> {
         self.damaged(&log_name(segment.id), from, to - from, reason);
         let least = if from == 0 { head_bytes(&segment.head) } else { HEADER_BYTES as u64 };
         let end = if is_known { to } else { to.max(from + least) };
-        segment.fill(Fill { offset: from, end, stamp: self.stamp });
+        segment.fill(Fill { offset: from, end, stamp: None });
         segment.length = end;
         let hole = Hole::new(segment.id, from, to - from);
         self.commit_holes += 1;

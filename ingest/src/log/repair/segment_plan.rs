@@ -33,8 +33,15 @@ pub(crate) struct SegmentPlan {
 pub(crate) struct Fill {
     pub(crate) offset: u64,
     pub(crate) end: u64,
-    /// When the frame before them was stamped.
-    pub(crate) stamp: Timestamp,
+    /// When the frame behind them was stamped, so that nothing is forgotten before its time; none
+    /// until it is known.
+    pub(crate) stamp: Option<Timestamp>,
+}
+
+impl Fill {
+    fn stamp(&self) -> Timestamp {
+        self.stamp.expect("an examination ends with a stamp for every place")
+    }
 }
 
 /// A head that says how long the segment before was, and how far each shard.
@@ -56,6 +63,13 @@ impl SegmentPlan {
         match self.fills.last_mut() {
             Some(last) if last.end == fill.offset => last.end = fill.end,
             _ => self.fills.push(fill),
+        }
+    }
+
+    /// A frame stands at `offset`: what is lost right before it is no younger.
+    pub(crate) fn frame_at(&mut self, offset: u64, stamp: Timestamp) {
+        if let Some(last) = self.fills.last_mut().filter(|last| last.end == offset && last.stamp.is_none()) {
+            last.stamp = Some(stamp);
         }
     }
 
@@ -82,7 +96,7 @@ impl SegmentPlan {
                 offset = head.len() as u64;
             }
             if offset < fill.end {
-                let header = filler_header(FillerOf::Losses, place, offset, fill.end - offset, fill.stamp);
+                let header = filler_header(FillerOf::Losses, place, offset, fill.end - offset, fill.stamp());
                 bytes[at(offset)..at(fill.end)].fill(0);
                 bytes[at(offset)..at(offset) + header.len()].copy_from_slice(&header);
             }
@@ -98,7 +112,7 @@ impl SegmentPlan {
         while room < head_bytes(&head) && head.next.pop().is_some() {}
         let rest = room.saturating_sub(head_bytes(&head));
         let padding = if rest < HEADER_BYTES as u64 { at(rest) } else { 0 };
-        let mut group = Group::new(place, 0, 0, fill.stamp);
+        let mut group = Group::new(place, 0, 0, fill.stamp());
         group.push_padded_head(&head, padding);
         group.slices().iter().flat_map(|part| part.iter().copied()).collect()
     }

@@ -1,11 +1,19 @@
 //! Single kinds of damage, looked at closely.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ingest::log::options::LogOptions;
 use ingest::log::repair::apply;
 use ingest::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest};
+use ingest::log::store::LogStore;
 use model::disk::Disk;
-use model::stream::store::{ReadLimit, StartingPosition, StreamStore};
+use model::stream::shard::ShardId;
+use model::stream::store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 use model::testing::power_cut::PowerCutDisk;
 
+use crate::common::{clock, entry};
 use crate::repair::world::{STREAMS, World, folder_of, name, open, originals};
 use crate::repair::{disk_before, goes_on, plan};
 
@@ -155,5 +163,47 @@ async fn a_repair_that_was_interrupted_is_done_again() {
             world.truth[&stream].check(&store, &world.disk, &disk, &listed).await;
             goes_on(&store, &stream, &world.truth[&stream]).await;
         }
+    }
+}
+
+/// A record in the middle is lost, in a segment with all others or at the end of one. As long as it
+/// may be within retention, whoever begins at the oldest record is told.
+#[tokio::test]
+async fn a_loss_is_told_as_long_as_the_record_may_be_young() {
+    for segment_bytes_max in [64 << 10, 1500] {
+        let (disk, clock, stream) = (PowerCutDisk::default(), clock(), name("plain"));
+        let options = LogOptions { segment_bytes_max, tail_bytes_max: 0, ..LogOptions::small() };
+        let open = || LogStore::open(clock.clone(), Arc::new(disk.clone()), Path::new("/streams"), options);
+        let store = open().await.unwrap();
+        let retention = Duration::from_secs(60);
+        store.create(&stream, StreamOptions { shards: 1, retention, ..StreamOptions::default() }).await.unwrap();
+        for (text, seconds) in [("old", 40), ("lost", 10), ("young", 15)] {
+            store.append(&stream, vec![entry("key", text.repeat(250))]).await.unwrap();
+            clock.advance(Duration::from_secs(seconds));
+        }
+        store.close().await;
+        let log = folder_of(&stream).join("00000000000000000000.log");
+        let bytes = super::harm::bytes_of(&disk, &stream, "00000000000000000000.log").unwrap();
+        let at = bytes.windows(8).position(|window| window == b"lostlost").unwrap();
+        disk.flip_bit(&log, at * 8).unwrap();
+        let plan = plan(&disk, &stream);
+        assert_eq!(plan.losses.iter().map(|loss| loss.records).sum::<u64>(), 1);
+        apply::apply(&disk, plan, &originals()).unwrap();
+
+        let store = open().await.unwrap();
+        store.trim(&stream).await.unwrap();
+        let limit = ReadLimit { records_max: 10, bytes_max: 1 << 20, wait: false };
+        let mut from = store.locate(&stream, ShardId(0), StartingPosition::TrimHorizon).await.unwrap();
+        let (mut lost, mut read) = (0, Vec::new());
+        loop {
+            let batch = store.read(&stream, ShardId(0), from, limit).await.unwrap();
+            (from, lost) = (batch.next, lost + batch.lost);
+            read.extend(batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()));
+            if batch.next == batch.tip {
+                break;
+            }
+        }
+        assert_eq!((lost, read.concat().len()), (1, 1250), "segments of {segment_bytes_max} bytes");
+        store.close().await;
     }
 }
