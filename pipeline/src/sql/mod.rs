@@ -6,6 +6,8 @@ mod output;
 
 mod spills;
 
+mod priority;
+
 mod process;
 
 pub(crate) mod launch;
