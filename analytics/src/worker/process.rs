@@ -96,17 +96,14 @@ impl Ended {
 /// A process that runs [`super::serve::serve`]. It ends when it is dropped, and when its pipes do.
 #[async_trait]
 pub trait WorkerProcess: Send {
-    /// A query begins: what it uses counts from here.
-    fn begin(&mut self);
-
-    /// The bound that it is over now. A query that has run for long is made to give way to others.
+    /// The bound that it is over now.
     fn over(&mut self) -> Option<WorkerLimit>;
 
     /// Whether it runs.
     fn is_alive(&mut self) -> bool;
 
-    /// Whether it should not be kept for the next query: it has grown large, or gives way for good.
-    fn is_spent(&mut self) -> bool;
+    /// Whether it has grown so much that it should not be kept for the next query.
+    fn is_large(&mut self) -> bool;
 
     /// Ends it now, whatever it does, and waits until it is gone.
     async fn kill(&mut self);

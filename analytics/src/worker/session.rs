@@ -134,7 +134,6 @@ pub(crate) async fn run(
 }
 
 async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Backing, patience: &Patience) -> Over {
-    worker.process.begin();
     let deadline = Instant::now() + patience.query + TIME_GRACE;
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -184,10 +183,10 @@ async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Bac
     }
 }
 
-/// Waits until the worker is free. One that takes too long, or is not as good as a new one, is ended.
+/// Waits until the worker is free. One that takes too long, or has grown large, is ended.
 async fn rest(mut worker: Worker, idle: bool) -> Left {
     let free = idle || tokio::time::timeout(REST_MAX, until_idle(&mut worker)).await.unwrap_or(false);
-    if free && !worker.process.is_spent() {
+    if free && !worker.process.is_large() {
         return Left::Free(worker);
     }
     worker.process.kill().await;

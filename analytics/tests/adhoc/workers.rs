@@ -52,8 +52,6 @@ impl Launcher for Tasks {
 
 #[async_trait]
 impl WorkerProcess for Task {
-    fn begin(&mut self) {}
-
     fn over(&mut self) -> Option<WorkerLimit> {
         self.over.load(Ordering::Relaxed).then_some(MEMORY)
     }
@@ -62,7 +60,7 @@ impl WorkerProcess for Task {
         self.served.as_ref().is_some_and(|served| !served.is_finished())
     }
 
-    fn is_spent(&mut self) -> bool {
+    fn is_large(&mut self) -> bool {
         false
     }
 

@@ -14,7 +14,6 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::output::Tail;
-use super::priority::{Priority, USUAL_CPU_MAX};
 use super::process::{ProcessBounds, SqlProcess};
 use super::spills::{SpillBounds, Spills, remove_left_behind};
 use super::worker::COMMAND;
@@ -95,8 +94,7 @@ impl Launcher for ProcessLauncher {
             return Err(io::Error::other("the process has no pipes"));
         };
         let output = tokio::spawn(tail.clone().follow(process, errors));
-        let process =
-            SqlProcess { child, tail, output, bounds: self.bounds, priority: Priority::new(USUAL_CPU_MAX), spills };
+        let process = SqlProcess { child, tail, output, bounds: self.bounds, spills };
         Ok(Launched { read: Box::new(read), write: Box::new(write), process: Box::new(process) })
     }
 }

@@ -6,8 +6,6 @@ mod output;
 
 mod spills;
 
-mod priority;
-
 mod process;
 
 pub(crate) mod launch;

@@ -9,7 +9,6 @@ use tokio::process::Child;
 use tokio::task::JoinHandle;
 
 use super::output::Tail;
-use super::priority::Priority;
 use super::spills::Spills;
 
 /// Memory that a process may have grown to and still be kept for the next query.
@@ -39,7 +38,6 @@ pub(super) struct SqlProcess {
     /// Reads what it writes, to the end.
     pub(super) output: JoinHandle<()>,
     pub(super) bounds: ProcessBounds,
-    pub(super) priority: Priority,
     /// After the child, so that it goes last.
     pub(super) spills: Option<Spills>,
 }
@@ -52,16 +50,7 @@ impl SqlProcess {
 
 #[async_trait]
 impl WorkerProcess for SqlProcess {
-    fn begin(&mut self) {
-        if let Some(process) = self.child.id() {
-            self.priority.begin(process);
-        }
-    }
-
     fn over(&mut self) -> Option<WorkerLimit> {
-        if let Some(process) = self.child.id() {
-            self.priority.look(process);
-        }
         let memory_bytes_max = self.bounds.memory_bytes_max;
         if self.memory_bytes().is_some_and(|bytes| memory_bytes_max < bytes) {
             return Some(WorkerLimit::Memory(memory_bytes_max));
@@ -73,8 +62,8 @@ impl WorkerProcess for SqlProcess {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    fn is_spent(&mut self) -> bool {
-        self.priority.gives_way() || self.memory_bytes().is_some_and(|bytes| KEPT_BYTES_MAX < bytes)
+    fn is_large(&mut self) -> bool {
+        self.memory_bytes().is_some_and(|bytes| KEPT_BYTES_MAX < bytes)
     }
 
     async fn kill(&mut self) {
