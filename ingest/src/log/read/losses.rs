@@ -28,8 +28,8 @@ impl Losses {
         (loss.shard == shard).then_some(loss.first)
     }
 
-    /// Where the losses begin that end at `number`, one right before the other; `number` if none
-    /// does.
+    /// The first number of the losses that end right before `number`, where losses that touch count
+    /// as one. It is `number` itself if no loss ends there.
     pub(crate) fn begin_before(&self, shard: ShardId, mut number: SequenceNumber) -> SequenceNumber {
         for (_, loss) in self.0.range(..(shard, number)).rev() {
             if loss.shard != shard || loss.end != number {

@@ -187,7 +187,7 @@ impl StreamLog {
         let found = self.first_at(shard, horizon).await?;
         let mut shared = self.lock();
         shared.shard(&self.name, shard)?;
-        // What is lost right before it may be as young.
+        // Records that are lost right before it may also be within retention.
         let found = shared.losses.begin_before(shard, found);
         let state = shared.shards.get_mut(&shard).expect("it was there under the same lock");
         state.oldest = state.oldest.max(found);

@@ -109,7 +109,7 @@ impl<'a> Examination<'a> {
         Ok(self.plan)
     }
 
-    /// Places with nothing but lost ones behind them have the stamp of what comes after these.
+    /// A place that only other lost places follow gets the stamp of whatever comes after those.
     fn stamp_fills(&mut self) {
         let mut behind = self.plan.end.as_ref().map_or(self.stamp, |end| end.stamp);
         for fill in self.plan.segments.iter_mut().rev().flat_map(|segment| segment.fills.iter_mut().rev()) {

@@ -33,8 +33,8 @@ pub(crate) struct SegmentPlan {
 pub(crate) struct Fill {
     pub(crate) offset: u64,
     pub(crate) end: u64,
-    /// When the frame behind them was stamped, so that nothing is forgotten before its time; none
-    /// until it is known.
+    /// Arrival time of the frame behind them, so that a loss is not forgotten while its records
+    /// could be within retention. None until that frame is known.
     pub(crate) stamp: Option<Timestamp>,
 }
 
@@ -66,7 +66,7 @@ impl SegmentPlan {
         }
     }
 
-    /// A frame stands at `offset`: what is lost right before it is no younger.
+    /// A good frame stands at `offset`. What is lost right before it is not younger.
     pub(crate) fn frame_at(&mut self, offset: u64, stamp: Timestamp) {
         if let Some(last) = self.fills.last_mut().filter(|last| last.end == offset && last.stamp.is_none()) {
             last.stamp = Some(stamp);
