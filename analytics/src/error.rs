@@ -125,7 +125,7 @@ pub(crate) fn suggestion<'a>(wanted: &str, names: impl Iterator<Item = &'a str>)
 const PARSER_LEVELS_MAX: usize = 50;
 
 /// A parser's error; it carries its place as text: `.. at Line: 1, Column: 8`.
-fn syntax(error: &ParserError) -> SqlError {
+pub(crate) fn syntax(error: &ParserError) -> SqlError {
     let (ParserError::TokenizerError(text) | ParserError::ParserError(text)) = error else {
         let message = format!("the query is nested more than {PARSER_LEVELS_MAX} levels deep");
         return SqlError::new(SqlErrorKind::LimitExceeded, message);

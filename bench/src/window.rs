@@ -98,6 +98,7 @@ fn measure(args: &WindowArgs) -> anyhow::Result<Report> {
         time_field: Some("StatusTime".into()),
         // The lines repeat, and so do their times: everything stays open and is folded.
         delay: Duration::from_secs(3600),
+        ..Default::default()
     };
     let (begin, cpu_before) = (Instant::now(), cpu_time("self")?);
     let mut rows = Vec::new();

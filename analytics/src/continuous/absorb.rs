@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
+use model::clock::Timestamp;
 use model::datagram::sensor_stream::{NotOfStream, SensorStream};
 use model::query::engine::{SqlError, SqlErrorKind};
 use model::stream::aggregate::{UserRecord, user_records};
 use model::stream::consumer::ShardBatch;
 use model::stream::record::Record;
+use model::stream::shard::ShardId;
 use tracing::{info, warn};
 
 use crate::continuous::decode::discover::{discover, discover_usual};
-use crate::continuous::decode::json::objects;
+use crate::continuous::decode::json::{Row, objects};
 use crate::continuous::decode::sensor::columns_of;
+use crate::continuous::definition::RowTime;
+use crate::continuous::driver::Taken;
 use crate::continuous::error::QueryError;
 use crate::continuous::operator::NotSet;
+use crate::continuous::origin::Origin;
 use crate::continuous::running::Running;
 use crate::rows::sensor::{BLOCK_DATAGRAMS_MAX, Block};
 
@@ -35,7 +40,7 @@ impl Running<'_> {
         }
         if !batch.records.is_empty() {
             match batch.stream.sensor() {
-                Some(sensor) => self.absorb_datagrams(sensor, &batch.records)?,
+                Some(sensor) => self.absorb_datagrams(sensor, &batch.records, batch.shard)?,
                 None if self.driver.is_some() => self.absorb_objects(&batch)?,
                 None => self.discover(batch)?,
             }
@@ -97,7 +102,8 @@ impl Running<'_> {
     /// Takes in records of JSON.
     fn absorb_objects(&mut self, batch: &ShardBatch) -> Result<(), QueryError> {
         let users = batch.records.iter().flat_map(|record| user_records(record, batch.owned, None));
-        users.for_each(|user| self.count(&user));
+        let created_at = batch.stream.created_at;
+        users.for_each(|user| self.count(&user, batch.shard, created_at));
         if let Some(driver) = &mut self.driver {
             driver.operator_mut().settle().map_err(|error| self.query.engine(error))?;
         }
@@ -105,7 +111,12 @@ impl Running<'_> {
     }
 
     /// Takes in sensor datagrams: blocks of them that arrived at one time, straight to columns.
-    fn absorb_datagrams(&mut self, sensor: &SensorStream, records: &[Record]) -> Result<(), QueryError> {
+    fn absorb_datagrams(
+        &mut self,
+        sensor: &SensorStream,
+        records: &[Record],
+        shard: ShardId,
+    ) -> Result<(), QueryError> {
         if self.driver.is_none() {
             self.plan(&columns_of(sensor))?;
         }
@@ -128,7 +139,8 @@ impl Running<'_> {
                 }
                 self.header.records += datagrams.iter().map(|datagram| u64::from(datagram.header.count)).sum::<u64>();
                 if !datagrams.is_empty() {
-                    driver.push_datagrams(&datagrams, arrived_at);
+                    let origin = Origin { arrived_at: Some(arrived_at), shard: Some(shard), ..Origin::default() };
+                    driver.push_datagrams(&datagrams, arrived_at, origin);
                 }
                 driver.operator_mut().settle().map_err(|error| query.engine(error))?;
             }
@@ -150,19 +162,48 @@ impl Running<'_> {
         query.check_state(bytes)
     }
 
-    /// Adds a user record to its window, or leaves it out.
-    fn count(&mut self, user: &UserRecord<'_>) {
+    /// Adds the rows of a user record to their windows, or leaves it out.
+    fn count(&mut self, user: &UserRecord<'_>, shard: ShardId, created_at: Timestamp) {
         self.header.records += 1;
         if user.misplaced {
             return self.left_out(1, "part of an aggregate belongs to another shard; its producer sends it again");
         }
-        let taken = match &mut self.driver {
-            Some(driver) => driver.push_record(&user.data, user.record.arrived_at).map(|_| ()),
-            // There are no columns because no record so far was one of objects.
-            None => objects(&user.data).map(|_| ()),
+        let arrived_at = user.record.arrived_at;
+        let origin = Origin {
+            arrived_at: Some(arrived_at),
+            partition_key: Some(user.partition_key),
+            shard: Some(shard),
+            sequence_number: Some((user.record.sequence_number, created_at)),
         };
-        if let Err(unfit) = taken {
-            self.left_out(1, &unfit.to_string());
+        let rows = match &self.driver {
+            Some(driver) => driver.rows(&user.data),
+            // There are no columns because no record so far was one of objects.
+            None => objects(&user.data).map(|_| Vec::new()),
+        };
+        match rows {
+            Ok(rows) => rows.into_iter().for_each(|row| self.push(row, arrived_at, origin)),
+            Err(unfit) => self.left_out(1, &unfit.to_string()),
+        }
+    }
+
+    /// Adds a row to its windows.
+    fn push(&mut self, row: Row<'_>, arrived_at: Timestamp, origin: Origin<'_>) {
+        let Some(driver) = &mut self.driver else { return };
+        match driver.push(row, arrived_at, origin) {
+            Taken::InTime(time) => {
+                if let Some(shard) = origin.shard.filter(|_| self.query.definition.time != RowTime::Arrival) {
+                    self.header.event_time.note(shard, time, arrived_at);
+                }
+            }
+            Taken::Late(time) => {
+                let reason = format!("a row came late: all windows that hold {time} are over");
+                self.left_out(1, &reason);
+            }
+            Taken::Timeless => self.left_out(1, "the row has no time: its time column is null"),
+            Taken::Future(time) => {
+                let reason = format!("the row's time is {time}, more than an hour after it arrived");
+                self.left_out(1, &reason);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use datafusion::arrow::row::{RowConverter, SortField};
 use datafusion::error::DataFusionError;
 
 use crate::continuous::plan::Plan;
+use crate::continuous::projection::Projection;
 use crate::error::translate;
 
 /// What a query could not use, since somebody last asked.
@@ -22,6 +23,8 @@ pub(crate) struct LeftOut {
     pub(crate) count: u64,
     /// Why the last of them was left out.
     pub(crate) reason: String,
+    /// Those that are rows of the last batch: each one's place in it, and why.
+    pub(crate) rows: Vec<(usize, String)>,
 }
 
 impl LeftOut {
@@ -32,12 +35,19 @@ impl LeftOut {
 
     fn add_failed(&mut self, failed: &[(usize, DataFusionError)]) {
         if let Some((_, error)) = failed.last() {
-            self.add(
-                failed.len() as u64,
-                format!("the query cannot compute it: {}", translate(error, |_| None).message),
-            );
+            self.add(failed.len() as u64, reason_of(error));
         }
     }
+
+    /// Rows of a batch that failed.
+    fn add_rows(&mut self, failed: &[(usize, DataFusionError)]) {
+        self.add_failed(failed);
+        self.rows = failed.iter().map(|(place, error)| (*place, reason_of(error))).collect();
+    }
+}
+
+fn reason_of(error: &DataFusionError) -> String {
+    format!("the query cannot compute it: {}", translate(error, |_| None).message)
 }
 
 /// The state rows of all rows that can be folded.
@@ -47,7 +57,19 @@ pub(crate) fn fold(
     left_out: &mut LeftOut,
 ) -> Result<Vec<RecordBatch>, DataFusionError> {
     let Pieces { results, failed } = pieces(rows.num_rows(), |range| plan.fold(rows.slice(range.start, range.len())))?;
-    left_out.add_failed(&failed);
+    left_out.add_rows(&failed);
+    Ok(results)
+}
+
+/// The rows that all rows make that can be computed.
+pub(crate) fn map(
+    projection: &Projection,
+    rows: &RecordBatch,
+    left_out: &mut LeftOut,
+) -> Result<Vec<RecordBatch>, DataFusionError> {
+    let Pieces { results, failed } =
+        pieces(rows.num_rows(), |range| projection.map(rows.slice(range.start, range.len())))?;
+    left_out.add_rows(&failed);
     Ok(results)
 }
 

@@ -6,8 +6,10 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArra
 use datafusion::arrow::compute::{SortColumn, cast, lexsort_to_indices, take_record_batch};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType};
 use datafusion::error::DataFusionError;
+use model::clock::Timestamp;
 
 use crate::continuous::decode::json::rounded;
+use crate::sql::dialect::Dialect;
 use crate::sql::schema::{SqlColumn, SqlType, timestamp_millis};
 
 /// A row ready to be appended.
@@ -17,36 +19,43 @@ pub(crate) struct OutputRow {
     pub(crate) key: Option<String>,
     /// One JSON object, no newline.
     pub(crate) json: String,
+    /// When its window ended, or when the row happened that it was made of.
+    pub(crate) time: Timestamp,
 }
 
 /// Writes result rows; knows the declared columns and which result column each one takes.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     targets: Vec<(SqlColumn, Option<usize>)>,
+    dialect: Dialect,
 }
 
 impl Encoder {
     /// `targets` are the declared columns, each with the index of the result column it takes; one without is null.
-    pub(crate) fn new(targets: Vec<(SqlColumn, Option<usize>)>) -> Encoder {
-        Encoder { targets }
+    pub(crate) fn new(targets: Vec<(SqlColumn, Option<usize>)>, dialect: Dialect) -> Encoder {
+        Encoder { targets, dialect }
     }
 
-    /// Rows by window, then by key, and why others could not be written. In `batch`, the columns from `values` on are the
-    /// window's end and the keys.
+    /// The columns of rows.
+    pub(crate) fn columns(&self) -> Vec<SqlColumn> {
+        self.targets.iter().map(|(column, _)| column.clone()).collect()
+    }
+
+    /// Rows, and why others could not be written. In `batch`, the columns from `values` on are the rows' time and their
+    /// keys. Rows are `sorted` by these, or stay in their order.
     pub(crate) fn encode(
         &self,
         batch: &RecordBatch,
         values: usize,
+        sorted: bool,
     ) -> Result<(Vec<OutputRow>, Vec<String>), DataFusionError> {
         let (mut rows, mut errors) = (Vec::with_capacity(batch.num_rows()), Vec::new());
         if batch.num_rows() == 0 {
             return Ok((rows, errors));
         }
-        let order: Vec<SortColumn> = batch.columns()[values..]
-            .iter()
-            .map(|column| SortColumn { values: ArrayRef::clone(column), options: None })
-            .collect();
-        let batch = take_record_batch(batch, &lexsort_to_indices(&order, None)?)?;
+        let batch = if sorted { by_columns(batch, values)? } else { batch.clone() };
+        let times = cast(batch.column(values), &timestamp_millis())?;
+        let times = times.as_primitive::<TimestampMillisecondType>();
         let key = batch.columns().get(values + 1).map(text_of).transpose()?;
         let columns = self
             .targets
@@ -64,7 +73,8 @@ impl Encoder {
                 }
                 json.push_str(name);
                 json.push(':');
-                let fits = values.as_ref().is_none_or(|values| values.write(row, column.sql_type, &mut json));
+                let fits =
+                    values.as_ref().is_none_or(|values| values.write(row, column.sql_type, self.dialect, &mut json));
                 if values.is_none() {
                     json.push_str("null");
                 }
@@ -75,10 +85,17 @@ impl Encoder {
             }
             json.push('}');
             let key = key.as_ref().filter(|key| key.is_valid(row)).map(|key| key.value(row).to_owned());
-            rows.push(OutputRow { key, json });
+            rows.push(OutputRow { key, json, time: Timestamp::from_millis(times.value(row)) });
         }
         Ok((rows, errors))
     }
+}
+
+/// The rows in order of their columns from `first` on.
+fn by_columns(batch: &RecordBatch, first: usize) -> Result<RecordBatch, DataFusionError> {
+    let column = |column: &ArrayRef| SortColumn { values: ArrayRef::clone(column), options: None };
+    let order: Vec<SortColumn> = batch.columns()[first..].iter().map(column).collect();
+    Ok(take_record_batch(batch, &lexsort_to_indices(&order, None)?)?)
 }
 
 /// A result column in the widest type of the declared type's family.
@@ -107,7 +124,7 @@ impl Values {
     }
 
     /// Writes one value; false where the declared type cannot hold it.
-    fn write(&self, row: usize, sql_type: SqlType, json: &mut String) -> bool {
+    fn write(&self, row: usize, sql_type: SqlType, dialect: Dialect, json: &mut String) -> bool {
         let array: &dyn Array = match self {
             Values::Text(array) => array,
             Values::Boolean(a) | Values::Integer(a) | Values::Double(a) | Values::Decimal(a) | Values::Time(a) => a,
@@ -148,7 +165,12 @@ impl Values {
             Values::Time(array) => {
                 let millis = array.as_primitive::<TimestampMillisecondType>().value(row);
                 let Ok(at) = jiff::Timestamp::from_millisecond(millis) else { return false };
-                write!(json, "\"{}\"", at.strftime("%Y-%m-%d %H:%M:%S%.3f"))
+                // Flink writes a fraction only where there is one.
+                let format = match dialect {
+                    Dialect::Flink if millis % 1000 == 0 => "%Y-%m-%d %H:%M:%S",
+                    _ => "%Y-%m-%d %H:%M:%S%.3f",
+                };
+                write!(json, "\"{}\"", at.strftime(format))
             }
         };
         written.expect("text takes all writes");

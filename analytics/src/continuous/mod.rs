@@ -11,10 +11,19 @@ mod decode;
 
 mod encode;
 mod plan;
+mod projection;
 
 mod apart;
 
+mod keyed;
+mod panes;
+mod state;
+
+mod origin;
+
 mod operator;
+
+mod event_time;
 
 mod driver;
 

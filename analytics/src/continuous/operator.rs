@@ -1,12 +1,10 @@
-//! A windowed query at work: rows in, results of closed windows out, and all its state as bytes in
-//! between.
+//! A query at work: rows in, results out, and all its state as bytes in between.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{AsArray, RecordBatch, UInt32Array};
-use datafusion::arrow::compute::{cast, take_record_batch};
-use datafusion::arrow::datatypes::TimestampMillisecondType;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::Schema;
 use datafusion::error::DataFusionError;
 use model::clock::Timestamp;
 use model::datagram::payload::Datagram;
@@ -18,31 +16,34 @@ use crate::continuous::decode::json::{Decoder, Row, Unfit};
 use crate::continuous::decode::sensor::{SensorDecoder, Unfillable};
 use crate::continuous::decode::waiting::Waiting;
 use crate::continuous::encode::{Encoder, OutputRow};
+use crate::continuous::origin::{Origin, Origins};
 use crate::continuous::plan::Plan;
-use crate::sql::rewrite::WindowedSelect;
+use crate::continuous::projection::Projection;
+use crate::continuous::state::WindowState;
+use crate::sql::dialect::Dialect;
+use crate::sql::query::StreamQuery;
 use crate::sql::schema::{SqlColumn, SqlType};
 use crate::window::assigner::Assigner;
-use crate::window::tumbling::Window;
+use crate::window::kind::WindowKind;
+use crate::window::span::Span;
 
 /// Rows wait until there are this many, or until state is asked for.
 const WAITING_ROWS_MAX: usize = 8192;
-/// A window's state is merged when it has more parts than this.
-const PARTS_MAX: usize = 16;
 
-/// One pump's query over a source whose columns are known.
+/// One query over a source whose columns are known.
 #[derive(Debug)]
 pub(crate) struct Operator {
-    select: WindowedSelect,
-    assigner: Assigner,
-    plan: Plan,
+    stage: Stage,
     encoder: Encoder,
+    /// How many values of a result are the user's.
+    values: usize,
     columns: Vec<SqlColumn>,
     decoder: Decoder,
+    origins: Origins,
     /// Once the source is known to be one of sensor datagrams.
     sensor: Option<SensorDecoder>,
+    sensor_origins: Origins,
     fields: FieldNames,
-    /// Open windows by start, with their end and their state.
-    panes: BTreeMap<Timestamp, Pane>,
     /// Rows that were folded.
     rows_read: u64,
     /// Whether any row, or any state taken back, was let pass.
@@ -52,30 +53,13 @@ pub(crate) struct Operator {
     bytes_changed: usize,
 }
 
+/// What becomes of rows.
 #[derive(Debug)]
-struct Pane {
-    end: Timestamp,
-    parts: Vec<RecordBatch>,
-    /// Of all parts.
-    bytes: usize,
-}
-
-impl Pane {
-    fn new(end: Timestamp) -> Pane {
-        Pane { end, parts: Vec::new(), bytes: 0 }
-    }
-
-    /// Says the same with fewer state rows.
-    fn merge(&mut self, plan: &Plan) -> Result<(), DataFusionError> {
-        self.parts = apart::merge(plan, std::mem::take(&mut self.parts))?;
-        self.bytes = self.parts.iter().map(bytes_of).sum();
-        Ok(())
-    }
-}
-
-/// The bytes of a batch's values.
-fn bytes_of(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+enum Stage {
+    /// They are folded into windows.
+    Windows { windows: WindowKind, plan: Plan, state: WindowState },
+    /// Each makes a row, or none.
+    Rows { plan: Projection, ready: Vec<OutputRow> },
 }
 
 /// Why datagrams of a sensor cannot be read.
@@ -90,36 +74,44 @@ pub(crate) enum NotSet {
 }
 
 impl Operator {
-    /// Plans the query. `target` are the declared columns of the stream it writes to and where each
-    /// one's value comes from; without a declaration the query's own columns are written.
+    /// Plans the query. `target` are the declared columns of the stream it writes to and where each one's value comes from;
+    /// without a declaration the query's own columns are written.
     pub(crate) fn new(
-        select: &WindowedSelect,
+        select: &StreamQuery,
         columns: &[SqlColumn],
         target: Option<&[(SqlColumn, Option<usize>)]>,
+        dialect: Dialect,
     ) -> Result<Operator, DataFusionError> {
-        let plan = Plan::new(select, columns)?;
+        let is_own = |name: &str| columns.iter().any(|column| column.name == name);
+        let system: Vec<&str> = select.system_columns.iter().copied().filter(|name| !is_own(name)).collect();
+        let stage = match select.windows {
+            Some(windows) => {
+                let plan = Plan::new(select, columns, &system)?;
+                Stage::Windows { windows, plan, state: WindowState::new(windows) }
+            }
+            None => Stage::Rows { plan: Projection::new(select, columns, &system)?, ready: Vec::new() },
+        };
+        let result = stage.result();
         let own = || {
             let column = |(index, name): (usize, &String)| {
-                let sql_type = SqlType::of_arrow(plan.result.field(index).data_type());
+                let sql_type = SqlType::of_arrow(result.field(index).data_type());
                 (SqlColumn { name: name.clone(), sql_type }, Some(index))
             };
             select.names.iter().enumerate().map(column).collect()
         };
-        let encoder = Encoder::new(target.map_or_else(own, <[_]>::to_vec));
+        let encoder = Encoder::new(target.map_or_else(own, <[_]>::to_vec), dialect);
         let decoder = Decoder::new(columns);
         let fields = FieldNames::new(decoder.names());
-        let assigner = Assigner::Tumbling(select.tumbling);
-        let (select, columns) = (select.clone(), columns.to_vec());
         Ok(Operator {
-            select,
-            assigner,
-            plan,
+            stage,
             encoder,
-            columns,
+            values: select.names.len(),
+            columns: columns.to_vec(),
             decoder,
+            origins: Origins::new(columns, &system),
             sensor: None,
+            sensor_origins: Origins::new(columns, &system),
             fields,
-            panes: BTreeMap::new(),
             rows_read: 0,
             any_passed: false,
             left_out: LeftOut::default(),
@@ -127,9 +119,25 @@ impl Operator {
         })
     }
 
-    /// The window of a moment.
-    pub(crate) fn window_of(&self, at: Timestamp) -> Window {
-        self.assigner.pane_of(at)
+    /// The window of a moment, if all keys have the same windows.
+    pub(crate) fn window_of(&self, at: Timestamp) -> Option<Span> {
+        match self.stage {
+            Stage::Windows { windows: windows @ WindowKind::Aligned(_), .. } => Some(windows.pane_of(at)),
+            _ => None,
+        }
+    }
+
+    /// Whether rows are made of rows, without windows.
+    pub(crate) fn has_windows(&self) -> bool {
+        matches!(self.stage, Stage::Windows { .. })
+    }
+
+    /// Whether all windows that hold a row of this time are over.
+    pub(crate) fn is_late(&self, at: Timestamp, closed_until: Timestamp) -> bool {
+        match &self.stage {
+            Stage::Windows { windows, state, .. } => state.is_late(*windows, at, closed_until),
+            Stage::Rows { .. } => false,
+        }
     }
 
     /// The fields that its columns name, in the order that [`Operator::row`] takes them.
@@ -137,23 +145,26 @@ impl Operator {
         &self.fields
     }
 
+    /// The place of a column among the fields.
+    pub(crate) fn place_of(&self, column: &str) -> Option<usize> {
+        self.decoder.names().position(|name| name == column)
+    }
+
     /// Makes a row of fields, which may be followed by others.
     pub(crate) fn row<'a>(&self, fields: Fields<'a>) -> Result<Row<'a>, Unfit> {
         self.decoder.row(fields)
     }
 
-    /// Adds a row.
-    pub(crate) fn push(&mut self, row: Row<'_>, rowtime: Timestamp) {
-        self.decoder.push(row, rowtime);
-        self.open(rowtime);
+    /// Makes rows of all objects of a record.
+    pub(crate) fn rows<'a>(&self, data: &'a [u8]) -> Result<Vec<Row<'a>>, Unfit> {
+        self.fields.read(data)?.into_iter().map(|fields| self.row(fields)).collect()
     }
 
-    /// Adds all objects of a record, or none of them.
-    pub(crate) fn push_record(&mut self, data: &[u8], rowtime: Timestamp) -> Result<(), Unfit> {
-        let objects = self.fields.read(data)?;
-        let rows = objects.into_iter().map(|fields| self.row(fields)).collect::<Result<Vec<_>, _>>()?;
-        rows.into_iter().for_each(|row| self.push(row, rowtime));
-        Ok(())
+    /// Adds a row.
+    pub(crate) fn push(&mut self, row: Row<'_>, rowtime: Timestamp, origin: Origin<'_>) {
+        self.decoder.push(row, rowtime);
+        self.origins.push(origin, 1);
+        self.open(rowtime);
     }
 
     /// The source's records are datagrams of `sensor` from now on.
@@ -171,42 +182,55 @@ impl Operator {
     /// # Panics
     ///
     /// Before [`Operator::set_sensor`].
-    pub(crate) fn push_datagrams(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp) {
-        self.sensor.as_mut().expect("the source holds datagrams").push(datagrams, rowtime);
+    pub(crate) fn push_datagrams(&mut self, datagrams: &[Datagram<'_>], rowtime: Timestamp, origin: Origin<'_>) {
+        let sensor = self.sensor.as_mut().expect("the source holds datagrams");
+        let before = sensor.rows();
+        sensor.push(datagrams, rowtime);
+        self.sensor_origins.push(origin, sensor.rows() - before);
         self.open(rowtime);
     }
 
-    /// Opens the pane of a row that waits.
+    /// Opens the window of a row that waits.
     fn open(&mut self, rowtime: Timestamp) {
-        let pane = self.assigner.pane_of(rowtime);
-        self.panes.entry(pane.start).or_insert_with(|| Pane::new(pane.end));
+        if let Stage::Windows { state, .. } = &mut self.stage {
+            state.open(rowtime);
+        }
+    }
+
+    /// How many rows wait to be folded.
+    pub(crate) fn waiting_rows(&self) -> usize {
+        self.decoder.rows() + self.sensor.as_ref().map_or(0, Waiting::rows)
     }
 
     /// Folds waiting rows if there are many.
     pub(crate) fn settle(&mut self) -> Result<(), DataFusionError> {
-        let rows = self.decoder.rows() + self.sensor.as_ref().map_or(0, Waiting::rows);
-        if rows < WAITING_ROWS_MAX { Ok(()) } else { self.fold() }
+        if self.waiting_rows() < WAITING_ROWS_MAX { Ok(()) } else { self.fold() }
     }
 
-    /// When the first open window ends.
-    pub(crate) fn next_end(&self) -> Option<Timestamp> {
-        self.panes.values().next().map(|pane| pane.end)
+    /// The columns of the rows it writes.
+    pub(crate) fn output_columns(&self) -> Vec<SqlColumn> {
+        self.encoder.columns()
     }
 
-    /// Closes every window that ends at `until` or before.
-    pub(crate) fn close(&mut self, until: Timestamp) -> Result<Vec<OutputRow>, DataFusionError> {
-        let mut closed = Vec::new();
-        if self.next_end().is_none_or(|end| until < end) {
-            return Ok(closed);
+    /// When the first open window ends that ends after `after`.
+    pub(crate) fn next_end(&self, after: Timestamp) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Windows { state, .. } => state.next_end(after),
+            Stage::Rows { .. } => None,
+        }
+    }
+
+    /// Closes every window that ends after `after`, and at `until` or before: no row before that time comes any more.
+    pub(crate) fn close(&mut self, after: Timestamp, until: Timestamp) -> Result<Vec<OutputRow>, DataFusionError> {
+        if self.next_end(after).is_none_or(|end| until < end) {
+            return Ok(Vec::new());
         }
         self.fold()?;
-        while let Some(pane) = self.panes.first_entry().filter(|pane| pane.get().end <= until) {
-            let parts = pane.remove().parts;
-            if parts.is_empty() {
-                continue;
-            }
-            let result = apart::close(&self.plan, parts, &mut self.left_out)?;
-            let (rows, errors) = self.encoder.encode(&result, self.select.names.len())?;
+        let mut closed = Vec::new();
+        let Stage::Windows { plan, state, .. } = &mut self.stage else { return Ok(closed) };
+        for parts in state.close(after, until, plan)? {
+            let result = apart::close(plan, parts, &mut self.left_out)?;
+            let (rows, errors) = self.encoder.encode(&result, self.values, true)?;
             closed.extend(rows);
             if let Some(reason) = errors.last() {
                 self.left_out.add(errors.len() as u64, reason);
@@ -215,9 +239,24 @@ impl Operator {
         Ok(closed)
     }
 
+    /// The rows that rows have made since this was last called, of a query without windows.
+    pub(crate) fn take_ready(&mut self) -> Result<Vec<OutputRow>, DataFusionError> {
+        if self.has_windows() {
+            return Ok(Vec::new());
+        }
+        self.fold()?;
+        match &mut self.stage {
+            Stage::Rows { ready, .. } => Ok(std::mem::take(ready)),
+            Stage::Windows { .. } => Ok(Vec::new()),
+        }
+    }
+
     /// How many windows are open.
     pub(crate) fn open_windows(&self) -> usize {
-        self.panes.len()
+        match &self.stage {
+            Stage::Windows { state, .. } => state.len(),
+            Stage::Rows { .. } => 0,
+        }
     }
 
     /// Rows that were folded since the start, and whether WHERE has let any of them pass.
@@ -227,11 +266,11 @@ impl Operator {
 
     /// Bytes of the state of all open windows. Merges it before it says more than `bytes_max`.
     pub(crate) fn state_bytes(&mut self, bytes_max: usize) -> Result<usize, DataFusionError> {
-        let sum = |panes: &BTreeMap<Timestamp, Pane>| panes.values().map(|pane| pane.bytes).sum::<usize>();
-        if bytes_max < sum(&self.panes) {
-            self.panes.values_mut().filter(|pane| pane.parts.len() > 1).try_for_each(|pane| pane.merge(&self.plan))?;
+        let Stage::Windows { plan, state, .. } = &mut self.stage else { return Ok(0) };
+        if bytes_max < state.bytes() {
+            state.merge(plan)?;
         }
-        Ok(sum(&self.panes))
+        Ok(state.bytes())
     }
 
     /// Bytes of the state that has changed since [`Operator::reset_bytes_changed`].
@@ -252,39 +291,65 @@ impl Operator {
     /// The state rows of all open windows.
     pub(crate) fn states(&mut self) -> Result<Vec<RecordBatch>, DataFusionError> {
         self.fold()?;
-        Ok(self.panes.values().flat_map(|pane| pane.parts.iter().cloned()).collect())
+        match &self.stage {
+            Stage::Windows { state, .. } => Ok(state.states()),
+            Stage::Rows { .. } => Ok(Vec::new()),
+        }
     }
 
     /// What state rows look like.
-    pub(crate) fn state_schema(&self) -> Arc<datafusion::arrow::datatypes::Schema> {
-        Arc::clone(self.plan.state_schema())
+    pub(crate) fn state_schema(&self) -> Arc<Schema> {
+        match &self.stage {
+            Stage::Windows { plan, .. } => Arc::clone(plan.state_schema()),
+            Stage::Rows { .. } => Arc::new(Schema::empty()),
+        }
+    }
+
+    /// Of windows that rows begin: those that end here or before were given out.
+    pub(crate) fn given_out_until(&self) -> Option<Timestamp> {
+        match &self.stage {
+            Stage::Windows { state, .. } => state.given_out_until(),
+            Stage::Rows { .. } => None,
+        }
     }
 
     /// Takes back what [`Operator::states`] gave, also in earlier versions: they kept sums of integers in 64 bits.
-    pub(crate) fn restore(&mut self, states: Vec<RecordBatch>) -> Result<(), DataFusionError> {
+    pub(crate) fn restore(
+        &mut self,
+        states: Vec<RecordBatch>,
+        given_out_until: Option<Timestamp>,
+    ) -> Result<(), DataFusionError> {
         let schema = self.state_schema();
         for states in states {
             let columns = states.columns().iter().zip(schema.fields());
             let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
             self.keep(RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
         }
+        if let (Stage::Windows { state, .. }, Some(until)) = (&mut self.stage, given_out_until) {
+            state.set_given_out_until(until);
+        }
         self.reset_bytes_changed();
         Ok(())
     }
 
     fn fold(&mut self) -> Result<(), DataFusionError> {
-        let sensor = self.sensor.as_mut().map(|sensor| sensor as &mut dyn Waiting);
         let mut batches = Vec::new();
-        for waiting in [Some(&mut self.decoder as &mut dyn Waiting), sensor].into_iter().flatten() {
-            if waiting.rows() > 0 {
-                batches.push(waiting.finish());
-            }
+        if self.decoder.rows() > 0 {
+            batches.push(self.origins.complete(self.decoder.finish()));
+        }
+        if let Some(sensor) = self.sensor.as_mut().filter(|sensor| sensor.rows() > 0) {
+            batches.push(self.sensor_origins.complete(sensor.finish()));
         }
         for batch in batches {
             self.rows_read += batch.num_rows() as u64;
-            let batch = self.assigner.assign(&batch);
-            for states in apart::fold(&self.plan, &batch, &mut self.left_out)? {
-                self.keep(states)?;
+            match &self.stage {
+                Stage::Windows { windows, plan, .. } => {
+                    let batch = Assigner(*windows).assign(&batch);
+                    for states in apart::fold(plan, &batch, &mut self.left_out)? {
+                        self.keep(states)?;
+                    }
+                }
+                Stage::Rows { .. } => self.map(&batch)?,
             }
         }
         Ok(())
@@ -292,27 +357,34 @@ impl Operator {
 
     /// Gives each window its state rows.
     fn keep(&mut self, states: RecordBatch) -> Result<(), DataFusionError> {
+        let Stage::Windows { plan, state, .. } = &mut self.stage else { return Ok(()) };
         self.any_passed |= states.num_rows() > 0;
-        let (start, end) = self.plan.window_columns();
-        let starts = states.column(start).as_primitive::<TimestampMillisecondType>().clone();
-        let ends = states.column(end).as_primitive::<TimestampMillisecondType>().clone();
-        let mut rows_by_window: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
-        for row in 0..starts.len() {
-            rows_by_window.entry(starts.value(row)).or_default().push(row as u32);
-        }
-        for (start, rows) in rows_by_window {
-            let end = Timestamp::from_millis(ends.value(rows[0] as usize));
-            let part = take_record_batch(&states, &UInt32Array::from(rows))?;
-            let pane = self.panes.entry(Timestamp::from_millis(start)).or_insert_with(|| Pane::new(end));
-            let bytes = bytes_of(&part);
-            self.bytes_changed += bytes;
-            pane.bytes += bytes;
-            pane.parts.push(part);
-            if pane.parts.len() > PARTS_MAX {
-                pane.merge(&self.plan)?;
+        self.bytes_changed += state.keep(states, plan)?;
+        Ok(())
+    }
+
+    /// Makes rows of rows.
+    fn map(&mut self, batch: &RecordBatch) -> Result<(), DataFusionError> {
+        let Stage::Rows { plan, ready } = &mut self.stage else { return Ok(()) };
+        for result in apart::map(plan, batch, &mut self.left_out)? {
+            self.any_passed |= result.num_rows() > 0;
+            let (rows, errors) = self.encoder.encode(&result, self.values, false)?;
+            ready.extend(rows);
+            if let Some(reason) = errors.last() {
+                self.left_out.add(errors.len() as u64, reason);
             }
         }
         Ok(())
+    }
+}
+
+impl Stage {
+    /// What results look like.
+    fn result(&self) -> &Arc<Schema> {
+        match self {
+            Stage::Windows { plan, .. } => &plan.result,
+            Stage::Rows { plan, .. } => &plan.result,
+        }
     }
 }
 
@@ -322,8 +394,9 @@ mod tests {
 
     use super::*;
     use crate::continuous::definition::Definition;
+    use crate::continuous::event_time::EventTime;
     use datafusion::arrow::array::ArrayRef;
-    use datafusion::arrow::datatypes::{DataType, Field, Schema};
+    use datafusion::arrow::datatypes::{DataType, Field};
 
     use crate::continuous::snapshot::{Header, decode, encode};
 
@@ -348,7 +421,7 @@ mod tests {
 
     /// The rows when state is taken out, and through bytes, after every `every` records.
     fn rows(every: i64) -> Vec<String> {
-        let definition = Definition::parse(SQL).unwrap().remove(0);
+        let definition = Definition::parse(SQL, None).unwrap().remove(0);
         let columns = definition.columns.clone().unwrap();
         let mut operator = definition.operator(&columns).unwrap();
         let header = Header {
@@ -358,10 +431,14 @@ mod tests {
             records: 0,
             rows: 0,
             left_out: 0,
+            given_out_until: None,
+            event_time: EventTime::default(),
         };
         for record in 0..600_i64 {
             let object = serde_json::json!({"k": format!("k{}", record % 3), "v": record * 7919 % 50}).to_string();
-            operator.push_record(object.as_bytes(), Timestamp::from_millis(record * 5)).unwrap();
+            for row in operator.rows(object.as_bytes()).unwrap() {
+                operator.push(row, Timestamp::from_millis(record * 5), Origin::default());
+            }
             if record % every == 0 {
                 operator.states().unwrap();
             }
@@ -370,10 +447,10 @@ mod tests {
                 let schema = states.first().map_or_else(|| operator.state_schema(), RecordBatch::schema);
                 let bytes = encode(&header, Some((&schema, &states))).unwrap();
                 operator = definition.operator(&columns).unwrap();
-                operator.restore(decode(&bytes).unwrap().1).unwrap();
+                operator.restore(decode(&bytes).unwrap().1, None).unwrap();
             }
         }
-        operator.close(Timestamp::MAX).unwrap().into_iter().map(|row| row.json).collect()
+        operator.close(Timestamp::MIN, Timestamp::MAX).unwrap().into_iter().map(|row| row.json).collect()
     }
 
     #[test]

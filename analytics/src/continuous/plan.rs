@@ -27,11 +27,13 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement as DFStatement;
+use datafusion::sql::sqlparser::ast::Statement;
 
 use crate::capped_functions::cap;
 use crate::integers::check_integers;
-use crate::sql::rewrite::WindowedSelect;
-use crate::sql::schema::{SqlColumn, row_schema};
+use crate::sql::query::StreamQuery;
+use crate::sql::schema::{SqlColumn, full_schema};
 use crate::stack::with_large_stack;
 use crate::window::assigner::{Assigner, WINDOW_END, WINDOW_START};
 
@@ -57,25 +59,17 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Plans `select` over a source with these columns.
-    pub(crate) fn new(select: &WindowedSelect, columns: &[SqlColumn]) -> Result<Plan, DataFusionError> {
-        with_large_stack(|| Plan::of(select, columns))?
+    pub(crate) fn new(
+        select: &StreamQuery,
+        columns: &[SqlColumn],
+        system_columns: &[&str],
+    ) -> Result<Plan, DataFusionError> {
+        with_large_stack(|| Plan::of(select, columns, system_columns))?
     }
 
-    fn of(select: &WindowedSelect, columns: &[SqlColumn]) -> Result<Plan, DataFusionError> {
-        let config = SessionConfig::new()
-            .with_target_partitions(1)
-            .set_bool("datafusion.sql_parser.enable_ident_normalization", false);
-        let context = SessionContext::new_with_config(config);
-        // It splits COUNT(DISTINCT) into two aggregates; state is kept for one.
-        context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
-        cap(&context, FUNCTION_OUTPUT_BYTES_MAX);
-        check_integers(&context);
-        let rows = Slot::new(Assigner::schema(&row_schema(columns)));
-        let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(&rows) as _];
-        let table = StreamingTable::try_new(Arc::clone(&rows.schema), partitions)?;
-        context.register_table(datafusion::common::TableReference::bare(select.source.clone()), Arc::new(table))?;
-        let physical = at_once(async { context.sql(&select.sql).await?.create_physical_plan().await })?;
-
+    fn of(select: &StreamQuery, columns: &[SqlColumn], system_columns: &[&str]) -> Result<Plan, DataFusionError> {
+        let rows = Slot::new(Assigner::schema(&full_schema(columns, system_columns)));
+        let (physical, task) = plan_over(&rows, select)?;
         let mut found = None;
         physical.apply(|node| {
             if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
@@ -107,7 +101,7 @@ impl Plan {
             .data;
         let window = (states.schema.index_of(WINDOW_START)?, states.schema.index_of(WINDOW_END)?);
         let (group_columns, result) = (aggregate.group_expr().expr().len(), close.schema());
-        Ok(Plan { partial, reduce, close, rows, states, task: context.task_ctx(), window, group_columns, result })
+        Ok(Plan { partial, reduce, close, rows, states, task, window, group_columns, result })
     }
 
     /// What state rows look like.
@@ -128,29 +122,55 @@ impl Plan {
     /// State rows of rows that have their panes.
     pub(crate) fn fold(&self, rows: RecordBatch) -> Result<RecordBatch, DataFusionError> {
         self.rows.fill(vec![rows]);
-        self.run(&self.partial)
+        run(&self.partial, &self.task)
     }
 
     /// Fewer state rows that say the same.
     pub(crate) fn merge(&self, states: Vec<RecordBatch>) -> Result<RecordBatch, DataFusionError> {
         self.states.fill(states);
-        self.run(&self.reduce)
+        run(&self.reduce, &self.task)
     }
 
     /// Results of all state rows of some windows.
     pub(crate) fn close(&self, states: Vec<RecordBatch>) -> Result<RecordBatch, DataFusionError> {
         self.states.fill(states);
-        self.run(&self.close)
+        run(&self.close, &self.task)
     }
+}
 
-    fn run(&self, plan: &Arc<dyn ExecutionPlan>) -> Result<RecordBatch, DataFusionError> {
-        // Without the reset every run would add its metrics to those of the runs before.
-        let plan = reset_plan_states(Arc::clone(plan))?;
-        let schema = plan.schema();
-        // A run leaves nothing behind that a panic could have broken: its plan is its own, and slots are filled anew.
-        let batches = caught(|| at_once(collect(plan, Arc::clone(&self.task))))?;
-        Ok(concat_batches(&schema, &batches)?)
-    }
+/// Plans a query over rows that a slot gives out.
+pub(crate) fn plan_over(
+    rows: &Arc<Slot>,
+    select: &StreamQuery,
+) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), DataFusionError> {
+    let config = SessionConfig::new()
+        .with_target_partitions(1)
+        .set_bool("datafusion.sql_parser.enable_ident_normalization", false);
+    let context = SessionContext::new_with_config(config);
+    // It splits COUNT(DISTINCT) into two aggregates; state is kept for one.
+    context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
+    cap(&context, FUNCTION_OUTPUT_BYTES_MAX);
+    check_integers(&context);
+    let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(rows) as _];
+    let table = StreamingTable::try_new(Arc::clone(&rows.schema), partitions)?;
+    context.register_table(datafusion::common::TableReference::bare(select.source.clone()), Arc::new(table))?;
+    let statement = DFStatement::Statement(Box::new(Statement::clone(&select.statement)));
+    let physical = at_once(async {
+        let state = context.state();
+        let logical = state.statement_to_plan(statement).await?;
+        state.create_physical_plan(&logical).await
+    })?;
+    Ok((physical, context.task_ctx()))
+}
+
+/// Runs a plan whose slots are filled.
+pub(crate) fn run(plan: &Arc<dyn ExecutionPlan>, task: &Arc<TaskContext>) -> Result<RecordBatch, DataFusionError> {
+    // Without the reset every run would add its metrics to those of the runs before.
+    let plan = reset_plan_states(Arc::clone(plan))?;
+    let schema = plan.schema();
+    // A run leaves nothing behind that a panic could have broken: its plan is its own, and slots are filled anew.
+    let batches = caught(|| at_once(collect(plan, Arc::clone(task))))?;
+    Ok(concat_batches(&schema, &batches)?)
 }
 
 /// Computes, and makes an error of a panic.
@@ -174,17 +194,17 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
 
 /// A leaf of a plan: whoever runs the plan puts batches in first.
 #[derive(Debug)]
-struct Slot {
+pub(crate) struct Slot {
     schema: SchemaRef,
     batches: Mutex<VecDeque<RecordBatch>>,
 }
 
 impl Slot {
-    fn new(schema: SchemaRef) -> Arc<Slot> {
+    pub(crate) fn new(schema: SchemaRef) -> Arc<Slot> {
         Arc::new(Slot { schema, batches: Mutex::default() })
     }
 
-    fn fill(&self, batches: Vec<RecordBatch>) {
+    pub(crate) fn fill(&self, batches: Vec<RecordBatch>) {
         *self.batches.lock().expect("no holder of the lock panics") = batches.into();
     }
 

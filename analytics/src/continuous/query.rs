@@ -1,7 +1,7 @@
-//! Continuous queries: one per pump, each reads a stream and writes a row per window and key to another.
+//! Continuous queries: each reads a stream and writes rows to another: one per window and key, or one per row.
 //!
-//! A row's window is that of its arrival, so nothing is late, and every record counts in exactly one window. A window
-//! closes when all shards say that nothing earlier can come. Rows and the checkpoint they follow from are committed
+//! A row's time is that of its arrival, unless the query names a column for it. By arrival nothing is late, and every record
+//! counts in every window that it belongs to. A window closes when all shards say that nothing earlier can come. Rows and the checkpoint they follow from are committed
 //! together: however often a query is stopped and started again, its output is the same.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,12 +59,12 @@ pub struct ContinuousQuery {
 impl ContinuousQuery {
     /// Reads and checks the SQL: one query per pump. A single one is called `name`, of several each `name.pump`.
     pub fn prepare(name: &ConsumerName, sql: &str, options: QueryOptions) -> Result<Vec<ContinuousQuery>, SqlError> {
-        let definitions = Definition::parse(sql)?;
+        let definitions = Definition::parse(sql, None)?;
         let alone = definitions.len() == 1;
         let invalid = |error: model::name::InvalidName| SqlError::new(SqlErrorKind::Invalid, error.to_string());
-        let stream = |sql_name: &str| match options.streams.get(sql_name) {
+        let stream = |sql_name: &str, own_name: &str| match options.streams.get(sql_name) {
             Some(stream) => Ok(stream.clone()),
-            None => StreamName::new(sql_name).map_err(invalid),
+            None => StreamName::new(own_name).map_err(invalid),
         };
         let queries = definitions.into_iter().map(|definition| {
             let name = if alone {
@@ -73,7 +73,8 @@ impl ContinuousQuery {
                 let pump = definition.pump.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
                 ConsumerName::new(&format!("{name}.{pump}")).map_err(invalid)?
             };
-            let (source, output) = (stream(&definition.select.source)?, stream(&definition.into)?);
+            let source = stream(&definition.select.source, definition.source())?;
+            let output = stream(&definition.into, definition.output())?;
             Ok(ContinuousQuery {
                 name,
                 source,
@@ -117,7 +118,7 @@ impl ContinuousQuery {
             return Ok(true);
         }
         let (header, _) = snapshot::decode(&checkpoint.state).map_err(|error| self.checkpoint_error(error))?;
-        Ok(header.fingerprint == self.fingerprint())
+        Ok(self.definition.is_fingerprint(&header.fingerprint))
     }
 
     /// Shows how it goes.

@@ -23,8 +23,8 @@ impl ContinuousQuery {
         let mut shutdown = pin!(shutdown);
         let mut running = Running::start(self, store, Arc::clone(&clock)).await?;
         loop {
-            let window_end = running.next_end().map(|end| end.max(running.ask_after));
-            let ask_at = window_end.map(|_| running.ask_at);
+            let window_end = running.next_end_by_clock().map(|end| end.max(running.ask_after));
+            let ask_at = running.next_end().map(|_| running.ask_at);
             let checkpoint_at = running.checkpoint_at();
             // What is due comes before what there is more of.
             let turned = tokio::select! {

@@ -13,10 +13,12 @@ use model::stream::shard::ShardId;
 use model::stream::store::{StreamError, StreamStore};
 use tracing::{debug, info, warn};
 
+use crate::continuous::definition::RowTime;
 use crate::continuous::driver::{Driver, LateRows};
 use crate::continuous::due;
 use crate::continuous::encode::OutputRow;
 use crate::continuous::error::QueryError;
+use crate::continuous::event_time::EventTime;
 use crate::continuous::query::ContinuousQuery;
 use crate::continuous::snapshot::{self, Header};
 use crate::continuous::undiscovered::Undiscovered;
@@ -73,6 +75,8 @@ impl<'a> Running<'a> {
             records: 0,
             rows: 0,
             left_out: 0,
+            given_out_until: None,
+            event_time: EventTime::default(),
         };
         let (mut version, mut positions, mut states) = (0, BTreeMap::new(), Vec::new());
         let state_bytes = found.as_ref().map_or(0, |checkpoint| checkpoint.state.len());
@@ -83,10 +87,10 @@ impl<'a> Running<'a> {
         } else if let Some(checkpoint) = found {
             let (kept, kept_states) =
                 snapshot::decode(&checkpoint.state).map_err(|error| query.checkpoint_error(error))?;
-            if kept.fingerprint != header.fingerprint {
+            if !definition.is_fingerprint(&kept.fingerprint) {
                 return Err(QueryError::Changed { query: query.name.clone() });
             }
-            (header, states) = (kept, kept_states);
+            (header, states) = (Header { fingerprint: header.fingerprint, ..kept }, kept_states);
             (version, positions) = (checkpoint.version, checkpoint.positions);
         }
         let reader = StreamReader::open(Arc::clone(&store), query.source.clone(), positions, query.options.start)
@@ -111,7 +115,9 @@ impl<'a> Running<'a> {
             clock,
         };
         if let Some(columns) = running.header.columns.clone() {
-            running.plan(&columns)?.operator_mut().restore(states).map_err(|error| query.engine(error))?;
+            let given_out_until = running.header.given_out_until;
+            let driver = running.plan(&columns)?;
+            driver.operator_mut().restore(states, given_out_until).map_err(|error| query.engine(error))?;
         }
         match running.reader.deleted() {
             Some(records) => {
@@ -166,9 +172,12 @@ impl<'a> Running<'a> {
             source: query.definition.advised(source),
         })?;
         self.header.columns = Some(columns.to_vec());
-        // A record's window is that of its arrival: one that was stamped below a closed window
-        // counts in the next.
-        Ok(self.driver.insert(Driver::new(operator, LateRows::Join, self.header.closed_until)))
+        let (late_rows, time) = match &query.definition.time {
+            // A record's window is that of its arrival: one that was stamped below a closed window counts in the next.
+            RowTime::Arrival => (LateRows::Join, None),
+            RowTime::Column { name, .. } => (LateRows::Drop, operator.place_of(name)),
+        };
+        Ok(self.driver.insert(Driver::new(operator, late_rows, time, self.header.closed_until)))
     }
 
     fn open_windows(&self) -> usize {
@@ -176,7 +185,12 @@ impl<'a> Running<'a> {
     }
 
     pub(crate) fn next_end(&self) -> Option<Timestamp> {
-        self.driver.as_ref().and_then(|driver| driver.operator().next_end())
+        self.driver.as_ref().and_then(Driver::next_end)
+    }
+
+    /// The same where windows end by the clock; where they end by the time that rows say, the clock tells nothing.
+    pub(crate) fn next_end_by_clock(&self) -> Option<Timestamp> {
+        self.next_end().filter(|_| self.query.definition.time == RowTime::Arrival)
     }
 
     /// When, in the elapsed time of the clock, the next checkpoint is due, if anything has happened since the last one.
@@ -199,8 +213,8 @@ impl<'a> Running<'a> {
 
     /// Closes the windows that no shard can add to any more.
     pub(crate) async fn close(&mut self) -> Result<(), QueryError> {
-        let complete = |shard| self.complete.get(&shard).copied().unwrap_or(Timestamp::MIN);
-        let Some(until) = self.reader.active().map(complete).min() else { return Ok(()) };
+        self.write_ready().await?;
+        let Some(until) = self.complete_until() else { return Ok(()) };
         // Shards that no batch has come from yet promise nothing, and shards that are all at their
         // end promise for ever.
         let watermark = Some(until).filter(|until| Timestamp::MIN < *until && *until < Timestamp::MAX);
@@ -214,6 +228,27 @@ impl<'a> Running<'a> {
         self.header.closed_until = driver.closed_until();
         debug!(query = %self.query.name, rows = rows.len(), %until, "windows closed");
         self.write(rows).await
+    }
+
+    /// Until when time is complete in all shards that are read; none where there is no shard.
+    fn complete_until(&self) -> Option<Timestamp> {
+        let complete = |shard| self.complete.get(&shard).copied().unwrap_or(Timestamp::MIN);
+        match &self.query.definition.time {
+            RowTime::Arrival => self.reader.active().map(complete).min(),
+            RowTime::Column { delay, .. } => {
+                let shards = self.reader.active().map(|shard| (shard, complete(shard)));
+                let mut shards = shards.peekable();
+                shards.peek()?;
+                Some(self.header.event_time.complete(shards, *delay))
+            }
+        }
+    }
+
+    /// Writes the rows of a query without windows.
+    async fn write_ready(&mut self) -> Result<(), QueryError> {
+        let Some(driver) = &mut self.driver else { return Ok(()) };
+        let rows = driver.take_ready().map_err(|error| self.query.engine(error))?;
+        if rows.is_empty() { Ok(()) } else { self.write(rows).await }
     }
 
     /// Writes rows, with a checkpoint.
@@ -242,6 +277,8 @@ impl<'a> Running<'a> {
     pub(crate) async fn commit(&mut self, outputs: Vec<PutEntry>) -> Result<(), QueryError> {
         let states = match &mut self.driver {
             Some(driver) => {
+                self.header.closed_until = driver.closed_until();
+                self.header.given_out_until = driver.operator().given_out_until();
                 let operator = driver.operator_mut();
                 let states = operator.states().map_err(|error| self.query.engine(error))?;
                 Some((operator.state_schema(), states))

@@ -16,6 +16,7 @@ use datafusion::arrow::ipc::writer::StreamWriter;
 use model::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::continuous::event_time::EventTime;
 use crate::sql::schema::SqlColumn;
 
 const MAGIC: &[u8; 4] = b"GLQ1";
@@ -36,6 +37,12 @@ pub(crate) struct Header {
     /// Records and rows left out.
     #[serde(rename = "errors")]
     pub(crate) left_out: u64,
+    /// Of windows that rows begin: those that end here or before were given out.
+    #[serde(default)]
+    pub(crate) given_out_until: Option<Timestamp>,
+    /// How far the time has come that rows say, where the query goes by it.
+    #[serde(default)]
+    pub(crate) event_time: EventTime,
 }
 
 /// Why a snapshot cannot be read.
@@ -95,6 +102,8 @@ mod tests {
             records: 1,
             rows: 2,
             left_out: 3,
+            given_out_until: Some(Timestamp::from_millis(6)),
+            event_time: EventTime::default(),
         };
         let bytes = encode(&header, None).unwrap();
         assert_eq!(decode(&bytes).unwrap(), (header, Vec::new()));

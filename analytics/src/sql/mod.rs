@@ -1,14 +1,29 @@
-//! Reading the dialect: text to tokens, tokens to statements, a pump's query to SQL that DataFusion plans.
+//! Reading the dialects: text to tokens, tokens to statements, a query's tokens to a tree that DataFusion plans.
+//!
+//! ```text
+//! text ─▶ tokens ─▶ statements (Script) ─▶ a query's tokens ─▶ respelt ─▶ tree ─▶ StreamQuery
+//!                                                                                (windows, tree for DataFusion)
+//! ```
 
 pub mod schema;
 
+pub mod dialect;
+
 pub(crate) mod tokens;
 
-mod clauses;
-mod missing;
-mod window_function;
+pub(crate) mod interval;
 
-pub(crate) mod rewrite;
+mod hint;
+mod respell;
+mod window_call;
+
+mod expressions;
+mod flink;
+mod from;
+mod refuse;
+
 pub(crate) mod statements;
+
+pub(crate) mod query;
 
 pub(crate) mod error;

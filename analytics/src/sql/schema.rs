@@ -7,6 +7,17 @@ use std::sync::Arc;
 /// The column that says when a record arrived; every source has it.
 pub(crate) const ROWTIME: &str = "ROWTIME";
 
+/// The column that holds a record's partition key.
+pub(crate) const PARTITION_KEY: &str = "PARTITION_KEY";
+/// The column that says when a record arrived, whatever the time of its row is.
+pub(crate) const ARRIVAL_TIME: &str = "APPROXIMATE_ARRIVAL_TIME";
+/// The column that holds the name of a record's shard.
+pub(crate) const SHARD_ID: &str = "SHARD_ID";
+/// The column that holds a record's sequence number.
+pub(crate) const SEQUENCE_NUMBER: &str = "SEQUENCE_NUMBER";
+/// Columns that every record has beside its data; a column of the data that bears the same name goes first.
+pub(crate) const SYSTEM_COLUMNS: [&str; 4] = [ARRIVAL_TIME, PARTITION_KEY, SHARD_ID, SEQUENCE_NUMBER];
+
 /// A type of the dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SqlType {
@@ -82,6 +93,15 @@ pub struct SqlColumn {
 /// `TIMESTAMP` as Arrow has it.
 pub(crate) fn timestamp_millis() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, None)
+}
+
+/// Rows as they are planned: the columns, the time, then some of [`SYSTEM_COLUMNS`].
+pub(crate) fn full_schema(columns: &[SqlColumn], system_columns: &[&str]) -> SchemaRef {
+    let system = system_columns.iter().map(|name| match *name {
+        ARRIVAL_TIME => Arc::new(Field::new(*name, timestamp_millis(), true)),
+        name => Arc::new(Field::new(name, DataType::Utf8, true)),
+    });
+    Arc::new(Schema::new(row_schema(columns).fields().iter().cloned().chain(system).collect::<Vec<_>>()))
 }
 
 /// Rows as they are decoded: the declared columns, then the row's time.

@@ -1,10 +1,14 @@
-//! The two statements of the dialect: `CREATE STREAM` and `CREATE PUMP`.
+//! What a text declares: streams, and queries that read and write them. The statements of the AWS dialect are here:
+//! `CREATE STREAM` and `CREATE PUMP`.
 
+use datafusion::sql::sqlparser::ast::Expr;
 use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::SqlError;
 use model::text::nearest::nearest;
 
 use crate::depth;
+use crate::sql::dialect::Dialect;
+use crate::sql::flink;
 use crate::sql::schema::{SqlColumn, SqlType};
 use crate::sql::tokens::{Cursor, Token, tokenize};
 
@@ -21,15 +25,32 @@ const TYPES: [&str; 10] =
 /// What a text declares.
 #[derive(Debug)]
 pub(crate) struct Script {
+    pub(crate) dialect: Dialect,
     pub(crate) streams: Vec<StreamDeclaration>,
     pub(crate) pumps: Vec<Pump>,
 }
 
-/// `CREATE STREAM name (columns)`.
-#[derive(Debug)]
+/// `CREATE STREAM name (columns)`, or a table of Flink.
+#[derive(Debug, Default)]
 pub(crate) struct StreamDeclaration {
     pub(crate) name: String,
     pub(crate) columns: Vec<SqlColumn>,
+    /// The stream that it stands for, where that has another name.
+    pub(crate) stream: Option<String>,
+    /// Columns that are the time at which a row is read: `c AS PROCTIME()`.
+    pub(crate) processing_times: Vec<String>,
+    /// Columns that are computed from others.
+    pub(crate) computed: Vec<(String, Expr)>,
+    /// The column that says when a row happened, and how many milliseconds rows may be out of order.
+    pub(crate) watermark: Option<(String, i64)>,
+}
+
+impl StreamDeclaration {
+    /// Whether windows can be made of this column.
+    pub(crate) fn is_time(&self, column: &str) -> bool {
+        self.processing_times.iter().any(|name| name == column)
+            || self.watermark.as_ref().is_some_and(|(name, _)| name == column)
+    }
 }
 
 /// `CREATE PUMP name AS INSERT INTO stream (columns) query`.
@@ -45,27 +66,36 @@ pub(crate) struct Pump {
 }
 
 impl Script {
-    /// Reads all statements.
-    pub(crate) fn parse(sql: &str) -> Result<Script, SqlError> {
-        let tokens = tokenize(sql)?;
+    /// Reads all statements. Without a dialect, it is that of the first one.
+    pub(crate) fn parse(sql: &str, dialect: Option<Dialect>) -> Result<Script, SqlError> {
+        let tokens = tokenize(sql, dialect)?;
         depth::check(tokens.iter().map(|token| (&token.lexeme, token.at)), OPERATORS_MAX, PARTS_MAX)?;
-        let mut script = Script { streams: Vec::new(), pumps: Vec::new() };
+        let dialect = tokens.first().map_or(Dialect::Aws, |token| token.dialect);
+        let mut script = Script { dialect, streams: Vec::new(), pumps: Vec::new() };
         for statement in tokens.split(|token| token.lexeme == Lexeme::SemiColon).filter(|tokens| !tokens.is_empty()) {
-            script.statement(statement)?;
+            match dialect {
+                Dialect::Aws => script.statement(statement)?,
+                Dialect::Flink => flink::statement(&mut script, statement)?,
+            }
         }
         if script.pumps.is_empty() {
-            let mut error = Cursor::new(&tokens).expected("a pump");
-            error.message = "the query has no pump, so it would write nothing".to_owned();
-            error.suggestion =
-                Some("add CREATE OR REPLACE PUMP \"P\" AS INSERT INTO \"OUT\" SELECT STREAM ...".to_owned());
+            let mut error = Cursor::new(&tokens).expected("a query");
+            let (missing, form) = match dialect {
+                Dialect::Aws => {
+                    ("the query has no pump", "CREATE OR REPLACE PUMP \"P\" AS INSERT INTO \"OUT\" SELECT STREAM ...")
+                }
+                Dialect::Flink => ("the text has no INSERT", "INSERT INTO summary SELECT ..."),
+            };
+            error.message = format!("{missing}, so it would write nothing");
+            error.suggestion = Some(format!("add {form}"));
             return Err(error);
         }
         Ok(script)
     }
 
-    /// The declared columns of a stream.
-    pub(crate) fn columns(&self, stream: &str) -> Option<&[SqlColumn]> {
-        self.streams.iter().rev().find(|declared| declared.name == stream).map(|declared| declared.columns.as_slice())
+    /// What declares a stream.
+    pub(crate) fn stream(&self, name: &str) -> Option<&StreamDeclaration> {
+        self.streams.iter().rev().find(|declared| declared.name == name)
     }
 
     fn statement(&mut self, tokens: &[Token]) -> Result<(), SqlError> {
@@ -118,7 +148,7 @@ fn stream(cursor: &mut Cursor<'_>) -> Result<StreamDeclaration, SqlError> {
     if cursor.peek().is_some() {
         return Err(cursor.expected("`;`"));
     }
-    Ok(StreamDeclaration { name, columns })
+    Ok(StreamDeclaration { name, columns, ..StreamDeclaration::default() })
 }
 
 fn sql_type(cursor: &mut Cursor<'_>) -> Result<SqlType, SqlError> {
@@ -160,6 +190,24 @@ fn sql_type(cursor: &mut Cursor<'_>) -> Result<SqlType, SqlError> {
     })
 }
 
+/// `(a, b)`, if it is next.
+pub(crate) fn column_names(cursor: &mut Cursor<'_>) -> Result<Option<Vec<(String, Token)>>, SqlError> {
+    if !cursor.accept_lexeme(&Lexeme::LParen) {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    loop {
+        let at = cursor.peek().cloned();
+        let name = cursor.expect_name("a column's name")?;
+        names.push((name, at.expect("a name was read here")));
+        if !cursor.accept_lexeme(&Lexeme::Comma) {
+            break;
+        }
+    }
+    cursor.expect_lexeme(&Lexeme::RParen)?;
+    Ok(Some(names))
+}
+
 fn pump(cursor: &mut Cursor<'_>) -> Result<Pump, SqlError> {
     let name = cursor.expect_name("the pump's name")?;
     if cursor.accept("DESCRIPTION") {
@@ -171,20 +219,7 @@ fn pump(cursor: &mut Cursor<'_>) -> Result<Pump, SqlError> {
     cursor.expect("INTO")?;
     let into_at = cursor.peek().cloned();
     let into = cursor.expect_name("the name of the stream to insert into")?;
-    let mut columns = None;
-    if cursor.accept_lexeme(&Lexeme::LParen) {
-        let mut names = Vec::new();
-        loop {
-            let at = cursor.peek().cloned();
-            let name = cursor.expect_name("a column's name")?;
-            names.push((name, at.expect("a name was read here")));
-            if !cursor.accept_lexeme(&Lexeme::Comma) {
-                break;
-            }
-        }
-        cursor.expect_lexeme(&Lexeme::RParen)?;
-        columns = Some(names);
-    }
+    let columns = column_names(cursor)?;
     if !cursor.peek().is_some_and(|token| token.is("SELECT")) {
         return Err(cursor.expected("SELECT STREAM"));
     }

@@ -4,19 +4,31 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token as Lexeme, Tokenizer};
 use model::query::engine::{Location, SqlError, SqlErrorKind};
 
+use crate::sql::dialect::Dialect;
+
 /// A token and where it began.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Token {
     pub(crate) lexeme: Lexeme,
     pub(crate) at: Location,
+    /// How its text is written.
+    pub(crate) dialect: Dialect,
 }
 
 impl Token {
-    /// The name this token stands for: quoted as written, unquoted in upper case.
+    /// The name this token stands for: quoted as written, unquoted as the dialect folds it.
     pub(crate) fn name(&self) -> Option<String> {
         match &self.lexeme {
             Lexeme::Word(word) if word.quote_style.is_some() => Some(word.value.clone()),
-            Lexeme::Word(word) => Some(word.value.to_uppercase()),
+            Lexeme::Word(word) => Some(self.dialect.fold(&word.value)),
+            _ => None,
+        }
+    }
+
+    /// The text of an unquoted word.
+    pub(crate) fn word(&self) -> Option<&str> {
+        match &self.lexeme {
+            Lexeme::Word(word) if word.quote_style.is_none() => Some(&word.value),
             _ => None,
         }
     }
@@ -24,17 +36,6 @@ impl Token {
     /// Whether this is the unquoted word, in any case.
     pub(crate) fn is(&self, keyword: &str) -> bool {
         matches!(&self.lexeme, Lexeme::Word(word) if word.quote_style.is_none() && word.value.eq_ignore_ascii_case(keyword))
-    }
-
-    /// The token as DataFusion is to read it, with names folded as the dialect says.
-    pub(crate) fn text(&self, before_parenthesis: bool) -> String {
-        match &self.lexeme {
-            Lexeme::Word(word) if word.quote_style.is_some() => quoted(&word.value),
-            Lexeme::Word(word) if before_parenthesis => word.value.to_lowercase(),
-            Lexeme::Word(word) => word.value.to_uppercase(),
-            Lexeme::SingleQuotedString(text) => format!("'{}'", text.replace('\'', "''")),
-            other => other.to_string(),
-        }
     }
 
     /// An error at this token.
@@ -48,39 +49,31 @@ impl Token {
     }
 }
 
-/// A name in double quotes.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Tokens as one line of SQL.
-pub(crate) fn render(tokens: &[Token]) -> String {
-    let mut sql = String::new();
-    for (index, token) in tokens.iter().enumerate() {
-        let before_parenthesis = tokens.get(index + 1).is_some_and(|next| next.lexeme == Lexeme::LParen);
-        if index > 0 {
-            sql.push(' ');
-        }
-        sql.push_str(&token.text(before_parenthesis));
-    }
-    sql
-}
-
-/// Cuts text into tokens, without blanks and comments.
-pub(crate) fn tokenize(sql: &str) -> Result<Vec<Token>, SqlError> {
-    let sql = with_dashes(sql);
+/// Cuts text into tokens, without blanks and comments. Without a dialect, it is that of the first statement.
+pub(crate) fn tokenize(sql: &str, dialect: Option<Dialect>) -> Result<Vec<Token>, SqlError> {
+    let sql = without_notes(&with_dashes(sql));
     let lexemes = Tokenizer::new(&GenericDialect {}, &sql).tokenize_with_location().map_err(|error| SqlError {
         location: Some(Location { line: error.location.line, column: error.location.column }),
         ..SqlError::new(SqlErrorKind::Invalid, error.message)
     })?;
-    Ok(lexemes
+    let mut tokens: Vec<Token> = lexemes
         .into_iter()
         .filter(|lexeme| !matches!(lexeme.token, Lexeme::Whitespace(_) | Lexeme::EOF))
         .map(|lexeme| {
             let start = lexeme.span.start;
-            Token { lexeme: lexeme.token, at: Location { line: start.line, column: start.column } }
+            let at = Location { line: start.line, column: start.column };
+            Token { lexeme: lexeme.token, at, dialect: Dialect::Aws }
         })
-        .collect())
+        .collect();
+    let dialect = dialect.unwrap_or_else(|| Dialect::of(&tokens));
+    tokens.iter_mut().for_each(|token| token.dialect = dialect);
+    Ok(tokens)
+}
+
+/// Without lines that say how a notebook runs a paragraph: `%flink.ssql(type=update)`. Nothing changes its place.
+fn without_notes(sql: &str) -> String {
+    let lines = sql.split_inclusive('\n');
+    lines.map(|line| if line.starts_with('%') { "\n" } else { line }).collect()
 }
 
 /// Turns `//` comments into `--` comments, which every tokenizer knows; nothing changes its place.

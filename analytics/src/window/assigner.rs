@@ -13,7 +13,9 @@ use datafusion::arrow::array::{AsArray, RecordBatch, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::{ArrowPrimitiveType, Field, Schema, SchemaRef, TimestampMillisecondType as Millis};
 use model::clock::Timestamp;
 
-use crate::window::tumbling::{Tumbling, Window};
+use crate::sql::schema::ROWTIME;
+use crate::window::kind::WindowKind;
+use crate::window::span::Span;
 
 /// The column that holds the start of a row's pane.
 pub(crate) const WINDOW_START: &str = "__window_start";
@@ -22,17 +24,12 @@ pub(crate) const WINDOW_END: &str = "__window_end";
 
 /// How rows get into panes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Assigner {
-    /// Windows that do not overlap: a row is in one pane.
-    Tumbling(Tumbling),
-}
+pub(crate) struct Assigner(pub(crate) WindowKind);
 
 impl Assigner {
-    /// The pane of a row of this time.
-    pub(crate) fn pane_of(self, at: Timestamp) -> Window {
-        match self {
-            Assigner::Tumbling(tumbling) => tumbling.window_of(at),
-        }
+    /// Whether rows of different times share a pane.
+    fn is_aligned(self) -> bool {
+        matches!(self.0, WindowKind::Aligned(_))
     }
 
     /// The columns of assigned rows, given those of rows.
@@ -45,16 +42,16 @@ impl Assigner {
     ///
     /// # Panics
     ///
-    /// If the last column is not their time, in milliseconds.
+    /// If they have no column for their time, in milliseconds.
     pub(crate) fn assign(self, rows: &RecordBatch) -> RecordBatch {
-        let times = rows.columns().last().expect("rows have a time").as_primitive::<Millis>();
+        let times = rows.column_by_name(ROWTIME).expect("rows have a time").as_primitive::<Millis>();
         let (mut starts, mut ends) = (Vec::with_capacity(times.len()), Vec::with_capacity(times.len()));
-        let mut pane: Option<Window> = None;
+        let mut pane: Option<Span> = None;
         for at in times.values().iter().map(|millis| Timestamp::from_millis(*millis)) {
             // Rows of one time come together.
             let pane = match pane {
-                Some(known) if known.start <= at && at < known.end => known,
-                _ => *pane.insert(self.pane_of(at)),
+                Some(known) if self.is_aligned() && known.start <= at && at < known.end => known,
+                _ => *pane.insert(self.0.pane_of(at)),
             };
             starts.push(pane.start.as_millis());
             ends.push(pane.end.as_millis());
@@ -69,12 +66,14 @@ impl Assigner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::calendar::Tumbling;
+    use crate::window::kind::Aligned;
 
     #[test]
     fn every_row_gets_the_pane_of_its_time() {
         let times = TimestampMillisecondArray::from(vec![0, 999, 1000, 5, 2500]);
         let rows = RecordBatch::try_from_iter([("ROWTIME", Arc::new(times) as _)]).unwrap();
-        let assigned = Assigner::Tumbling(Tumbling::Millis(1000)).assign(&rows);
+        let assigned = Assigner(WindowKind::Aligned(Aligned::Tumbling(Tumbling::Millis(1000)))).assign(&rows);
         let column = |name: &str| assigned.column_by_name(name).unwrap().as_primitive::<Millis>().values().to_vec();
         assert_eq!(column(WINDOW_START), [0, 0, 1000, 0, 2000]);
         assert_eq!(column(WINDOW_END), [1000, 1000, 2000, 1000, 3000]);

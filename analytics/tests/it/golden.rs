@@ -4,16 +4,21 @@
 //! ```text
 //! What the case shows.
 //! === time field         the field with a row's time; without this section, `ROWTIME` or the time of reading
+//! === delay              seconds that rows may be out of order; without this section, none
 //! === sql
-//! === rows in            lines of JSON, some of them perhaps broken
-//! === rows out           what is written ..
-//! === report             .. and what was counted
-//! === refused            or instead of both: why nothing runs
+//! === rows in            lines of JSON, some of them perhaps broken; with a name, those of that stream
+//! === rows out           what is written, with a name to that stream ..
+//! === sides              .. what did not count, and why ..
+//! === report             .. and how many there were
+//! === refused            or instead of all that: why nothing runs
 //! ```
+//! Streams that are written and not read are in `rows out`: one without a name, several with theirs.
 
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use analytics::continuous::bounded::{BoundedOptions, run};
+use analytics::continuous::bounded::{BoundedOptions, run_all};
 use model::text::chain::chain;
 
 /// A case, section by section.
@@ -50,23 +55,54 @@ impl Case {
         self.find(name).unwrap_or_else(|| panic!("{} has no section `{name}`", self.path.display()))
     }
 
-    /// What comes out, as sections.
+    /// Sections of that name, each with what stands behind it.
+    fn named_sections(&self, name: &str) -> Vec<(Option<String>, &str)> {
+        let sections = self.sections.iter().filter_map(|(known, text)| {
+            let rest = known.strip_prefix(name)?;
+            let stream = rest.strip_prefix(' ').map(str::to_owned);
+            (rest.is_empty() || stream.is_some()).then_some((stream, text.as_str()))
+        });
+        sections.collect()
+    }
+
+    /// What comes out, as sections. `names` are the streams whose rows are wanted.
     fn outcome(&self) -> Vec<(String, String)> {
         let time_field = self.find("time field").map(|name| name.trim().to_owned());
-        let options = BoundedOptions { time_field, ..BoundedOptions::default() };
-        let mut rows = Vec::new();
-        match run(self.section("sql"), self.section("rows in").as_bytes(), &mut rows, options) {
-            Ok(report) => vec![
-                ("rows out".to_owned(), String::from_utf8(rows).unwrap()),
-                ("report".to_owned(), format!("{report}\n")),
-            ],
+        let delay = self.find("delay").map_or(0.0, |seconds| seconds.trim().parse().unwrap());
+        let options = BoundedOptions { time_field, delay: Duration::from_secs_f64(delay), ..BoundedOptions::default() };
+        let inputs = self.named_sections("rows in").into_iter();
+        let inputs = inputs.map(|(stream, lines)| (stream, Box::new(lines.as_bytes()) as Box<dyn BufRead>)).collect();
+        let mut names: Vec<Option<String>> =
+            self.named_sections("rows out").into_iter().map(|(stream, _)| stream).collect();
+        if names.is_empty() {
+            names.push(None);
+        }
+        let mut written = vec![Vec::new(); names.len()];
+        let mut sides = Vec::new();
+        let outputs = names.iter().cloned().zip(&mut written);
+        let outputs = outputs.map(|(stream, rows)| (stream, Box::new(rows) as Box<dyn Write>)).collect();
+        match run_all(self.section("sql"), inputs, outputs, Some(Box::new(&mut sides)), options) {
+            Ok(report) => {
+                let title = |name: &Option<String>| match name {
+                    Some(name) => format!("rows out {name}"),
+                    None => "rows out".to_owned(),
+                };
+                let rows =
+                    names.iter().map(title).zip(written.into_iter().map(|rows| String::from_utf8(rows).unwrap()));
+                let mut sections: Vec<(String, String)> = rows.collect();
+                if !sides.is_empty() {
+                    sections.push(("sides".to_owned(), String::from_utf8(sides).unwrap()));
+                }
+                sections.push(("report".to_owned(), format!("{report}\n")));
+                sections
+            }
             Err(error) => vec![("refused".to_owned(), format!("{}\n", chain(&error)))],
         }
     }
 
     fn check(mut self) {
         let outcome = self.outcome();
-        let is_outcome = |name: &str| matches!(name, "rows out" | "report" | "refused");
+        let is_outcome = |name: &str| name.starts_with("rows out") || matches!(name, "sides" | "report" | "refused");
         if std::env::var_os("UPDATE").is_some() {
             self.sections.retain(|(name, _)| !is_outcome(name));
             self.sections.extend(outcome);
@@ -91,6 +127,6 @@ fn every_case_gives_the_rows_it_says() {
     let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|found| found == "case")).collect();
     paths.sort();
-    assert!(paths.len() >= 5, "{paths:?}");
+    assert!(paths.len() >= 30, "{paths:?}");
     paths.iter().for_each(|path| Case::read(path).check());
 }

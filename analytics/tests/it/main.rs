@@ -11,3 +11,5 @@ mod restart;
 mod rig;
 mod sensors;
 mod tips;
+
+mod windows;

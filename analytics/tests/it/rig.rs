@@ -46,6 +46,11 @@ impl Rig {
         Rig { clock, store, query, running }
     }
 
+    /// The clock, in milliseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
     pub(crate) async fn restart(&mut self) {
         self.running.abort();
         let _ = (&mut self.running).await;

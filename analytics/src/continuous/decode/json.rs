@@ -62,6 +62,16 @@ pub(crate) struct Decoder {
 /// A row that fits the columns.
 pub(crate) struct Row<'a>(Vec<Cell<'a>>);
 
+impl Row<'_> {
+    /// The time in the column at this place, if it has one.
+    pub(crate) fn time(&self, place: usize) -> Option<Timestamp> {
+        match self.0.get(place) {
+            Some(Cell::Integer(millis)) => Some(Timestamp::from_millis(*millis)),
+            _ => None,
+        }
+    }
+}
+
 impl Decoder {
     pub(crate) fn new(columns: &[SqlColumn]) -> Decoder {
         let columns: Vec<SqlColumn> = columns.iter().filter(|column| column.name != ROWTIME).cloned().collect();
