@@ -109,7 +109,7 @@ pub enum StartingPosition {
     /// The first record above that number.
     After(SequenceNumber),
     /// The first record that arrived at that time or later; [`StartingPosition::Latest`] when there
-    /// is none.
+    /// is none. Records that are lost right before it count, as they may have arrived no earlier.
     AtTime(Timestamp),
 }
 

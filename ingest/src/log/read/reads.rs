@@ -187,16 +187,23 @@ impl StreamLog {
         let found = self.first_at(shard, horizon).await?;
         let mut shared = self.lock();
         shared.shard(&self.name, shard)?;
-        // Records that are lost right before it may also be within retention.
-        let found = shared.losses.begin_before(shard, found);
         let state = shared.shards.get_mut(&shard).expect("it was there under the same lock");
         state.oldest = state.oldest.max(found);
         state.oldest_at = state.oldest_at.max(horizon);
         Ok(state.oldest)
     }
 
-    /// The first record that arrived at `at` or later; the next number where there is none.
+    /// The first record that arrived at `at` or later; the next number where there is none. Records that are lost right
+    /// before it may be as young, so their numbers come first, and a reader that begins there is told.
     async fn first_at(&self, shard: ShardId, at: Timestamp) -> Result<SequenceNumber, StreamError> {
+        let found = self.first_stored_at(shard, at).await?;
+        let shared = self.lock();
+        let oldest = shared.shard(&self.name, shard)?.oldest;
+        Ok(shared.losses.begin_before(shard, found).max(oldest))
+    }
+
+    /// The first record that is stored of those that arrived at `at` or later; the next number where there is none.
+    async fn first_stored_at(&self, shard: ShardId, at: Timestamp) -> Result<SequenceNumber, StreamError> {
         let (oldest, next, stretches) = {
             let shared = self.lock();
             let state = shared.shard(&self.name, shard)?;

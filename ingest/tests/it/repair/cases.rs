@@ -8,7 +8,9 @@ use ingest::log::options::LogOptions;
 use ingest::log::repair::apply;
 use ingest::log::segments::manifest::{MANIFEST, MANIFEST_COPY, Manifest};
 use ingest::log::store::LogStore;
+use model::clock::Clock;
 use model::disk::Disk;
+use model::name::StreamName;
 use model::stream::shard::ShardId;
 use model::stream::store::{ReadLimit, StartingPosition, StreamOptions, StreamStore};
 use model::testing::power_cut::PowerCutDisk;
@@ -167,7 +169,8 @@ async fn a_repair_that_was_interrupted_is_done_again() {
 }
 
 /// A record in the middle is lost, in a segment with all others or at the end of one. As long as it
-/// may be within retention, whoever begins at the oldest record is told.
+/// may be within retention, whoever begins at the oldest record is told, and so is whoever begins at
+/// a time that it may have arrived at.
 #[tokio::test]
 async fn a_loss_is_told_as_long_as_the_record_may_be_young() {
     for segment_bytes_max in [64 << 10, 1500] {
@@ -177,10 +180,13 @@ async fn a_loss_is_told_as_long_as_the_record_may_be_young() {
         let store = open().await.unwrap();
         let retention = Duration::from_secs(60);
         store.create(&stream, StreamOptions { shards: 1, retention, ..StreamOptions::default() }).await.unwrap();
+        let mut put_at = Vec::new();
         for (text, seconds) in [("old", 40), ("lost", 10), ("young", 15)] {
+            put_at.push(StartingPosition::AtTime(clock.now()));
             store.append(&stream, vec![entry("key", text.repeat(250))]).await.unwrap();
             clock.advance(Duration::from_secs(seconds));
         }
+        let after_all = StartingPosition::AtTime(clock.now());
         store.close().await;
         let log = folder_of(&stream).join("00000000000000000000.log");
         let bytes = super::harm::bytes_of(&disk, &stream, "00000000000000000000.log").unwrap();
@@ -192,18 +198,27 @@ async fn a_loss_is_told_as_long_as_the_record_may_be_young() {
 
         let store = open().await.unwrap();
         store.trim(&stream).await.unwrap();
-        let limit = ReadLimit { records_max: 10, bytes_max: 1 << 20, wait: false };
-        let mut from = store.locate(&stream, ShardId(0), StartingPosition::TrimHorizon).await.unwrap();
-        let (mut lost, mut read) = (0, Vec::new());
-        loop {
-            let batch = store.read(&stream, ShardId(0), from, limit).await.unwrap();
-            (from, lost) = (batch.next, lost + batch.lost);
-            read.extend(batch.records.iter().map(|record| String::from_utf8(record.data.to_vec()).unwrap()));
-            if batch.next == batch.tip {
-                break;
-            }
+        let told = async |position| told(&store, &stream, position).await;
+        // The first record is past retention, the others are not.
+        for position in [StartingPosition::TrimHorizon, put_at[0], put_at[1], put_at[2]] {
+            assert_eq!(told(position).await, (1, 1250), "{position:?}, segments of {segment_bytes_max} bytes");
         }
-        assert_eq!((lost, read.concat().len()), (1, 1250), "segments of {segment_bytes_max} bytes");
+        assert_eq!(told(after_all).await, (0, 0), "segments of {segment_bytes_max} bytes");
         store.close().await;
+    }
+}
+
+/// How many records a reader is told are lost who begins there, and bytes of those that it reads.
+async fn told(store: &LogStore, stream: &StreamName, position: StartingPosition) -> (u64, usize) {
+    let limit = ReadLimit { records_max: 10, bytes_max: 1 << 20, wait: false };
+    let mut from = store.locate(stream, ShardId(0), position).await.unwrap();
+    let (mut lost, mut read) = (0, 0);
+    loop {
+        let batch = store.read(stream, ShardId(0), from, limit).await.unwrap();
+        (from, lost) = (batch.next, lost + batch.lost);
+        read += batch.records.iter().map(|record| record.data.len()).sum::<usize>();
+        if batch.next == batch.tip {
+            return (lost, read);
+        }
     }
 }
