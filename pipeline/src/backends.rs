@@ -200,7 +200,8 @@ fn sql_in_process(
 ) -> anyhow::Result<Arc<dyn SqlEngine>> {
     let archive = Some(AdhocArchive::Objects(archive, runtime.clone()));
     let limits = AdhocLimits { threads: 1, ..AdhocLimits::default() };
-    let options = AdhocOptions { archive, streams: Some(streams), limits, runtime: Some(runtime), keeper: None };
+    let options =
+        AdhocOptions { archive, streams: Some(streams), limits, runtime: Some(runtime), ..AdhocOptions::default() };
     Ok(Arc::new(AdhocEngine::new(options)?))
 }
 

@@ -33,7 +33,12 @@ pub struct AdhocOptions {
     pub limits: AdhocLimits,
     /// Where queries run. Without it, on threads of their own.
     pub runtime: Option<Handle>,
+    /// What each of those threads does first.
+    pub on_thread_start: Option<ThreadStart>,
 }
+
+/// What a thread does first.
+pub type ThreadStart = Arc<dyn Fn() + Send + Sync>;
 
 /// Answers SQL over streams and archive.
 pub struct AdhocEngine {
@@ -56,7 +61,7 @@ impl AdhocEngine {
         let (runtime, threads) = match options.runtime {
             Some(runtime) => (runtime, None),
             None => {
-                let threads = start_threads(&limits)?;
+                let threads = start_threads(&limits, options.on_thread_start)?;
                 (threads.handle().clone(), Some(threads))
             }
         };
@@ -86,10 +91,13 @@ impl AdhocEngine {
     }
 }
 
-fn start_threads(limits: &AdhocLimits) -> Result<Runtime, SqlError> {
+fn start_threads(limits: &AdhocLimits, on_thread_start: Option<ThreadStart>) -> Result<Runtime, SqlError> {
     let mut threads = Builder::new_multi_thread();
     threads.worker_threads(limits.threads).max_blocking_threads(limits.blocking_threads_max);
     threads.thread_stack_size(limits.stack_bytes).thread_name("sql").enable_time();
+    if let Some(first) = on_thread_start {
+        threads.on_thread_start(move || first());
+    }
     threads.build().map_err(|error| failed("starting the threads of SQL", &error))
 }
 

@@ -73,8 +73,11 @@ pub(crate) enum FromWorker {
     Finished,
     /// There are no more rows, because of this.
     Failed(Failure),
-    /// The worker takes the next query.
-    Idle,
+    /// Nothing of the query runs any more.
+    Idle {
+        /// Whether the worker should answer no other one.
+        spent: bool,
+    },
 }
 
 /// What a worker asks of the server.

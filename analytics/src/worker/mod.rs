@@ -9,8 +9,9 @@
 //! ```
 //!
 //! The two ends speak in frames over two pipes. A worker opens a local archive itself; streams, and an archive that is
-//! elsewhere, it reads through the server, so it needs no connections, keys or files of the log. How a process is started,
-//! watched and ended is behind a trait ([`process`]). Modules stand in reading order.
+//! elsewhere, it reads through the server, so it needs no connections, keys or files of the log. How a process is
+//! started, watched and ended is behind a trait ([`process`]). A query that computes for long gives way to everything
+//! else, by what its worker does to its own threads ([`priority`]). Modules stand in reading order.
 
 pub(crate) mod frame;
 
@@ -39,6 +40,10 @@ mod remote_archive;
 mod remote_keeper;
 
 mod remote_access;
+
+mod threads;
+
+pub mod priority;
 
 pub mod serve;
 

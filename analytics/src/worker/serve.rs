@@ -12,10 +12,11 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::adhoc::archive::folder::AdhocArchive;
-use crate::adhoc::engine::{AdhocEngine, AdhocOptions};
+use crate::adhoc::engine::{AdhocEngine, AdhocOptions, ThreadStart};
 use crate::worker::calls::Calls;
 use crate::worker::frame::{Frame, FrameError, FrameReader, FrameSender, Gone};
 use crate::worker::message::{FromWorker, Opening, OpeningArchive, ToWorker};
+use crate::worker::priority::Priority;
 use crate::worker::remote_access::RemoteAccess;
 use crate::worker::remote_archive::RemoteArchive;
 use crate::worker::remote_keeper::RemoteKeeper;
@@ -36,27 +37,37 @@ impl From<FrameError> for ServeError {
     }
 }
 
+/// Where answers come from, and go.
+#[derive(Clone)]
+struct Worker {
+    engine: Opened,
+    to: FrameSender<FromWorker>,
+    priority: Arc<Priority>,
+}
+
 /// Answers until the pipe ends. This runs on a runtime of one thread, which does nothing else: queries run on threads
 /// of their own, so that the end of the server is seen at once.
 pub async fn serve(
     read: impl AsyncRead + Send + Unpin + 'static,
     write: impl AsyncWrite + Send + Unpin + 'static,
+    priority: Arc<Priority>,
 ) -> Result<(), ServeError> {
     let mut frames = FrameReader::<_, ToWorker>::new(read);
     let to = FrameSender::new(write);
     let calls = Calls::new(to.clone());
-    let mut engine = Err(SqlError::new(SqlErrorKind::Failed, "nothing was opened"));
+    let engine = Err(SqlError::new(SqlErrorKind::Failed, "nothing was opened"));
+    let mut worker = Worker { engine, to, priority };
     let mut running: Option<AbortOnDropHandle<Result<(), Gone>>> = None;
     while let Some(Frame { head, body }) = frames.next().await? {
         match head {
-            ToWorker::Open(opening) => engine = open(*opening, &calls, &to),
+            ToWorker::Open(opening) => worker.engine = open(*opening, &calls, &worker),
             ToWorker::Query { sql, limited } => {
-                running = Some(spawn(answer(engine.clone(), sql, readable(limited, &calls), to.clone())));
+                running = Some(worker.spawn(worker.clone().answer(sql, readable(limited, &calls))));
             }
             ToWorker::Describe { sql, limited } => {
-                running = Some(spawn(describe(engine.clone(), sql, readable(limited, &calls), to.clone())));
+                running = Some(worker.spawn(worker.clone().describe(sql, readable(limited, &calls))));
             }
-            ToWorker::Cancel => drop(spawn_rest(running.take(), engine.clone(), to.clone())),
+            ToWorker::Cancel => drop(worker.spawn_rest(running.take())),
             ToWorker::Answer { call, more, answer } => calls.answered(call, more, answer, body),
         }
     }
@@ -65,7 +76,7 @@ pub async fn serve(
 
 type Opened = Result<Arc<AdhocEngine>, SqlError>;
 
-fn open(opening: Opening, calls: &Calls, to: &FrameSender<FromWorker>) -> Opened {
+fn open(opening: Opening, calls: &Calls, worker: &Worker) -> Opened {
     let Opening { archive, streams, limits } = opening;
     let archive = match archive {
         OpeningArchive::None => None,
@@ -75,27 +86,75 @@ fn open(opening: Opening, calls: &Calls, to: &FrameSender<FromWorker>) -> Opened
         }
     };
     let streams = streams.then(|| Arc::new(RemoteStreams(calls.clone())) as _);
-    let keeper = Arc::new(RemoteKeeper { calls: calls.clone(), to: to.clone() });
-    AdhocEngine::new(AdhocOptions { archive, streams, keeper: Some(keeper), limits, runtime: None }).map(Arc::new)
+    let keeper = Arc::new(RemoteKeeper { calls: calls.clone(), to: worker.to.clone() });
+    let priority = Arc::clone(&worker.priority);
+    let on_thread_start: Option<ThreadStart> = Some(Arc::new(move || priority.enter()));
+    let options = AdhocOptions { archive, streams, keeper: Some(keeper), limits, runtime: None, on_thread_start };
+    AdhocEngine::new(options).map(Arc::new)
 }
 
 fn readable(limited: bool, calls: &Calls) -> Readable {
     if limited { Readable::Only(Arc::new(RemoteAccess(calls.clone()))) } else { Readable::Everything }
 }
 
-fn spawn(work: impl Future<Output = Result<(), Gone>> + Send + 'static) -> AbortOnDropHandle<Result<(), Gone>> {
-    AbortOnDropHandle::new(tokio::spawn(work))
-}
-
-/// Answers one query.
-async fn answer(engine: Opened, sql: String, readable: Readable, to: FrameSender<FromWorker>) -> Result<(), Gone> {
-    if let Ok(engine) = &engine {
-        match send_rows(engine, &sql, &readable, &to).await? {
-            Ok(()) => to.send(FromWorker::Finished, Bytes::new()).await?,
-            Err(error) => to.send(FromWorker::Failed(error.into()), Bytes::new()).await?,
-        }
+impl Worker {
+    /// Does the work of a query. It may give way to everything else, from some time on.
+    fn spawn(
+        &self,
+        work: impl Future<Output = Result<(), Gone>> + Send + 'static,
+    ) -> AbortOnDropHandle<Result<(), Gone>> {
+        AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self.priority).watch(work)))
     }
-    end(engine, to).await
+
+    /// Answers one query.
+    async fn answer(self, sql: String, readable: Readable) -> Result<(), Gone> {
+        if let Ok(engine) = &self.engine {
+            match send_rows(engine, &sql, &readable, &self.to).await? {
+                Ok(()) => self.to.send(FromWorker::Finished, Bytes::new()).await?,
+                Err(error) => self.to.send(FromWorker::Failed(error.into()), Bytes::new()).await?,
+            }
+        }
+        self.end().await
+    }
+
+    async fn describe(self, sql: String, readable: Readable) -> Result<(), Gone> {
+        if let Ok(engine) = &self.engine {
+            match engine.describe_within(&sql, &readable).await.and_then(|schema| rows::columns(&schema)) {
+                Ok(columns) => {
+                    self.to.send(FromWorker::Columns, columns).await?;
+                    self.to.send(FromWorker::Finished, Bytes::new()).await?;
+                }
+                Err(error) => self.to.send(FromWorker::Failed(error.into()), Bytes::new()).await?,
+            }
+        }
+        self.end().await
+    }
+
+    /// Says that the query is over, once nothing of it runs any more.
+    async fn end(self) -> Result<(), Gone> {
+        match self.engine {
+            Ok(engine) => {
+                while !engine.is_idle() {
+                    tokio::time::sleep(REST_INTERVAL).await;
+                }
+            }
+            Err(error) => self.to.send(FromWorker::Failed(error.into()), Bytes::new()).await?,
+        }
+        self.to.send(FromWorker::Idle { spent: self.priority.is_spent() }, Bytes::new()).await
+    }
+
+    /// Ends a query that nobody reads any more. One that has ended by itself has said so.
+    fn spawn_rest(&self, running: Option<AbortOnDropHandle<Result<(), Gone>>>) -> tokio::task::JoinHandle<()> {
+        let worker = self.clone();
+        tokio::spawn(async move {
+            let Some(running) = running else { return };
+            running.abort();
+            if running.await.is_err_and(|ended| ended.is_cancelled()) {
+                // A server that is gone needs no answer.
+                let _ = worker.end().await;
+            }
+        })
+    }
 }
 
 async fn send_rows(
@@ -125,46 +184,4 @@ async fn send_rows(
         }
     }
     Ok(Ok(()))
-}
-
-async fn describe(engine: Opened, sql: String, readable: Readable, to: FrameSender<FromWorker>) -> Result<(), Gone> {
-    if let Ok(engine) = &engine {
-        match engine.describe_within(&sql, &readable).await.and_then(|schema| rows::columns(&schema)) {
-            Ok(columns) => {
-                to.send(FromWorker::Columns, columns).await?;
-                to.send(FromWorker::Finished, Bytes::new()).await?;
-            }
-            Err(error) => to.send(FromWorker::Failed(error.into()), Bytes::new()).await?,
-        }
-    }
-    end(engine, to).await
-}
-
-/// Says that the worker is free, once nothing of the query runs any more.
-async fn end(engine: Opened, to: FrameSender<FromWorker>) -> Result<(), Gone> {
-    match engine {
-        Ok(engine) => {
-            while !engine.is_idle() {
-                tokio::time::sleep(REST_INTERVAL).await;
-            }
-        }
-        Err(error) => to.send(FromWorker::Failed(error.into()), Bytes::new()).await?,
-    }
-    to.send(FromWorker::Idle, Bytes::new()).await
-}
-
-/// Ends a query that nobody reads any more. One that has ended by itself has said so.
-fn spawn_rest(
-    running: Option<AbortOnDropHandle<Result<(), Gone>>>,
-    engine: Opened,
-    to: FrameSender<FromWorker>,
-) -> tokio::task::JoinHandle<()> {
-    tokio::spawn(async move {
-        let Some(running) = running else { return };
-        running.abort();
-        if running.await.is_err_and(|ended| ended.is_cancelled()) {
-            // A server that is gone needs no answer.
-            let _ = end(engine, to).await;
-        }
-    })
 }

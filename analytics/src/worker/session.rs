@@ -81,8 +81,8 @@ pub(crate) enum Left {
 
 /// Why the answer is over.
 enum Over {
-    /// The worker has said all, and also that it is free where this is true.
-    Said(Result<(), SqlError>, bool),
+    /// The worker has said all, and also whether it is free if it has come to that.
+    Said(Result<(), SqlError>, Option<bool>),
     /// Nobody reads the answer.
     Unread,
     /// A bound was hit.
@@ -106,15 +106,15 @@ pub(crate) async fn run(
     let _ = worker.to.send(question, Bytes::new()).await;
     let over = answer(&mut worker, &pieces, backing, &patience).await;
     let (outcome, left) = match over {
-        Over::Said(outcome, idle) => {
+        Over::Said(outcome, free) => {
             // The reader need not wait until the worker is free.
             let _ = end.set(outcome);
             drop(pieces);
-            return rest(worker, idle).await;
+            return rest(worker, free).await;
         }
         Over::Unread => {
             let _ = worker.to.send(ToWorker::Cancel, Bytes::new()).await;
-            return rest(worker, false).await;
+            return rest(worker, None).await;
         }
         Over::Limit(limit) => {
             worker.process.kill().await;
@@ -171,9 +171,9 @@ async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Bac
                             Err(error) => return Over::Nonsense(error),
                         }
                     }
-                    FromWorker::Finished => return Over::Said(Ok(()), false),
-                    FromWorker::Failed(failure) => return Over::Said(Err(failure.into()), false),
-                    FromWorker::Idle => return Over::Said(Ok(()), true),
+                    FromWorker::Finished => return Over::Said(Ok(()), None),
+                    FromWorker::Failed(failure) => return Over::Said(Err(failure.into()), None),
+                    FromWorker::Idle { spent } => return Over::Said(Ok(()), Some(!spent)),
                 },
                 Ok(None) => return Over::Gone,
                 Err(FrameError::Io(_)) => return Over::Gone,
@@ -183,9 +183,12 @@ async fn answer(worker: &mut Worker, pieces: &mpsc::Sender<Piece>, backing: &Bac
     }
 }
 
-/// Waits until the worker is free. One that takes too long, or has grown large, is ended.
-async fn rest(mut worker: Worker, idle: bool) -> Left {
-    let free = idle || tokio::time::timeout(REST_MAX, until_idle(&mut worker)).await.unwrap_or(false);
+/// Waits until the worker is free. One that takes too long, is spent, or has grown large, is ended.
+async fn rest(mut worker: Worker, free: Option<bool>) -> Left {
+    let free = match free {
+        Some(free) => free,
+        None => tokio::time::timeout(REST_MAX, until_idle(&mut worker)).await.unwrap_or(false),
+    };
     if free && !worker.process.is_large() {
         return Left::Free(worker);
     }
@@ -193,11 +196,11 @@ async fn rest(mut worker: Worker, idle: bool) -> Left {
     Left::Retired
 }
 
-/// Passes over what is still said of a query that is over. Returns whether the worker is free.
+/// Passes over what is still said of a query that is over. Returns whether the worker takes the next one.
 async fn until_idle(worker: &mut Worker) -> bool {
     loop {
         match worker.frames.next().await {
-            Ok(Some(Frame { head: FromWorker::Idle, .. })) => return true,
+            Ok(Some(Frame { head: FromWorker::Idle { spent }, .. })) => return !spent,
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => return false,
         }

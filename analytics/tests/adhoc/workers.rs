@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use analytics::adhoc::limits::AdhocLimits;
 use analytics::worker::engine::{WorkerArchive, WorkerEngine, WorkerOptions};
+use analytics::worker::priority::Priority;
 use analytics::worker::process::{Ended, Launched, Launcher, WorkerLimit, WorkerProcess};
 use analytics::worker::serve::serve;
 use async_trait::async_trait;
@@ -26,6 +27,8 @@ use crate::fixture::{Packing, World, limits};
 pub(crate) struct Tasks {
     started: AtomicUsize,
     over: Arc<AtomicBool>,
+    /// What a query may use before its threads give way; if none, they never do.
+    usual_cpu_max: Option<Duration>,
 }
 
 struct Task {
@@ -43,7 +46,8 @@ impl Launcher for Tasks {
         self.started.fetch_add(1, Ordering::Relaxed);
         let (own, other) = tokio::io::duplex(PIPE_BYTES);
         let (read, write) = tokio::io::split(other);
-        let served = tokio::spawn(async { serve(read, write).await.expect("a pipe that ends well") });
+        let priority = self.usual_cpu_max.map_or_else(Priority::unchanged, Priority::until);
+        let served = tokio::spawn(async { serve(read, write, priority).await.expect("a pipe that ends well") });
         let (read, write) = tokio::io::split(own);
         let process = Task { served: Some(AbortOnDropHandle::new(served)), over: Arc::clone(&self.over) };
         Ok(Launched { read: Box::new(read), write: Box::new(write), process: Box::new(process) })
@@ -146,6 +150,26 @@ async fn a_worker_is_kept_and_used_again_also_after_an_answer_that_nobody_read_t
     let started = tasks.started.load(Ordering::Relaxed);
     assert!(started <= 5, "{started} workers for 60 queries, a few at a time");
     assert!(engine.figures().ended.is_empty(), "{:?}", engine.figures());
+}
+
+/// The threads of a worker that is spent cannot have their priority back.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_gives_way_answers_to_the_end_and_is_replaced() {
+    const QUERIES: usize = 4;
+    for usual_cpu_max in [None, Some(Duration::ZERO)] {
+        let (world, tasks) = (world().await, Arc::new(Tasks { usual_cpu_max, ..Tasks::default() }));
+        let engine = engine(&world, &tasks, WorkerArchive::Folder(world.root.path().to_owned()), limits());
+        for _ in 0..QUERIES {
+            assert_eq!(lines(&engine, "SELECT COUNT(*) AS n FROM rides").await.as_deref(), Ok("{\"n\":300}\n"));
+            while engine.figures().running > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let started = tasks.started.load(Ordering::Relaxed);
+        assert_eq!(QUERIES <= started, usual_cpu_max.is_some(), "{started} workers, {usual_cpu_max:?}");
+        assert!(engine.figures().ended.is_empty(), "{:?}", engine.figures());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

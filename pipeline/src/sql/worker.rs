@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
+use analytics::worker::priority::{Priority, USUAL_CPU_MAX};
 use analytics::worker::serve::serve;
 use anyhow::{Context, bail};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -57,7 +58,7 @@ fn run(server: &str, memory_bytes_max: &str) -> anyhow::Result<()> {
     let served = runtime.block_on(async {
         let from_server = pipe::Receiver::from_owned_fd(from_server).context("standard input is not a pipe")?;
         let to_server = pipe::Sender::from_owned_fd(to_server).context("standard output is not a pipe")?;
-        anyhow::Ok(serve(from_server, to_server).await?)
+        anyhow::Ok(serve(from_server, to_server, Priority::until(USUAL_CPU_MAX)).await?)
     });
     // A query that still runs is nobody's any more.
     runtime.shutdown_background();

@@ -179,7 +179,11 @@ async fn send(address: &str, sql: &str) -> TcpStream {
 
 /// A server with a stream of a hundred records.
 async fn server(data: &std::path::Path) -> Server {
-    std::fs::write(data.join("gallop.toml"), SETTINGS).unwrap();
+    server_with(data, SETTINGS).await
+}
+
+async fn server_with(data: &std::path::Path, settings: &str) -> Server {
+    std::fs::write(data.join("gallop.toml"), settings).unwrap();
     let server = Server::start(data);
     let client = server.kinesis();
     client.create_stream().stream_name("rides").shard_count(2).send().await.unwrap();
@@ -321,6 +325,33 @@ async fn a_process_that_is_killed_is_an_answer_and_the_next_query_has_another() 
     assert_eq!(ask(&address, "SELECT COUNT(*) AS n FROM rides").await.0, 200);
     let metrics = metrics(&address).await;
     assert!(metrics.contains("gallop_sql_queries_ended_total{cause=\"crash\"} 1"), "{metrics}");
+}
+
+/// The policies of a process's threads, as Linux numbers them in field 41 of proc_pid_stat(5).
+fn policies(process: u32) -> Option<Vec<String>> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten();
+    let stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    let policy = |stat: String| stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(38).map(str::to_owned);
+    stats.map(policy).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_computes_for_long_gives_way_to_everything_else() {
+    let data = tempfile::tempdir().unwrap();
+    let server = server_with(data.path(), "[sql]\nseconds_max = 60\n").await;
+    let address = address(&server);
+    let worker = eventually("a process is ready", async || workers(&server).first().copied()).await;
+    let all = |policy: &str| policies(worker).filter(|all| !all.is_empty() && all.iter().all(|one| one == policy));
+    assert_eq!(ask(&address, "SELECT COUNT(*) AS n FROM rides").await.0, 200);
+    assert!(all("0").is_some(), "a usual query: {:?}", policies(worker));
+    let endless = "SELECT COUNT(*) FROM rides a, rides b, rides c, rides d, rides e, rides f, rides g";
+    let asked = send(&address, endless).await;
+    eventually("every thread has the lowest policy", async || all("5")).await;
+    assert_eq!(ask(&address, "SELECT COUNT(*) AS n FROM rides").await.0, 200, "others have processes of their own");
+    drop(asked);
+    eventually("that process answers no other query", async || policies(worker).is_none().then_some(())).await;
+    assert_eq!(ask(&address, "SELECT COUNT(*) AS n FROM rides").await.0, 200);
+    assert!(!metrics(&address).await.contains("gallop_sql_queries_ended_total{cause=\"crash\"} 1"));
 }
 
 async fn metrics(address: &str) -> String {
