@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::stream::sequence_number::SequenceNumber;
-use model::stream::shard::ShardId;
+use model::stream::shard::{ShardId, Skip, behind_skip};
 
 use crate::log::frames::lost::Loss;
 
@@ -29,10 +29,11 @@ impl Losses {
     }
 
     /// The first number of the losses that end right before `number`, where losses that touch count
-    /// as one. It is `number` itself if no loss ends there.
-    pub(crate) fn begin_before(&self, shard: ShardId, mut number: SequenceNumber) -> SequenceNumber {
+    /// as one, and numbers that no record ever had count for nothing. It is `number` itself if no
+    /// loss ends there.
+    pub(crate) fn begin_before(&self, shard: ShardId, skips: &[Skip], mut number: SequenceNumber) -> SequenceNumber {
         for (_, loss) in self.0.range(..(shard, number)).rev() {
-            if loss.shard != shard || loss.end != number {
+            if loss.shard != shard || behind_skip(skips, loss.end) != number {
                 break;
             }
             number = loss.first;

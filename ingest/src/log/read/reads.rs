@@ -199,7 +199,8 @@ impl StreamLog {
         let found = self.first_stored_at(shard, at).await?;
         let shared = self.lock();
         let oldest = shared.shard(&self.name, shard)?.oldest;
-        Ok(shared.losses.begin_before(shard, found).max(oldest))
+        let skips = shared.description.shards.get(shard).map_or(&[][..], |shard| &shard.skips);
+        Ok(shared.losses.begin_before(shard, skips, found).max(oldest))
     }
 
     /// The first record that is stored of those that arrived at `at` or later; the next number where there is none.
