@@ -135,6 +135,18 @@ fn what_was_found_once_stays_mended() {
             ],
         ),
         ("a clock that jumps ahead for a while deletes", vec![put("short", 20), wrong(30 * 86_400), put("short", 21)]),
+        (
+            "readers are told of damage whose records may be young, when the one before them has expired",
+            vec![
+                put("short", 16),
+                Step::Pass(Duration::from_secs(200)),
+                put("short", 17),
+                Step::Pass(Duration::from_secs(5)),
+                put("short", 18),
+                Step::Rot { source: "short", place: 2_000, flipped: 1 },
+                Step::Pass(Duration::from_secs(120)),
+            ],
+        ),
     ];
     for (what, mut steps) in worlds {
         steps.push(Step::Settle);
