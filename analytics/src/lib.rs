@@ -21,6 +21,8 @@ mod capped_functions;
 
 mod integers;
 
+mod functions;
+
 mod rows;
 
 mod depth;

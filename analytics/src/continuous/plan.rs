@@ -31,7 +31,9 @@ use datafusion::sql::parser::Statement as DFStatement;
 use datafusion::sql::sqlparser::ast::Statement;
 
 use crate::capped_functions::cap;
+use crate::functions;
 use crate::integers::check_integers;
+use crate::sql::dialect::Dialect;
 use crate::sql::query::StreamQuery;
 use crate::sql::schema::{SqlColumn, full_schema};
 use crate::stack::with_large_stack;
@@ -145,12 +147,17 @@ pub(crate) fn plan_over(
 ) -> Result<(Arc<dyn ExecutionPlan>, Arc<TaskContext>), DataFusionError> {
     let config = SessionConfig::new()
         .with_target_partitions(1)
-        .set_bool("datafusion.sql_parser.enable_ident_normalization", false);
+        .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
+        // 0.1 is a DECIMAL in both dialects, so that it is a tenth.
+        .set_bool("datafusion.sql_parser.parse_float_as_decimal", true);
     let context = SessionContext::new_with_config(config);
     // It splits COUNT(DISTINCT) into two aggregates; state is kept for one.
     context.remove_optimizer_rule("single_distinct_aggregation_to_group_by");
     cap(&context, FUNCTION_OUTPUT_BYTES_MAX);
     check_integers(&context);
+    if select.dialect == Dialect::Aws {
+        functions::register(&context);
+    }
     let partitions: Vec<Arc<dyn PartitionStream>> = vec![Arc::clone(rows) as _];
     let table = StreamingTable::try_new(Arc::clone(&rows.schema), partitions)?;
     context.register_table(datafusion::common::TableReference::bare(select.source.clone()), Arc::new(table))?;

@@ -8,16 +8,16 @@ use std::sync::{Arc, LazyLock};
 use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CeilFloorKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, Interval, ObjectName, ObjectNamePart, TimezoneInfo, TypedString, Value, VisitMut,
-    VisitorMut,
+    BinaryOperator, CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, Interval, ObjectName, ObjectNamePart, Value, VisitMut, VisitorMut,
 };
 use model::query::engine::SqlError;
 
+use crate::sql::aws_calls::aws_call;
 use crate::sql::dialect::Dialect;
 use crate::sql::interval::{Length, Unit, length};
 use crate::sql::schema::ROWTIME;
-use crate::sql::window_call::{Part, WindowCall, arguments, aws, flink_group, name_of, refuse};
+use crate::sql::window_call::{Part, WindowCall, aws, flink_group, name_of, refuse};
 use crate::window::assigner::{WINDOW_END, WINDOW_START};
 use crate::window::kind::WindowKind;
 
@@ -62,11 +62,15 @@ impl Rewriter<'_> {
         {
             return Ok(Some(bound));
         }
+        if self.dialect == Dialect::Aws
+            && let Some(call) = aws_call(expr)?
+        {
+            return Ok(Some(call));
+        }
         match expr {
             Expr::Floor { expr: time, field: CeilFloorKind::DateTimeField(field) } => {
                 Ok(Unit::of(field).map(|unit| floor(time, unit)))
             }
-            Expr::Function(function) if name_of(function) == "STEP" => Ok(step(function)),
             Expr::Function(function) if name_of(function) == "PROCTIME" => Ok(Some(column(ROWTIME))),
             Expr::Interval(interval) if interval.leading_field.is_some() => match length(interval) {
                 Some(length) => Ok(Some(plain_interval(length))),
@@ -197,17 +201,6 @@ fn plain_interval(length: Length) -> Expr {
 fn floor(time: &Expr, unit: Unit) -> Expr {
     let unit = Expr::value(Value::SingleQuotedString(format!("{unit:?}").to_lowercase()));
     call("date_trunc", vec![unit, time.clone()])
-}
-
-/// `STEP(t, INTERVAL ..)` of any time.
-fn step(function: &Function) -> Option<Expr> {
-    let [time, Expr::Interval(interval)] = arguments(function)?[..] else { return None };
-    let epoch = Expr::TypedString(TypedString {
-        data_type: DataType::Timestamp(None, TimezoneInfo::None),
-        value: Value::SingleQuotedString("1970-01-01 00:00:00".to_owned()).into(),
-        uses_odbc_syntax: false,
-    });
-    Some(call("date_bin", vec![plain_interval(length(interval)?), time.clone(), epoch]))
 }
 
 /// A call of a function of DataFusion.

@@ -17,6 +17,7 @@ mod hint;
 mod respell;
 mod window_call;
 
+mod aws_calls;
 mod expressions;
 mod flink;
 mod from;

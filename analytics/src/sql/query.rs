@@ -42,6 +42,8 @@ const RECURSION_MAX: usize = 1000;
 /// A query, checked and rewritten.
 #[derive(Debug, Clone)]
 pub(crate) struct StreamQuery {
+    /// How it is written: functions answer as their dialect says.
+    pub(crate) dialect: Dialect,
     /// The stream it reads, by its SQL name.
     pub(crate) source: String,
     /// What rows are grouped by; none where each row makes a row.
@@ -184,6 +186,7 @@ impl<'a> Lowering<'a> {
         }
         let statement = Statement::Query(Box::new(query_of(select)));
         Ok(StreamQuery {
+            dialect: self.dialect,
             source: self.source,
             windows: windows.map(|windows| windows.kind),
             text: statement.to_string(),

@@ -5,6 +5,7 @@
 //! STEP(x BY INTERVAL '1' MINUTE)                        STEP(x, INTERVAL '1' MINUTE)
 //! FLOOR((x - TIMESTAMP '1970-01-01 00:00:00')
 //!       SECOND / 10 TO SECOND)                          STEP(x, INTERVAL '10' SECOND)
+//! (a - b) DAY TO SECOND                                 AWS_DIFFERENCE(a, b, 'DAY TO SECOND')
 //! WINDOWED BY STAGGER(PARTITION BY a RANGE INTERVAL i)  GROUP BY STAGGER(INTERVAL i), a
 //! TABLE(TUMBLE(TABLE t, DESCRIPTOR(c), ..))             TUMBLE(t, DESCRIPTOR(c), ..)
 //! SESSION(TABLE t PARTITION BY a, b, DESCRIPTOR(c), ..) SESSION(t, PARTITION_BY(a, b), DESCRIPTOR(c), ..)
@@ -19,6 +20,9 @@ use crate::sql::tokens::Token;
 /// Flink's functions that make windows of a table.
 const TABLE_FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
 
+/// The fields of intervals.
+const UNIT_NAMES: [&str; 6] = ["YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND"];
+
 /// The tokens as the parser reads them, names folded as the dialect says.
 pub(crate) fn respell(tokens: &[Token], dialect: Dialect) -> Result<Vec<TokenWithSpan>, SqlError> {
     let mut respelt = tokens.to_vec();
@@ -26,6 +30,7 @@ pub(crate) fn respell(tokens: &[Token], dialect: Dialect) -> Result<Vec<TokenWit
         Dialect::Aws => {
             respelt = without_stream(&respelt);
             respelt = template_windows(&respelt);
+            respelt = differences(&respelt);
             respelt = steps(respelt);
             respelt = staggered(&respelt)?;
         }
@@ -153,6 +158,64 @@ fn template_window(tokens: &[Token], start: usize) -> Option<(Vec<Token>, usize)
     step.push(unit.clone());
     step.push(close.clone());
     Some((step, inner + 6))
+}
+
+/// `(a - b) fields`: the time between two times.
+fn differences(tokens: &[Token]) -> Vec<Token> {
+    let mut respelt = tokens.to_vec();
+    let mut place = 0;
+    while place < respelt.len() {
+        if is_open(&respelt, place)
+            && let Some(close) = closing(&respelt, place)
+            && let Some((fields, after)) = fields_after(&respelt, close)
+            && let Some(minus) = last_minus(&respelt, place, close)
+        {
+            let head = respelt[place].clone();
+            let tail = [made(Lexeme::Comma, &head), made(Lexeme::SingleQuotedString(fields), &head)];
+            respelt.splice(close + 1..after, []);
+            respelt.splice(close..close, tail);
+            respelt[minus] = made(Lexeme::Comma, &head);
+            respelt.insert(place, made(Lexeme::make_word("AWS_DIFFERENCE", None), &head));
+            place += 1;
+        }
+        place += 1;
+    }
+    respelt
+}
+
+/// `DAY TO SECOND(3)` behind a parenthesis, and where it ends.
+fn fields_after(tokens: &[Token], close: usize) -> Option<(String, usize)> {
+    let unit = |place: usize| {
+        tokens.get(place).and_then(Token::word).filter(|word| UNIT_NAMES.contains(&word.to_uppercase().as_str()))
+    };
+    let mut fields = unit(close + 1)?.to_uppercase();
+    let mut after = close + 2;
+    if tokens.get(after).is_some_and(|token| token.is("TO"))
+        && let Some(last) = unit(after + 1)
+    {
+        fields = format!("{fields} TO {}", last.to_uppercase());
+        after += 2;
+    }
+    if is_open(tokens, after)
+        && let Some(end) = closing(tokens, after)
+    {
+        after = end + 1;
+    }
+    Some((fields, after))
+}
+
+/// The last minus between two parentheses that is in no others.
+fn last_minus(tokens: &[Token], open: usize, close: usize) -> Option<usize> {
+    let (mut depth, mut found) = (0_usize, None);
+    for (place, token) in tokens.iter().enumerate().take(close).skip(open + 1) {
+        match token.lexeme {
+            Lexeme::LParen => depth += 1,
+            Lexeme::RParen => depth = depth.saturating_sub(1),
+            Lexeme::Minus if depth == 0 && open + 1 < place => found = Some(place),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// `WINDOWED BY STAGGER (PARTITION BY .. RANGE INTERVAL ..)` as a GROUP BY.
