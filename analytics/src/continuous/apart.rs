@@ -39,6 +39,11 @@ impl LeftOut {
         }
     }
 
+    /// A row that failed.
+    pub(crate) fn add_error(&mut self, error: &DataFusionError) {
+        self.add(1, reason_of(error));
+    }
+
     /// Rows of a batch that failed.
     fn add_rows(&mut self, failed: &[(usize, DataFusionError)]) {
         self.add_failed(failed);
@@ -133,7 +138,7 @@ fn pieces<T>(
 }
 
 /// Whether other values might have succeeded. Otherwise the engine lacks memory or a disk.
-fn is_of_values(error: &DataFusionError) -> bool {
+pub(crate) fn is_of_values(error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::ResourcesExhausted(_) | DataFusionError::IoError(_) => false,
         DataFusionError::ArrowError(arrow, _) => {

@@ -23,6 +23,17 @@ pub(crate) struct OutputRow {
     pub(crate) time: Timestamp,
 }
 
+/// In which order rows are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RowOrder {
+    /// By their time, then by their keys.
+    TimeAndKeys,
+    /// By the column at this place.
+    Column(usize),
+    /// As they are.
+    AsTheyAre,
+}
+
 /// Writes result rows; knows the declared columns and which result column each one takes.
 #[derive(Debug)]
 pub(crate) struct Encoder {
@@ -42,18 +53,22 @@ impl Encoder {
     }
 
     /// Rows, and why others could not be written. In `batch`, the columns from `values` on are the rows' time and their
-    /// keys. Rows are `sorted` by these, or stay in their order.
+    /// keys.
     pub(crate) fn encode(
         &self,
         batch: &RecordBatch,
         values: usize,
-        sorted: bool,
+        order: RowOrder,
     ) -> Result<(Vec<OutputRow>, Vec<String>), DataFusionError> {
         let (mut rows, mut errors) = (Vec::with_capacity(batch.num_rows()), Vec::new());
         if batch.num_rows() == 0 {
             return Ok((rows, errors));
         }
-        let batch = if sorted { by_columns(batch, values)? } else { batch.clone() };
+        let batch = match order {
+            RowOrder::TimeAndKeys => sorted(batch, &batch.columns()[values..])?,
+            RowOrder::Column(place) => sorted(batch, &batch.columns()[place..=place])?,
+            RowOrder::AsTheyAre => batch.clone(),
+        };
         let times = cast(batch.column(values), &timestamp_millis())?;
         let times = times.as_primitive::<TimestampMillisecondType>();
         let key = batch.columns().get(values + 1).map(text_of).transpose()?;
@@ -91,10 +106,10 @@ impl Encoder {
     }
 }
 
-/// The rows in order of their columns from `first` on.
-fn by_columns(batch: &RecordBatch, first: usize) -> Result<RecordBatch, DataFusionError> {
+/// The rows in order of these columns of theirs.
+fn sorted(batch: &RecordBatch, columns: &[ArrayRef]) -> Result<RecordBatch, DataFusionError> {
     let column = |column: &ArrayRef| SortColumn { values: ArrayRef::clone(column), options: None };
-    let order: Vec<SortColumn> = batch.columns()[first..].iter().map(column).collect();
+    let order: Vec<SortColumn> = columns.iter().map(column).collect();
     Ok(take_record_batch(batch, &lexsort_to_indices(&order, None)?)?)
 }
 

@@ -19,6 +19,8 @@ mod keyed;
 mod panes;
 mod state;
 
+mod sliding;
+
 mod origin;
 
 mod operator;

@@ -1,6 +1,8 @@
 //! A query at work: rows in, results out, and all its state as bytes in between.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
@@ -15,10 +17,12 @@ use crate::continuous::decode::field::{FieldNames, Fields};
 use crate::continuous::decode::json::{Decoder, Row, Unfit};
 use crate::continuous::decode::sensor::{SensorDecoder, Unfillable};
 use crate::continuous::decode::waiting::Waiting;
-use crate::continuous::encode::{Encoder, OutputRow};
+use crate::continuous::encode::{Encoder, OutputRow, RowOrder};
 use crate::continuous::origin::{Origin, Origins};
+use crate::continuous::panes::bytes_of;
 use crate::continuous::plan::Plan;
 use crate::continuous::projection::Projection;
+use crate::continuous::sliding::Sliding;
 use crate::continuous::state::WindowState;
 use crate::sql::dialect::Dialect;
 use crate::sql::query::StreamQuery;
@@ -60,6 +64,8 @@ enum Stage {
     Windows { windows: WindowKind, plan: Plan, state: WindowState },
     /// Each makes a row, or none.
     Rows { plan: Projection, ready: Vec<OutputRow> },
+    /// Each makes a row, or none, with the rows before it.
+    Sliding { plan: Sliding, pending: BTreeMap<Timestamp, usize> },
 }
 
 /// Why datagrams of a sensor cannot be read.
@@ -89,7 +95,13 @@ impl Operator {
                 let plan = Plan::new(select, columns, &system)?;
                 Stage::Windows { windows, plan, state: WindowState::new(windows) }
             }
-            None => Stage::Rows { plan: Projection::new(select, columns, &system)?, ready: Vec::new() },
+            None => match &select.sliding {
+                Some(frames) => {
+                    let plan = Sliding::new(select, frames, columns, &system)?;
+                    Stage::Sliding { plan, pending: BTreeMap::new() }
+                }
+                None => Stage::Rows { plan: Projection::new(select, columns, &system)?, ready: Vec::new() },
+            },
         };
         let result = stage.result();
         let own = || {
@@ -127,15 +139,16 @@ impl Operator {
         }
     }
 
-    /// Whether rows are made of rows, without windows.
+    /// Whether rows wait for time to pass.
     pub(crate) fn has_windows(&self) -> bool {
-        matches!(self.stage, Stage::Windows { .. })
+        !matches!(self.stage, Stage::Rows { .. })
     }
 
     /// Whether all windows that hold a row of this time are over.
     pub(crate) fn is_late(&self, at: Timestamp, closed_until: Timestamp) -> bool {
         match &self.stage {
             Stage::Windows { windows, state, .. } => state.is_late(*windows, at, closed_until),
+            Stage::Sliding { .. } => at < closed_until,
             Stage::Rows { .. } => false,
         }
     }
@@ -192,8 +205,10 @@ impl Operator {
 
     /// Opens the window of a row that waits.
     fn open(&mut self, rowtime: Timestamp) {
-        if let Stage::Windows { state, .. } = &mut self.stage {
-            state.open(rowtime);
+        match &mut self.stage {
+            Stage::Windows { state, .. } => state.open(rowtime),
+            Stage::Sliding { pending, .. } => *pending.entry(rowtime).or_default() += 1,
+            Stage::Rows { .. } => {}
         }
     }
 
@@ -216,6 +231,8 @@ impl Operator {
     pub(crate) fn next_end(&self, after: Timestamp) -> Option<Timestamp> {
         match &self.stage {
             Stage::Windows { state, .. } => state.next_end(after),
+            // A row is computed when none of its time can come any more.
+            Stage::Sliding { pending, .. } => pending.keys().next().map(|first| *first + Duration::from_millis(1)),
             Stage::Rows { .. } => None,
         }
     }
@@ -226,17 +243,39 @@ impl Operator {
             return Ok(Vec::new());
         }
         self.fold()?;
-        let mut closed = Vec::new();
-        let Stage::Windows { plan, state, .. } = &mut self.stage else { return Ok(closed) };
-        for parts in state.close(after, until, plan)? {
-            let result = apart::close(plan, parts, &mut self.left_out)?;
-            let (rows, errors) = self.encoder.encode(&result, self.values, true)?;
-            closed.extend(rows);
-            if let Some(reason) = errors.last() {
-                self.left_out.add(errors.len() as u64, reason);
+        let mut results = Vec::new();
+        match &mut self.stage {
+            Stage::Windows { plan, state, .. } => {
+                for parts in state.close(after, until, plan)? {
+                    results.push(apart::close(plan, parts, &mut self.left_out)?);
+                }
             }
+            Stage::Sliding { plan, pending } => {
+                results = plan.close(until, &mut self.left_out)?;
+                *pending = pending.split_off(&until);
+                self.bytes_changed += results.iter().map(bytes_of).sum::<usize>();
+            }
+            Stage::Rows { .. } => {}
+        }
+        let mut closed = Vec::new();
+        for result in results {
+            closed.extend(self.encoded(&result)?);
         }
         Ok(closed)
+    }
+
+    /// Results as rows. Those that cannot be written are left out.
+    fn encoded(&mut self, result: &RecordBatch) -> Result<Vec<OutputRow>, DataFusionError> {
+        let order = match self.stage {
+            Stage::Windows { .. } => RowOrder::TimeAndKeys,
+            Stage::Sliding { .. } => RowOrder::Column(self.values + 2),
+            Stage::Rows { .. } => RowOrder::AsTheyAre,
+        };
+        let (rows, errors) = self.encoder.encode(result, self.values, order)?;
+        if let Some(reason) = errors.last() {
+            self.left_out.add(errors.len() as u64, reason);
+        }
+        Ok(rows)
     }
 
     /// The rows that rows have made since this was last called, of a query without windows.
@@ -247,7 +286,7 @@ impl Operator {
         self.fold()?;
         match &mut self.stage {
             Stage::Rows { ready, .. } => Ok(std::mem::take(ready)),
-            Stage::Windows { .. } => Ok(Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -255,6 +294,7 @@ impl Operator {
     pub(crate) fn open_windows(&self) -> usize {
         match &self.stage {
             Stage::Windows { state, .. } => state.len(),
+            Stage::Sliding { pending, .. } => pending.len(),
             Stage::Rows { .. } => 0,
         }
     }
@@ -266,11 +306,16 @@ impl Operator {
 
     /// Bytes of the state of all open windows. Merges it before it says more than `bytes_max`.
     pub(crate) fn state_bytes(&mut self, bytes_max: usize) -> Result<usize, DataFusionError> {
-        let Stage::Windows { plan, state, .. } = &mut self.stage else { return Ok(0) };
-        if bytes_max < state.bytes() {
-            state.merge(plan)?;
+        match &mut self.stage {
+            Stage::Windows { plan, state, .. } => {
+                if bytes_max < state.bytes() {
+                    state.merge(plan)?;
+                }
+                Ok(state.bytes())
+            }
+            Stage::Sliding { plan, .. } => Ok(plan.bytes()),
+            Stage::Rows { .. } => Ok(0),
         }
-        Ok(state.bytes())
     }
 
     /// Bytes of the state that has changed since [`Operator::reset_bytes_changed`].
@@ -293,6 +338,7 @@ impl Operator {
         self.fold()?;
         match &self.stage {
             Stage::Windows { state, .. } => Ok(state.states()),
+            Stage::Sliding { plan, .. } => Ok(plan.states()),
             Stage::Rows { .. } => Ok(Vec::new()),
         }
     }
@@ -301,6 +347,7 @@ impl Operator {
     pub(crate) fn state_schema(&self) -> Arc<Schema> {
         match &self.stage {
             Stage::Windows { plan, .. } => Arc::clone(plan.state_schema()),
+            Stage::Sliding { plan, .. } => Arc::clone(plan.state_schema()),
             Stage::Rows { .. } => Arc::new(Schema::empty()),
         }
     }
@@ -309,7 +356,7 @@ impl Operator {
     pub(crate) fn given_out_until(&self) -> Option<Timestamp> {
         match &self.stage {
             Stage::Windows { state, .. } => state.given_out_until(),
-            Stage::Rows { .. } => None,
+            _ => None,
         }
     }
 
@@ -323,7 +370,13 @@ impl Operator {
         for states in states {
             let columns = states.columns().iter().zip(schema.fields());
             let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
-            self.keep(RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
+            let states = RecordBatch::try_new(Arc::clone(&schema), columns)?;
+            match &mut self.stage {
+                Stage::Sliding { plan, pending } => {
+                    plan.restore(&states)?.into_iter().for_each(|time| *pending.entry(time).or_default() += 1);
+                }
+                _ => self.keep(states)?,
+            }
         }
         if let (Stage::Windows { state, .. }, Some(until)) = (&mut self.stage, given_out_until) {
             state.set_given_out_until(until);
@@ -342,7 +395,11 @@ impl Operator {
         }
         for batch in batches {
             self.rows_read += batch.num_rows() as u64;
-            match &self.stage {
+            match &mut self.stage {
+                Stage::Sliding { plan, .. } => {
+                    self.any_passed = true;
+                    self.bytes_changed += plan.push(&batch)?;
+                }
                 Stage::Windows { windows, plan, .. } => {
                     let batch = Assigner(*windows).assign(&batch);
                     for states in apart::fold(plan, &batch, &mut self.left_out)? {
@@ -365,14 +422,14 @@ impl Operator {
 
     /// Makes rows of rows.
     fn map(&mut self, batch: &RecordBatch) -> Result<(), DataFusionError> {
-        let Stage::Rows { plan, ready } = &mut self.stage else { return Ok(()) };
+        let Stage::Rows { plan, .. } = &self.stage else { return Ok(()) };
+        let mut made = Vec::new();
         for result in apart::map(plan, batch, &mut self.left_out)? {
             self.any_passed |= result.num_rows() > 0;
-            let (rows, errors) = self.encoder.encode(&result, self.values, false)?;
-            ready.extend(rows);
-            if let Some(reason) = errors.last() {
-                self.left_out.add(errors.len() as u64, reason);
-            }
+            made.extend(self.encoded(&result)?);
+        }
+        if let Stage::Rows { ready, .. } = &mut self.stage {
+            ready.extend(made);
         }
         Ok(())
     }
@@ -384,6 +441,7 @@ impl Stage {
         match self {
             Stage::Windows { plan, .. } => &plan.result,
             Stage::Rows { plan, .. } => &plan.result,
+            Stage::Sliding { plan, .. } => &plan.result,
         }
     }
 }

@@ -154,16 +154,21 @@ pub(crate) fn is_rowtime(expr: &Expr) -> bool {
     }
 }
 
-/// Whether the expression itself is a call of an aggregate function.
+/// Whether the expression itself is a call of an aggregate function over the rows of a group.
 pub(crate) fn is_aggregate(expr: &Expr) -> bool {
+    let Expr::Function(function) = expr else { return false };
+    function.over.is_none() && is_aggregate_name(&name_of(function))
+}
+
+/// Whether an aggregate function has this name, in any case.
+pub(crate) fn is_aggregate_name(name: &str) -> bool {
     static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
         let functions = all_default_aggregate_functions();
         let names =
             |function: &Arc<AggregateUDF>| [vec![function.name().to_owned()], function.aliases().to_vec()].concat();
         functions.iter().flat_map(names).collect()
     });
-    let Expr::Function(function) = expr else { return false };
-    function.over.is_none() && NAMES.contains(&name_of(function).to_lowercase())
+    NAMES.contains(&name.to_lowercase())
 }
 
 /// A column of rows, hidden or not.
@@ -184,7 +189,7 @@ fn part(part: Part) -> Expr {
 }
 
 /// An interval as DataFusion reads it.
-fn plain_interval(length: Length) -> Expr {
+pub(crate) fn plain_interval(length: Length) -> Expr {
     let text = match length {
         Length::Millis(millis) => format!("{millis} milliseconds"),
         Length::Months(months) => format!("{months} months"),

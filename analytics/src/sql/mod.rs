@@ -21,6 +21,7 @@ mod aws_calls;
 mod expressions;
 mod flink;
 mod from;
+mod over;
 mod refuse;
 
 pub(crate) mod statements;

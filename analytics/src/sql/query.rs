@@ -26,7 +26,8 @@ use crate::sql::dialect::Dialect;
 use crate::sql::expressions::{Rewriter, Windows, column, is_aggregate, is_rowtime};
 use crate::sql::from::{TableWindows, source_of, table_windows};
 use crate::sql::hint::with_keyword;
-use crate::sql::refuse::{check_expression, only_select};
+use crate::sql::over::sliding;
+use crate::sql::refuse::{check_expression, check_item, only_select};
 use crate::sql::respell::respell;
 use crate::sql::schema::{PARTITION_KEY, ROWTIME, SYSTEM_COLUMNS, SqlColumn};
 use crate::sql::statements::{Script, StreamDeclaration};
@@ -35,6 +36,7 @@ use crate::sql::window_call::{WindowCall, aws, flink_group, refuse};
 use crate::stack::with_large_stack;
 use crate::window::assigner::{WINDOW_END, WINDOW_START};
 use crate::window::kind::WindowKind;
+use crate::window::sliding::{Frames, ORDER};
 
 /// How deep the parser goes; [`crate::depth`] refuses what nests deeper before.
 const RECURSION_MAX: usize = 1000;
@@ -48,6 +50,8 @@ pub(crate) struct StreamQuery {
     pub(crate) source: String,
     /// What rows are grouped by; none where each row makes a row.
     pub(crate) windows: Option<WindowKind>,
+    /// What rows see of those before them; none where no row sees any.
+    pub(crate) sliding: Option<Frames>,
     /// What DataFusion plans: the user's columns, the row's time, the keys.
     pub(crate) statement: Arc<Statement>,
     /// The same as text.
@@ -148,13 +152,21 @@ impl<'a> Lowering<'a> {
         let made_by_table = take_windows(&mut select)?;
         for item in &select.projection {
             if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-                check_expression(expr)?;
+                check_item(expr)?;
             }
         }
+        let sliding = sliding(&mut select, self.dialect, |time| self.check_time(time).is_ok())?;
         let (kind, keys) = self.grouping(&select, made_by_table.as_ref())?;
         let windows = kind.map(|kind| Windows { kind, are_columns: made_by_table.is_some() });
         let (items, names, waits_for_columns) = self.select_list(&select, windows.as_ref())?;
-        let hidden = self.hidden(windows.is_some());
+        if let Some(group) = kind.and(sliding.as_ref()).and(Some(&select.group_by)) {
+            return Err(refuse(
+                group,
+                "OVER and GROUP BY do not stand in one query",
+                "write the grouping into a stream of its own, and slide over that stream",
+            ));
+        }
+        let hidden = self.hidden(windows.is_some(), sliding.is_some());
         for table in &mut select.from {
             self.pass_through(&mut table.relation, &hidden)?;
         }
@@ -178,6 +190,12 @@ impl<'a> Lowering<'a> {
                 projection.push(aliased(column(PARTITION_KEY), "__key0".to_owned()));
             }
         }
+        if let Some(sliding) = &sliding {
+            projection.push(SelectItem::UnnamedExpr(column(ORDER)));
+            for (place, rank) in sliding.ranks.iter().enumerate() {
+                projection.push(aliased(rewritten(rank)?, format!("__rank{place}")));
+            }
+        }
         select.projection = projection;
         let mut system_columns = self.system_columns.clone();
         let is_own = self.columns.iter().flatten().any(|column| column.name == PARTITION_KEY);
@@ -189,6 +207,7 @@ impl<'a> Lowering<'a> {
             dialect: self.dialect,
             source: self.source,
             windows: windows.map(|windows| windows.kind),
+            sliding: sliding.map(|sliding| sliding.frames),
             text: statement.to_string(),
             statement: Arc::new(statement),
             names,
@@ -379,8 +398,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Columns that sub-queries pass on though nobody selects them.
-    fn hidden(&self, is_windowed: bool) -> Vec<&'static str> {
-        let own: &[&str] = if is_windowed { &[ROWTIME, WINDOW_START, WINDOW_END] } else { &[ROWTIME, PARTITION_KEY] };
+    fn hidden(&self, is_windowed: bool, is_sliding: bool) -> Vec<&'static str> {
+        let own: &[&str] = match (is_windowed, is_sliding) {
+            (true, _) => &[ROWTIME, WINDOW_START, WINDOW_END],
+            (false, true) => &[ROWTIME, PARTITION_KEY, ORDER],
+            (false, false) => &[ROWTIME, PARTITION_KEY],
+        };
         let mut hidden = own.to_vec();
         hidden.extend(self.system_columns.iter().filter(|name| !own.contains(*name)));
         hidden

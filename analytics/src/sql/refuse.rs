@@ -58,9 +58,6 @@ fn plain(select: &Select, tokens: &[Token]) -> Result<(), SqlError> {
             "name one stream after FROM: write one query per stream, and join their outputs with ad hoc SQL",
         ));
     }
-    if !select.named_window.is_empty() {
-        return Err(at(&["WINDOW"]).refuse(SLIDING.0, SLIDING.1));
-    }
     let others = [
         (select.qualify.is_some(), "QUALIFY"),
         (select.into.is_some(), "INTO"),
@@ -78,11 +75,6 @@ fn plain(select: &Select, tokens: &[Token]) -> Result<(), SqlError> {
     Ok(())
 }
 
-const SLIDING: (&str, &str) = (
-    "sliding windows (OVER) are not supported",
-    "use a tumbling window: GROUP BY STEP(ROWTIME BY INTERVAL '10' SECOND)",
-);
-
 fn comma_of_from(tokens: &[Token]) -> Option<Token> {
     use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
     let from = tokens.iter().position(|token| token.is("FROM"))?;
@@ -91,7 +83,18 @@ fn comma_of_from(tokens: &[Token]) -> Option<Token> {
 
 /// Refuses expressions that are missing: sub-queries, OVER, aggregates that cannot be kept in a checkpoint.
 pub(crate) fn check_expression(expr: &Expr) -> Result<(), SqlError> {
-    struct Missing;
+    check(expr, false)
+}
+
+/// The same for the select list, where OVER may stand.
+pub(crate) fn check_item(expr: &Expr) -> Result<(), SqlError> {
+    check(expr, true)
+}
+
+fn check(expr: &Expr, over_is_allowed: bool) -> Result<(), SqlError> {
+    struct Missing {
+        over_is_allowed: bool,
+    }
     impl Visitor for Missing {
         type Break = SqlError;
 
@@ -102,8 +105,12 @@ pub(crate) fn check_expression(expr: &Expr) -> Result<(), SqlError> {
                     "sub-queries are supported in FROM only",
                     "write the inner query into a stream of its own",
                 )),
-                Expr::Function(function) if function.over.is_some() => {
-                    ControlFlow::Break(refuse(expr, SLIDING.0, SLIDING.1))
+                Expr::Function(function) if function.over.is_some() && !self.over_is_allowed => {
+                    ControlFlow::Break(refuse(
+                        expr,
+                        "sliding windows (OVER) stand in the select list only",
+                        "compute it in a query of its own, and filter its stream",
+                    ))
                 }
                 Expr::Function(function) if NOT_MERGEABLE.contains(&name_of(function).as_str()) => {
                     ControlFlow::Break(refuse(
@@ -116,7 +123,7 @@ pub(crate) fn check_expression(expr: &Expr) -> Result<(), SqlError> {
             }
         }
     }
-    match expr.visit(&mut Missing) {
+    match expr.visit(&mut Missing { over_is_allowed }) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
     }

@@ -9,6 +9,7 @@
 //!             ├────────┤
 //! session     ├─ ─ ──┤   ├─ ──┤       of one key: rows that are closer to each other than a gap
 //! stagger       ├────┤     ├────┤     of one key: begins with its first row
+//! sliding     ─ ─ ─ ─────●              of one row: the rows before it
 //! ```
 
 pub(crate) mod span;
@@ -18,6 +19,8 @@ pub(crate) mod calendar;
 pub(crate) mod hopping;
 
 pub(crate) mod cumulating;
+
+pub(crate) mod sliding;
 
 pub(crate) mod kind;
 
