@@ -3,10 +3,9 @@
 //! DataFusion calls it with columns. Here they become rows, so that a function is written as a plain computation. NULL
 //! in any argument gives NULL, unless the function says that it wants to see it. An error is an error of the row.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef};
@@ -282,33 +281,5 @@ impl Eq for Function {}
 impl Hash for Function {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.name.hash(state);
-    }
-}
-
-/// How many compiled patterns a function keeps.
-const KEPT_MAX: usize = 32;
-
-/// Patterns that were compiled before, by their text.
-pub(super) struct Memo<T> {
-    compile: fn(&str) -> Result<T>,
-    kept: Mutex<HashMap<String, Arc<T>>>,
-}
-
-impl<T> Memo<T> {
-    pub(super) fn new(compile: fn(&str) -> Result<T>) -> Memo<T> {
-        Memo { compile, kept: Mutex::default() }
-    }
-
-    pub(super) fn get(&self, text: &str) -> Result<Arc<T>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(compiled) = kept.get(text) {
-            return Ok(Arc::clone(compiled));
-        }
-        let compiled = Arc::new((self.compile)(text)?);
-        if kept.len() >= KEPT_MAX {
-            kept.clear();
-        }
-        kept.insert(text.to_owned(), Arc::clone(&compiled));
-        Ok(compiled)
     }
 }

@@ -5,8 +5,9 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::prelude::SessionContext;
 use regex::{Captures, Regex};
 
-use super::function::{Arguments, Function, Kind, Memo};
+use super::function::{Arguments, Function, Kind};
 use super::log_columns::{LogColumn, UNTYPED_MAX, counted, parse, row_type};
+use super::memo::Memo;
 use super::time_pattern::Pattern;
 use super::time_read::read;
 use super::value::{TIMESTAMP, Value};

@@ -5,8 +5,9 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{Result, exec_err, plan_err};
 use datafusion::prelude::SessionContext;
 
-use super::function::{Arguments, Function, Kind, Memo};
+use super::function::{Arguments, Function, Kind};
 use super::log_columns::{LogColumn, counted, parse, row_type};
+use super::memo::Memo;
 use super::value::Value;
 
 pub(super) fn register(context: &SessionContext) {

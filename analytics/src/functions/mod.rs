@@ -47,6 +47,7 @@
 
 mod span;
 mod value;
+mod memo;
 mod function;
 
 mod exact;

@@ -5,7 +5,8 @@ use datafusion::common::{Result, exec_datafusion_err, exec_err};
 use datafusion::prelude::SessionContext;
 use regex::{Captures, Regex};
 
-use super::function::{Function, Kind, Memo};
+use super::function::{Function, Kind};
+use super::memo::Memo;
 use super::value::Value;
 use super::{java_regex, similar};
 

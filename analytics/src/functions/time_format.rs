@@ -6,7 +6,8 @@ use datafusion::prelude::SessionContext;
 use model::clock::{Clock, SystemClock};
 
 use super::calendar::{civil, day_of, time_of_day};
-use super::function::{Function, Kind, Memo};
+use super::function::{Function, Kind};
+use super::memo::Memo;
 use super::time::milliseconds;
 use super::time_pattern::Pattern;
 use super::time_print::print;
