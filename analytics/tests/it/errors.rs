@@ -22,7 +22,7 @@ fn refusals_name_the_place_and_the_way_out() {
         "SELECT STREAM COUNT(*) FROM \"S\" JOIN \"T\" ON TRUE GROUP BY FLOOR(\"S\".ROWTIME TO MINUTE)",
         "line 4, column 33: JOIN",
     );
-    check("SELECT STREAM COUNT(*) OVER (PARTITION BY \"Name\") FROM \"S\"", "sliding windows");
+    check("SELECT STREAM COUNT(*) OVER (PARTITION BY \"Name\") FROM \"S\"", "sliding window has no bounds");
     check("SELECT STREAM COUNT(*) FROM \"S\" WINDOWED BY STAGGER (PARTITION BY \"Name\")", "has no RANGE");
     check(
         "SELECT STREAM COUNT(*) FROM \"S\" GROUP BY FLOOR(ROWTIME TO MINUTE) ORDER BY 1",

@@ -190,6 +190,102 @@ proptest! {
     }
 }
 
+/// A row, and what it sees: how many rows, and their sum.
+type Seen = (i64, u8, i64, i64, i64);
+
+/// What each row of its key sees of the rows of the last `range` milliseconds, in order of time.
+fn slid(rows: &[Row], range: i64, peers: bool) -> Vec<Seen> {
+    let mut sorted = rows.to_vec();
+    sorted.sort_by_key(|(at, _, _)| *at);
+    let sees = |place: usize| {
+        let (at, key, value) = sorted[place];
+        let is_seen = |(other, row): &(usize, &Row)| {
+            row.1 == key && at - range <= row.0 && (*other <= place || (peers && row.0 == at))
+        };
+        let values: Vec<i64> = sorted.iter().enumerate().filter(is_seen).map(|(_, row)| row.2).collect();
+        (at, key, value, values.len() as i64, values.iter().sum())
+    };
+    (0..sorted.len()).map(sees).collect()
+}
+
+/// The same of the last rows, so many before it.
+fn slid_rows(rows: &[Row], before: usize) -> Vec<Seen> {
+    let mut sorted = rows.to_vec();
+    sorted.sort_by_key(|(at, _, _)| *at);
+    let sees = |place: usize| {
+        let (at, key, value) = sorted[place];
+        let values = sorted[..=place].iter().rev().filter(|row| row.1 == key).take(before + 1).map(|row| row.2);
+        let values: Vec<i64> = values.collect();
+        (at, key, value, values.len() as i64, values.iter().sum())
+    };
+    (0..sorted.len()).map(sees).collect()
+}
+
+fn seen<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Seen> {
+    let row = |line: &str| {
+        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let number = |name: &str| row[name].as_i64().unwrap();
+        (millis(row["at"].as_str().unwrap()), number("k") as u8, number("v"), number("n"), number("total"))
+    };
+    lines.into_iter().map(row).collect()
+}
+
+/// A query with a sliding window over rows of a stream, by arrival.
+fn aws_sliding(frame: &str) -> String {
+    format!(
+        "CREATE STREAM \"in\" (\"k\" INTEGER, \"v\" INTEGER);
+         CREATE PUMP p AS INSERT INTO \"out\" SELECT STREAM ROWTIME AS \"at\", \"k\", \"v\", COUNT(*) OVER w AS \"n\",
+         SUM(\"v\") OVER w AS \"total\" FROM \"in\" WINDOW w AS (PARTITION BY \"k\" {frame});"
+    )
+}
+
+#[tokio::test]
+async fn sliding_windows_of_streams_see_the_rows_before_through_restarts() {
+    for seed in 0..10_u64 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut rig = Rig::new(&aws_sliding("RANGE INTERVAL '1.5' SECOND PRECEDING")).await;
+        let rows = put_randomly(&mut rig, &mut random, false).await;
+        let found = rig.rows().await;
+        assert_eq!(seen(found.iter().map(String::as_str)), slid(&rows, 1500, false), "seed {seed}");
+        let mut rig = Rig::new(&aws_sliding("ROWS 3 PRECEDING")).await;
+        let rows = put_randomly(&mut rig, &mut random, false).await;
+        let found = rig.rows().await;
+        assert_eq!(seen(found.iter().map(String::as_str)), slid_rows(&rows, 3), "seed {seed}");
+    }
+}
+
+#[test]
+fn sliding_windows_of_files_see_all_rows_of_their_time() {
+    for seed in 0..100_u64 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let range = random.random_range(0..3000_i64);
+        // Each row comes less than a second after rows that happened later.
+        let mut moved: Vec<(i64, Row)> = (0..80)
+            .map(|_| {
+                let at = BEGIN + random.random_range(0..400_i64) * 20;
+                (at + random.random_range(0..1000), (at, random.random_range(0..3), random.random_range(-50..50)))
+            })
+            .collect();
+        moved.sort_by_key(|(place, _)| *place);
+        let rows: Vec<Row> = moved.into_iter().map(|(_, row)| row).collect();
+        let lines: String = rows.iter().map(|(at, k, v)| format!("{{\"t\":{at},\"k\":{k},\"v\":{v}}}\n")).collect();
+        let sql = format!(
+            "CREATE TABLE s (k INT, v INT, t TIMESTAMP(3), WATERMARK FOR t AS t - INTERVAL '1' SECOND)
+             WITH ('connector'='kinesis', 'stream'='in');
+             CREATE TABLE o (`at` TIMESTAMP(3), k INT, v INT, n BIGINT, total BIGINT) WITH ('connector'='kinesis', 'stream'='out');
+             INSERT INTO o SELECT t, k, v, COUNT(*) OVER w, SUM(v) OVER w FROM s
+             WINDOW w AS (PARTITION BY k ORDER BY t RANGE BETWEEN INTERVAL '{}.{:03}' SECOND PRECEDING AND CURRENT ROW);",
+            range / 1000,
+            range % 1000,
+        );
+        let mut output = Vec::new();
+        let report = run(&sql, lines.as_bytes(), &mut output, BoundedOptions::default()).unwrap();
+        assert_eq!((report.late, report.left_out), (0, 0), "seed {seed}");
+        let output = String::from_utf8(output).unwrap();
+        assert_eq!(seen(output.lines()), slid(&rows, range, true), "seed {seed}");
+    }
+}
+
 /// Puts random rows, with restarts in between; the rows that were put, with their times.
 async fn put_randomly(rig: &mut Rig, random: &mut StdRng, own_time: bool) -> Vec<Row> {
     let mut rows = Vec::new();
