@@ -5,6 +5,7 @@
 //! then halved until what fails stands alone. That is left out and counted, with the reason.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::{concat_batches, take_record_batch};
@@ -99,7 +100,11 @@ pub(crate) fn close(
 ) -> Result<RecordBatch, DataFusionError> {
     match plan.close(parts.clone()) {
         Ok(results) => return Ok(results),
-        Err(error) if is_of_values(&error) => {}
+        Err(error) if is_of_values(&error) && plan.by_group => {}
+        Err(error) if is_of_values(&error) => {
+            left_out.add_error(&error);
+            return Ok(RecordBatch::new_empty(Arc::clone(&plan.result)));
+        }
         Err(error) => return Err(error),
     }
     let groups = Groups::of(plan, &parts)?;

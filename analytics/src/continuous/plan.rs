@@ -25,6 +25,7 @@ use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowAggExec};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement as DFStatement;
@@ -55,6 +56,8 @@ pub(crate) struct Plan {
     window: (usize, usize),
     /// How many columns, the first of a state row, are its group.
     group_columns: usize,
+    /// Whether results of one group say nothing of others.
+    pub(crate) by_group: bool,
     /// What results look like.
     pub(crate) result: SchemaRef,
 }
@@ -72,11 +75,13 @@ impl Plan {
     fn of(select: &StreamQuery, columns: &[SqlColumn], system_columns: &[&str]) -> Result<Plan, DataFusionError> {
         let rows = Slot::new(Assigner::schema(&full_schema(columns, system_columns)));
         let (physical, task) = plan_over(&rows, select)?;
-        let mut found = None;
+        let (mut found, mut over_groups) = (None, 0_usize);
         physical.apply(|node| {
             if let Some(aggregate) = node.downcast_ref::<AggregateExec>() {
-                found = Some(aggregate.clone());
+                // The innermost one folds rows; others are over its results.
+                over_groups += usize::from(found.replace(aggregate.clone()).is_some());
             }
+            over_groups += usize::from(node.is::<WindowAggExec>() || node.is::<BoundedWindowAggExec>());
             Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
         })?;
         let aggregate = found.ok_or_else(|| DataFusionError::Plan("the query aggregates nothing".to_owned()))?;
@@ -92,9 +97,12 @@ impl Plan {
         let merged = aggregate.group_expr().as_final();
         let reduce = stage(AggregateMode::PartialReduce, merged.clone(), states.exec()?, no_filters.clone())?;
         let last: Arc<dyn ExecutionPlan> = stage(AggregateMode::Final, merged, states.exec()?, no_filters)?;
+        let innermost = |node: &Arc<dyn ExecutionPlan>| {
+            node.is::<AggregateExec>() && !node.children().into_iter().any(has_aggregate)
+        };
         let close = physical
             .transform_down(|node| {
-                Ok(if node.is::<AggregateExec>() {
+                Ok(if innermost(&node) {
                     Transformed::new(Arc::clone(&last), true, datafusion::common::tree_node::TreeNodeRecursion::Jump)
                 } else {
                     Transformed::no(node)
@@ -103,7 +111,8 @@ impl Plan {
             .data;
         let window = (states.schema.index_of(WINDOW_START)?, states.schema.index_of(WINDOW_END)?);
         let (group_columns, result) = (aggregate.group_expr().expr().len(), close.schema());
-        Ok(Plan { partial, reduce, close, rows, states, task, window, group_columns, result })
+        let by_group = over_groups == 0;
+        Ok(Plan { partial, reduce, close, rows, states, task, window, group_columns, by_group, result })
     }
 
     /// What state rows look like.
@@ -138,6 +147,11 @@ impl Plan {
         self.states.fill(states);
         run(&self.close, &self.task)
     }
+}
+
+/// Whether a plan groups rows.
+fn has_aggregate(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    plan.is::<AggregateExec>() || plan.children().into_iter().any(has_aggregate)
 }
 
 /// Plans a query over rows that a slot gives out.

@@ -15,6 +15,7 @@ pub(crate) mod interval;
 
 mod hint;
 mod respell;
+mod special;
 mod window_call;
 
 mod aws_calls;
@@ -25,6 +26,12 @@ mod over;
 mod refuse;
 
 pub(crate) mod statements;
+
+mod grouping;
+mod lowering;
+mod results;
+mod select_list;
+mod sub_query;
 
 pub(crate) mod query;
 

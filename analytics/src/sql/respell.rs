@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::tokenizer::{Location as At, Span, Token as Lexem
 use model::query::engine::SqlError;
 
 use crate::sql::dialect::Dialect;
+use crate::sql::special::special_functions;
 use crate::sql::tokens::Token;
 
 /// Flink's functions that make windows of a table.
@@ -28,6 +29,7 @@ pub(crate) fn respell(tokens: &[Token], dialect: Dialect) -> Result<Vec<TokenWit
     let mut respelt = tokens.to_vec();
     match dialect {
         Dialect::Aws => {
+            respelt = special_functions(&respelt)?;
             respelt = without_stream(&respelt);
             respelt = template_windows(&respelt);
             respelt = differences(&respelt);
@@ -70,7 +72,7 @@ fn without_stream(tokens: &[Token]) -> Vec<Token> {
 }
 
 /// Where the parenthesis at `open` closes.
-fn closing(tokens: &[Token], open: usize) -> Option<usize> {
+pub(crate) fn closing(tokens: &[Token], open: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (place, token) in tokens.iter().enumerate().skip(open) {
         match token.lexeme {
@@ -85,7 +87,8 @@ fn closing(tokens: &[Token], open: usize) -> Option<usize> {
     None
 }
 
-fn is_open(tokens: &[Token], place: usize) -> bool {
+/// Whether a parenthesis opens there.
+pub(crate) fn is_open(tokens: &[Token], place: usize) -> bool {
     tokens.get(place).is_some_and(|token| token.lexeme == Lexeme::LParen)
 }
 

@@ -49,6 +49,11 @@ impl Token {
     }
 }
 
+/// A name in double quotes.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// Cuts text into tokens, without blanks and comments. Without a dialect, it is that of the first statement.
 pub(crate) fn tokenize(sql: &str, dialect: Option<Dialect>) -> Result<Vec<Token>, SqlError> {
     let sql = without_notes(&with_dashes(sql));
