@@ -27,7 +27,7 @@ pub(crate) fn aws_call(expr: &Expr) -> Result<Option<Expr>, SqlError> {
             None => return Err(refuse(expr, format!("EXTRACT has no field `{field}`"), "use YEAR to SECOND")),
         },
         Expr::Overlay { expr, overlay_what, overlay_from, overlay_for } => {
-            call("aws_overlay", all([Some(expr), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()]))
+            call("aws_overlay", all([Some(expr), Some(overlay_what), Some(overlay_from), overlay_for.as_deref()]))
         }
         Expr::Position { expr, r#in } => call("aws_position", all([Some(expr), Some(r#in)])),
         Expr::Substring { expr, substring_from: Some(from), substring_for: None, special: false, .. }
@@ -37,7 +37,7 @@ pub(crate) fn aws_call(expr: &Expr) -> Result<Option<Expr>, SqlError> {
         }
         Expr::Substring { expr, substring_from, substring_for, special, .. } => {
             let name = if *special { "aws_substring" } else { "aws_substring_from" };
-            call(name, all([Some(expr), substring_from.as_ref(), substring_for.as_ref()]))
+            call(name, all([Some(expr), substring_from.as_deref(), substring_for.as_deref()]))
         }
         Expr::Trim { trim_where, trim_what, expr, trim_characters: None } => {
             let side = match trim_where {
@@ -98,8 +98,8 @@ fn is_interval(expr: &Expr) -> bool {
     }
 }
 
-fn all<const N: usize>(given: [Option<&Box<Expr>>; N]) -> Vec<Expr> {
-    given.into_iter().flatten().map(|expr| (**expr).clone()).collect()
+fn all<const N: usize>(given: [Option<&Expr>; N]) -> Vec<Expr> {
+    given.into_iter().flatten().cloned().collect()
 }
 
 /// `CAST(value AS type)`.

@@ -12,7 +12,7 @@ use crate::sql::dialect::Dialect;
 use crate::sql::interval::{Length, length};
 use crate::sql::respell::respell;
 use crate::sql::schema::{SqlColumn, SqlType};
-use crate::sql::statements::{Pump, Script, StreamDeclaration, column_names};
+use crate::sql::statements::{Pump, Script, StreamDeclaration, column_names, parts_of};
 use crate::sql::tokens::{Cursor, Token};
 use crate::sql::window_call::{name_of, refuse};
 
@@ -61,7 +61,7 @@ pub(crate) fn statement(script: &mut Script, tokens: &[Token]) -> Result<(), Sql
         return dropped(&mut cursor);
     }
     if cursor.accept("INSERT") {
-        script.pumps.push(insert(&mut cursor)?);
+        script.pumps.extend(parts_of(insert(&mut cursor)?));
         return Ok(());
     }
     if cursor.accept("CREATE") && {

@@ -54,7 +54,7 @@ impl StreamDeclaration {
 }
 
 /// `CREATE PUMP name AS INSERT INTO stream (columns) query`.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pump {
     pub(crate) name: String,
     pub(crate) into: String,
@@ -116,7 +116,7 @@ impl Script {
             self.streams.push(stream(&mut cursor)?);
         } else {
             cursor.expect("PUMP")?;
-            self.pumps.push(pump(&mut cursor)?);
+            self.pumps.extend(parts_of(pump(&mut cursor)?));
         }
         Ok(())
     }
@@ -188,6 +188,40 @@ fn sql_type(cursor: &mut Cursor<'_>) -> Result<SqlType, SqlError> {
             return Err(at.refuse(format!("unknown type `{word}`"), suggestion));
         }
     })
+}
+
+/// The parts of a UNION ALL, each a query of its own into the same stream.
+pub(crate) fn parts_of(pump: Pump) -> Vec<Pump> {
+    let mut depth = 0_usize;
+    let mut ends = Vec::new();
+    for (place, token) in pump.query.iter().enumerate() {
+        match token.lexeme {
+            Lexeme::LParen => depth += 1,
+            Lexeme::RParen => depth = depth.saturating_sub(1),
+            _ if depth == 0 && token.is("UNION") => {
+                let is_all = pump.query.get(place + 1).is_some_and(|next| next.is("ALL"));
+                // Without ALL, the whole is refused where it is read.
+                if !is_all {
+                    return vec![pump];
+                }
+                ends.push(place);
+            }
+            _ => {}
+        }
+    }
+    if ends.is_empty() {
+        return vec![pump];
+    }
+    let starts = std::iter::once(0).chain(ends.iter().map(|end| end + 2));
+    let ends = ends.iter().copied().chain([pump.query.len()]);
+    let part = |(index, (start, end)): (usize, (usize, usize))| Pump {
+        name: format!("{}_{}", pump.name, index + 1),
+        query: pump.query[start.min(end)..end].to_vec(),
+        ..pump.clone()
+    };
+    let parts: Vec<Pump> = starts.zip(ends).enumerate().map(part).collect();
+    // What stands around nothing is refused where it is read.
+    if parts.iter().any(|part| part.query.is_empty()) { vec![pump] } else { parts }
 }
 
 /// `(a, b)`, if it is next.

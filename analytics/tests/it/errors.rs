@@ -1,6 +1,9 @@
 //! What users are told before anything runs.
 
 use analytics::continuous::query::{ContinuousQuery, QueryOptions};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
 
 use crate::golden::Case;
 
@@ -94,4 +97,46 @@ fn a_chain_is_planned_up_to_the_bound_and_refused_by_name_beyond_it() {
     }
     let nested = format!("SELECT STREAM COUNT({}1{}) FROM \"S\"", "(".repeat(400), ")".repeat(400));
     check(&format!("{nested} GROUP BY FLOOR(ROWTIME TO MINUTE)"), "nested");
+}
+
+/// Words, signs and letters of texts, so that each change makes another text of the same kind.
+fn pieces(sql: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for c in sql.chars() {
+        match pieces.last_mut() {
+            Some(last) if c.is_alphanumeric() && last.chars().all(char::is_alphanumeric) => last.push(c),
+            _ => pieces.push(c.to_string()),
+        }
+    }
+    pieces
+}
+
+#[test]
+fn no_text_ends_the_server() {
+    let texts: Vec<String> = Case::all().iter().map(|case| case.section("sql").to_owned()).collect();
+    let all: Vec<String> = texts.iter().flat_map(|text| pieces(text)).collect();
+    let mut wrong = 0;
+    for seed in 0..1500_u64 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut changed = pieces(texts.choose(&mut random).unwrap());
+        for _ in 0..random.random_range(1..4) {
+            let place = random.random_range(0..changed.len());
+            match random.random_range(0..4) {
+                0 => drop(changed.remove(place)),
+                1 => changed.insert(place, all.choose(&mut random).unwrap().clone()),
+                2 => changed[place] = all.choose(&mut random).unwrap().clone(),
+                _ => changed.truncate(place + 1),
+            }
+        }
+        let sql = changed.concat();
+        let prepare = || ContinuousQuery::prepare(&"q".parse().unwrap(), &sql, QueryOptions::default());
+        let prepared = std::panic::catch_unwind(prepare);
+        let prepared = prepared.unwrap_or_else(|_| panic!("seed {seed} panics: {sql}"));
+        if let Err(error) = prepared {
+            wrong += 1;
+            let text = error.to_string();
+            assert!(!text.is_empty() && !text.to_lowercase().contains("internal error"), "seed {seed}: {text}\n{sql}");
+        }
+    }
+    assert!(wrong > 500, "{wrong}");
 }
