@@ -5,11 +5,12 @@ use std::sync::Arc;
 use model::query::engine::SqlError;
 
 use crate::continuous::operator::Operator;
+use crate::sql::declarations::Pump;
 use crate::sql::dialect::Dialect;
 use crate::sql::error::sql_error;
 use crate::sql::query::StreamQuery;
 use crate::sql::schema::SqlColumn;
-use crate::sql::statements::{Pump, Script};
+use crate::sql::script::Script;
 use crate::window::calendar::Tumbling;
 use crate::window::kind::{Aligned, WindowKind};
 

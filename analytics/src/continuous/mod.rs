@@ -15,8 +15,10 @@ mod projection;
 
 mod apart;
 
-mod keyed;
 mod panes;
+
+mod keyed;
+
 mod state;
 
 mod sliding;

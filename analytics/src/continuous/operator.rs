@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{ArrayRef, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::error::DataFusionError;
@@ -26,7 +26,7 @@ use crate::continuous::sliding::Sliding;
 use crate::continuous::state::WindowState;
 use crate::sql::dialect::Dialect;
 use crate::sql::query::StreamQuery;
-use crate::sql::schema::{SqlColumn, SqlType};
+use crate::sql::schema::{ROWTIME, SqlColumn, SqlType};
 use crate::window::assigner::Assigner;
 use crate::window::kind::WindowKind;
 use crate::window::span::Span;
@@ -278,6 +278,11 @@ impl Operator {
         Ok(rows)
     }
 
+    /// Whether a query without windows has rows to make or to give out.
+    pub(crate) fn has_ready(&self) -> bool {
+        matches!(&self.stage, Stage::Rows { ready, .. } if 0 < self.waiting_rows() || !ready.is_empty())
+    }
+
     /// The rows that rows have made since this was last called, of a query without windows.
     pub(crate) fn take_ready(&mut self) -> Result<Vec<OutputRow>, DataFusionError> {
         if self.has_windows() {
@@ -401,7 +406,7 @@ impl Operator {
                     self.bytes_changed += plan.push(&batch)?;
                 }
                 Stage::Windows { windows, plan, .. } => {
-                    let batch = Assigner(*windows).assign(&batch);
+                    let batch = Assigner(*windows).assign(&batch, time_of(&batch));
                     for states in apart::fold(plan, &batch, &mut self.left_out)? {
                         self.keep(states)?;
                     }
@@ -435,6 +440,11 @@ impl Operator {
     }
 }
 
+/// The times of rows.
+fn time_of(rows: &RecordBatch) -> &ArrayRef {
+    rows.column_by_name(ROWTIME).expect("rows have a time")
+}
+
 impl Stage {
     /// What results look like.
     fn result(&self) -> &Arc<Schema> {
@@ -453,7 +463,6 @@ mod tests {
     use super::*;
     use crate::continuous::definition::Definition;
     use crate::continuous::event_time::EventTime;
-    use datafusion::arrow::array::ArrayRef;
     use datafusion::arrow::datatypes::{DataType, Field};
 
     use crate::continuous::snapshot::{Header, decode, encode};

@@ -246,9 +246,8 @@ impl<'a> Running<'a> {
 
     /// Writes the rows of a query without windows.
     async fn write_ready(&mut self) -> Result<(), QueryError> {
-        let Some(driver) = &mut self.driver else { return Ok(()) };
-        let rows = driver.take_ready().map_err(|error| self.query.engine(error))?;
-        if rows.is_empty() { Ok(()) } else { self.write(rows).await }
+        let is_ready = self.driver.as_ref().is_some_and(|driver| driver.operator().has_ready());
+        if is_ready { self.commit(Vec::new()).await } else { Ok(()) }
     }
 
     /// Writes rows, with a checkpoint.
@@ -274,7 +273,12 @@ impl<'a> Running<'a> {
         Ok(fitting)
     }
 
-    pub(crate) async fn commit(&mut self, outputs: Vec<PutEntry>) -> Result<(), QueryError> {
+    /// Makes durable what was read and what came of it: `outputs`, and rows that are ready without waiting for a window.
+    pub(crate) async fn commit(&mut self, mut outputs: Vec<PutEntry>) -> Result<(), QueryError> {
+        let ready = self.driver.as_mut().map(Driver::take_ready).transpose();
+        let ready = self.fitting(ready.map_err(|error| self.query.engine(error))?.unwrap_or_default()).await?;
+        self.header.rows += ready.len() as u64;
+        outputs.extend(ready);
         let states = match &mut self.driver {
             Some(driver) => {
                 self.header.closed_until = driver.closed_until();

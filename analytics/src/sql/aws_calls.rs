@@ -6,8 +6,8 @@ use datafusion::sql::sqlparser::ast::{
 };
 use model::query::engine::SqlError;
 
-use crate::sql::expressions::call;
 use crate::sql::interval::Unit;
+use crate::sql::tree::call;
 use crate::sql::window_call::{arguments, name_of, refuse};
 
 /// The call that a form stands for; none where the expression is no such form.

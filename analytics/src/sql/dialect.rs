@@ -1,7 +1,5 @@
 //! The two dialects of continuous queries.
 
-use crate::sql::tokens::Token;
-
 /// How a query is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -12,19 +10,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The dialect that a text is written in, told by its first statement.
-    pub(crate) fn of(tokens: &[Token]) -> Dialect {
-        let second = tokens.get(1);
-        let first_is = |word| tokens.first().is_some_and(|token| token.is(word));
-        let third_is_if = tokens.get(2).is_some_and(|token| token.is("IF"));
-        let is_flink = first_is("INSERT")
-            || first_is("EXECUTE")
-            || (first_is("DROP") && third_is_if)
-            || (first_is("CREATE")
-                && second.is_some_and(|token| ["TABLE", "TEMPORARY", "VIEW"].iter().any(|word| token.is(word))));
-        if is_flink { Dialect::Flink } else { Dialect::Aws }
-    }
-
     /// The name that an unquoted word stands for.
     pub(crate) fn fold(self, word: &str) -> String {
         match self {

@@ -8,8 +8,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::functions_aggregate::all_default_aggregate_functions;
 use datafusion::logical_expr::AggregateUDF;
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, CeilFloorKind, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, Ident, Interval, ObjectName, ObjectNamePart, Value, VisitMut, VisitorMut,
+    BinaryOperator, CeilFloorKind, Expr, ObjectNamePart, Value, VisitMut, VisitorMut,
 };
 use model::query::engine::SqlError;
 
@@ -17,6 +16,7 @@ use crate::sql::aws_calls::aws_call;
 use crate::sql::dialect::Dialect;
 use crate::sql::interval::{Length, Unit, length};
 use crate::sql::schema::ROWTIME;
+use crate::sql::tree::{call, column, plain_interval};
 use crate::sql::window_call::{Part, WindowCall, aws, flink_group, name_of, refuse};
 use crate::window::assigner::{WINDOW_END, WINDOW_START};
 use crate::window::kind::WindowKind;
@@ -171,11 +171,6 @@ pub(crate) fn is_aggregate_name(name: &str) -> bool {
     NAMES.contains(&name.to_lowercase())
 }
 
-/// A column of rows, hidden or not.
-pub(crate) fn column(name: &str) -> Expr {
-    Expr::Identifier(Ident::with_quote('"', name))
-}
-
 fn part(part: Part) -> Expr {
     match part {
         Part::Start => column(WINDOW_START),
@@ -188,37 +183,7 @@ fn part(part: Part) -> Expr {
     }
 }
 
-/// An interval as DataFusion reads it.
-pub(crate) fn plain_interval(length: Length) -> Expr {
-    let text = match length {
-        Length::Millis(millis) => format!("{millis} milliseconds"),
-        Length::Months(months) => format!("{months} months"),
-    };
-    Expr::Interval(Interval {
-        value: Box::new(Expr::value(Value::SingleQuotedString(text))),
-        leading_field: None,
-        leading_precision: None,
-        last_field: None,
-        fractional_seconds_precision: None,
-    })
-}
-
 fn floor(time: &Expr, unit: Unit) -> Expr {
     let unit = Expr::value(Value::SingleQuotedString(format!("{unit:?}").to_lowercase()));
     call("date_trunc", vec![unit, time.clone()])
-}
-
-/// A call of a function of DataFusion.
-pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    let args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
-    Expr::Function(Function {
-        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
 }

@@ -8,11 +8,11 @@ use model::query::engine::SqlError;
 use model::text::nearest::nearest;
 
 use crate::error::syntax;
+use crate::sql::declarations::{Pump, Statement, StreamDeclaration, column_names, parts_of};
 use crate::sql::dialect::Dialect;
 use crate::sql::interval::{Length, length};
 use crate::sql::respell::respell;
 use crate::sql::schema::{SqlColumn, SqlType};
-use crate::sql::statements::{Pump, Script, StreamDeclaration, column_names, parts_of};
 use crate::sql::tokens::{Cursor, Token};
 use crate::sql::window_call::{name_of, refuse};
 
@@ -46,23 +46,24 @@ const OPTIONS_OF_AWS: [&str; 6] = [
 ];
 
 /// Reads one statement.
-pub(crate) fn statement(script: &mut Script, tokens: &[Token]) -> Result<(), SqlError> {
+pub(crate) fn statement(tokens: &[Token]) -> Result<Statement, SqlError> {
     let mut cursor = Cursor::new(tokens);
     if cursor.accept("EXECUTE") {
         for word in ["STATEMENT", "SET", "BEGIN"] {
             cursor.expect(word)?;
         }
-        return statement(script, cursor.rest());
+        return statement(cursor.rest());
     }
-    if tokens.len() == 1 && tokens[0].is("END") {
-        return Ok(());
+    if let [end] = tokens
+        && end.is("END")
+    {
+        return Ok(Statement::Nothing);
     }
     if cursor.accept("DROP") {
-        return dropped(&mut cursor);
+        return dropped(&mut cursor).map(|()| Statement::Nothing);
     }
     if cursor.accept("INSERT") {
-        script.pumps.extend(parts_of(insert(&mut cursor)?));
-        return Ok(());
+        return Ok(Statement::Queries(parts_of(insert(&mut cursor)?)));
     }
     if cursor.accept("CREATE") && {
         cursor.accept("TEMPORARY");
@@ -72,10 +73,9 @@ pub(crate) fn statement(script: &mut Script, tokens: &[Token]) -> Result<(), Sql
             cursor.expect("NOT")?;
             cursor.expect("EXISTS")?;
         }
-        script.streams.push(table(&mut cursor)?);
-        return Ok(());
+        return table(&mut cursor).map(Statement::Stream);
     }
-    let first = &tokens[0];
+    let first = tokens.first().ok_or_else(|| cursor.expected("a statement"))?;
     Err(first.refuse(
         format!("a continuous query cannot contain a `{}` statement", first.lexeme),
         "use CREATE TABLE .. WITH (..) and INSERT INTO .. SELECT",

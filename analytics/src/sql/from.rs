@@ -1,8 +1,8 @@
 //! FROM: the stream that a query reads, and the windows that Flink's table functions make of it.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, TableFactor, TableFunctionArgs,
-    TableWithJoins,
+    Expr, Function, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, Select, SetExpr, TableFactor,
+    TableFunctionArgs, TableWithJoins,
 };
 use model::query::engine::SqlError;
 
@@ -20,7 +20,7 @@ pub(crate) struct TableWindows {
 }
 
 /// Takes a table function out of a FROM item: the table itself is left.
-pub(crate) fn table_windows(relation: &mut TableFactor) -> Result<Option<TableWindows>, SqlError> {
+fn table_windows(relation: &mut TableFactor) -> Result<Option<TableWindows>, SqlError> {
     let TableFactor::Table { name, args, .. } = relation else { return Ok(None) };
     let Some(TableFunctionArgs { args: given, .. }) = args else { return Ok(None) };
     let kind = name.to_string().to_uppercase();
@@ -41,6 +41,18 @@ pub(crate) fn table_windows(relation: &mut TableFactor) -> Result<Option<TableWi
     let found = TableWindows { windows, time: call.time, keys: call.keys };
     (*name, *args) = (call.table, None);
     Ok(Some(found))
+}
+
+/// Takes a table function out of FROM, also of a sub-query's.
+pub(crate) fn take_windows(select: &mut Select) -> Result<Option<TableWindows>, SqlError> {
+    let Some(table) = select.from.first_mut() else { return Ok(None) };
+    if let TableFactor::Derived { subquery, .. } = &mut table.relation {
+        return match subquery.body.as_mut() {
+            SetExpr::Select(inner) => take_windows(inner),
+            _ => Ok(None),
+        };
+    }
+    table_windows(&mut table.relation)
 }
 
 /// A table function's arguments by their meaning.

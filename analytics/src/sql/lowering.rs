@@ -1,23 +1,17 @@
-//! A tree of the dialect becomes one that DataFusion plans.
+//! A tree of a dialect on its way to one that DataFusion plans: what its names mean.
 
-use std::sync::Arc;
-
-use datafusion::sql::sqlparser::ast::{Expr, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectNamePart, Query, Select, SetExpr};
 use model::query::engine::SqlError;
 
+use crate::sql::declarations::StreamDeclaration;
 use crate::sql::dialect::Dialect;
-use crate::sql::expressions::{Rewriter, Windows, column};
-use crate::sql::from::source_of;
-use crate::sql::over::sliding;
-use crate::sql::query::StreamQuery;
+use crate::sql::expressions::{Rewriter, Windows};
+use crate::sql::from::{source_of, take_windows};
 use crate::sql::refuse::check_expression;
-use crate::sql::results::{Results, take_windows};
-use crate::sql::schema::{PARTITION_KEY, ROWTIME, SYSTEM_COLUMNS, SqlColumn};
-use crate::sql::select_list::{SelectList, aliased};
-use crate::sql::statements::{Script, StreamDeclaration};
+use crate::sql::schema::{ROWTIME, SYSTEM_COLUMNS, SqlColumn};
+use crate::sql::script::Script;
 use crate::sql::tokens::Token;
-use crate::window::kind::WindowKind;
-use crate::window::sliding::{Frames, ORDER};
+use crate::sql::tree::column;
 
 /// A query being rewritten.
 pub(super) struct Lowering<'a> {
@@ -63,77 +57,6 @@ impl<'a> Lowering<'a> {
         let computed = self.declaration.iter().flat_map(|declaration| &declaration.computed);
         names.extend(computed.map(|(name, expr)| (name.clone(), Expr::Nested(Box::new(expr.clone())))));
         Rewriter { dialect: self.dialect, windows, names, aggregates: 0 }
-    }
-
-    /// The query that DataFusion plans.
-    pub(super) fn lower(self, select: Select) -> Result<StreamQuery, SqlError> {
-        match self.results(select.clone())? {
-            Some(results) => Ok(self.of_windows(results)),
-            None => self.of_rows(select),
-        }
-    }
-
-    /// A query that groups rows by windows.
-    fn of_windows(self, results: Results) -> StreamQuery {
-        let (kind, names) = (results.windows.kind, results.names.clone());
-        let system_columns = self.system_columns.clone();
-        self.query(results.outermost(), Some(kind), None, system_columns, names, false)
-    }
-
-    /// A query that makes a row of each row.
-    fn of_rows(self, mut select: Select) -> Result<StreamQuery, SqlError> {
-        let sliding = sliding(&mut select, self.dialect, |time| self.check_time(time).is_ok())?;
-        let SelectList { items, names, waits_for_columns } = self.select_list(&select, true)?;
-        let hidden = self.hidden(false, sliding.is_some());
-        for table in &mut select.from {
-            self.pass_through(&mut table.relation, &hidden)?;
-        }
-        select.selection = select.selection.map(|filter| self.over_rows(&filter)).transpose()?;
-        let rewritten = |expr: &Expr| self.rewriter(None).rewrite(expr);
-        let mut projection = Vec::with_capacity(items.len() + 2);
-        for (index, (expr, _)) in items.iter().enumerate() {
-            projection.push(aliased(rewritten(expr)?, format!("__c{index}")));
-        }
-        projection.push(aliased(column(ROWTIME), "__time".to_owned()));
-        projection.push(aliased(column(PARTITION_KEY), "__key0".to_owned()));
-        if let Some(sliding) = &sliding {
-            projection.push(SelectItem::UnnamedExpr(column(ORDER)));
-            for (place, rank) in sliding.ranks.iter().enumerate() {
-                projection.push(aliased(rewritten(rank)?, format!("__rank{place}")));
-            }
-        }
-        select.projection = projection;
-        let mut system_columns = self.system_columns.clone();
-        let is_own = self.columns.iter().flatten().any(|column| column.name == PARTITION_KEY);
-        if !is_own && !system_columns.contains(&PARTITION_KEY) {
-            system_columns.push(PARTITION_KEY);
-        }
-        let frames = sliding.map(|sliding| sliding.frames);
-        Ok(self.query(select, None, frames, system_columns, names, waits_for_columns))
-    }
-
-    fn query(
-        self,
-        select: Select,
-        windows: Option<WindowKind>,
-        sliding: Option<Frames>,
-        system_columns: Vec<&'static str>,
-        names: Vec<String>,
-        waits_for_columns: bool,
-    ) -> StreamQuery {
-        let statement = Statement::Query(Box::new(query_of(select)));
-        StreamQuery {
-            dialect: self.dialect,
-            source: self.source,
-            windows,
-            sliding,
-            text: statement.to_string(),
-            statement: Arc::new(statement),
-            names,
-            system_columns,
-            waits_for_columns,
-            tokens: self.tokens.to_vec(),
-        }
     }
 
     /// An expression over rows.

@@ -4,6 +4,7 @@
 //! text ─▶ tokens ─▶ statements (Script) ─▶ a query's tokens ─▶ respelt ─▶ tree ─▶ StreamQuery
 //!                                                                                (windows, tree for DataFusion)
 //! ```
+//! Modules stand in reading order.
 
 pub mod schema;
 
@@ -14,24 +15,37 @@ pub(crate) mod tokens;
 pub(crate) mod interval;
 
 mod hint;
-mod respell;
 mod special;
+
+mod respell;
+
 mod window_call;
 
-mod aws_calls;
-mod expressions;
+pub(crate) mod declarations;
+
+mod aws;
 mod flink;
+
+pub(crate) mod script;
+
+mod tree;
+
+mod aws_calls;
+
+mod expressions;
+
 mod from;
 mod over;
 mod refuse;
 
-pub(crate) mod statements;
+mod lowering;
+
+mod select_list;
 
 mod grouping;
-mod lowering;
-mod results;
-mod select_list;
 mod sub_query;
+
+mod results;
 
 pub(crate) mod query;
 

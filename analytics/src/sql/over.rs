@@ -16,9 +16,10 @@ use datafusion::sql::sqlparser::ast::{
 use model::query::engine::SqlError;
 
 use crate::sql::dialect::Dialect;
-use crate::sql::expressions::{call, column, is_aggregate_name};
+use crate::sql::expressions::is_aggregate_name;
 use crate::sql::interval::{Length, length};
 use crate::sql::schema::ROWTIME;
+use crate::sql::tree::{call, column, plain_interval};
 use crate::sql::window_call::{name_of, refuse};
 use crate::window::sliding::{Frames, ORDER, distance};
 
@@ -168,7 +169,7 @@ fn range(start: WindowFrameBound, dialect: Dialect, sliding: &mut Sliding) -> Op
     sliding.frames.range = sliding.frames.range.max(Some(millis));
     Some(match dialect {
         Dialect::Aws => (ORDER, number(distance(millis).to_string())),
-        Dialect::Flink => (ROWTIME, crate::sql::expressions::plain_interval(Length::Millis(millis))),
+        Dialect::Flink => (ROWTIME, plain_interval(Length::Millis(millis))),
     })
 }
 

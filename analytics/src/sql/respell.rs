@@ -16,7 +16,7 @@ use model::query::engine::SqlError;
 
 use crate::sql::dialect::Dialect;
 use crate::sql::special::special_functions;
-use crate::sql::tokens::Token;
+use crate::sql::tokens::{Token, closing, is_open};
 
 /// Flink's functions that make windows of a table.
 const TABLE_FUNCTIONS: [&str; 4] = ["TUMBLE", "HOP", "CUMULATE", "SESSION"];
@@ -69,27 +69,6 @@ fn without_stream(tokens: &[Token]) -> Vec<Token> {
             })
     };
     (0..tokens.len()).filter(|place| !is_marker(*place)).map(|place| tokens[place].clone()).collect()
-}
-
-/// Where the parenthesis at `open` closes.
-pub(crate) fn closing(tokens: &[Token], open: usize) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (place, token) in tokens.iter().enumerate().skip(open) {
-        match token.lexeme {
-            Lexeme::LParen => depth += 1,
-            Lexeme::RParen => depth = depth.checked_sub(1)?,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(place);
-        }
-    }
-    None
-}
-
-/// Whether a parenthesis opens there.
-pub(crate) fn is_open(tokens: &[Token], place: usize) -> bool {
-    tokens.get(place).is_some_and(|token| token.lexeme == Lexeme::LParen)
 }
 
 /// `STEP(x BY n)` with a comma.

@@ -16,12 +16,13 @@ use datafusion::sql::sqlparser::ast::{
 use model::query::engine::SqlError;
 
 use crate::sql::dialect::Dialect;
-use crate::sql::expressions::{Windows, column};
-use crate::sql::from::{TableWindows, table_windows};
+use crate::sql::expressions::Windows;
+use crate::sql::from::take_windows;
 use crate::sql::lowering::{Lowering, query_of};
 use crate::sql::refuse::{check_item, only_select};
 use crate::sql::schema::ROWTIME;
 use crate::sql::select_list::{SelectList, aliased, item_aggregates};
+use crate::sql::tree::column;
 use crate::sql::window_call::refuse;
 use crate::window::assigner::{WINDOW_END, WINDOW_START};
 
@@ -138,18 +139,6 @@ fn grouped_sub_query(select: &Select) -> Option<&Query> {
     let SetExpr::Select(inner) = subquery.body.as_ref() else { return None };
     let is_grouped = !matches!(&inner.group_by, GroupByExpr::Expressions(group, _) if group.is_empty());
     (is_grouped || grouped_sub_query(inner).is_some()).then_some(subquery)
-}
-
-/// Takes a table function out of FROM, also of a sub-query's.
-pub(super) fn take_windows(select: &mut Select) -> Result<Option<TableWindows>, SqlError> {
-    let Some(table) = select.from.first_mut() else { return Ok(None) };
-    if let TableFactor::Derived { subquery, .. } = &mut table.relation {
-        return match subquery.body.as_mut() {
-            SetExpr::Select(inner) => take_windows(inner),
-            _ => Ok(None),
-        };
-    }
-    table_windows(&mut table.relation)
 }
 
 /// OVER stands around a query that groups rows, and not inside.

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Select, SelectItem, SetExpr, TableFactor, visit_expressions};
 use model::query::engine::SqlError;
 
-use crate::sql::expressions::{column, is_aggregate};
+use crate::sql::expressions::is_aggregate;
 use crate::sql::lowering::Lowering;
 use crate::sql::schema::ROWTIME;
+use crate::sql::tree::column;
 use crate::sql::window_call::refuse;
 
 /// A select list.

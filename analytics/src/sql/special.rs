@@ -12,8 +12,7 @@ use datafusion::sql::sqlparser::tokenizer::Token as Lexeme;
 use model::query::engine::SqlError;
 
 use crate::sql::dialect::Dialect;
-use crate::sql::respell::{closing, is_open};
-use crate::sql::tokens::{Token, quoted, tokenize};
+use crate::sql::tokens::{Token, closing, is_open, quoted, tokenize};
 
 /// Functions that are not here.
 const MISSING: [&str; 4] = ["RANDOM_CUT_FOREST", "RANDOM_CUT_FOREST_WITH_EXPLANATION", "HOTSPOTS", "GROUP_RANK"];

@@ -3,11 +3,11 @@
 use datafusion::sql::sqlparser::ast::{SelectItem, TableFactor};
 use model::query::engine::SqlError;
 
-use crate::sql::expressions::column;
 use crate::sql::lowering::{Lowering, query_of};
 use crate::sql::refuse::only_select;
 use crate::sql::schema::{PARTITION_KEY, ROWTIME};
 use crate::sql::select_list::{alias_of, aliased, name_of_column};
+use crate::sql::tree::column;
 use crate::window::assigner::{WINDOW_END, WINDOW_START};
 use crate::window::sliding::ORDER;
 

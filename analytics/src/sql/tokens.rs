@@ -70,9 +70,22 @@ pub(crate) fn tokenize(sql: &str, dialect: Option<Dialect>) -> Result<Vec<Token>
             Token { lexeme: lexeme.token, at, dialect: Dialect::Aws }
         })
         .collect();
-    let dialect = dialect.unwrap_or_else(|| Dialect::of(&tokens));
+    let dialect = dialect.unwrap_or_else(|| dialect_of(&tokens));
     tokens.iter_mut().for_each(|token| token.dialect = dialect);
     Ok(tokens)
+}
+
+/// The dialect that a text is written in, told by its first statement.
+fn dialect_of(tokens: &[Token]) -> Dialect {
+    let second = tokens.get(1);
+    let first_is = |word| tokens.first().is_some_and(|token| token.is(word));
+    let third_is_if = tokens.get(2).is_some_and(|token| token.is("IF"));
+    let is_flink = first_is("INSERT")
+        || first_is("EXECUTE")
+        || (first_is("DROP") && third_is_if)
+        || (first_is("CREATE")
+            && second.is_some_and(|token| ["TABLE", "TEMPORARY", "VIEW"].iter().any(|word| token.is(word))));
+    if is_flink { Dialect::Flink } else { Dialect::Aws }
 }
 
 /// Without lines that say how a notebook runs a paragraph: `%flink.ssql(type=update)`. Nothing changes its place.
@@ -109,6 +122,27 @@ fn with_dashes(sql: &str) -> String {
         text.push(character);
     }
     text
+}
+
+/// Where the parenthesis at `open` closes.
+pub(crate) fn closing(tokens: &[Token], open: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (place, token) in tokens.iter().enumerate().skip(open) {
+        match token.lexeme {
+            Lexeme::LParen => depth += 1,
+            Lexeme::RParen => depth = depth.checked_sub(1)?,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(place);
+        }
+    }
+    None
+}
+
+/// Whether a parenthesis opens there.
+pub(crate) fn is_open(tokens: &[Token], place: usize) -> bool {
+    tokens.get(place).is_some_and(|token| token.lexeme == Lexeme::LParen)
 }
 
 /// A place in a statement's tokens.

@@ -9,11 +9,10 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{AsArray, RecordBatch, TimestampMillisecondArray};
+use datafusion::arrow::array::{ArrayRef, AsArray, RecordBatch, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::{ArrowPrimitiveType, Field, Schema, SchemaRef, TimestampMillisecondType as Millis};
 use model::clock::Timestamp;
 
-use crate::sql::schema::ROWTIME;
 use crate::window::kind::WindowKind;
 use crate::window::span::Span;
 
@@ -42,9 +41,9 @@ impl Assigner {
     ///
     /// # Panics
     ///
-    /// If they have no column for their time, in milliseconds.
-    pub(crate) fn assign(self, rows: &RecordBatch) -> RecordBatch {
-        let times = rows.column_by_name(ROWTIME).expect("rows have a time").as_primitive::<Millis>();
+    /// If the column of their `time` does not hold milliseconds.
+    pub(crate) fn assign(self, rows: &RecordBatch, time: &ArrayRef) -> RecordBatch {
+        let times = time.as_primitive::<Millis>();
         let (mut starts, mut ends) = (Vec::with_capacity(times.len()), Vec::with_capacity(times.len()));
         let mut pane: Option<Span> = None;
         for at in times.values().iter().map(|millis| Timestamp::from_millis(*millis)) {
@@ -73,7 +72,8 @@ mod tests {
     fn every_row_gets_the_pane_of_its_time() {
         let times = TimestampMillisecondArray::from(vec![0, 999, 1000, 5, 2500]);
         let rows = RecordBatch::try_from_iter([("ROWTIME", Arc::new(times) as _)]).unwrap();
-        let assigned = Assigner(WindowKind::Aligned(Aligned::Tumbling(Tumbling::Millis(1000)))).assign(&rows);
+        let assigned =
+            Assigner(WindowKind::Aligned(Aligned::Tumbling(Tumbling::Millis(1000)))).assign(&rows, rows.column(0));
         let column = |name: &str| assigned.column_by_name(name).unwrap().as_primitive::<Millis>().values().to_vec();
         assert_eq!(column(WINDOW_START), [0, 0, 1000, 0, 2000]);
         assert_eq!(column(WINDOW_END), [1000, 1000, 2000, 1000, 3000]);

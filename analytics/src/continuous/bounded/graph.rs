@@ -6,10 +6,9 @@ use std::io::{BufRead, Write};
 use model::clock::Timestamp;
 use model::query::engine::{SqlError, SqlErrorKind};
 
-use crate::continuous::bounded::options::{BoundedError, BoundedOptions, RunReport};
+use crate::continuous::bounded::options::{BoundedError, BoundedOptions, Input, Output, RunReport};
 use crate::continuous::bounded::sides::Sides;
 use crate::continuous::bounded::stage::Stage;
-use crate::continuous::bounded::{Input, Output};
 use crate::continuous::decode::discover::discover;
 use crate::continuous::decode::json::objects;
 use crate::continuous::definition::Definition;

@@ -13,16 +13,11 @@ mod options;
 mod sides;
 mod stage;
 
-pub use options::{BoundedError, BoundedOptions, RunReport};
+pub use options::{BoundedError, BoundedOptions, Input, Output, RunReport};
 
 use crate::continuous::bounded::graph::Graph;
 use crate::continuous::bounded::sides::Sides;
 use crate::continuous::definition::Definition;
-
-/// A file that is read, and the stream that it stands for; none where there is only one to read.
-pub type Input<'a> = (Option<String>, Box<dyn BufRead + 'a>);
-/// A file that is written, and the stream that goes there; none where there is only one that no query reads.
-pub type Output<'a> = (Option<String>, Box<dyn Write + 'a>);
 
 /// Runs the text's queries over lines of JSON of one stream; writes lines of JSON.
 pub fn run(

@@ -2,12 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use model::query::engine::SqlError;
 
 use crate::sql::dialect::Dialect;
+
+/// A file that is read, and the stream that it stands for; none where there is only one to read.
+pub type Input<'a> = (Option<String>, Box<dyn BufRead + 'a>);
+/// A file that is written, and the stream that goes there; none where there is only one that no query reads.
+pub type Output<'a> = (Option<String>, Box<dyn Write + 'a>);
 
 /// Where a row's time comes from.
 #[derive(Debug, Clone, Default)]
