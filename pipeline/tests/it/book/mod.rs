@@ -56,6 +56,7 @@ followed! {
     the_tutorial_works_with_clients_of_aws: ["docs/tutorial/aws.md"];
     producers_work: ["docs/how-to/producers.md"];
     own_queries_work: ["docs/how-to/query.md"];
+    continuous_sql_works: ["docs/reference/continuous-sql.md"];
     flows_come_and_go: ["docs/how-to/flows.md"];
     credentials_work: ["docs/how-to/security.md", "docs/SECURITY.md"];
     the_dashboard_works: ["docs/how-to/dashboard.md"];
