@@ -1,9 +1,9 @@
 //! Continuous windowed SQL, and ad hoc SQL over archive and live tail.
 //!
 //! ```text
-//!             rows                   records as rows: keys, values, kinds of columns
+//!        sql, window                the dialect of continuous queries, its types; how time is cut
+//!             rows                   records as rows: keys, exact values, kinds and types of columns
 //!        ┌─────┴──────┐
-//!   sql, window       │              the dialect of continuous queries; how time is cut
 //!   continuous      adhoc            queries that run on; questions that are answered once
 //!                     │
 //!                  worker            .. in processes of their own
@@ -23,8 +23,6 @@ mod integers;
 
 mod functions;
 
-mod rows;
-
 mod depth;
 
 mod stack;
@@ -32,6 +30,8 @@ mod stack;
 pub mod window;
 
 pub mod sql;
+
+mod rows;
 
 pub mod continuous;
 

@@ -9,10 +9,11 @@ use model::stream::aggregate::{UserRecord, user_records};
 use model::stream::consumer::ShardBatch;
 use model::stream::record::Record;
 use model::stream::shard::ShardId;
+use model::text::json_object::RecordText;
 use tracing::{info, warn};
 
 use crate::continuous::decode::discover::{discover, discover_usual};
-use crate::continuous::decode::json::{Row, objects};
+use crate::continuous::decode::json::{Kinds, Row, Unfit, objects};
 use crate::continuous::decode::sensor::columns_of;
 use crate::continuous::definition::RowTime;
 use crate::continuous::driver::Taken;
@@ -24,6 +25,11 @@ use crate::rows::sensor::{BLOCK_DATAGRAMS_MAX, Block};
 
 /// Records left out are logged at most this often.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The kinds of all fields of a record's objects.
+fn kinds(data: &[u8]) -> Result<Vec<Kinds>, Unfit> {
+    objects(RecordText::of(data)?.bytes())
+}
 
 impl Running<'_> {
     /// Takes in a batch whole.
@@ -53,7 +59,7 @@ impl Running<'_> {
     fn discover(&mut self, batch: ShardBatch) -> Result<(), QueryError> {
         let users = batch.records.iter().flat_map(|record| user_records(record, batch.owned, None));
         let found: Vec<_> =
-            users.filter(|user| !user.misplaced).filter_map(|user| objects(&user.data).ok()).flatten().collect();
+            users.filter(|user| !user.misplaced).filter_map(|user| kinds(&user.data).ok()).flatten().collect();
         if found.is_empty() && self.undiscovered.is_empty() {
             return self.absorb_objects(&batch);
         }
@@ -175,10 +181,14 @@ impl Running<'_> {
             shard: Some(shard),
             sequence_number: Some((user.record.sequence_number, created_at)),
         };
+        let text = match RecordText::of(&user.data) {
+            Ok(text) => text,
+            Err(error) => return self.left_out(1, &Unfit::from(error).to_string()),
+        };
         let rows = match &self.driver {
-            Some(driver) => driver.rows(&user.data),
+            Some(driver) => driver.rows(text.bytes()),
             // There are no columns because no record so far was one of objects.
-            None => objects(&user.data).map(|_| Vec::new()),
+            None => objects(text.bytes()).map(|_| Vec::new()),
         };
         match rows {
             Ok(rows) => rows.into_iter().for_each(|row| self.push(row, arrived_at, origin)),

@@ -1,16 +1,15 @@
 //! Rows to records: results are assigned to the declared columns by position, then written as JSON objects.
 
-use std::fmt::Write;
-
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::{SortColumn, cast, lexsort_to_indices, take_record_batch};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimestampMillisecondType};
+use datafusion::arrow::datatypes::TimestampMillisecondType;
 use datafusion::error::DataFusionError;
 use model::clock::Timestamp;
 
-use crate::continuous::decode::json::rounded;
+use crate::continuous::assign::{Assigned, text_of};
+use crate::rows::convert::name_of;
 use crate::sql::dialect::Dialect;
-use crate::sql::schema::{SqlColumn, SqlType, timestamp_millis};
+use crate::sql::schema::{SqlColumn, timestamp_millis};
 
 /// A row ready to be appended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +76,11 @@ impl Encoder {
             .iter()
             .map(|(column, index)| {
                 let name = serde_json::to_string(&column.name).expect("text is JSON");
-                Ok((column, name, index.map(|index| Values::new(batch.column(index), column.sql_type)).transpose()?))
+                Ok((
+                    column,
+                    name,
+                    index.map(|index| Assigned::new(batch.column(index), column.sql_type, self.dialect)).transpose()?,
+                ))
             })
             .collect::<Result<Vec<_>, DataFusionError>>()?;
         'rows: for row in 0..batch.num_rows() {
@@ -88,13 +91,12 @@ impl Encoder {
                 }
                 json.push_str(name);
                 json.push(':');
-                let fits =
-                    values.as_ref().is_none_or(|values| values.write(row, column.sql_type, self.dialect, &mut json));
-                if values.is_none() {
+                let Some(values) = values else {
                     json.push_str("null");
-                }
-                if !fits {
-                    errors.push(format!("column `{}` cannot hold the value of its row", column.name));
+                    continue;
+                };
+                if !values.write(row, &mut json) {
+                    errors.push(misfit(column, &values.shown(row)));
                     continue 'rows;
                 }
             }
@@ -113,97 +115,10 @@ fn sorted(batch: &RecordBatch, columns: &[ArrayRef]) -> Result<RecordBatch, Data
     Ok(take_record_batch(batch, &lexsort_to_indices(&order, None)?)?)
 }
 
-/// A result column in the widest type of the declared type's family.
-enum Values {
-    Boolean(ArrayRef),
-    Integer(ArrayRef),
-    Double(ArrayRef),
-    Decimal(ArrayRef),
-    Text(StringArray),
-    Time(ArrayRef),
-}
-
-impl Values {
-    fn new(array: &ArrayRef, sql_type: SqlType) -> Result<Values, DataFusionError> {
-        Ok(match sql_type {
-            SqlType::Boolean => Values::Boolean(cast(array, &DataType::Boolean)?),
-            SqlType::Double => Values::Double(cast(array, &DataType::Float64)?),
-            SqlType::Decimal(..) => Values::Decimal(cast(array, &sql_type.arrow())?),
-            SqlType::Varchar(_) => Values::Text(text_of(array)?),
-            SqlType::Timestamp => Values::Time(cast(array, &timestamp_millis())?),
-            _ if array.data_type().is_integer() || *array.data_type() == DataType::Boolean => {
-                Values::Integer(cast(array, &DataType::Int64)?)
-            }
-            _ => Values::Double(cast(array, &DataType::Float64)?),
-        })
-    }
-
-    /// Writes one value; false where the declared type cannot hold it.
-    fn write(&self, row: usize, sql_type: SqlType, dialect: Dialect, json: &mut String) -> bool {
-        let array: &dyn Array = match self {
-            Values::Text(array) => array,
-            Values::Boolean(a) | Values::Integer(a) | Values::Double(a) | Values::Decimal(a) | Values::Time(a) => a,
-        };
-        if array.is_null(row) {
-            json.push_str("null");
-            return true;
-        }
-        let written = match self {
-            Values::Boolean(array) => write!(json, "{}", array.as_boolean().value(row)),
-            Values::Integer(array) => {
-                let value = array.as_primitive::<Int64Type>().value(row);
-                return write_integer(Some(value), sql_type, json);
-            }
-            Values::Double(array) => {
-                let value = array.as_primitive::<Float64Type>().value(row);
-                if sql_type.integer_range().is_some() {
-                    return write_integer(rounded(value), sql_type, json);
-                }
-                // JSON has no infinity: serde_json writes null.
-                json.push_str(&serde_json::to_string(&value).expect("a number is JSON"));
-                Ok(())
-            }
-            Values::Decimal(array) => {
-                json.push_str(&array.as_primitive::<Decimal128Type>().value_as_string(row));
-                Ok(())
-            }
-            Values::Text(array) => {
-                let text = array.value(row);
-                let end = match sql_type {
-                    SqlType::Varchar(Some(length)) => text.char_indices().nth(length as usize).map(|(end, _)| end),
-                    _ => None,
-                };
-                let text = &text[..end.unwrap_or(text.len())];
-                json.push_str(&serde_json::to_string(text).expect("text is JSON"));
-                Ok(())
-            }
-            Values::Time(array) => {
-                let millis = array.as_primitive::<TimestampMillisecondType>().value(row);
-                let Ok(at) = jiff::Timestamp::from_millisecond(millis) else { return false };
-                // Flink writes a fraction only where there is one.
-                let format = match dialect {
-                    Dialect::Flink if millis % 1000 == 0 => "%Y-%m-%d %H:%M:%S",
-                    _ => "%Y-%m-%d %H:%M:%S%.3f",
-                };
-                write!(json, "\"{}\"", at.strftime(format))
-            }
-        };
-        written.expect("text takes all writes");
-        true
-    }
-}
-
-fn write_integer(value: Option<i64>, sql_type: SqlType, json: &mut String) -> bool {
-    let (lowest, highest) = sql_type.integer_range().expect("the caller has an integer type");
-    match value {
-        Some(value) if lowest <= value && value <= highest => {
-            json.push_str(&value.to_string());
-            true
-        }
-        _ => false,
-    }
-}
-
-fn text_of(array: &ArrayRef) -> Result<StringArray, DataFusionError> {
-    Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
+fn misfit(column: &SqlColumn, value: &str) -> String {
+    /// Characters of a value in an error's text.
+    const SHOWN_MAX: usize = 60;
+    let (name, sql_type) = (&column.name, name_of(column.sql_type));
+    let shown: String = value.chars().take(SHOWN_MAX).collect();
+    format!("column `{name}` of the result is {sql_type} and cannot hold {shown}; declare a type that can")
 }

@@ -9,6 +9,7 @@
 
 mod decode;
 
+mod assign;
 mod encode;
 mod plan;
 mod projection;

@@ -13,7 +13,6 @@ use model::datagram::payload::Datagram;
 use model::datagram::sensor_stream::SensorStream;
 
 use crate::continuous::apart::{self, LeftOut};
-use crate::continuous::decode::field::{FieldNames, Fields};
 use crate::continuous::decode::json::{Decoder, Row, Unfit};
 use crate::continuous::decode::sensor::{SensorDecoder, Unfillable};
 use crate::continuous::decode::waiting::Waiting;
@@ -24,6 +23,7 @@ use crate::continuous::plan::Plan;
 use crate::continuous::projection::Projection;
 use crate::continuous::sliding::Sliding;
 use crate::continuous::state::WindowState;
+use crate::rows::field::{FieldNames, Fields};
 use crate::sql::dialect::Dialect;
 use crate::sql::query::StreamQuery;
 use crate::sql::schema::{ROWTIME, SqlColumn, SqlType};

@@ -5,7 +5,8 @@
 //! wait: after that the query begins without them.
 
 use model::stream::consumer::ShardBatch;
-use serde_json::{Map, Value};
+
+use crate::continuous::decode::json::Kinds;
 
 /// The most objects that wait.
 const OBJECTS_MAX: usize = 1000;
@@ -17,7 +18,7 @@ const BYTES_MAX: usize = 8 << 20;
 pub(crate) struct Undiscovered {
     batches: Vec<ShardBatch>,
     /// The objects of their records.
-    objects: Vec<Map<String, Value>>,
+    objects: Vec<Kinds>,
     bytes: usize,
 }
 
@@ -33,12 +34,12 @@ impl Undiscovered {
     }
 
     /// The objects that wait.
-    pub(crate) fn objects(&self) -> &[Map<String, Value>] {
+    pub(crate) fn objects(&self) -> &[Kinds] {
         &self.objects
     }
 
     /// Lets a batch wait; `objects` are those of its records.
-    pub(crate) fn push(&mut self, batch: ShardBatch, objects: Vec<Map<String, Value>>) {
+    pub(crate) fn push(&mut self, batch: ShardBatch, objects: Vec<Kinds>) {
         self.bytes += batch.records.iter().map(|record| record.data.len()).sum::<usize>();
         self.objects.extend(objects);
         self.batches.push(batch);

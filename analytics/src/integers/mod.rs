@@ -1,4 +1,4 @@
-//! Integers that never wrap: a sum, difference or product that its type cannot hold is an error.
+//! Integers that never wrap: a sum, difference or product that its type cannot hold is an error. So is a sum of decimals.
 //!
 //! DataFusion computes them modulo 2^64 and says nothing. [`check_integers`] puts checked operations in
 //! their place:

@@ -1,6 +1,6 @@
-//! `SUM` of integers in 128 bits: exact in any order, and an error where the total does not fit.
+//! `SUM` of integers and decimals in 128 bits: exact in any order, and an error where the total does not fit.
 //!
-//! A part of a sum is kept as a decimal of 38 digits. DataFusion's own `SUM` keeps it in 64 bits.
+//! A part of a sum is kept as a decimal of 38 digits. DataFusion's own `SUM` keeps that of integers in 64 bits, and wraps.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use datafusion::logical_expr::{
 };
 
 use super::accumulators::{DistinctSum, GroupSums, Sum};
-use super::totals::{Integer, PART};
+use super::totals::Number;
 
-/// `SUM`; of anything else than integers as DataFusion computes it.
+/// `SUM`; of anything else than integers and decimals as DataFusion computes it.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct CheckedSum {
     inner: Arc<AggregateUDF>,
@@ -25,15 +25,6 @@ pub(super) struct CheckedSum {
 impl CheckedSum {
     pub(super) fn of(inner: Arc<AggregateUDF>) -> AggregateUDF {
         AggregateUDF::new_from_impl(CheckedSum { inner })
-    }
-}
-
-/// The type of a sum of integers, if it is one.
-fn integer(field: &Field) -> Option<Integer> {
-    match field.data_type() {
-        DataType::Int64 => Some(Integer::Signed),
-        DataType::UInt64 => Some(Integer::Unsigned),
-        _ => None,
     }
 }
 
@@ -55,17 +46,17 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        match integer(&args.return_field) {
-            Some(integer) if args.is_distinct => Ok(Box::new(DistinctSum::of(integer))),
-            Some(integer) => Ok(Box::new(Sum::of(integer))),
+        match Number::of(args.return_field.data_type()) {
+            Some(number) if args.is_distinct => Ok(Box::new(DistinctSum::of(number))),
+            Some(number) => Ok(Box::new(Sum::of(number))),
             None => self.inner.accumulator(args),
         }
     }
 
     fn state_fields(&self, args: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        match integer(&args.return_field) {
-            Some(_) if !args.is_distinct => {
-                Ok(vec![Arc::new(Field::new(format_state_name(args.name, "sum"), PART, true))])
+        match Number::of(args.return_field.data_type()) {
+            Some(number) if !args.is_distinct => {
+                Ok(vec![Arc::new(Field::new(format_state_name(args.name, "sum"), number.part(), true))])
             }
             _ => self.inner.state_fields(args),
         }
@@ -76,14 +67,14 @@ impl AggregateUDFImpl for CheckedSum {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        match integer(&args.return_field) {
-            Some(integer) => Ok(Box::new(GroupSums::of(integer))),
+        match Number::of(args.return_field.data_type()) {
+            Some(number) => Ok(Box::new(GroupSums::of(number))),
             None => self.inner.create_groups_accumulator(args),
         }
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        match integer(&args.return_field) {
+        match Number::of(args.return_field.data_type()) {
             Some(_) => self.accumulator(args),
             None => self.inner.create_sliding_accumulator(args),
         }

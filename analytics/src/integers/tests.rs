@@ -129,3 +129,22 @@ fn columns_keep_their_names_and_sums_of_nothing_are_null() {
         assert_eq!(ask(&context, sql, 1), Ok(vec![vec![None]]), "{sql}");
     }
 }
+
+#[test]
+fn a_sum_of_decimals_is_exact_or_an_error() {
+    const HUGE: &str = "CAST('90000000000000000000000000000000000000' AS DECIMAL(38, 0))";
+    const SUM: &str = "CAST('92233720368547758070' AS DECIMAL(38, 18))";
+    let rows = |count: i64| session(&(0..count).map(|at| (at, 1, i64::MAX)).collect::<Vec<_>>());
+    let value = "CAST(value AS DECIMAL(38, 18))";
+    for grouped in ["", " GROUP BY key"] {
+        let is_exact = format!("SELECT CASE WHEN SUM({value}) = {SUM} THEN 1 ELSE 0 END AS n FROM t{grouped}");
+        assert_eq!(ask(&rows(10), &is_exact, 1), Ok(vec![vec![Some(1)]]));
+        let error = ask(&rows(12), &format!("SELECT SUM({value}) FROM t{grouped}"), 1).unwrap_err();
+        assert!(
+            error.contains("is 110680464442257309684.0") && error.contains("DECIMAL(38, 18) cannot hold"),
+            "{error}"
+        );
+        let error = ask(&rows(2), &format!("SELECT SUM({HUGE}) FROM t{grouped}"), 1).unwrap_err();
+        assert!(error.contains("more than 38 digits"), "{error}");
+    }
+}

@@ -1,21 +1,16 @@
-//! Totals of integers in 128 bits, and parts of them as columns.
+//! Totals of integers and decimals in 128 bits, and parts of them as columns.
 
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, Decimal128Array, Int64Array, UInt64Array,
 };
-use datafusion::arrow::datatypes::{DataType, Int64Type, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, DecimalType, Int64Type, UInt64Type};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err};
 use datafusion::error::DataFusionError;
 
-/// What a part of a sum is: above 10^18 numbers of 64 bits fit in.
-pub(super) const PART: DataType = DataType::Decimal128(38, 0);
-
-/// Parts of sums, each null where it has no value.
-pub(super) fn parts(totals: impl Iterator<Item = Option<i128>>) -> Result<ArrayRef> {
-    Ok(Arc::new(totals.collect::<Decimal128Array>().with_precision_and_scale(38, 0)?))
-}
+/// The most digits of a decimal.
+const DIGITS_MAX: u8 = 38;
 
 /// Calls `each` with the place and the value of every element that is not null.
 pub(super) fn for_each<T: ArrowPrimitiveType>(array: &ArrayRef, mut each: impl FnMut(usize, i128))
@@ -29,27 +24,64 @@ where
     }
 }
 
-/// What is summed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Integer {
-    Signed,
-    Unsigned,
+/// Adds to a total. Error: 128 bits cannot hold it, as only decimals of nearly 38 digits can make it.
+pub(super) fn add(total: &mut i128, value: Option<i128>) -> Result<()> {
+    let sum = value.and_then(|value| total.checked_add(value));
+    *total = sum.ok_or_else(|| {
+        exec_datafusion_err!("a sum has more than {DIGITS_MAX} digits; sum fewer rows, or SUM(CAST(x AS DOUBLE))")
+    })?;
+    Ok(())
 }
 
-impl Integer {
-    /// Calls `each` with the place and the value of every element that is not null.
-    pub(super) fn for_each(self, array: &ArrayRef, each: impl FnMut(usize, i128)) {
-        match self {
-            Integer::Signed => for_each::<Int64Type>(array, each),
-            Integer::Unsigned => for_each::<UInt64Type>(array, each),
+/// What is summed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    Signed,
+    Unsigned,
+    /// With so many digits in the sum, and after the point.
+    Decimal(u8, i8),
+}
+
+impl Number {
+    /// Numbers whose sum has this type, if they are summed here.
+    pub(super) fn of(sum: &DataType) -> Option<Number> {
+        match sum {
+            DataType::Int64 => Some(Number::Signed),
+            DataType::UInt64 => Some(Number::Unsigned),
+            DataType::Decimal128(precision, scale) => Some(Number::Decimal(*precision, *scale)),
+            _ => None,
         }
     }
 
+    /// Calls `each` with the place and the value of every element that is not null.
+    pub(super) fn for_each(self, array: &ArrayRef, each: impl FnMut(usize, i128)) {
+        match self {
+            Number::Signed => for_each::<Int64Type>(array, each),
+            Number::Unsigned => for_each::<UInt64Type>(array, each),
+            Number::Decimal(..) => for_each::<Decimal128Type>(array, each),
+        }
+    }
+
+    /// The type of the sum.
     pub(super) fn data_type(self) -> DataType {
         match self {
-            Integer::Signed => DataType::Int64,
-            Integer::Unsigned => DataType::UInt64,
+            Number::Signed => DataType::Int64,
+            Number::Unsigned => DataType::UInt64,
+            Number::Decimal(precision, scale) => DataType::Decimal128(precision, scale),
         }
+    }
+
+    /// The type of a part of a sum: above 10^18 numbers of 64 bits fit in.
+    pub(super) fn part(self) -> DataType {
+        match self {
+            Number::Signed | Number::Unsigned => DataType::Decimal128(DIGITS_MAX, 0),
+            Number::Decimal(_, scale) => DataType::Decimal128(DIGITS_MAX, scale),
+        }
+    }
+
+    /// Parts of sums, each null where it has no value.
+    pub(super) fn parts(self, totals: impl Iterator<Item = Option<i128>>) -> ArrayRef {
+        Arc::new(totals.collect::<Decimal128Array>().with_data_type(self.part()))
     }
 
     /// The totals as an array. Error: one of them does not fit.
@@ -59,8 +91,18 @@ impl Integer {
             total.map(fit).transpose()
         }
         Ok(match self {
-            Integer::Signed => Arc::new(totals.map(fit).collect::<Result<Int64Array>>()?),
-            Integer::Unsigned => Arc::new(totals.map(fit).collect::<Result<UInt64Array>>()?),
+            Number::Signed => Arc::new(totals.map(fit).collect::<Result<Int64Array>>()?),
+            Number::Unsigned => Arc::new(totals.map(fit).collect::<Result<UInt64Array>>()?),
+            Number::Decimal(precision, scale) => {
+                let fit = |total: Option<i128>| match total {
+                    Some(total) if !Decimal128Type::is_valid_decimal_precision(total, precision) => {
+                        Err(has_more_digits(total, precision, scale))
+                    }
+                    total => Ok(total),
+                };
+                let totals = totals.map(fit).collect::<Result<Decimal128Array>>()?;
+                Arc::new(totals.with_data_type(self.data_type()))
+            }
         })
     }
 
@@ -71,4 +113,20 @@ impl Integer {
 
 fn does_not_fit(total: i128) -> DataFusionError {
     exec_datafusion_err!("a sum of integers is {total}, which 64 bits cannot hold; SUM(CAST(x AS DECIMAL(38, 0))) can")
+}
+
+fn has_more_digits(total: i128, precision: u8, scale: i8) -> DataFusionError {
+    let total = printed(total, scale);
+    exec_datafusion_err!(
+        "a sum of decimals is {total}, which DECIMAL({precision}, {scale}) cannot hold; SUM(CAST(x AS DOUBLE)) can"
+    )
+}
+
+/// All digits, which may be more than a decimal type has.
+fn printed(total: i128, scale: i8) -> String {
+    let scale = usize::from(scale.max(0).unsigned_abs());
+    let digits = format!("{:0>width$}", total.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let sign = if total < 0 { "-" } else { "" };
+    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMillisecondBuilder, UInt64Builder,
+    ArrayRef, BooleanBuilder, Decimal128Builder, Float64Builder, Int64Builder, StringBuilder,
+    TimestampMillisecondBuilder, UInt64Builder,
 };
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::DataType;
@@ -16,6 +17,8 @@ pub(crate) enum Cell<'a> {
     Integer(i64),
     Unsigned(u64),
     Double(f64),
+    /// In units of the last digit that its column keeps.
+    Decimal(i128),
     Text(Cow<'a, str>),
 }
 
@@ -26,6 +29,8 @@ pub(crate) enum Family {
     Integer,
     Unsigned,
     Double,
+    /// With so many digits after the point.
+    Decimal(u8),
     Text,
     Time,
 }
@@ -36,7 +41,8 @@ impl Family {
             DataType::Boolean => Family::Boolean,
             DataType::UInt64 => Family::Unsigned,
             integer if integer.is_integer() => Family::Integer,
-            number if number.is_floating() || number.is_decimal() => Family::Double,
+            number if number.is_floating() => Family::Double,
+            DataType::Decimal128(_, scale) => Family::Decimal(scale.unsigned_abs()),
             DataType::Timestamp(..) => Family::Time,
             _ => Family::Text,
         }
@@ -56,6 +62,7 @@ enum Builder {
     Integer(Int64Builder),
     Unsigned(UInt64Builder),
     Double(Float64Builder),
+    Decimal(Decimal128Builder, u8),
     Text(StringBuilder),
     Time(TimestampMillisecondBuilder),
 }
@@ -68,6 +75,9 @@ impl Cells {
             Family::Integer => Builder::Integer(Int64Builder::new()),
             Family::Unsigned => Builder::Unsigned(UInt64Builder::new()),
             Family::Double => Builder::Double(Float64Builder::new()),
+            Family::Decimal(scale) => {
+                Builder::Decimal(Decimal128Builder::new().with_data_type(data_type.clone()), scale)
+            }
             Family::Text => Builder::Text(StringBuilder::new()),
             Family::Time => Builder::Time(TimestampMillisecondBuilder::new()),
         };
@@ -81,6 +91,7 @@ impl Cells {
             Builder::Integer(_) => Family::Integer,
             Builder::Unsigned(_) => Family::Unsigned,
             Builder::Double(_) => Family::Double,
+            Builder::Decimal(_, scale) => Family::Decimal(scale),
             Builder::Text(_) => Family::Text,
             Builder::Time(_) => Family::Time,
         }
@@ -93,12 +104,14 @@ impl Cells {
             (Builder::Integer(cells), Cell::Integer(value)) => cells.append_value(value),
             (Builder::Unsigned(cells), Cell::Unsigned(value)) => cells.append_value(value),
             (Builder::Double(cells), Cell::Double(value)) => cells.append_value(value),
+            (Builder::Decimal(cells, _), Cell::Decimal(value)) => cells.append_value(value),
             (Builder::Text(cells), Cell::Text(value)) => cells.append_value(value),
             (Builder::Time(cells), Cell::Integer(value)) => cells.append_value(value),
             (Builder::Boolean(cells), _) => cells.append_null(),
             (Builder::Integer(cells), _) => cells.append_null(),
             (Builder::Unsigned(cells), _) => cells.append_null(),
             (Builder::Double(cells), _) => cells.append_null(),
+            (Builder::Decimal(cells, _), _) => cells.append_null(),
             (Builder::Text(cells), _) => cells.append_null(),
             (Builder::Time(cells), _) => cells.append_null(),
         }
@@ -111,6 +124,7 @@ impl Cells {
             Builder::Integer(cells) => Arc::new(cells.finish()),
             Builder::Unsigned(cells) => Arc::new(cells.finish()),
             Builder::Double(cells) => Arc::new(cells.finish()),
+            Builder::Decimal(cells, _) => Arc::new(cells.finish()),
             Builder::Text(cells) => Arc::new(cells.finish()),
             Builder::Time(cells) => Arc::new(cells.finish()),
         };

@@ -7,9 +7,9 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit}
 use model::datagram::columns::SensorColumn;
 use model::datagram::schema::{FieldKind, TIME};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::rows::json_row::JsonRow;
+use crate::rows::number_kind::NumberKind;
 
 /// The narrowest type that holds every value seen, exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,15 +18,13 @@ pub(crate) enum ColumnKind {
     Null,
     /// Truth values.
     Bool,
-    /// Integers of 64 bits.
-    Int,
-    /// Numbers with a fraction or an exponent, maybe integers among them.
-    Double,
+    /// Numbers.
+    Number(NumberKind),
     /// Integers of 64 bits without sign; only objects and tails of columns have such.
     Unsigned,
     /// Times; only objects and tails of columns have such.
     Time,
-    /// Strings, objects, arrays, integers over 64 bits, or a mixture: the text as it is written.
+    /// Strings, objects, arrays, numbers beyond all types, or a mixture: the text as it is written.
     Text,
 }
 
@@ -36,28 +34,7 @@ impl ColumnKind {
         match raw.as_bytes().first() {
             Some(b'n') => ColumnKind::Null,
             Some(b't' | b'f') => ColumnKind::Bool,
-            Some(b'-' | b'0'..=b'9') => {
-                if raw.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
-                    let finite = raw.parse::<f64>().is_ok_and(f64::is_finite);
-                    if finite { ColumnKind::Double } else { ColumnKind::Text }
-                } else if raw.parse::<i64>().is_ok() {
-                    ColumnKind::Int
-                } else {
-                    ColumnKind::Text
-                }
-            }
-            _ => ColumnKind::Text,
-        }
-    }
-
-    /// The kind of one JSON value that was read already. Here integers over 64 bits are numbers with a fraction: a
-    /// query that runs on computes with them, and does not show them digit by digit.
-    pub(crate) fn of_value(value: &Value) -> ColumnKind {
-        match value {
-            Value::Null => ColumnKind::Null,
-            Value::Bool(_) => ColumnKind::Bool,
-            Value::Number(number) if number.is_i64() => ColumnKind::Int,
-            Value::Number(_) => ColumnKind::Double,
+            Some(b'-' | b'0'..=b'9') => NumberKind::of(raw).map_or(ColumnKind::Text, ColumnKind::Number),
             _ => ColumnKind::Text,
         }
     }
@@ -68,8 +45,10 @@ impl ColumnKind {
             DataType::Null => ColumnKind::Null,
             DataType::Boolean => ColumnKind::Bool,
             DataType::UInt64 => ColumnKind::Unsigned,
-            integer if integer.is_integer() => ColumnKind::Int,
-            number if number.is_floating() => ColumnKind::Double,
+            DataType::Int64 => ColumnKind::Number(NumberKind::any_integers()),
+            integer if integer.is_integer() => ColumnKind::Number(NumberKind::small_integers()),
+            number if number.is_floating() => ColumnKind::Number(NumberKind::doubles()),
+            DataType::Decimal128(precision, scale) => ColumnKind::Number(NumberKind::decimals(*precision, *scale)),
             DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => ColumnKind::Time,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::Text,
             decimal if decimal.is_decimal() => ColumnKind::Text,
@@ -83,9 +62,10 @@ impl ColumnKind {
         match column.kind {
             FieldKind::U64 if column.name == TIME => ColumnKind::Time,
             FieldKind::U64 => ColumnKind::Unsigned,
-            FieldKind::F32 | FieldKind::F64 => ColumnKind::Double,
+            FieldKind::F32 | FieldKind::F64 => ColumnKind::Number(NumberKind::doubles()),
             FieldKind::Text(_) => ColumnKind::Text,
-            _ => ColumnKind::Int,
+            FieldKind::I64 => ColumnKind::Number(NumberKind::any_integers()),
+            _ => ColumnKind::Number(NumberKind::small_integers()),
         }
     }
 
@@ -95,9 +75,11 @@ impl ColumnKind {
         match (self, other) {
             (one, another) if one == another => one,
             (ColumnKind::Null, kind) | (kind, ColumnKind::Null) => kind,
-            (ColumnKind::Int, ColumnKind::Double) | (ColumnKind::Double, ColumnKind::Int) => ColumnKind::Double,
+            (ColumnKind::Number(one), ColumnKind::Number(other)) => ColumnKind::Number(one.merge(other)),
             // A stream whose archive was lines once: numbers of both fit, or the query says which does not.
-            (ColumnKind::Int, ColumnKind::Unsigned) | (ColumnKind::Unsigned, ColumnKind::Int) => ColumnKind::Int,
+            (ColumnKind::Number(number), ColumnKind::Unsigned) | (ColumnKind::Unsigned, ColumnKind::Number(number)) => {
+                ColumnKind::Number(number.merge(NumberKind::unsigned_integers()))
+            }
             _ => ColumnKind::Text,
         }
     }
@@ -105,8 +87,7 @@ impl ColumnKind {
     fn data_type(self) -> DataType {
         match self {
             ColumnKind::Bool => DataType::Boolean,
-            ColumnKind::Int => DataType::Int64,
-            ColumnKind::Double => DataType::Float64,
+            ColumnKind::Number(numbers) => numbers.number_type().arrow(),
             ColumnKind::Unsigned => DataType::UInt64,
             ColumnKind::Time => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
             ColumnKind::Null | ColumnKind::Text => DataType::Utf8,
@@ -130,9 +111,7 @@ impl Columns {
     /// The columns of rows that have types already.
     pub(crate) fn typed<'n>(columns: impl IntoIterator<Item = (&'n str, ColumnKind)>) -> Columns {
         let mut typed = Columns::default();
-        for (place, (name, kind)) in columns.into_iter().enumerate() {
-            typed.widen(place, name, kind);
-        }
+        typed.observe_kinds(columns);
         typed
     }
 
@@ -153,25 +132,21 @@ impl Columns {
         self.columns.iter().map(|(name, kind)| (name.as_ref(), *kind))
     }
 
-    /// Takes an object that was read already into account.
-    pub(crate) fn observe_object(&mut self, object: &Map<String, Value>) {
-        for (i, (key, value)) in object.iter().enumerate() {
-            self.widen(i, key, ColumnKind::of_value(value));
+    /// Takes the kinds of an object's values into account.
+    pub(crate) fn observe_kinds<'n>(&mut self, kinds: impl IntoIterator<Item = (&'n str, ColumnKind)>) {
+        for (i, (key, kind)) in kinds.into_iter().enumerate() {
+            self.widen(i, key, kind);
         }
     }
 
     /// Takes a row into account.
     pub(crate) fn observe(&mut self, row: &JsonRow<'_>) {
-        for (i, (key, raw)) in row.0.iter().enumerate() {
-            self.widen(i, key, ColumnKind::of(raw));
-        }
+        self.observe_kinds(row.0.iter().map(|(key, raw)| (key.as_ref(), ColumnKind::of(raw))));
     }
 
     /// Takes other records into account.
     pub(crate) fn merge(&mut self, other: &Columns) {
-        for (i, (name, kind)) in other.columns.iter().enumerate() {
-            self.widen(i, name, *kind);
-        }
+        self.observe_kinds(other.iter());
     }
 
     /// `guess` is where the column probably stands: records of one writer have their keys in one order.
@@ -194,8 +169,8 @@ impl Columns {
 
     /// The columns as a table's schema.
     pub(crate) fn schema(&self) -> SchemaRef {
-        let field = |(name, kind): &(Arc<str>, ColumnKind)| Field::new(name.as_ref(), kind.data_type(), true);
-        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+        let field = |(name, kind): (&str, ColumnKind)| Field::new(name, kind.data_type(), true);
+        Arc::new(Schema::new(self.iter().map(field).collect::<Vec<_>>()))
     }
 }
 
@@ -203,29 +178,33 @@ impl Columns {
 mod tests {
     use super::*;
 
-    fn check(raws: &[&str], expected: ColumnKind) {
+    fn check(raws: &[&str], expected: &DataType) {
         let kind = raws.iter().map(|raw| ColumnKind::of(raw)).reduce(ColumnKind::merge);
-        assert_eq!(kind, Some(expected), "{raws:?}");
+        assert_eq!(kind.map(ColumnKind::data_type).as_ref(), Some(expected), "{raws:?}");
     }
 
     #[test]
     fn columns_come_back_from_their_text() {
-        let columns = Columns::typed([("a \"b\"", ColumnKind::Int), ("é", ColumnKind::Text), ("t", ColumnKind::Time)]);
+        let number = ColumnKind::of("9007199254740993.5");
+        let columns = Columns::typed([("a \"b\"", number), ("é", ColumnKind::Text), ("t", ColumnKind::Time)]);
         let back = Columns::of_text(&columns.to_text()).unwrap();
         assert!(back.iter().eq(columns.iter()));
-        assert!(Columns::of_text("[[1,2]]").is_none());
+        for unknown in ["[[1,2]]", r#"[["n","Int"]]"#] {
+            assert!(Columns::of_text(unknown).is_none());
+        }
     }
 
     #[test]
-    fn a_kind_holds_every_value_exactly() {
-        check(&["1", "null", "-9223372036854775808"], ColumnKind::Int);
-        check(&["1", "2.5"], ColumnKind::Double);
-        check(&["1e3"], ColumnKind::Double);
-        check(&["18446744073709551615"], ColumnKind::Text);
-        check(&["1", "\"one\""], ColumnKind::Text);
-        check(&["true", "1"], ColumnKind::Text);
-        check(&["1e999"], ColumnKind::Text);
-        check(&["{}", "null"], ColumnKind::Text);
-        check(&["null", "null"], ColumnKind::Null);
+    fn a_column_holds_every_value_exactly() {
+        check(&["1", "null", "-9223372036854775808"], &DataType::Int64);
+        check(&["1", "2.5"], &DataType::Float64);
+        check(&["1e3"], &DataType::Float64);
+        check(&["9007199254740993", "1.5", "null"], &DataType::Decimal128(38, 1));
+        check(&["18446744073709551615"], &DataType::Decimal128(38, 0));
+        check(&["1", "\"one\""], &DataType::Utf8);
+        check(&["true", "1"], &DataType::Utf8);
+        check(&["1e999"], &DataType::Utf8);
+        check(&["{}", "null"], &DataType::Utf8);
+        check(&["null", "null"], &DataType::Utf8);
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use model::stream::aggregate::UserRecord;
-use model::text::json_object::check_object;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use model::text::json_object::{RecordText, check_value, without_mark};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::rows::key::Key;
@@ -13,6 +13,16 @@ use crate::rows::key::Key;
 /// Keys in order of appearance; a key may come twice, and then the last one counts.
 #[derive(Debug)]
 pub(crate) struct JsonRow<'a>(pub(crate) Vec<(Cow<'a, str>, &'a str)>);
+
+impl<'a> JsonRow<'a> {
+    /// All objects of a record, checked through and through; at least one.
+    pub(crate) fn read_all(data: &'a [u8]) -> serde_json::Result<Vec<JsonRow<'a>>> {
+        let rows: Vec<JsonRow<'a>> =
+            serde_json::Deserializer::from_slice(without_mark(data)).into_iter().collect::<serde_json::Result<_>>()?;
+        rows.iter().flat_map(|row| &row.0).try_for_each(|(_, raw)| check_value(raw))?;
+        if rows.is_empty() { Err(serde_json::Error::custom("it is empty")) } else { Ok(rows) }
+    }
+}
 
 /// What a piece of text turned out to be.
 #[derive(Debug)]
@@ -23,15 +33,25 @@ pub(crate) enum Parsed<'a> {
     NotAnObject,
 }
 
-/// The row that a user record is; none where the archive will not have it as a line either.
-pub(crate) fn parse_record<'a>(user: &'a UserRecord<'_>) -> Option<JsonRow<'a>> {
-    let is_row = !user.misplaced && check_object(&user.data).is_ok();
-    if is_row { serde_json::from_slice(&user.data).ok() } else { None }
+/// Calls `each` with every row that a user record is. False where it is none, and the archive will not have it as lines
+/// either.
+pub(crate) fn each_row<E>(
+    user: &UserRecord<'_>,
+    mut each: impl FnMut(&JsonRow<'_>) -> Result<(), E>,
+) -> Result<bool, E> {
+    let Some(text) = RecordText::of(&user.data).ok().filter(|_| !user.misplaced) else { return Ok(false) };
+    let Ok(objects) = text.objects() else { return Ok(false) };
+    for object in objects {
+        if let Ok(row) = serde_json::from_str::<JsonRow<'_>>(object) {
+            each(&row)?;
+        }
+    }
+    Ok(true)
 }
 
 /// Parses a line: none, one or several JSON values, as other writers put them.
 pub(crate) fn parse_line<'a>(line: &'a [u8], mut each: impl FnMut(Parsed<'a>)) -> Result<(), serde_json::Error> {
-    let mut rest = line.trim_ascii();
+    let mut rest = without_mark(line).trim_ascii();
     while !rest.is_empty() {
         let consumed = if is_object(rest) {
             let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<JsonRow<'a>>();

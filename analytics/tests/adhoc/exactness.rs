@@ -27,7 +27,7 @@ async fn check_random_cuts(seed: u64) {
         }
         let key = format!("key-{}", random.random_range(0..50));
         if random.random_bool(0.1) {
-            let data = ["no JSON {", "[1]", "7", "", "{\"Value\":1e999}", "{\"Value\":\"\\ud800\"}", "{} {}"];
+            let data = ["no JSON {", "[1]", "7", "", "{\"Value\":1e999}", "{\"Value\":\"\\ud800\"}", "{} {"];
             world.put(&stream, &key, data[random.random_range(0..data.len())]).await;
             continue;
         }

@@ -21,7 +21,7 @@ use model::stream::store::{ReadLimit, StartingPosition, StreamOptions, StreamSto
 use model::testing::clock::ManualClock;
 use model::testing::memory_archive::MemoryArchive;
 use model::testing::memory_store::MemoryStore;
-use model::text::json_object::check_object;
+use model::text::json_object::RecordText;
 use tempfile::TempDir;
 
 pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_793_500_000_000);
@@ -102,8 +102,9 @@ impl World {
         let (Some(first), Some(last)) = (records.first(), records.last()) else { return };
         let mut text = Vec::new();
         for user in records.iter().flat_map(|record| user_records(record, HashKeyRange::ALL, None)) {
-            if check_object(&user.data).is_ok() {
-                text.extend_from_slice(user.data.trim_ascii());
+            let record = RecordText::of(&user.data);
+            for object in record.iter().filter_map(|record| record.objects().ok()).flatten() {
+                text.extend_from_slice(object.as_bytes());
                 text.push(b'\n');
             }
         }

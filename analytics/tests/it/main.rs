@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod checkpoints;
+mod documents;
 mod errors;
 mod golden;
 mod oracle;

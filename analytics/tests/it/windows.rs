@@ -94,6 +94,12 @@ fn expected(kind: Kind, rows: &[Row]) -> Results {
     results
 }
 
+/// A row as a line of JSON.
+fn line(at: i64, key: u8, value: i64) -> String {
+    let at = jiff::Timestamp::from_millisecond(at).unwrap().strftime("%Y-%m-%d %H:%M:%S%.3f");
+    format!("{{\"t\":\"{at}\",\"k\":{key},\"v\":{value}}}\n")
+}
+
 fn millis(text: &str) -> i64 {
     let civil: jiff::civil::DateTime = text.parse().unwrap();
     civil.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond()
@@ -142,8 +148,7 @@ proptest! {
         let mut random = StdRng::seed_from_u64(shuffle as u64);
         let mut moved: Vec<(i64, Row)> = rows.iter().map(|row| (row.0 + random.random_range(0..=shuffle), *row)).collect();
         moved.sort_by_key(|(place, _)| *place);
-        let line = |(_, (at, k, v)): &(i64, Row)| format!("{{\"t\":{at},\"k\":{k},\"v\":{v}}}\n");
-        let lines: String = moved.iter().map(line).collect();
+        let lines: String = moved.iter().map(|(_, (at, k, v))| line(*at, *k, *v)).collect();
         let sql = by_column(shuffle) + &kind.sql();
         let mut output = Vec::new();
         let report = run(&sql, lines.as_bytes(), &mut output, BoundedOptions::default()).unwrap();
@@ -167,7 +172,7 @@ proptest! {
             }
             newest = newest.max(at - delay);
         }
-        let lines: String = rows.iter().map(|(at, k, v)| format!("{{\"t\":{at},\"k\":{k},\"v\":{v}}}\n")).collect();
+        let lines: String = rows.iter().map(|(at, k, v)| line(*at, *k, *v)).collect();
         let mut output = Vec::new();
         let report = run(&(by_column(delay) + &kind.sql()), lines.as_bytes(), &mut output, BoundedOptions::default()).unwrap();
         let output = String::from_utf8(output).unwrap();
@@ -268,7 +273,7 @@ fn sliding_windows_of_files_see_all_rows_of_their_time() {
             .collect();
         moved.sort_by_key(|(place, _)| *place);
         let rows: Vec<Row> = moved.into_iter().map(|(_, row)| row).collect();
-        let lines: String = rows.iter().map(|(at, k, v)| format!("{{\"t\":{at},\"k\":{k},\"v\":{v}}}\n")).collect();
+        let lines: String = rows.iter().map(|(at, k, v)| line(*at, *k, *v)).collect();
         let sql = format!(
             "CREATE TABLE s (k INT, v INT, t TIMESTAMP(3), WATERMARK FOR t AS t - INTERVAL '1' SECOND)
              WITH ('connector'='kinesis', 'stream'='in');
@@ -293,7 +298,7 @@ async fn put_randomly(rig: &mut Rig, random: &mut StdRng, own_time: bool) -> Vec
         let (key, value) = (random.random_range(0..3_u8), random.random_range(-50..50_i64));
         let now = rig.now();
         let at = if own_time { now - random.random_range(0..900) } else { now };
-        rig.put(&[&format!("{{\"t\":{at},\"k\":{key},\"v\":{value}}}")]).await;
+        rig.put(&[line(at, key, value).trim_end()]).await;
         rows.push((at, key, value));
         if random.random_range(0..3) == 0 {
             rig.clock.advance(Duration::from_millis(random.random_range(0..2000)));

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use model::stream::aggregate::UserRecord;
+use model::text::json_object::RecordText;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -90,8 +91,9 @@ impl<'a> RecordView<'a> {
     }
 }
 
-/// The JSON values that data consists of; none if it is anything else.
-pub(crate) fn values(data: &[u8]) -> Vec<&RawValue> {
-    let values = serde_json::Deserializer::from_slice(data).into_iter::<&RawValue>();
+/// The JSON values that a record consists of; none if it is anything else.
+pub(crate) fn values<'t>(text: &'t Option<RecordText<'_>>) -> Vec<&'t RawValue> {
+    let Some(text) = text else { return Vec::new() };
+    let values = serde_json::Deserializer::from_slice(text.bytes()).into_iter::<&RawValue>();
     values.collect::<Result<_, _>>().unwrap_or_default()
 }

@@ -15,6 +15,7 @@ use model::stream::record::Record;
 use model::stream::sequence_number::SequenceNumber;
 use model::stream::shard::{InvalidShardId, Shard, ShardId};
 use model::stream::store::{ReadLimit, StreamDescription, StreamError, StreamStore};
+use model::text::json_object::RecordText;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -249,7 +250,9 @@ impl Look<'_> {
 
     fn row(&self, place: Place<'_>, user: &UserRecord<'_>) -> Box<RawValue> {
         let as_json = !self.as_text && user.data.len() <= self.data_bytes_max;
-        let values = if as_json { values(&user.data) } else { Vec::new() };
+        let text = if as_json { RecordText::of(&user.data).ok() } else { None };
+        let text = text.filter(|text| text.bytes().len() <= self.data_bytes_max);
+        let values = values(&text);
         let view = match values[..] {
             [value] => RecordView::json(place, user, value),
             _ => RecordView::plain(place, user, self.data_bytes_max),

@@ -34,6 +34,7 @@ use model::stream::consumer::{ShardBatch, StreamReader};
 use model::stream::printed_sequence_number::PrintedSequenceNumber;
 use model::stream::shard::ShardMap;
 use model::stream::store::{StreamError, StreamStore};
+use model::text::json_object::RecordText;
 use model::text::record_filter::{CONDITIONS_MAX, Condition};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -263,7 +264,8 @@ impl Tail {
 
     /// Adds a line for each JSON value in a record, or one for other bytes.
     fn push_user(&mut self, lines: &mut Vec<u8>, place: Place<'_>, user: &UserRecord<'_>) {
-        let values = values(&user.data);
+        let text = RecordText::of(&user.data).ok();
+        let values = values(&text);
         if values.is_empty() && self.wanted.conditions.is_empty() && self.spend() {
             push(lines, &RecordView::plain(place, user, usize::MAX));
         }

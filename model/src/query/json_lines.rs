@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Decimal128Type;
+use arrow_array::{Array, Decimal128Array, RecordBatch};
 use arrow_cast::cast;
 use arrow_json::WriterBuilder;
-use arrow_json::writer::LineDelimited;
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_json::writer::{Encoder, EncoderFactory, EncoderOptions, LineDelimited, NullableEncoder};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use super::engine::{SqlError, SqlErrorKind, SqlRows};
+
+/// Decimals of so many digits have room for more than were put: they are written without zeros at their end.
+const FOUND_DIGITS: u8 = 38;
 
 /// Rows that are written at once: few enough that a thread which also serves others is soon free again.
 const ROWS_AT_ONCE_MAX: usize = 1024;
@@ -40,7 +45,8 @@ pub fn lines_of(batch: &RecordBatch) -> Result<Bytes, ArrowError> {
         return Ok(Bytes::from("{}\n".repeat(batch.num_rows())));
     }
     let batch = with_text_for_intervals(batch)?;
-    let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+    let builder = WriterBuilder::new().with_explicit_nulls(true).with_encoder_factory(Arc::new(ShortDecimals));
+    let mut writer = builder.build::<_, LineDelimited>(Vec::new());
     writer.write(&batch)?;
     writer.finish()?;
     Ok(Bytes::from(writer.into_inner()))
@@ -63,11 +69,38 @@ fn with_text_for_intervals(batch: &RecordBatch) -> Result<RecordBatch, ArrowErro
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)
 }
 
+/// Writes the decimals of [`FOUND_DIGITS`].
+#[derive(Debug)]
+struct ShortDecimals;
+
+impl EncoderFactory for ShortDecimals {
+    fn make_default_encoder<'a>(
+        &self,
+        _: &'a FieldRef,
+        array: &'a dyn Array,
+        _: &'a EncoderOptions,
+    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+        let decimals = array.as_primitive_opt::<Decimal128Type>();
+        let decimals = decimals.filter(|decimals| decimals.precision() == FOUND_DIGITS);
+        Ok(decimals.map(|decimals| NullableEncoder::new(Box::new(ShortDecimal(decimals)), decimals.nulls().cloned())))
+    }
+}
+
+struct ShortDecimal<'a>(&'a Decimal128Array);
+
+impl Encoder for ShortDecimal<'_> {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        let text = self.0.value_as_string(row);
+        let short = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        out.extend_from_slice(short.as_bytes());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use arrow_array::types::IntervalDayTime;
     use arrow_array::{
-        ArrayRef, Decimal128Array, Float64Array, Int64Array, IntervalDayTimeArray, RecordBatchOptions, StringArray,
+        ArrayRef, Float64Array, Int64Array, IntervalDayTimeArray, RecordBatchOptions, StringArray,
         TimestampMillisecondArray,
     };
     use futures::TryStreamExt;
@@ -90,6 +123,15 @@ mod tests {
             \"at\":\"2018-03-18T03:20:00.123\",\"span\":\"1 days 2.000 secs\"}\n\
             {\"n\":null,\"text\":null,\"half\":2.0,\"euros\":0.07,\"at\":null,\"span\":null}\n";
         assert_eq!(std::str::from_utf8(&lines).expect("text"), expected);
+    }
+
+    #[test]
+    fn decimals_that_were_found_show_only_digits_that_were_put() {
+        let decimals = Decimal128Array::from(vec![Some(90_071_992_547_409_930), Some(15), Some(-100), Some(0), None]);
+        let decimals: ArrayRef = Arc::new(decimals.with_precision_and_scale(38, 1).expect("it fits"));
+        let batch = RecordBatch::try_from_iter([("id", decimals)]).expect("one column");
+        let expected = "{\"id\":9007199254740993}\n{\"id\":1.5}\n{\"id\":-10}\n{\"id\":0}\n{\"id\":null}\n";
+        assert_eq!(std::str::from_utf8(&lines_of(&batch).expect("rows")).expect("text"), expected);
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ use model::stream::record::Record;
 use crate::delivery::cut::Cut;
 use crate::delivery::sink::{Appear, Delivered, Sink, SinkError};
 use crate::object::dead_letter::{DeadLetters, MISPLACED};
-use crate::object::json_line::push_line;
+use crate::object::json_line::push_lines;
 use crate::object::parquet::{Packed, pack, same_rows};
 use crate::object::put::{PackedLines, put_object};
 
@@ -124,10 +124,10 @@ fn lines_of(cut: &Cut) -> Lines {
     for user in cut.user_records() {
         let pushed = match user.misplaced {
             true => Err(MISPLACED.to_owned()),
-            false => push_line(&mut lines.data, &user.data).map_err(|reason| reason.to_string()),
+            false => push_lines(&mut lines.data, &user.data).map_err(|reason| reason.to_string()),
         };
         match pushed {
-            Ok(()) => lines.count += 1,
+            Ok(_) => lines.count += 1,
             Err(reason) => lines.letters.push(cut.range.shard, &user, &reason),
         }
     }

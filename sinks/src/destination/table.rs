@@ -1,9 +1,9 @@
-//! Upserts the records of a stream into a table: each a JSON object that holds the table's keys.
+//! Upserts the records of a stream into a table: each one JSON object, or several, that hold the table's keys.
 //!
 //! An item's version is its record's sequence number, so of two records of a key the later stays, however often they
 //! are delivered. (Between shards that are no relatives numbers do not tell what is later: records of one item
-//! should share a partition key.) Parts of an aggregate have one number, and are put in their order: the later stays.
-//! A record that is no item goes to the dead letters; it never holds up the others.
+//! should share a partition key.) Parts of an aggregate, and the objects of one record, have one number, and are put in
+//! their order: the later stays. A record one of whose objects is no item goes to the dead letters; it never holds up the others.
 
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use model::name::{ConsumerName, TableName};
 use model::stream::aggregate::UserRecord;
 use model::table::json::read_item;
 use model::table::store::{TableError, TableSchema, TableStore, VersionedItem};
+use model::text::json_object::RecordText;
 
 use crate::delivery::cut::Cut;
 use crate::delivery::sink::{Appear, Delivered, Sink, SinkError};
@@ -37,24 +38,24 @@ impl TableSink {
         TableSink { delivery, tables, table, dead_letters }
     }
 
-    /// Puts items together or, where one of them is refused, one by one; adds the refused to `refused`.
+    /// Puts items together or, where one of them is refused, record by record; adds the refused to `refused`.
     async fn put<'a>(
         &self,
-        items: Vec<(UserRecord<'a>, VersionedItem)>,
+        items: Vec<(UserRecord<'a>, Vec<VersionedItem>)>,
         refused: &mut Vec<(UserRecord<'a>, String)>,
     ) -> Result<u64, SinkError> {
         if items.is_empty() {
             return Ok(0);
         }
-        let together = items.iter().map(|(_, item)| item.clone()).collect();
+        let together = items.iter().flat_map(|(_, items)| items.iter().cloned()).collect();
         match self.tables.put(&self.table, together).await {
             Ok(()) => return Ok(items.len() as u64),
             Err(TableError::InvalidItem { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         let mut count = 0;
-        for (user, item) in items {
-            match self.tables.put(&self.table, vec![item]).await {
+        for (user, items) in items {
+            match self.tables.put(&self.table, items).await {
                 Ok(()) => count += 1,
                 Err(error @ TableError::InvalidItem { .. }) => refused.push((user, error.to_string())),
                 Err(error) => return Err(error.into()),
@@ -64,13 +65,19 @@ impl TableSink {
     }
 }
 
-fn item_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<VersionedItem, String> {
+/// The items that a record's objects are: all of them, or none.
+fn items_of(schema: &TableSchema, user: &UserRecord<'_>) -> Result<Vec<VersionedItem>, String> {
     if user.misplaced {
         return Err(MISPLACED.to_owned());
     }
-    let item = read_item(&user.data).map_err(|error| error.to_string())?;
-    schema.key_of(&item).map_err(|error| error.to_string())?;
-    Ok(VersionedItem { item, version: user.record.sequence_number.0 })
+    let text = RecordText::of(&user.data).map_err(|error| error.to_string())?;
+    let objects = text.objects().map_err(|error| error.to_string())?;
+    let item = |object: &str| {
+        let item = read_item(object.as_bytes()).map_err(|error| error.to_string())?;
+        schema.key_of(&item).map_err(|error| error.to_string())?;
+        Ok(VersionedItem { item, version: user.record.sequence_number.0 })
+    };
+    objects.into_iter().map(item).collect()
 }
 
 impl TableSink {
@@ -78,8 +85,8 @@ impl TableSink {
         let schema = self.tables.describe(&self.table).await?;
         let (mut items, mut letters) = (Vec::with_capacity(cut.records.len()), Vec::new());
         for user in cut.user_records() {
-            match item_of(&schema, &user) {
-                Ok(item) => items.push((user, item)),
+            match items_of(&schema, &user) {
+                Ok(of_record) => items.push((user, of_record)),
                 Err(reason) => letters.push((user, reason)),
             }
         }
@@ -99,8 +106,8 @@ impl Sink for TableSink {
     /// Only for dead letters: upserts may be repeated in any cut.
     async fn must_be_promised(&self, cuts: &[Cut]) -> Result<bool, SinkError> {
         let schema = self.tables.describe(&self.table).await?;
-        let is_letter = |user| match item_of(&schema, &user) {
-            Ok(item) => self.tables.check_item(&schema, &item).is_err(),
+        let is_letter = |user| match items_of(&schema, &user) {
+            Ok(items) => items.iter().any(|item| self.tables.check_item(&schema, item).is_err()),
             Err(_) => true,
         };
         Ok(cuts.iter().flat_map(Cut::user_records).any(is_letter))

@@ -1,18 +1,21 @@
-//! How a record becomes a line of an archived object; what may be one, [`check_object`] says.
+//! How a record becomes lines of an archived object, one for each of its JSON objects; what may be one, [`RecordText`] says.
 
-use model::text::json_object::{NotAnObject, check_object};
+use model::text::json_object::{NotAnObject, RecordText};
 
-/// Appends `data` to `lines` as one line. Error: the reason why it is none; `lines` is unchanged.
-pub fn push_line(lines: &mut Vec<u8>, data: &[u8]) -> Result<(), NotAnObject> {
-    check_object(data)?;
-    let document = data.trim_ascii();
-    if document.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        push_without_whitespace(lines, document);
-    } else {
-        lines.extend(document);
+/// Appends the objects of `data` to `lines`, and says how many they are. Error: the reason why it is none; `lines` is
+/// unchanged.
+pub fn push_lines(lines: &mut Vec<u8>, data: &[u8]) -> Result<usize, NotAnObject> {
+    let text = RecordText::of(data)?;
+    let objects = text.objects()?;
+    for object in &objects {
+        if object.contains(['\n', '\r']) {
+            push_without_whitespace(lines, object.as_bytes());
+        } else {
+            lines.extend(object.as_bytes());
+        }
+        lines.push(b'\n');
     }
-    lines.push(b'\n');
-    Ok(())
+    Ok(objects.len())
 }
 
 /// Outside of strings whitespace means nothing; inside of them JSON allows no line breaks.
@@ -40,16 +43,17 @@ mod tests {
 
     fn line(data: &[u8]) -> Result<String, NotAnObject> {
         let mut lines = Vec::new();
-        push_line(&mut lines, data)?;
+        push_lines(&mut lines, data)?;
         Ok(String::from_utf8(lines).unwrap())
     }
 
     #[test]
-    fn one_object_is_one_line() {
+    fn each_object_is_one_line() {
         for (data, expected) in [
             (r#"{"a":1}"#, r#"{"a":1}"#),
             ("{\"a\": 1}\n", r#"{"a": 1}"#),
             (" \t{}\r\n", "{}"),
+            ("\u{feff}{\"a\":1}{\"b\":\n2}\n", "{\"a\":1}\n{\"b\":2}"),
             ("{\n  \"a b\": [1,\r\n 2],\n  \"c\": \"x \\\" \\\\\"\n}", r#"{"a b":[1,2],"c":"x \" \\"}"#),
             (r#"{"s":"\ud83e\udd84 \n"}"#, r#"{"s":"\ud83e\udd84 \n"}"#),
         ] {
@@ -60,7 +64,7 @@ mod tests {
     #[test]
     fn what_is_no_object_leaves_the_lines_as_they_are() {
         let mut lines = b"kept\n".to_vec();
-        assert_eq!(push_line(&mut lines, b"[1]").unwrap_err().to_string(), "JSON, but not an object");
+        assert_eq!(push_lines(&mut lines, b"{} [1]").unwrap_err().to_string(), "JSON, but not an object");
         assert_eq!(lines, b"kept\n");
     }
 

@@ -55,6 +55,22 @@ async fn of_an_aggregate_too_the_last_record_of_a_key_stays() {
 }
 
 #[tokio::test]
+async fn each_object_of_a_record_is_an_item_or_the_record_a_dead_letter() {
+    let world = World::new(1, 1).await;
+    let broken = r#"{"Name":"d","n":5}{"n":6}"#;
+    world
+        .put(&[("k", "{\"Name\":\"a\",\"n\":1}\n{\"Name\":\"b\",\"n\":2}{\"Name\":\"a\",\"n\":3}"), ("k", broken)])
+        .await;
+    let delivery = world.to_table(DeliveryOptions { seed: Some(1), ..DeliveryOptions::for_table() });
+    let status = delivery.status();
+    world.run_to_the_end(delivery).await;
+    let rows = world.tables.scan(&world.table, None, 10).await.unwrap().items;
+    assert_eq!(json!(rows), json!([{"Name": "a", "n": 3}, {"Name": "b", "n": 2}]));
+    assert_eq!(world.dead_letters().await, [broken]);
+    assert_eq!((status.get().delivered_records, status.get().dead_letters), (1, 1));
+}
+
+#[tokio::test]
 async fn a_table_that_is_missing_is_waited_for() {
     let world = World::new(1, 1).await;
     let schema = world.tables.describe(&world.table).await.unwrap();

@@ -7,18 +7,20 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
-use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use model::query::engine::{SqlError, SqlErrorKind};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
 
 use crate::adhoc::archive::folder::{ArchiveFolder, Object};
 use crate::error::failed;
 use crate::rows::column_kind::{ColumnKind, Columns};
 use crate::rows::fit::fit;
+use crate::rows::number_kind::NumberKind;
 
 /// What is read of a file's end at first; a footer is seldom longer.
 const FOOTER_BYTES_ABOUT: u64 = 64 << 10;
@@ -64,8 +66,9 @@ impl ParquetObject {
 
     /// Its columns.
     pub(crate) fn columns(&self) -> Result<Columns, SqlError> {
-        let kinds = self.metadata.schema().fields().iter().map(|field| match ColumnKind::of_arrow(field.data_type()) {
-            Some(kind) => Ok((field.name().as_str(), kind)),
+        let fields = self.metadata.schema().fields().iter().enumerate();
+        let kinds = fields.map(|(leaf, field)| match ColumnKind::of_arrow(field.data_type()) {
+            Some(kind) => Ok((field.name().as_str(), self.integers(leaf, field.data_type()).unwrap_or(kind))),
             None => {
                 let (column, data_type, name) = (field.name(), field.data_type(), &self.object.meta.location);
                 let message = format!("column `{column}` of `{name}` is {data_type}, which cannot be queried");
@@ -73,6 +76,22 @@ impl ParquetObject {
             }
         });
         Ok(Columns::typed(kinds.collect::<Result<Vec<_>, _>>()?))
+    }
+
+    /// The kind of a column of integers whose least and greatest are known. Columns that can be queried have one leaf
+    /// each, so that both have the same place.
+    fn integers(&self, leaf: usize, data_type: &DataType) -> Option<ColumnKind> {
+        if *data_type != DataType::Int64 {
+            return None;
+        }
+        let bounds =
+            self.metadata.metadata().row_groups().iter().map(|group| match group.column(leaf).statistics()? {
+                Statistics::Int64(known) => Some((*known.min_opt()?, *known.max_opt()?)),
+                _ => None,
+            });
+        let kinds = bounds.map(|bounds| bounds.map(|(least, greatest)| NumberKind::integers(least, greatest)));
+        let kinds: Vec<NumberKind> = kinds.collect::<Option<_>>()?;
+        kinds.into_iter().reduce(NumberKind::merge).map(ColumnKind::Number)
     }
 
     /// How many row groups it has.

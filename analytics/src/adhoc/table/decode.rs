@@ -9,6 +9,7 @@ use model::query::engine::{SqlError, SqlErrorKind};
 
 use crate::rows::cells::{Cell, Cells, Family};
 use crate::rows::json_row::{JsonRow, text_of};
+use crate::rows::number::Number;
 
 /// Rows of a batch.
 const BATCH_ROWS_MAX: usize = 8192;
@@ -85,6 +86,7 @@ fn cell(family: Family, raw: Option<&str>) -> Option<Cell<'_>> {
         Family::Integer => raw.parse().ok().map(Cell::Integer),
         Family::Double => raw.parse().ok().map(Cell::Double),
         Family::Unsigned => raw.parse().ok().map(Cell::Unsigned),
+        Family::Decimal(scale) => Number::parse(raw)?.exactly(scale).map(Cell::Decimal),
         Family::Text => Some(Cell::Text(text_of(raw))),
         // Only tables whose other rows come as columns have times: one in a line makes the column another kind.
         Family::Time => None,

@@ -31,7 +31,7 @@ use crate::adhoc::tail::range::{TailRange, TailReader, read_error};
 use crate::adhoc::tail::sensor::sensor_columns;
 use crate::error::failed;
 use crate::rows::column_kind::Columns;
-use crate::rows::json_row::{Parsed, parse_line, parse_record};
+use crate::rows::json_row::{Parsed, each_row, parse_line};
 
 /// How often the archive is listed anew when retention overtakes the list.
 const TRIES_MAX: usize = 3;
@@ -251,9 +251,7 @@ impl Sources {
         let mut reader = TailReader::new(Arc::clone(&tail.store), stream, left);
         while let Some(records) = reader.next().await? {
             for user in records.iter().flat_map(|record| user_records(record, range.owned, None)) {
-                if let Some(row) = parse_record(&user) {
-                    columns.observe(&row);
-                }
+                each_row(&user, |row| Ok::<_, SqlError>(columns.observe(row)))?;
             }
         }
         self.cache.put_tail(key, range, columns.clone());

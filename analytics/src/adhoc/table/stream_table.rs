@@ -27,7 +27,7 @@ use crate::adhoc::table::snapshot::{Snapshot, Tail, not_json};
 use crate::adhoc::tail::range::{TailRange, TailReader};
 use crate::adhoc::tail::sensor::SensorRows;
 use crate::error::through;
-use crate::rows::json_row::{Parsed, parse_line, parse_record};
+use crate::rows::json_row::{Parsed, each_row, parse_line};
 use crate::rows::sensor::BLOCK_DATAGRAMS_MAX;
 
 /// Batches that a partition decodes ahead of the query.
@@ -233,9 +233,8 @@ async fn read_tail(tail: &Tail, range: TailRange, output: &mut Output) -> Result
     while let Some(records) = reader.next().await? {
         for user in records.iter().flat_map(|record| user_records(record, range.owned, None)) {
             // What is not a JSON object has gone, or will go, to the error prefix.
-            match parse_record(&user) {
-                Some(row) => output.decoder.push(&row)?,
-                None => skipped += 1,
+            if !each_row(&user, |row| output.decoder.push(row))? {
+                skipped += 1;
             }
             if output.decoder.is_full() {
                 output.flush().await?;

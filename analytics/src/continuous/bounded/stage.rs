@@ -7,12 +7,13 @@ use model::clock::{Clock, SystemClock, Timestamp};
 
 use crate::continuous::bounded::options::{BoundedError, BoundedOptions, RunReport};
 use crate::continuous::bounded::sides::{Reason, Sides, Told};
-use crate::continuous::decode::field::{FieldNames, Fields};
-use crate::continuous::decode::json::{Unfit, time_of};
+use crate::continuous::decode::json::Unfit;
 use crate::continuous::definition::{Definition, RowTime};
 use crate::continuous::driver::{Driver, LateRows, Taken};
 use crate::continuous::encode::OutputRow;
 use crate::continuous::origin::Origin;
+use crate::rows::convert::time_of;
+use crate::rows::field::{FieldNames, Fields};
 use crate::sql::schema::{ROWTIME, SqlColumn};
 
 /// A query, and how far it has come.

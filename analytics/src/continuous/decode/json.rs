@@ -1,49 +1,41 @@
 //! Records to rows: JSON objects into Arrow columns. A record is taken whole or not at all.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, TimestampMillisecondArray};
 use datafusion::arrow::datatypes::SchemaRef;
 use model::clock::Timestamp;
-use serde::de::Error;
-use serde_json::{Map, Value};
+use model::text::json_object::NotAnObject;
 
-use crate::continuous::decode::field::{Field, Fields};
 use crate::continuous::decode::waiting::Waiting;
 use crate::rows::cells::{Cell, Cells};
-use crate::sql::schema::{ROWTIME, SqlColumn, SqlType, row_schema};
+use crate::rows::column_kind::ColumnKind;
+use crate::rows::convert::{convert, name_of};
+use crate::rows::field::Fields;
+use crate::rows::json_row::JsonRow;
+use crate::sql::schema::{ROWTIME, SqlColumn, row_schema};
 
 /// Why a record is left out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
-    #[error("no JSON objects")]
+    #[error("no JSON objects: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("column `{column}` cannot hold {value}")]
-    Value { column: String, value: String },
+    #[error("no JSON objects: {0}")]
+    Text(#[from] NotAnObject),
+    #[error(
+        "column `{column}` is {sql_type} and cannot hold {value}: {why}; send other values, or declare another type"
+    )]
+    Value { column: String, sql_type: String, value: String, why: &'static str },
 }
 
-/// The JSON objects of a record with all their fields; at least one.
-pub(crate) fn objects(data: &[u8]) -> Result<Vec<Map<String, Value>>, Unfit> {
-    let objects: Vec<_> = serde_json::Deserializer::from_slice(data).into_iter().collect::<Result<_, _>>()?;
-    if objects.is_empty() { Err(Unfit::Json(serde_json::Error::custom("no value"))) } else { Ok(objects) }
-}
+/// The values of an object: names in order, with their kinds.
+pub(crate) type Kinds = Vec<(String, ColumnKind)>;
 
-/// Milliseconds since the epoch of `yyyy-MM-dd HH:mm:ss[.SSS]`, RFC 3339, or a number of milliseconds.
-pub(crate) fn time_of(value: &Field<'_>) -> Option<i64> {
-    match value {
-        Field::Number(number) => number.as_i64().or_else(|| number.as_f64().map(|millis| millis as i64)),
-        Field::Text(text) => {
-            let text = text.trim();
-            let has_zone = text.bytes().skip("yyyy-MM-dd".len()).any(|b| matches!(b, b'Z' | b'z' | b'+' | b'-'));
-            if has_zone && let Ok(at) = text.parse::<jiff::Timestamp>() {
-                return Some(at.as_millisecond());
-            }
-            let civil = text.parse::<jiff::civil::DateTime>().ok()?;
-            Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
-        }
-        _ => None,
-    }
+/// The kinds of all fields of a record's JSON objects; at least one object.
+pub(crate) fn objects(data: &[u8]) -> Result<Vec<Kinds>, Unfit> {
+    let kinds =
+        |row: JsonRow<'_>| row.0.into_iter().map(|(name, raw)| (name.into_owned(), ColumnKind::of(raw))).collect();
+    Ok(JsonRow::read_all(data)?.into_iter().map(kinds).collect())
 }
 
 /// Characters of a value in an error's text.
@@ -88,9 +80,12 @@ impl Decoder {
     pub(crate) fn row<'a>(&self, fields: Fields<'a>) -> Result<Row<'a>, Unfit> {
         let cells = self.columns.iter().zip(fields).map(|(column, field)| {
             let Some(field) = field else { return Ok(Cell::Null) };
-            let shown = |field: &Field<'_>| field.to_string().chars().take(SHOWN_MAX).collect();
-            cell(column.sql_type, field)
-                .map_err(|field| Unfit::Value { column: column.name.clone(), value: shown(&field) })
+            convert(&field, column.sql_type).map_err(|misfit| Unfit::Value {
+                column: column.name.clone(),
+                sql_type: name_of(column.sql_type),
+                value: field.to_string().chars().take(SHOWN_MAX).collect(),
+                why: misfit.0,
+            })
         });
         cells.collect::<Result<_, _>>().map(Row)
     }
@@ -113,72 +108,4 @@ impl Waiting for Decoder {
         arrays.push(Arc::new(TimestampMillisecondArray::from(std::mem::take(&mut self.times))));
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).expect("columns are as long as each other")
     }
-}
-
-/// The value as its column holds it; given back where it does not fit.
-fn cell(sql_type: SqlType, field: Field<'_>) -> Result<Cell<'_>, Field<'_>> {
-    let fitting = match sql_type {
-        _ if matches!(field, Field::Null) => Some(Cell::Null),
-        SqlType::Varchar(length) => return Ok(Cell::Text(text(field, length))),
-        SqlType::Boolean => boolean(&field).map(Cell::Boolean),
-        SqlType::Timestamp => time_of(&field).map(Cell::Integer),
-        SqlType::Double => number(&field).map(Cell::Double),
-        SqlType::Decimal(precision, scale) => {
-            let bound = 10_f64.powi(i32::from(precision) - i32::from(scale));
-            number(&field).filter(|number| number.abs() < bound - 0.5).map(Cell::Double)
-        }
-        _ => integer(sql_type, &field).map(Cell::Integer),
-    };
-    fitting.ok_or(field)
-}
-
-/// The value as text of at most `length` characters.
-fn text(field: Field<'_>, length: Option<u32>) -> Cow<'_, str> {
-    let text = match field {
-        Field::Text(text) => text,
-        other => Cow::Owned(other.to_string()),
-    };
-    let length = length.map_or(usize::MAX, |length| length as usize);
-    if text.len() <= length {
-        return text;
-    }
-    let end = text.char_indices().nth(length).map_or(text.len(), |(end, _)| end);
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
-        Cow::Owned(mut text) => {
-            text.truncate(end);
-            Cow::Owned(text)
-        }
-    }
-}
-
-fn boolean(field: &Field<'_>) -> Option<bool> {
-    match field {
-        Field::Boolean(value) => Some(*value),
-        Field::Text(text) => text.trim().to_lowercase().parse().ok(),
-        _ => None,
-    }
-}
-
-fn integer(sql_type: SqlType, field: &Field<'_>) -> Option<i64> {
-    let (lowest, highest) = sql_type.integer_range()?;
-    let integer = match field {
-        Field::Number(exact) if exact.is_i64() => exact.as_i64()?,
-        other => rounded(number(other)?)?,
-    };
-    (lowest <= integer && integer <= highest).then_some(integer)
-}
-
-fn number(field: &Field<'_>) -> Option<f64> {
-    match field {
-        Field::Number(number) => number.as_f64(),
-        Field::Text(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
-    }
-}
-
-/// The nearest integer, halves away from zero; none where 64 bits do not reach.
-pub(crate) fn rounded(number: f64) -> Option<i64> {
-    let number = number.round();
-    (-9.223_372_036_854_775e18..=9.223_372_036_854_775e18).contains(&number).then_some(number as i64)
 }

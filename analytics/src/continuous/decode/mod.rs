@@ -2,9 +2,8 @@
 
 pub(crate) mod waiting;
 
+pub(crate) mod json;
+
 pub(crate) mod discover;
 
-pub(crate) mod field;
-
-pub(crate) mod json;
 pub(crate) mod sensor;

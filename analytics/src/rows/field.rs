@@ -1,12 +1,14 @@
-//! The fields of a record that a query's columns name, read in one pass and borrowed from the record.
+//! The fields of a record that a query's columns name, read in one pass and borrowed from the record. A number, an
+//! array and an object stay as they are written.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Number, Value};
+use model::text::json_object::{check_value, without_mark};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
+use crate::rows::json_row::text_of;
 use crate::rows::key::Key;
 
 /// A value of a record.
@@ -14,10 +16,25 @@ use crate::rows::key::Key;
 pub(crate) enum Field<'a> {
     Null,
     Boolean(bool),
-    Number(Number),
+    /// As it is written.
+    Number(&'a str),
     Text(Cow<'a, str>),
-    /// An array or an object.
-    Nested(Value),
+    /// An array or an object, as it is written.
+    Nested(&'a str),
+}
+
+impl<'a> Field<'a> {
+    /// The value that `raw` is in JSON.
+    pub(crate) fn of(raw: &'a str) -> Field<'a> {
+        match raw.as_bytes().first() {
+            Some(b'n') => Field::Null,
+            Some(b't') => Field::Boolean(true),
+            Some(b'f') => Field::Boolean(false),
+            Some(b'"') => Field::Text(text_of(raw)),
+            Some(b'[' | b'{') => Field::Nested(raw),
+            _ => Field::Number(raw),
+        }
+    }
 }
 
 impl fmt::Display for Field<'_> {
@@ -26,9 +43,8 @@ impl fmt::Display for Field<'_> {
         match self {
             Field::Null => f.write_str("null"),
             Field::Boolean(value) => value.fmt(f),
-            Field::Number(number) => number.fmt(f),
-            Field::Text(text) => Value::from(text.as_ref()).fmt(f),
-            Field::Nested(value) => value.fmt(f),
+            Field::Number(raw) | Field::Nested(raw) => f.write_str(raw),
+            Field::Text(text) => serde_json::Value::from(text.as_ref()).fmt(f),
         }
     }
 }
@@ -72,7 +88,7 @@ impl FieldNames {
     /// The wanted fields of every object in a record: usually one; blanks between and after are fine. All of the record
     /// is checked, also what is not wanted. Error: what is no JSON, and a record without any object.
     pub(crate) fn read<'a>(&self, data: &'a [u8]) -> serde_json::Result<Vec<Fields<'a>>> {
-        let mut documents = serde_json::Deserializer::from_slice(data);
+        let mut documents = serde_json::Deserializer::from_slice(without_mark(data));
         let mut objects = Vec::with_capacity(1);
         loop {
             objects.push(self.deserialize(&mut documents)?);
@@ -102,12 +118,13 @@ impl<'de> Visitor<'de> for &FieldNames {
         let mut fields: Fields<'de> = vec![None; self.wanted.len()];
         let mut found = vec![Found::No; self.wanted.len()];
         while let Some(name) = entries.next_key::<Key<'de>>()? {
-            let value: Field<'de> = entries.next_value()?;
+            let raw = entries.next_value::<&'de RawValue>()?.get();
+            check_value(raw).map_err(A::Error::custom)?;
             for (i, wanted) in self.wanted.iter().enumerate() {
                 let fit = wanted.fit(&name.0);
                 // The last of several fields of one name counts, as everywhere in JSON.
                 if fit == Found::Exactly || (fit == Found::InOtherCase && found[i] == Found::No) {
-                    fields[i] = Some(value.clone());
+                    fields[i] = Some(Field::of(raw));
                     found[i] = fit;
                 }
             }
@@ -127,58 +144,6 @@ impl Wanted {
         } else {
             Found::No
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Field<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor)
-    }
-}
-
-struct FieldVisitor;
-
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = Field<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Field<'de>, E> {
-        Ok(Field::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Field<'de>, E> {
-        Ok(Field::Boolean(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Field<'de>, E> {
-        Ok(Field::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Field<'de>, E> {
-        Ok(Field::Number(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Field<'de>, E> {
-        Number::from_f64(value).map(Field::Number).ok_or_else(|| E::custom("number out of range"))
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Field<'de>, E> {
-        Ok(Field::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Field<'de>, E> {
-        Ok(Field::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<Field<'de>, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(elements)).map(Field::Nested)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Field<'de>, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(entries)).map(Field::Nested)
     }
 }
 
@@ -204,8 +169,15 @@ mod tests {
     }
 
     #[test]
+    fn values_stay_as_they_are_written() {
+        for raw in ["-0", "1.50", "1e400", "123456789012345678901234567890.10", "[ 1, 2.50 ]", r#"{"b" : 1e999}"#] {
+            assert_eq!(read(&["a"], &format!(r#"{{"a": {raw} }}"#)), Some(vec![format!("{raw} -")]), "{raw}");
+        }
+    }
+
+    #[test]
     fn a_record_is_read_to_its_end() {
-        for bad in ["", " ", "1", "[]", "{} 1", "{}x", r#"{"other":1e999}"#, r#"{"other":"\ud800"}"#, r#"{"a":1"#] {
+        for bad in ["", " ", "1", "[]", "{} 1", "{}x", r#"{"other":[1e]}"#, r#"{"other":"\ud800"}"#, r#"{"a":1"#] {
             assert_eq!(read(&["a"], bad), None, "{bad}");
         }
     }
