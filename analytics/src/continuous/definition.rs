@@ -183,3 +183,30 @@ fn target(pump: &Pump, declared: &[SqlColumn], values: usize) -> Result<Target, 
     let place = |column: &SqlColumn| named.iter().position(|name| *name == column.name);
     Ok(declared.iter().map(|column| (column.clone(), place(column))).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_goes_on_with_the_checkpoint_of_an_earlier_version() {
+        let sql = |unit: &str| {
+            format!(
+                "CREATE STREAM \"S\" (\"k\" VARCHAR(4)); CREATE STREAM \"o\" (\"n\" BIGINT);
+                 CREATE PUMP p AS INSERT INTO \"o\" SELECT STREAM COUNT(*) FROM \"S\" GROUP BY FLOOR(\"S\".ROWTIME TO {unit})"
+            )
+        };
+        let fits = |unit: &str, kept: &str| Definition::parse(&sql(unit), None).unwrap()[0].is_fingerprint(kept);
+        let earlier = |windows: &str| {
+            format!(
+                "SELECT count ( * ) AS \"__c0\", \"__window_end\" AS \"__end\" FROM \"S\" GROUP BY \"__window_start\", \
+                 \"__window_end\" {windows} Some([SqlColumn {{ name: \"k\", sql_type: Varchar(Some(4)) }}]) \
+                 Some([(SqlColumn {{ name: \"n\", sql_type: BigInt }}, Some(0))]) \"o\""
+            )
+        };
+        assert!(fits("MINUTE", &earlier("Millis(60000)")) && fits("MONTH", &earlier("Month")));
+        assert!(!fits("HOUR", &earlier("Millis(60000)")) && !fits("MINUTE", &earlier("Month")));
+        let own = Definition::parse(&sql("MINUTE"), None).unwrap()[0].fingerprint();
+        assert!(fits("MINUTE", &own) && !fits("HOUR", &own));
+    }
+}

@@ -24,6 +24,8 @@ mod state;
 
 mod sliding;
 
+mod computation;
+
 mod origin;
 
 mod operator;

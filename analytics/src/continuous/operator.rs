@@ -1,10 +1,8 @@
 //! A query at work: rows in, results out, and all its state as bytes in between.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::error::DataFusionError;
@@ -12,23 +10,17 @@ use model::clock::Timestamp;
 use model::datagram::payload::Datagram;
 use model::datagram::sensor_stream::SensorStream;
 
-use crate::continuous::apart::{self, LeftOut};
+use crate::continuous::apart::LeftOut;
+use crate::continuous::computation::Computation;
 use crate::continuous::decode::json::{Decoder, Row, Unfit};
 use crate::continuous::decode::sensor::{SensorDecoder, Unfillable};
 use crate::continuous::decode::waiting::Waiting;
-use crate::continuous::encode::{Encoder, OutputRow, RowOrder};
+use crate::continuous::encode::{Encoder, OutputRow};
 use crate::continuous::origin::{Origin, Origins};
-use crate::continuous::panes::bytes_of;
-use crate::continuous::plan::Plan;
-use crate::continuous::projection::Projection;
-use crate::continuous::sliding::Sliding;
-use crate::continuous::state::WindowState;
 use crate::rows::field::{FieldNames, Fields};
 use crate::sql::dialect::Dialect;
 use crate::sql::query::StreamQuery;
-use crate::sql::schema::{ROWTIME, SqlColumn, SqlType};
-use crate::window::assigner::Assigner;
-use crate::window::kind::WindowKind;
+use crate::sql::schema::{SqlColumn, SqlType};
 use crate::window::span::Span;
 
 /// Rows wait until there are this many, or until state is asked for.
@@ -37,7 +29,7 @@ const WAITING_ROWS_MAX: usize = 8192;
 /// One query over a source whose columns are known.
 #[derive(Debug)]
 pub(crate) struct Operator {
-    stage: Stage,
+    computation: Computation,
     encoder: Encoder,
     /// How many values of a result are the user's.
     values: usize,
@@ -55,17 +47,6 @@ pub(crate) struct Operator {
     left_out: LeftOut,
     /// Bytes of the state rows that were added since somebody last asked.
     bytes_changed: usize,
-}
-
-/// What becomes of rows.
-#[derive(Debug)]
-enum Stage {
-    /// They are folded into windows.
-    Windows { windows: WindowKind, plan: Plan, state: WindowState },
-    /// Each makes a row, or none.
-    Rows { plan: Projection, ready: Vec<OutputRow> },
-    /// Each makes a row, or none, with the rows before it.
-    Sliding { plan: Sliding, pending: BTreeMap<Timestamp, usize> },
 }
 
 /// Why datagrams of a sensor cannot be read.
@@ -90,20 +71,8 @@ impl Operator {
     ) -> Result<Operator, DataFusionError> {
         let is_own = |name: &str| columns.iter().any(|column| column.name == name);
         let system: Vec<&str> = select.system_columns.iter().copied().filter(|name| !is_own(name)).collect();
-        let stage = match select.windows {
-            Some(windows) => {
-                let plan = Plan::new(select, columns, &system)?;
-                Stage::Windows { windows, plan, state: WindowState::new(windows) }
-            }
-            None => match &select.sliding {
-                Some(frames) => {
-                    let plan = Sliding::new(select, frames, columns, &system)?;
-                    Stage::Sliding { plan, pending: BTreeMap::new() }
-                }
-                None => Stage::Rows { plan: Projection::new(select, columns, &system)?, ready: Vec::new() },
-            },
-        };
-        let result = stage.result();
+        let computation = Computation::new(select, columns, &system)?;
+        let result = computation.result();
         let own = || {
             let column = |(index, name): (usize, &String)| {
                 let sql_type = SqlType::of_arrow(result.field(index).data_type());
@@ -115,7 +84,7 @@ impl Operator {
         let decoder = Decoder::new(columns);
         let fields = FieldNames::new(decoder.names());
         Ok(Operator {
-            stage,
+            computation,
             encoder,
             values: select.names.len(),
             columns: columns.to_vec(),
@@ -133,24 +102,12 @@ impl Operator {
 
     /// The window of a moment, if all keys have the same windows.
     pub(crate) fn window_of(&self, at: Timestamp) -> Option<Span> {
-        match self.stage {
-            Stage::Windows { windows: windows @ WindowKind::Aligned(_), .. } => Some(windows.pane_of(at)),
-            _ => None,
-        }
-    }
-
-    /// Whether rows wait for time to pass.
-    pub(crate) fn has_windows(&self) -> bool {
-        !matches!(self.stage, Stage::Rows { .. })
+        self.computation.window_of(at)
     }
 
     /// Whether all windows that hold a row of this time are over.
     pub(crate) fn is_late(&self, at: Timestamp, closed_until: Timestamp) -> bool {
-        match &self.stage {
-            Stage::Windows { windows, state, .. } => state.is_late(*windows, at, closed_until),
-            Stage::Sliding { .. } => at < closed_until,
-            Stage::Rows { .. } => false,
-        }
+        self.computation.is_late(at, closed_until)
     }
 
     /// The fields that its columns name, in the order that [`Operator::row`] takes them.
@@ -177,7 +134,7 @@ impl Operator {
     pub(crate) fn push(&mut self, row: Row<'_>, rowtime: Timestamp, origin: Origin<'_>) {
         self.decoder.push(row, rowtime);
         self.origins.push(origin, 1);
-        self.open(rowtime);
+        self.computation.open(rowtime);
     }
 
     /// The source's records are datagrams of `sensor` from now on.
@@ -200,16 +157,7 @@ impl Operator {
         let before = sensor.rows();
         sensor.push(datagrams, rowtime);
         self.sensor_origins.push(origin, sensor.rows() - before);
-        self.open(rowtime);
-    }
-
-    /// Opens the window of a row that waits.
-    fn open(&mut self, rowtime: Timestamp) {
-        match &mut self.stage {
-            Stage::Windows { state, .. } => state.open(rowtime),
-            Stage::Sliding { pending, .. } => *pending.entry(rowtime).or_default() += 1,
-            Stage::Rows { .. } => {}
-        }
+        self.computation.open(rowtime);
     }
 
     /// How many rows wait to be folded.
@@ -229,12 +177,7 @@ impl Operator {
 
     /// When the first open window ends that ends after `after`.
     pub(crate) fn next_end(&self, after: Timestamp) -> Option<Timestamp> {
-        match &self.stage {
-            Stage::Windows { state, .. } => state.next_end(after),
-            // A row is computed when none of its time can come any more.
-            Stage::Sliding { pending, .. } => pending.keys().next().map(|first| *first + Duration::from_millis(1)),
-            Stage::Rows { .. } => None,
-        }
+        self.computation.next_end(after)
     }
 
     /// Closes every window that ends after `after`, and at `until` or before: no row before that time comes any more.
@@ -243,65 +186,41 @@ impl Operator {
             return Ok(Vec::new());
         }
         self.fold()?;
-        let mut results = Vec::new();
-        match &mut self.stage {
-            Stage::Windows { plan, state, .. } => {
-                for parts in state.close(after, until, plan)? {
-                    results.push(apart::close(plan, parts, &mut self.left_out)?);
-                }
-            }
-            Stage::Sliding { plan, pending } => {
-                results = plan.close(until, &mut self.left_out)?;
-                *pending = pending.split_off(&until);
-                self.bytes_changed += results.iter().map(bytes_of).sum::<usize>();
-            }
-            Stage::Rows { .. } => {}
-        }
-        let mut closed = Vec::new();
-        for result in results {
-            closed.extend(self.encoded(&result)?);
-        }
-        Ok(closed)
+        let results = self.computation.close(after, until, &mut self.left_out)?;
+        self.encoded(&results)
     }
 
     /// Results as rows. Those that cannot be written are left out.
-    fn encoded(&mut self, result: &RecordBatch) -> Result<Vec<OutputRow>, DataFusionError> {
-        let order = match self.stage {
-            Stage::Windows { .. } => RowOrder::TimeAndKeys,
-            Stage::Sliding { .. } => RowOrder::Column(self.values + 2),
-            Stage::Rows { .. } => RowOrder::AsTheyAre,
-        };
-        let (rows, errors) = self.encoder.encode(result, self.values, order)?;
-        if let Some(reason) = errors.last() {
-            self.left_out.add(errors.len() as u64, reason);
+    fn encoded(&mut self, results: &[RecordBatch]) -> Result<Vec<OutputRow>, DataFusionError> {
+        let mut encoded = Vec::new();
+        for result in results {
+            let (rows, errors) = self.encoder.encode(result, self.values, self.computation.order(self.values))?;
+            if let Some(reason) = errors.last() {
+                self.left_out.add(errors.len() as u64, reason);
+            }
+            encoded.extend(rows);
         }
-        Ok(rows)
+        Ok(encoded)
     }
 
     /// Whether a query without windows has rows to make or to give out.
     pub(crate) fn has_ready(&self) -> bool {
-        matches!(&self.stage, Stage::Rows { ready, .. } if 0 < self.waiting_rows() || !ready.is_empty())
+        !self.computation.waits_for_time() && (0 < self.waiting_rows() || self.computation.is_ready())
     }
 
     /// The rows that rows have made since this was last called, of a query without windows.
     pub(crate) fn take_ready(&mut self) -> Result<Vec<OutputRow>, DataFusionError> {
-        if self.has_windows() {
+        if !self.has_ready() {
             return Ok(Vec::new());
         }
         self.fold()?;
-        match &mut self.stage {
-            Stage::Rows { ready, .. } => Ok(std::mem::take(ready)),
-            _ => Ok(Vec::new()),
-        }
+        let ready = self.computation.take_ready();
+        self.encoded(&ready)
     }
 
     /// How many windows are open.
     pub(crate) fn open_windows(&self) -> usize {
-        match &self.stage {
-            Stage::Windows { state, .. } => state.len(),
-            Stage::Sliding { pending, .. } => pending.len(),
-            Stage::Rows { .. } => 0,
-        }
+        self.computation.open_windows()
     }
 
     /// Rows that were folded since the start, and whether WHERE has let any of them pass.
@@ -311,16 +230,7 @@ impl Operator {
 
     /// Bytes of the state of all open windows. Merges it before it says more than `bytes_max`.
     pub(crate) fn state_bytes(&mut self, bytes_max: usize) -> Result<usize, DataFusionError> {
-        match &mut self.stage {
-            Stage::Windows { plan, state, .. } => {
-                if bytes_max < state.bytes() {
-                    state.merge(plan)?;
-                }
-                Ok(state.bytes())
-            }
-            Stage::Sliding { plan, .. } => Ok(plan.bytes()),
-            Stage::Rows { .. } => Ok(0),
-        }
+        self.computation.state_bytes(bytes_max)
     }
 
     /// Bytes of the state that has changed since [`Operator::reset_bytes_changed`].
@@ -341,28 +251,17 @@ impl Operator {
     /// The state rows of all open windows.
     pub(crate) fn states(&mut self) -> Result<Vec<RecordBatch>, DataFusionError> {
         self.fold()?;
-        match &self.stage {
-            Stage::Windows { state, .. } => Ok(state.states()),
-            Stage::Sliding { plan, .. } => Ok(plan.states()),
-            Stage::Rows { .. } => Ok(Vec::new()),
-        }
+        Ok(self.computation.states())
     }
 
     /// What state rows look like.
     pub(crate) fn state_schema(&self) -> Arc<Schema> {
-        match &self.stage {
-            Stage::Windows { plan, .. } => Arc::clone(plan.state_schema()),
-            Stage::Sliding { plan, .. } => Arc::clone(plan.state_schema()),
-            Stage::Rows { .. } => Arc::new(Schema::empty()),
-        }
+        self.computation.state_schema()
     }
 
     /// Of windows that rows begin: those that end here or before were given out.
     pub(crate) fn given_out_until(&self) -> Option<Timestamp> {
-        match &self.stage {
-            Stage::Windows { state, .. } => state.given_out_until(),
-            _ => None,
-        }
+        self.computation.given_out_until()
     }
 
     /// Takes back what [`Operator::states`] gave, also in earlier versions: they kept sums of integers in 64 bits.
@@ -375,16 +274,11 @@ impl Operator {
         for states in states {
             let columns = states.columns().iter().zip(schema.fields());
             let columns = columns.map(|(column, field)| cast(column, field.data_type())).collect::<Result<_, _>>()?;
-            let states = RecordBatch::try_new(Arc::clone(&schema), columns)?;
-            match &mut self.stage {
-                Stage::Sliding { plan, pending } => {
-                    plan.restore(&states)?.into_iter().for_each(|time| *pending.entry(time).or_default() += 1);
-                }
-                _ => self.keep(states)?,
-            }
+            let folded = self.computation.restore(RecordBatch::try_new(Arc::clone(&schema), columns)?)?;
+            self.any_passed |= folded.any_passed;
         }
-        if let (Stage::Windows { state, .. }, Some(until)) = (&mut self.stage, given_out_until) {
-            state.set_given_out_until(until);
+        if let Some(until) = given_out_until {
+            self.computation.set_given_out_until(until);
         }
         self.reset_bytes_changed();
         Ok(())
@@ -400,59 +294,11 @@ impl Operator {
         }
         for batch in batches {
             self.rows_read += batch.num_rows() as u64;
-            match &mut self.stage {
-                Stage::Sliding { plan, .. } => {
-                    self.any_passed = true;
-                    self.bytes_changed += plan.push(&batch)?;
-                }
-                Stage::Windows { windows, plan, .. } => {
-                    let batch = Assigner(*windows).assign(&batch, time_of(&batch));
-                    for states in apart::fold(plan, &batch, &mut self.left_out)? {
-                        self.keep(states)?;
-                    }
-                }
-                Stage::Rows { .. } => self.map(&batch)?,
-            }
+            let folded = self.computation.fold(&batch, &mut self.left_out)?;
+            self.any_passed |= folded.any_passed;
+            self.bytes_changed += folded.bytes;
         }
         Ok(())
-    }
-
-    /// Gives each window its state rows.
-    fn keep(&mut self, states: RecordBatch) -> Result<(), DataFusionError> {
-        let Stage::Windows { plan, state, .. } = &mut self.stage else { return Ok(()) };
-        self.any_passed |= states.num_rows() > 0;
-        self.bytes_changed += state.keep(states, plan)?;
-        Ok(())
-    }
-
-    /// Makes rows of rows.
-    fn map(&mut self, batch: &RecordBatch) -> Result<(), DataFusionError> {
-        let Stage::Rows { plan, .. } = &self.stage else { return Ok(()) };
-        let mut made = Vec::new();
-        for result in apart::map(plan, batch, &mut self.left_out)? {
-            self.any_passed |= result.num_rows() > 0;
-            made.extend(self.encoded(&result)?);
-        }
-        if let Stage::Rows { ready, .. } = &mut self.stage {
-            ready.extend(made);
-        }
-        Ok(())
-    }
-}
-
-/// The times of rows.
-fn time_of(rows: &RecordBatch) -> &ArrayRef {
-    rows.column_by_name(ROWTIME).expect("rows have a time")
-}
-
-impl Stage {
-    /// What results look like.
-    fn result(&self) -> &Arc<Schema> {
-        match self {
-            Stage::Windows { plan, .. } => &plan.result,
-            Stage::Rows { plan, .. } => &plan.result,
-            Stage::Sliding { plan, .. } => &plan.result,
-        }
     }
 }
 
@@ -463,6 +309,7 @@ mod tests {
     use super::*;
     use crate::continuous::definition::Definition;
     use crate::continuous::event_time::EventTime;
+    use datafusion::arrow::array::ArrayRef;
     use datafusion::arrow::datatypes::{DataType, Field};
 
     use crate::continuous::snapshot::{Header, decode, encode};

@@ -117,7 +117,8 @@ impl<'a> Running<'a> {
         if let Some(columns) = running.header.columns.clone() {
             let given_out_until = running.header.given_out_until;
             let driver = running.plan(&columns)?;
-            driver.operator_mut().restore(states, given_out_until).map_err(|error| query.engine(error))?;
+            let restored = driver.operator_mut().restore(states, given_out_until);
+            restored.map_err(|error| query.checkpoint_error(format!("its state does not fit: {error}")))?;
         }
         match running.reader.deleted() {
             Some(records) => {

@@ -251,7 +251,10 @@ impl Sources {
         let mut reader = TailReader::new(Arc::clone(&tail.store), stream, left);
         while let Some(records) = reader.next().await? {
             for user in records.iter().flat_map(|record| user_records(record, range.owned, None)) {
-                each_row(&user, |row| Ok::<_, SqlError>(columns.observe(row)))?;
+                each_row(&user, |row| {
+                    columns.observe(row);
+                    Ok::<_, SqlError>(())
+                })?;
             }
         }
         self.cache.put_tail(key, range, columns.clone());

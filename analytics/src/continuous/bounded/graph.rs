@@ -24,6 +24,8 @@ type Named<F> = (String, F);
 pub(crate) struct Graph<'a> {
     /// In an order in which each stands behind those that write what it reads.
     stages: Vec<Stage>,
+    /// For each, those that read what it writes.
+    readers: Vec<Vec<usize>>,
     /// By the stream that goes there.
     outputs: BTreeMap<String, Box<dyn Write + 'a>>,
     sides: Sides<'a>,
@@ -46,8 +48,13 @@ impl<'a> Graph<'a> {
             let writers: Vec<usize> = writers.collect();
             stages[reader].upstreams = writers.into_iter().map(|writer| (writer, Timestamp::MIN)).collect();
         }
+        let readers_of = |writer: &Stage| {
+            let reads = |reader: &usize| stages[*reader].definition.select.source == writer.definition.into;
+            (0..stages.len()).filter(reads).collect()
+        };
+        let readers = stages.iter().map(readers_of).collect();
         let outputs = assigned_outputs(&stages, outputs)?;
-        let mut graph = Graph { stages, outputs, sides, options, records: 0, rows: 0 };
+        let mut graph = Graph { stages, readers, outputs, sides, options, records: 0, rows: 0 };
         for stage in 0..graph.stages.len() {
             if let Some(columns) = graph.stages[stage].definition.columns.clone() {
                 graph.plan(stage, &columns)?;
@@ -62,7 +69,7 @@ impl<'a> Graph<'a> {
             return Ok(());
         }
         let written = self.stages[stage].plan(columns, &self.options)?;
-        for reader in self.readers(&self.stages[stage].definition.into.clone()) {
+        for reader in self.readers[stage].clone() {
             if self.stages[reader].definition.columns.is_none() {
                 self.plan(reader, &written)?;
             }
@@ -71,7 +78,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The queries that read a stream.
-    fn readers(&self, stream: &str) -> Vec<usize> {
+    fn readers_of(&self, stream: &str) -> Vec<usize> {
         (0..self.stages.len()).filter(|stage| self.stages[*stage].definition.select.source == stream).collect()
     }
 
@@ -103,7 +110,7 @@ impl<'a> Graph<'a> {
 
     /// Reads a file to its end: nothing more comes of its stream.
     pub(crate) fn read(&mut self, stream: &str, input: &mut dyn BufRead) -> Result<(), BoundedError> {
-        let readers = self.readers(stream);
+        let readers = self.readers_of(stream);
         let mut lines = input.split(b'\n');
         let mut sample: Vec<Vec<u8>> = Vec::new();
         if readers.iter().any(|reader| !self.stages[*reader].is_planned()) {
@@ -134,8 +141,10 @@ impl<'a> Graph<'a> {
     /// What a query reads is complete until then: it closes what is over, and so do those behind it.
     fn advance(&mut self, stage: usize, until: Timestamp) -> Result<(), BoundedError> {
         let rows = self.stages[stage].close(until, &mut self.sides)?;
-        let into = self.stages[stage].definition.into.clone();
-        let readers = self.readers(&into);
+        if rows.is_empty() && self.readers[stage].is_empty() {
+            return Ok(());
+        }
+        let (into, readers) = (self.stages[stage].definition.into.clone(), self.readers[stage].clone());
         for row in rows {
             self.write(&into, &row)?;
             for reader in &readers {
