@@ -153,6 +153,13 @@ impl Driver {
         Ok(closed)
     }
 
+    /// Time is complete until then, and no window is over: rows that come later than that may be late all the same.
+    pub(crate) fn advance(&mut self, until: Timestamp) {
+        if self.late_rows == LateRows::Drop {
+            self.closed_until = self.closed_until.max(until);
+        }
+    }
+
     /// The rows that are ready without waiting for any window.
     pub(crate) fn take_ready(&mut self) -> Result<Vec<OutputRow>, DataFusionError> {
         self.operator.take_ready()

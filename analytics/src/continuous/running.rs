@@ -224,7 +224,11 @@ impl<'a> Running<'a> {
             status.watermark = watermark.or(status.watermark);
             (status.window_end, status.open_windows) = (window_end, open_windows);
         });
-        let Some(driver) = self.driver.as_mut().filter(|driver| driver.is_due(until)) else { return Ok(()) };
+        let Some(driver) = &mut self.driver else { return Ok(()) };
+        if !driver.is_due(until) {
+            driver.advance(until);
+            return Ok(());
+        }
         let rows = driver.close(until).map_err(|error| self.query.engine(error))?;
         self.header.closed_until = driver.closed_until();
         debug!(query = %self.query.name, rows = rows.len(), %until, "windows closed");
