@@ -23,6 +23,38 @@ use crate::continuous::panes::{PARTS_MAX, bytes_of};
 use crate::continuous::plan::Plan;
 use crate::window::kind::Keyed;
 
+/// The span of a state row, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+struct StateSpan {
+    /// Whether the row before it has another key.
+    begins_key: bool,
+    start: i64,
+    end: i64,
+}
+
+/// The windows that state rows belong to, one for each: rows are sorted by key and time. No row before `complete` comes any
+/// more.
+fn windows_of(windows: Keyed, rows: Vec<StateSpan>, complete: i64) -> Vec<(i64, i64)> {
+    let mut spans: Vec<(i64, i64)> = Vec::with_capacity(rows.len());
+    // The window of the last row, and how many rows are known to be in it.
+    let (mut window, mut members) = ((0, 0), 0_usize);
+    for row in rows {
+        // Where a session begins does not matter to what belongs to it.
+        let begins_for_sure = matches!(windows, Keyed::Session { .. }) || window.0 == row.start || window.0 <= complete;
+        if members > 0 && !row.begins_key && begins_for_sure && row.start < window.1 {
+            if matches!(windows, Keyed::Session { .. }) {
+                window.1 = window.1.max(row.end);
+            }
+            members += 1;
+        } else {
+            spans.extend(std::iter::repeat_n(window, members));
+            (window, members) = ((row.start, row.end), 1);
+        }
+    }
+    spans.extend(std::iter::repeat_n(window, members));
+    spans
+}
+
 /// The open windows of all keys.
 #[derive(Debug)]
 pub(crate) struct KeyedWindows {
@@ -120,42 +152,14 @@ impl KeyedWindows {
         let key_of = |row: usize| keys.as_ref().map(|keys| keys.row(row));
         let mut order: Vec<usize> = (0..states.num_rows()).collect();
         order.sort_by_key(|row| (key_of(*row), starts[*row]));
-        let mut spans: Vec<(i64, i64)> = Vec::with_capacity(order.len());
-        let mut first = 0;
-        for place in 0..order.len() {
-            let (row, known) = (order[place], spans.get(first).copied());
-            let same_key = place > 0 && key_of(row) == key_of(order[place - 1]);
-            let (start, end) = (starts[row], ends[row]);
-            match known.filter(|_| same_key) {
-                Some(window) if self.holds(window, start, complete) => {
-                    let end = if matches!(self.windows, Keyed::Session { .. }) { window.1.max(end) } else { window.1 };
-                    spans[first].1 = end;
-                    spans.push((window.0, end));
-                }
-                _ => {
-                    first = place;
-                    spans.push((start, end));
-                }
-            }
-        }
-        // The rows of a window learn its end from the first of them.
-        for place in 1..spans.len() {
-            let before = spans[place - 1];
-            if key_of(order[place]) == key_of(order[place - 1]) && spans[place].0 == before.0 {
-                spans[place].1 = before.1;
-            }
-        }
+        let spans = order.iter().enumerate().map(|(place, row)| StateSpan {
+            begins_key: place == 0 || key_of(order[place - 1]) != key_of(*row),
+            start: starts[*row],
+            end: ends[*row],
+        });
+        let spans = windows_of(self.windows, spans.collect(), complete.as_millis());
         let order = UInt32Array::from_iter_values(order.into_iter().map(|row| row as u32));
         Ok((take_record_batch(states, &order)?, spans))
-    }
-
-    /// Whether a row of this time belongs to the window.
-    fn holds(&self, window: (i64, i64), start: i64, complete: Timestamp) -> bool {
-        let begins_for_sure = match self.windows {
-            Keyed::Session { .. } => true,
-            Keyed::Stagger { .. } => window.0 == start || window.0 <= complete.as_millis(),
-        };
-        begins_for_sure && start < window.1
     }
 
     /// The state of the windows that end at `until` or before; no row before that time comes any more.
@@ -206,4 +210,31 @@ fn spanned(states: &RecordBatch, plan: &Plan, spans: &[(i64, i64)]) -> Result<Re
     let mut columns = states.columns().to_vec();
     (columns[start], columns[end]) = (times(|span| span.0), times(|span| span.1));
     Ok(RecordBatch::try_new(states.schema(), columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(windows: Keyed, complete: i64, rows: &[(bool, i64, i64)], expected: &[(i64, i64)]) {
+        let row = |(begins_key, start, end): &(bool, i64, i64)| StateSpan {
+            begins_key: *begins_key,
+            start: *start,
+            end: *end,
+        };
+        assert_eq!(windows_of(windows, rows.iter().map(row).collect(), complete), expected, "{windows:?}");
+    }
+
+    #[test]
+    fn neighbours_that_belong_together_get_one_window() {
+        let rows = [(true, 10, 15), (false, 12, 17), (false, 17, 22), (false, 30, 35), (true, 11, 16)];
+        let sessions = [(10, 17), (10, 17), (17, 22), (30, 35), (11, 16)];
+        check(Keyed::Session { gap: 5 }, i64::MIN, &rows, &sessions);
+        let rows = [(true, 10, 19), (false, 12, 21), (false, 19, 28), (false, 20, 29), (true, 12, 21)];
+        let staggered = [(10, 19), (10, 19), (19, 28), (19, 28), (12, 21)];
+        check(Keyed::Stagger { width: 9 }, 40, &rows, &staggered);
+        // Until it is sure where a window begins, its rows stay apart.
+        check(Keyed::Stagger { width: 9 }, 10, &rows, &[(10, 19), (10, 19), (19, 28), (20, 29), (12, 21)]);
+        check(Keyed::Session { gap: 5 }, 0, &[], &[]);
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! {"stream":"S","reason":"late","window":["2024-05-01 10:00:00.000","2024-05-01 10:01:00.000"],"record":"{\"k\":1}"}
-//! {"stream":"S","reason":"malformed","column":"n","detail":"column `n` cannot hold 1.5","record":"{\"n\":1.5}"}
-//! {"stream":"S","reason":"malformed","detail":"no JSON objects","record":"not json"}
+//! {"stream":"S","reason":"malformed","column":"n","detail":"column `n` is INTEGER and cannot hold 1.5: ..","record":"{\"n\":1.5}"}
+//! {"stream":"S","reason":"malformed","detail":"no JSON objects: ..","record":"not json"}
 //! {"stream":"S","reason":"run-time error","detail":"the query cannot compute it: divide by zero","record":"{\"n\":0}"}
 //! ```
 //! A record that is no text stands under `hex` instead of `record`.

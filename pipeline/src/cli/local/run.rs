@@ -19,7 +19,7 @@ use client::sql::failure;
 /// Arguments of `gallop run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  gallop run per-minute.sql --input lines.json --time-field StatusTime\n  gallop run per-minute.sql --input lines.json --to rows.json\n  gallop run two.sql --input rides=rides.json --input fares=fares.json --to out=out.json --sides sides.json"
+    after_help = "Examples:\n  gallop run per-minute.sql --input lines.json --time-field StatusTime\n  gallop run per-minute.sql --input lines.json --to rows.json\n  gallop run per-minute.sql --input lines.json --sides sides.json"
 )]
 pub(crate) struct RunArgs {
     /// The query file.
@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "[STREAM=]COLUMN")]
     time_field: Vec<String>,
     /// Seconds that a record may be behind the newest one and still count.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, requires = "time_field")]
     delay: f64,
     /// Where to write what did not count, and why: a line of JSON for each late, malformed or failed record.
     #[arg(long, value_name = "FILE")]
